@@ -1,0 +1,64 @@
+# Python 3.11+, git and make are all that must be there. `make help` lists what can be made.
+PYTHON ?= python3
+VENV ?= .venv
+EXTRAS := parquet,hf,map,photos,bench,dev
+INSTALLED := $(VENV)/.installed
+BROWSER := $(VENV)/.browser
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install browser demo test check bench faults pin clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## .venv with all that tests and benchmarks need, every version pinned
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "selftaught needs Python 3.11 or newer: make PYTHON=python3.12 install")'
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt torch
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+browser: $(BROWSER)  ## Debian's Chromium for the tests that open the report, where root and apt-get allow it
+
+# Never fails: without Chromium those tests are skipped, and say so.
+$(BROWSER): | $(INSTALLED)
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then \
+		echo "browser tests: a Chromium is installed"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "browser tests: installing Debian's chromium with apt-get"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		{ timeout 120 apt-get update -qq && timeout 300 apt-get install -y -qq --no-install-recommends chromium fonts-liberation; } \
+			>$(VENV)/browser.log 2>&1 || echo "browser tests: apt-get could not install chromium (see $(VENV)/browser.log); they will be skipped"; \
+	else \
+		echo "browser tests: no Chromium, and no apt-get as root to install it with; they will be skipped"; \
+	fi
+	@touch $@
+
+demo: install  ## pretrain on Fashion-MNIST, probe, report: a few minutes on two cores
+	$(VENV)/bin/selftaught demo
+
+test: install browser  ## the test suite, without the slow part
+	$(VENV)/bin/python -m pytest
+
+check: install  ## lint, strict types, and who may import whom
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: install  ## every table of the documentation, measured again (long)
+	for name in views loop methods; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	$(VENV)/bin/python -m benchmarks.readme
+
+faults: install  ## kill -9, full disks and damaged checkpoints, again and again (long)
+	$(VENV)/bin/python -m pytest tests/faults -m slow
+
+pin: install  ## write constraints.txt again from what .venv holds
+	{ sed -n '/^#/p' constraints.txt; echo 'torch==2.13.0'; $(PIP) freeze --exclude-editable | grep -vi '^torch=='; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:  ## remove .venv and every cache; runs/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find selftaught tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,50 @@
+"""Fill the README's table of methods from benchmarks/results/methods.json: `python -m benchmarks.readme [--check]`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
+COLUMNS = ("trained", "untrained", "raw")
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as Markdown: what was trained on what, then each protocol as trained / untrained / raw, in percent."""
+    lines = [
+        "| method | data | encoder | budget | linear probe | kNN | 100 labels a class |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        probe = row["probe"]
+        parts = [probe["linear"], probe["knn"], probe["labels"]["100"]]
+        numbers = " | ".join(f"**{part['trained']:.1f}** / {part['untrained']:.1f} / {part['raw']:.1f}" for part in parts)
+        lines.append(f"| `{row['method']}` | {row['data']} | `{row['encoder']}` | {row['budget']} | {numbers} |")
+    return "\n".join(lines)
+
+
+def filled(text: str, rows: list[dict[str, Any]]) -> str:
+    """`text` with what stands between the two markers replaced. Raises ValueError when a marker is missing."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md needs the lines {BEGIN} and {END}")
+    return f"{head}{BEGIN}\n{table(rows)}\n{END}{tail}"
+
+
+def main() -> int:
+    """Rewrite the README; with --check only compare, and return 1 when it is out of date."""
+    text = README.read_text()
+    new = filled(text, json.loads((HERE / "results" / "methods.json").read_text())["rows"])
+    if "--check" in sys.argv[1:]:
+        return int(text != new)
+    README.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

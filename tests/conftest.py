@@ -1,0 +1,84 @@
+"""What every test stands on: few threads, no network, a cache of its own, and clear reasons for what is skipped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+THREADS = str(min(2, os.cpu_count() or 1))
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(variable, THREADS)  # before torch and numba are imported, here and in child processes
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+
+import pytest  # noqa: E402
+
+CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def browser_path() -> str | None:
+    """The Chromium to test with: $CHROMIUM, or the first of the usual names on the path."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def data_folder() -> Path | None:
+    """The folder of larger data sets that SELFTAUGHT_DATA names, if it is there."""
+    folder = Path(os.environ.get("SELFTAUGHT_DATA", ""))
+    return folder if os.environ.get("SELFTAUGHT_DATA") and folder.is_dir() else None
+
+
+def missing(marker: str) -> str | None:
+    """Why tests with `marker` cannot run here, or None when they can."""
+    if marker == "shared" and data_folder() is None:
+        return "SELFTAUGHT_DATA names no folder of larger data sets"
+    if marker == "browser" and browser_path() is None:
+        return "no Chromium found: install one (Debian: apt-get install chromium) or name it in CHROMIUM"
+    if marker == "gpu":
+        import torch
+
+        return None if torch.cuda.is_available() else "no CUDA device"
+    return None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Packed images and downloads of the tests go to a cache that ends with them, never to the user's own."""
+    config.stash[CACHE] = cache = tempfile.TemporaryDirectory(prefix="selftaught-tests-")
+    os.environ["SELFTAUGHT_CACHE"] = cache.name
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the tests' cache."""
+    config.stash[CACHE].cleanup()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, and say why."""
+    reasons: dict[str, str | None] = {}
+    for item in items:
+        for marker in ("shared", "browser", "gpu"):
+            if item.get_closest_marker(marker) is None:
+                continue
+            if marker not in reasons:
+                reasons[marker] = missing(marker)
+            if reasons[marker]:
+                item.add_marker(pytest.mark.skip(reason=reasons[marker]))
+
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of larger data sets, for tests marked `shared`."""
+    folder = data_folder()
+    assert folder is not None
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium, for tests marked `browser`."""
+    path = browser_path()
+    assert path is not None
+    return path

@@ -1,0 +1,116 @@
+"""Checkpoints that survive SIGKILL, power cuts, full disks and flipped bits.
+
+A checkpoint is a folder ``checkpoints/step-00000123`` of a few files and a ``manifest.json`` with the SHA-256 of each. It is written
+under a temporary name, synced, and renamed: a folder with its final name was once whole. Neither torch nor safetensors notices a
+flipped bit, so the digests are checked before anything is loaded, and a damaged checkpoint gives way to the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from selftaught.errors import UserError
+from selftaught.run import RunFolder, sync_folder, to_json, write_synced
+
+_NAME = re.compile(r"step-(\d{8,})")
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint that was read back whole."""
+
+    step: int
+    files: dict[str, bytes]
+    damaged: list[str]
+    """Newer checkpoints that were passed over, each with the reason."""
+
+
+def write(run: RunFolder, step: int, files: Mapping[str, bytes], loss: float, keep: int) -> Path:
+    """Save `files` as the checkpoint of `step`, then drop all but the newest `keep` and the one with the lowest loss.
+
+    Raises UserError when the disk is full; the checkpoints that were there are intact.
+    """
+    folder = run.path / "checkpoints"
+    final = folder / f"step-{step:08d}"
+    temporary = folder / f".writing-{os.getpid()}"
+    try:
+        for stale in folder.glob(".writing-*"):  # left by a process that was killed: we hold the lock, so it is gone
+            shutil.rmtree(stale)
+        temporary.mkdir()
+        for name, data in files.items():
+            write_synced(temporary / name, data)
+        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        write_synced(temporary / "manifest.json", to_json({"step": step, "loss": loss, "sha256": digests}))
+        sync_folder(temporary)
+        if final.exists():  # the same step again: an earlier one that was found damaged
+            shutil.rmtree(final)
+        temporary.rename(final)
+        sync_folder(folder)
+    except OSError as e:
+        shutil.rmtree(temporary, ignore_errors=True)
+        last = newest(run)
+        where = f"the last good checkpoint is {last.name}" if last else "there is no earlier checkpoint"
+        raise UserError(f"cannot save the checkpoint of step {step} in {folder}: {e.strerror}; {where}: make room and resume") from e
+    _prune(folder, keep)
+    return final
+
+
+def newest(run: RunFolder) -> Path | None:
+    """The newest checkpoint by name, unverified."""
+    return max(_all(run.path / "checkpoints").values(), default=None)
+
+
+def load(run: RunFolder) -> Checkpoint | None:
+    """The newest checkpoint that is whole, or None when there is none yet.
+
+    Raises UserError when there are checkpoints and every one is damaged.
+    """
+    damaged: list[str] = []
+    for step, path in sorted(_all(run.path / "checkpoints").items(), reverse=True):
+        try:
+            manifest = json.loads((path / "manifest.json").read_bytes())
+            files = {name: (path / name).read_bytes() for name in manifest["sha256"]}
+            for name, digest in manifest["sha256"].items():
+                if hashlib.sha256(files[name]).hexdigest() != digest:
+                    raise ValueError(f"{name} does not match its SHA-256")
+            if manifest["step"] != step:
+                raise ValueError("manifest.json names another step")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+            damaged.append(f"{path.name}: {e}")
+            continue
+        return Checkpoint(step, files, damaged)
+    if damaged:
+        raise UserError(f"every checkpoint in {run.path / 'checkpoints'} is damaged ({'; '.join(damaged)}): start a new run")
+    return None
+
+
+def _all(folder: Path) -> dict[int, Path]:
+    if not folder.is_dir():
+        return {}
+    return {int(m[1]): p for p in folder.iterdir() if (m := _NAME.fullmatch(p.name))}
+
+
+def _loss(path: Path) -> float:
+    try:
+        loss: Any = json.loads((path / "manifest.json").read_bytes())["loss"]
+        return float(loss) if loss is not None else math.inf
+    except (OSError, ValueError, KeyError, TypeError):
+        return math.inf
+
+
+def _prune(folder: Path, keep: int) -> None:
+    found = sorted(_all(folder).items())
+    best = min(found, key=lambda item: _loss(item[1]))[0] if found else -1
+    for step, path in found[:-keep]:
+        if step != best:
+            # Renamed first, so that a kill in the middle never leaves half a checkpoint under a whole one's name.
+            doomed = path.with_name(f".writing-old-{path.name}")
+            path.rename(doomed)
+            shutil.rmtree(doomed)

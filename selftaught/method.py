@@ -1,0 +1,228 @@
+"""The contract that every self-supervised method obeys, and nothing else.
+
+Data flows one way::
+
+    Source --fetch--> raw batch --Views.sample/apply--> tensors --Method.forward--> loss
+
+and state flows in one place only: `Method.after_step`. `forward` reads buffers and never writes them, so accumulating
+gradients, alternating players and replaying a step after a crash can never push a key twice.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, final, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Index = NDArray[np.int64]
+Labels = NDArray[np.int64]
+Raw = dict[str, Any]
+Params = dict[str, NDArray[Any]]
+Batch = dict[str, Any]
+Outputs = dict[str, Any]
+Group = dict[str, Any]
+Embed = Callable[["Views", int | None], Tensor]
+
+
+class Source(ABC):
+    """What a user has: a finite, indexable set of samples. Subclasses live in `data/`."""
+
+    classes: tuple[str, ...] = ()
+    """Names of the classes, position = label; empty when nothing is labelled."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of samples."""
+
+    @abstractmethod
+    def fetch(self, index: Index) -> Raw:
+        """The samples at `index` (int64 [B]) as a raw batch.
+
+        Images: ``{"image": uint8 [B, H, W, C], or a list of uint8 [H, W, C] when sizes differ,
+        "label": int64 [B] (-1 = unknown), "index": int64 [B]}``. Same index, same bytes, from any thread or process.
+        """
+
+    @property
+    def labels(self) -> Labels:
+        """int64 [N], -1 = unknown. Read without touching the samples themselves."""
+        return np.full(len(self), -1, dtype=np.int64)
+
+    @property
+    def fingerprint(self) -> str:
+        """A short digest of the content: a run refuses to resume on other data."""
+        return f"{type(self).__name__}-{len(self)}"
+
+
+class Views(ABC):
+    """What a method gets to see of a sample: random parameters first, then their application to the whole batch."""
+
+    def bind(self, source: Source) -> Source:
+        """The units that training iterates over. Text windows, sentence pairs and clips become samples here."""
+        return source
+
+    @abstractmethod
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        """Random parameters for the samples at `index`: a pure function of (seed, epoch, sample index, view).
+
+        Each entry's first axis is the batch, so that any split of a batch over ranks or workers draws the same numbers.
+        """
+
+    @abstractmethod
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        """The method's inputs: tensors (or lists of tensors, for multi-crop) on `device`, named as `forward` names them.
+
+        "index" and "label" pass through when the raw batch has them.
+        """
+
+
+class Encoder(nn.Module, ABC):
+    """What is kept when training ends: the product. Subclasses live in `encoders/` and know no loss.
+
+    `spec` rebuilds it (`encoders.build(**spec)`) and travels beside the weights in ``encoder.safetensors``.
+    """
+
+    dim: int
+    """Width of `forward`'s output."""
+    spec: dict[str, Any]
+    """JSON-able: "name", "input" (what the encoder expects: size, channels, mean, std for images) and its own arguments."""
+
+    @abstractmethod
+    def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
+        """Every layer's features, first to last, each [B, C, *positions]."""
+
+    def local(self, x: Tensor) -> Tensor:
+        """The last features that still have positions: [B, C, *positions]."""
+        return self.layers(x)[-1]
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, dim]: pooled over positions, or positions flattened, as the encoder's `pool` says."""
+
+
+class Player(NamedTuple):
+    """One side of a game. Most methods have one."""
+
+    name: str
+    groups: list[Group]
+    """Each ``{"params": [...]}`` and, optionally, "lr_scale", "weight_decay", "betas", "momentum", "schedule"."""
+    turns: int = 1
+    """Optimiser steps, each on a fresh batch, that this player takes in one step of the clock."""
+
+
+class Clock:
+    """Where training stands. `step` counts calls of `after_step`; both it and `epoch` start at 0."""
+
+    def __init__(self, seed: int = 0, steps: int = 1) -> None:
+        self.seed = seed
+        self.steps = steps
+        self.step = 0
+        self.epoch = 0
+        self.resets: set[str] = set()
+
+    @property
+    def progress(self) -> float:
+        """The part of training that is done: 0 before the first step, 1 after the last."""
+        return min(self.step / max(self.steps, 1), 1.0)
+
+    def reset(self, player: str) -> None:
+        """Forget `player`'s optimiser state before its next turn (DeepCluster's new head has no past)."""
+        self.resets.add(player)
+
+
+class Method(nn.Module, ABC):
+    """A self-supervised method: abstract here, and every subclass final.
+
+    Hyper-parameters are the typed, documented arguments of ``__init__`` after `encoder`; the command line, the YAML file and
+    the documentation all read that signature. Everything that training changes is a parameter or a buffer.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {}
+    """The method's own defaults for `Recipe`, where they differ from the recipe's."""
+
+    # What the method promises: True, or one sentence that says why it cannot. The contract test checks what is promised.
+    deterministic: ClassVar[bool | str] = True
+    """Same seed, same bytes; and stopping and resuming gives the bytes of never stopping."""
+    distributed: ClassVar[bool | str] = True
+    """One rank and several give the same parameters to 1e-5."""
+    gradient: ClassVar[bool | str] = True
+    """Trained by `forward` and back-propagation (counting is not)."""
+
+    encoder: Encoder
+    views: Views
+
+    def prepare(self, source: Source) -> None:  # noqa: B027 - an optional hook
+        """Called once with the bound source, before training and before loading a checkpoint.
+
+        Sizes, class counts, colour priors and empty banks are made here; must give the same shapes for the same source.
+        Raises ValueError with one clear sentence when the data cannot serve the method.
+        """
+
+    def order(self, epoch: int, seed: int, n: int) -> Index:
+        """The order in which an epoch visits the n samples: a permutation, unless the method samples otherwise.
+
+        A pure function of its arguments and of the method's saved state. May be longer or shorter than n.
+        """
+        return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n)
+
+    def players(self) -> list[Player]:
+        """Who moves, in turn. Default: one player that owns all parameters that want gradients."""
+        return [Player("main", [{"params": [p for p in self.parameters() if p.requires_grad]}])]
+
+    @abstractmethod
+    def forward(self, *, player: str, clock: Clock, **batch: Any) -> Outputs:
+        """"loss" (a scalar tensor), scalars to plot, and tensors for `after_step`. Reads state, never writes it.
+
+        A pretext with right answers also returns "accuracy" and "chance", both in [0, 1].
+        """
+
+    def before_epoch(self, clock: Clock, embed: Embed) -> None:  # noqa: B027 - an optional hook
+        """Re-cluster, average predictions. ``embed(views, layer)`` is [N, D] in data set order, on the method's device."""
+
+    def after_step(self, clock: Clock, outputs: Outputs) -> None:  # noqa: B027 - an optional hook
+        """All state changes: momentum copy, queue, bank, centre. Called once a step, under no_grad, with every rank in step.
+
+        `outputs` are the players' outputs merged (a player's last turn counts), micro-batches joined along the batch axis.
+        """
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """A method that brings its own compiled loop (words, n-grams) instead of `forward`."""
+
+    def fit(self, source: Source, recipe: Any, run: Any) -> None:
+        """Train to the end of `recipe`, logging to and checkpointing in `run`."""
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A method that can picture what it does (reconstructions, rotations) for the report."""
+
+    def show(self, **batch: Any) -> Mapping[str, Tensor]:
+        """Named rows of pictures, each float [B, C, H, W] in the encoder's normalised units."""
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """A method that scores sequences: language models."""
+
+    def score(self, sequence: Any) -> Any:
+        """Natural-log probability of each token given those before it."""
+
+
+@runtime_checkable
+class Generates(Protocol):
+    """A method that continues a prompt or draws new samples."""
+
+    def generate(self, prompt: Any, length: int, seed: int) -> Any:
+        """`length` more units after `prompt`."""
+
+
+__all__ = [
+    "Batch", "Clock", "Embed", "Encoder", "Fits", "Generates", "Group", "Index", "Labels", "Method", "Outputs", "Params",
+    "Player", "Raw", "Scores", "Shows", "Source", "Views", "final",
+]

@@ -1,0 +1,44 @@
+"""Layers that several networks choose between."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+
+from selftaught.errors import UserError
+from selftaught.parts.norm import BatchNorm2d
+
+Norm = Literal["batch", "layer", "group", "none"]
+Pool = Literal["mean", "max", "flatten"]
+
+
+def norm2d(kind: Norm, channels: int) -> nn.Module:
+    """A normalisation of [B, C, H, W] by name.
+
+    batch: statistics of the batch, in the groups of `selftaught.parts.norm` (one = plain, several = "split"). layer: of one sample over
+    all channels and positions. group: of one sample over groups of at least 16 channels (Wu and He 2018). none: nothing.
+
+    Raises UserError for another name.
+    """
+    if kind not in get_args(Norm):
+        raise UserError(f"norm must be one of {', '.join(get_args(Norm))}, not '{kind}'")
+    if kind == "batch":
+        return BatchNorm2d(channels)
+    if kind == "none":
+        return nn.Identity()
+    most = max(channels // 16, 1) if kind == "group" else 1
+    return nn.GroupNorm(max(g for g in range(1, most + 1) if channels % g == 0), channels)
+
+
+def pooled_width(kind: Pool, channels: int, positions: int) -> int:
+    """Width of `pooled`. Raises UserError for an unknown name."""
+    if kind not in get_args(Pool):
+        raise UserError(f"pool must be one of {', '.join(get_args(Pool))}, not '{kind}'")
+    return channels * positions if kind == "flatten" else channels
+
+
+def pooled(kind: Pool, x: Tensor) -> Tensor:
+    """[B, C, *positions] to [B, C] (mean, max over positions) or [B, C * positions] (flatten)."""
+    x = x.flatten(2)
+    return x.mean(2) if kind == "mean" else x.amax(2) if kind == "max" else x.flatten(1)

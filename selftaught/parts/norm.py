@@ -1,0 +1,79 @@
+"""Batch normalisation in groups: the same numbers on one rank and on several, on any device.
+
+With g groups a batch of B is normalised as g contiguous pieces of B/g samples, each by its own mean and variance ("Split BN", as
+the CIFAR-10 demo of He et al. 2020, "Momentum Contrast", simulates many GPUs on one). A run with g groups over R ranks gives each
+rank g/R of them, so the arithmetic does not depend on R. Running statistics are the mean over groups, and `fit` averages them over ranks.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from selftaught.parts.gather import average
+
+
+def _in_groups(norm: _BatchNorm, x: Tensor, groups: int) -> Tensor:
+    if x.shape[0] % groups:
+        raise ValueError(f"a batch of {x.shape[0]} cannot be normalised in {groups} equal groups: change batch_norm_groups or batch_size")
+    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    # Groups become channels: [B, C, ...] -> [B/g, g*C, ...], so that one fused call computes every group's statistics.
+    b, c = x.shape[:2]
+    split = x.reshape(groups, b // groups, c, *x.shape[2:]).transpose(0, 1).reshape(b // groups, groups * c, *x.shape[2:])
+    mean, var = norm.running_mean.repeat(groups), norm.running_var.repeat(groups)
+    weight = None if norm.weight is None else norm.weight.repeat(groups)
+    bias = None if norm.bias is None else norm.bias.repeat(groups)
+    norm.num_batches_tracked.add_(1)
+    momentum = norm.momentum if norm.momentum is not None else 1.0 / float(norm.num_batches_tracked)
+    y = F.batch_norm(split, mean, var, weight, bias, True, momentum, norm.eps)
+    with torch.no_grad():
+        norm.running_mean.copy_(mean.view(groups, c).mean(0))
+        norm.running_var.copy_(var.view(groups, c).mean(0))
+    return y.reshape(b // groups, groups, c, *x.shape[2:]).transpose(0, 1).reshape(x.shape)
+
+
+@final
+class BatchNorm2d(nn.BatchNorm2d):
+    """torch's, with `groups` for training; parameters, buffers and eval mode are torch's own. x: [B, C, H, W]."""
+
+    groups: int = 1
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Raises ValueError when the batch cannot be split into equal groups."""
+        if self.training and self.groups > 1:
+            return _in_groups(self, input, self.groups)
+        return super().forward(input)
+
+
+@final
+class BatchNorm1d(nn.BatchNorm1d):
+    """torch's, with `groups` for training. x: [B, C] or [B, C, L]."""
+
+    groups: int = 1
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Raises ValueError when the batch cannot be split into equal groups."""
+        if self.training and self.groups > 1:
+            return _in_groups(self, input, self.groups)
+        return super().forward(input)
+
+
+def set_groups(module: nn.Module, groups: int) -> None:
+    """Let every batch norm inside `module` normalise in `groups` groups (of this rank's batch)."""
+    for m in module.modules():
+        if isinstance(m, BatchNorm1d | BatchNorm2d):
+            m.groups = groups
+
+
+def average_running_statistics(module: nn.Module) -> None:
+    """Give every rank the mean of all ranks' running statistics. Linear in the statistics, so equal to having seen all groups."""
+    buffers = [b for m in module.modules() if isinstance(m, _BatchNorm) for b in (m.running_mean, m.running_var) if b is not None]
+    if not buffers:
+        return
+    flat = average(torch.cat([b.flatten() for b in buffers]))
+    for buffer, mean in zip(buffers, flat.split([b.numel() for b in buffers]), strict=True):
+        buffer.copy_(mean.view_as(buffer))

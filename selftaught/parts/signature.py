@@ -1,0 +1,94 @@
+"""What a file declares, read from its text alone: nothing is imported, so `--help` can list every argument without torch.
+
+An argument is declared once, typed and with its default in a signature, and documented under ``Args:`` of a docstring.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, final
+
+
+@final
+@dataclass(frozen=True)
+class Argument:
+    """One hyper-parameter. `type` is the annotation as written, such as ``float`` or ``Literal['l2', 'cross_entropy']``."""
+
+    name: str
+    type: str
+    default: Any
+    doc: str
+
+
+@final
+@dataclass(frozen=True)
+class Declared:
+    """One class: its name, its docstring, the arguments of ``__init__`` that have defaults, and its literal class attributes."""
+
+    name: str
+    bases: tuple[str, ...]
+    doc: str
+    arguments: tuple[Argument, ...]
+    attributes: dict[str, Any]
+
+
+@cache
+def constants(path: Path) -> dict[str, Any]:
+    """The module-level names of the file that are bound to literals."""
+    return _literals(ast.parse(path.read_text("utf-8"), str(path)).body)
+
+
+@cache
+def classes(path: Path) -> tuple[Declared, ...]:
+    """The classes that the file defines, in order."""
+    return tuple(_declared(node) for node in ast.parse(path.read_text("utf-8"), str(path)).body if isinstance(node, ast.ClassDef))
+
+
+def _declared(node: ast.ClassDef) -> Declared:
+    doc = ast.get_docstring(node) or ""
+    described = _described(doc)
+    init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+    arguments = []
+    if init is not None:
+        positional = init.args.args[len(init.args.args) - len(init.args.defaults) :]
+        pairs = [*zip(positional, init.args.defaults, strict=True), *zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)]
+        for arg, default in pairs:
+            if default is not None and arg.annotation is not None:
+                kind = ast.unparse(arg.annotation)
+                arguments.append(Argument(arg.arg, kind, ast.literal_eval(default), described.get(arg.arg, "")))
+    return Declared(node.name, tuple(ast.unparse(b) for b in node.bases), doc, tuple(arguments), _literals(node.body))
+
+
+def _literals(body: list[ast.stmt]) -> dict[str, Any]:
+    found = {}
+    for node in body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            try:
+                if isinstance(target, ast.Name):
+                    found[target.id] = ast.literal_eval(node.value)
+            except ValueError:  # computed, not declared
+                continue
+    return found
+
+
+def _described(doc: str) -> dict[str, str]:
+    """``Args:`` of a Google-style docstring: {name: text}, continuation lines joined."""
+    lines = inspect.cleandoc(doc).splitlines()
+    if "Args:" not in lines:
+        return {}
+    found: dict[str, str] = {}
+    name = ""
+    for line in lines[lines.index("Args:") + 1 :]:
+        if line.strip() and not line.startswith("    "):
+            break
+        if line.startswith("    ") and not line.startswith("     "):
+            name, _, text = line.strip().partition(":")
+            found[name] = text.strip()
+        elif line.strip():
+            found[name] += " " + line.strip()
+    return found

@@ -1,0 +1,117 @@
+"""How to train: optimiser, schedule, batch, length, precision and seed, in one typed dataclass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a training run that is not the method, the encoder or the data.
+
+    Args:
+        steps: Length in optimiser steps. Give at most one of steps, epochs and minutes.
+        epochs: Length in passes over the data.
+        minutes: Length in minutes of training; turned into steps from a measured speed when the run starts.
+        batch_size: Samples per optimiser step, over all ranks and micro-batches together.
+        accumulate: Micro-batches that each step is split into, to save memory. In-batch negatives see one micro-batch.
+        optimizer: sgd, adamw or lars (You et al. 2017, arXiv 1708.03888).
+        lr: Peak learning rate.
+        momentum: Momentum of sgd and lars.
+        nesterov: Nesterov momentum for sgd.
+        betas: Betas of adamw.
+        weight_decay: Decoupled for adamw, added to the gradient for sgd and lars.
+        decay_norm_and_bias: Whether weight decay (and the trust ratio of lars) also applies to biases and norm layers.
+        schedule: Shape of the learning rate after the warm-up.
+        warmup: Part of training with a linearly growing learning rate, in [0, 1).
+        milestones: Parts of training at which the step schedule multiplies the rate by gamma.
+        gamma: Factor of the step schedule.
+        final_lr: Where the cosine ends, as a part of the peak.
+        clip: Largest gradient norm of a player; 0 never clips.
+        precision: auto = bfloat16 autocast on devices that gain from it, float32 elsewhere.
+        seed: Seed of everything random.
+        batch_norm_groups: Groups that each batch is split into for batch statistics, over all ranks; 0 = one a rank.
+        workers: Threads that prepare batches ahead; -1 = 0 on a CPU, 2 beside a GPU. Never changes the numbers.
+        device: auto, cpu, cuda or cuda:N.
+        checkpoint_every: Steps between checkpoints; 0 = about every minute and at the end.
+        keep: How many of the newest checkpoints are kept, beside the one with the lowest loss.
+        log_every: Steps between lines of metrics.jsonl.
+    """
+
+    steps: int | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+    batch_size: int = 256
+    accumulate: int = 1
+    optimizer: Literal["sgd", "adamw", "lars"] = "adamw"
+    lr: float = 2e-3
+    momentum: float = 0.9
+    nesterov: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 1e-4
+    decay_norm_and_bias: bool = False
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    warmup: float = 0.05
+    milestones: tuple[float, ...] = (0.6, 0.8)
+    gamma: float = 0.1
+    final_lr: float = 0.0
+    clip: float = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seed: int = 0
+    batch_norm_groups: int = 0
+    workers: int = -1
+    device: str = "auto"
+    checkpoint_every: int = 0
+    keep: int = 2
+    log_every: int = 20
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, one sentence that names the key, for a value out of range."""
+        lengths = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
+        if len(lengths) > 1:
+            raise ValueError(f"give only one of steps, epochs and minutes, not {' and '.join(lengths)}")
+        for name in lengths:
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)}")
+        self._check("batch_size", self.batch_size >= 1, "at least 1")
+        self._check("accumulate", self.accumulate >= 1, "at least 1")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size {self.batch_size} cannot be split into {self.accumulate} equal micro-batches (accumulate)")
+        self._check("lr", math.isfinite(self.lr) and self.lr >= 0, "a finite number of at least 0")
+        self._check("momentum", 0 <= self.momentum < 1, "in [0, 1)")
+        self._check("betas", len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), "two numbers in [0, 1)")
+        self._check("weight_decay", math.isfinite(self.weight_decay) and self.weight_decay >= 0, "a finite number of at least 0")
+        self._check("warmup", 0 <= self.warmup < 1, "in [0, 1)")
+        self._check("milestones", all(0 < m < 1 for m in self.milestones), "in (0, 1)")
+        self._check("gamma", 0 < self.gamma <= 1, "in (0, 1]")
+        self._check("final_lr", 0 <= self.final_lr <= 1, "in [0, 1]")
+        self._check("clip", self.clip >= 0, "at least 0")
+        self._check("seed", 0 <= self.seed < 2**63, "in [0, 2^63)")
+        self._check("batch_norm_groups", self.batch_norm_groups >= 0, "at least 0")
+        self._check("workers", self.workers >= -1, "at least -1")
+        self._check("checkpoint_every", self.checkpoint_every >= 0, "at least 0")
+        self._check("keep", self.keep >= 1, "at least 1")
+        self._check("log_every", self.log_every >= 1, "at least 1")
+
+    def _check(self, name: str, holds: bool, what: str) -> None:
+        if not holds:
+            raise ValueError(f"{name} must be {what}, not {getattr(self, name)}")
+
+    def factor(self, progress: float, schedule: str | None = None) -> float:
+        """The learning rate at `progress` in [0, 1], as a part of the peak. `schedule` overrides the recipe's own."""
+        schedule = schedule or self.schedule
+        if progress < self.warmup:
+            return progress / self.warmup
+        if schedule == "constant":
+            return 1.0
+        if schedule == "step":
+            return self.gamma ** sum(progress >= m for m in self.milestones)
+        part = (progress - self.warmup) / (1 - self.warmup)
+        return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for config.yaml."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

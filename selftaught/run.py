@@ -1,0 +1,245 @@
+"""The run folder: everything that a training run leaves behind, written so that a crash at any moment loses nothing.
+
+::
+
+    RUN/config.yaml          the resolved configuration            RUN/summary.json      what came out
+    RUN/env.json             versions, threads, command            RUN/metrics.jsonl     one line per logged step
+    RUN/encoder.safetensors  what most people take away            RUN/skipped.jsonl     samples that could not be read
+    RUN/method.safetensors   all of the method, heads included     RUN/report.html       the page to look at
+    RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the process that writes
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, final
+
+import yaml
+
+from selftaught.errors import UserError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` holds either all of it or what it held before, whatever happens.
+
+    Raises UserError when the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        write_synced(temporary, data)
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as e:
+        raise UserError(f"cannot write {path}: {e.strerror}; what was there before is intact") from e
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write `data` through to the disk."""
+    with path.open("wb") as f:
+        f.write(data)
+        f.flush()
+        os.fsync(f.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames inside `path` survive a power cut."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def to_json(value: Any, indent: int | None = 2) -> bytes:
+    """Strict JSON (no NaN: a non-finite number becomes null) with a final newline."""
+    return (json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n").encode()
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if hasattr(value, "item"):  # a NumPy or torch scalar
+        return _finite(value.item())
+    return value
+
+
+@final
+class RunFolder:
+    """One run on disk. Make one with `create` or `open`; write to it only while `lock()` is held."""
+
+    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+        self.path = path
+        self.config = config
+        self._lock_fd: int | None = None
+
+    @classmethod
+    def create(cls, path: str | Path, config: dict[str, Any]) -> RunFolder:
+        """A new run at `path`. Raises UserError when something is there already."""
+        path = Path(path)
+        if path.is_dir() and (path / "config.yaml").exists():
+            raise UserError(f"the run {path} exists already: continue it with 'selftaught resume {path}', or choose another --out")
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"{path} exists and is not an empty folder: choose another --out")
+        try:
+            (path / "checkpoints").mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise UserError(f"cannot create the run folder {path}: {e.strerror}") from e
+        run = cls(path, config)
+        run.write_json("env.json", environment())
+        run.write_config(config)  # last: a folder with a config.yaml is a whole run
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """The run at `path`. Raises UserError when there is none or its config.yaml is damaged."""
+        path = Path(path)
+        try:
+            text = (path / "config.yaml").read_text()
+        except OSError as e:
+            raise UserError(f"{path} is not a run folder: it has no readable config.yaml ({e.strerror})") from e
+        try:
+            config = yaml.safe_load(text)
+        except yaml.YAMLError as e:
+            raise UserError(f"{path / 'config.yaml'} is not readable YAML: {' '.join(str(e).split())}") from e
+        if not isinstance(config, dict):
+            raise UserError(f"{path / 'config.yaml'} does not hold a configuration")
+        return cls(path, config)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Replace config.yaml (fit records there the number of steps that --minutes came to)."""
+        self.config = config
+        write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False).encode())
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for writing; re-entrant for one RunFolder. Raises UserError when another process holds it.
+
+        The lock is the kernel's, so it goes when its process goes, however that ends.
+        """
+        if self._lock_fd is not None:
+            yield
+            return
+        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as e:
+                holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
+                raise UserError(f"the run {self.path} is being written by another process (pid {holder}): wait for it, or stop it") from e
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            self._lock_fd = fd
+            yield
+        finally:
+            self._lock_fd = None
+            os.close(fd)
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append one line to metrics.jsonl."""
+        with (self.path / "metrics.jsonl").open("ab") as f:
+            f.write(to_json(line, indent=None))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All whole lines of metrics.jsonl; a last line that a crash cut short is left out."""
+        try:
+            lines = (self.path / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines]
+
+    def metrics_size(self) -> int:
+        """Bytes of metrics.jsonl, made durable: a checkpoint remembers it and `truncate_metrics` goes back to it."""
+        try:
+            with (self.path / "metrics.jsonl").open("ab") as f:
+                os.fsync(f.fileno())
+                return f.tell()
+        except OSError as e:
+            raise UserError(f"cannot write {self.path / 'metrics.jsonl'}: {e.strerror}") from e
+
+    def truncate_metrics(self, size: int) -> None:
+        """Forget the lines after `size` bytes: they belong to steps that will be taken again."""
+        path = self.path / "metrics.jsonl"
+        if path.exists() and path.stat().st_size > size:
+            os.truncate(path, size)
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write RUN/name atomically."""
+        write_atomically(self.path / name, to_json(value))
+
+    def read_json(self, name: str) -> Any:
+        """RUN/name, or None when it is not there. Raises UserError when it is damaged."""
+        try:
+            return json.loads((self.path / name).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as e:
+            raise UserError(f"{self.path / name} cannot be read: {e}") from e
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """summary.json, empty before there is one."""
+        return dict(self.read_json("summary.json") or {})
+
+    def update_summary(self, **parts: Any) -> None:
+        """Replace the named parts of summary.json and keep the others."""
+        self.write_json("summary.json", {**self.summary, **parts})
+
+
+def environment() -> dict[str, Any]:
+    """What a reader needs to repeat a run: versions, machine, command. Nothing of it leaves the run folder."""
+    packages = ("selftaught", "torch", "numpy", "numba", "safetensors", "pillow", "simplejpeg")
+    versions = {}
+    for package in packages:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "packages": versions,
+        "environment": {k: os.environ[k] for k in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "WORLD_SIZE", "CUDA_VISIBLE_DEVICES") if k in os.environ},
+    }
+
+
+@final
+class Interrupts:
+    """SIGTERM and Ctrl-C become a flag, so that the step in flight can be finished and saved. A second Ctrl-C stops at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():  # only the main thread may set handlers
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,65 @@
+"""The README's table of methods is what was measured."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from benchmarks import measure, readme
+
+PART = {"trained": 90.123, "untrained": 87.6, "raw": 84.649}
+ROW = {
+    "method": "simclr", "data": "fashion-mnist", "encoder": "conv", "budget": "2 min",
+    "probe": {"linear": PART, "knn": PART, "labels": {"100": {**PART, "draws": 3}}},
+}
+
+
+def test_a_row_shows_trained_untrained_and_raw() -> None:
+    last = readme.table([ROW]).splitlines()[-1]
+    cell = "**90.1** / 87.6 / 84.6"
+    assert last == f"| `simclr` | fashion-mnist | `conv` | 2 min | {cell} | {cell} | {cell} |"
+
+
+def test_filling_replaces_only_what_is_between_the_markers_and_is_idempotent() -> None:
+    text = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n"
+    once = readme.filled(text, [ROW])
+    assert once == f"before\n{readme.BEGIN}\n{readme.table([ROW])}\n{readme.END}\nafter\n"
+    assert readme.filled(once, [ROW]) == once
+
+
+@pytest.mark.parametrize("text", ["", readme.BEGIN, readme.END, f"{readme.END}{readme.BEGIN}"])
+def test_a_missing_marker_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"README\.md needs the lines"):
+        readme.filled(text, [ROW])
+
+
+def test_the_readme_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (measure.RESULTS / "methods.json").exists():
+        pytest.skip("no results/methods.json yet: run `make bench`")
+    monkeypatch.setattr(sys, "argv", ["readme", "--check"])
+    assert readme.main() == 0, "run `python -m benchmarks.readme`"
+
+
+def test_candidates_take_turns_and_the_first_call_is_not_timed() -> None:
+    calls: list[str] = []
+    timings = measure.interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=2)
+    assert calls == ["a", "b", "a", "b", "b", "a"]
+    assert [len(part) for t in timings.values() for part in t] == [2, 2, 2, 2]
+
+
+def test_the_ratio_is_the_median_of_the_rounds_ratios_not_the_ratio_of_medians() -> None:
+    slow, fast = measure.Timing([2.0, 30.0, 8.0], [2.0, 2.0, 2.0]), measure.Timing([1.0, 10.0, 2.0], [1.0, 1.0, 1.0])
+    assert measure.ratio(slow, fast) == {"median": 3.0, "low": 2.0, "high": 4.0}
+    assert measure.ratio(slow, fast, "cpu")["median"] == 2.0
+
+
+def test_a_result_file_tells_the_machine_without_naming_it(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["anything", "--quick"])
+    written = json.loads(measure.save("views", [{"size": 32}], threads=1).read_text())
+    assert written["command"] == "python -m benchmarks.views --quick"
+    assert written["rows"] == [{"size": 32}]
+    assert written["threads"] == 1
+    assert written["machine"].keys() >= {"processor", "cores", "torch", "numba"}

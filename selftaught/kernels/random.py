@@ -1,0 +1,72 @@
+"""Random numbers that are a pure function of where they are used: the counter-based generator Philox4x64-10.
+
+Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3". Same bits as `numpy.random.Philox`, whose counter is
+incremented before the first block: ``Philox(key=[k0, k1], counter=[c0 - 1, c1, c2, c3])`` begins with ``block(k0, k1, c0, ...)``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, uint64
+from numpy.typing import NDArray
+
+_MULTIPLIER = (np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157))
+_WEYL = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B))
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_DROP = np.uint64(11)  # a double's 53 bits are the upper ones of 64
+
+
+@njit(cache=True, nogil=True)
+def _high(a, b):  # type: ignore[no-untyped-def]
+    """The upper 64 bits of the 128-bit product."""
+    a0, a1 = a & _LOW, a >> _HALF
+    b0, b1 = b & _LOW, b >> _HALF
+    middle = a1 * b0 + (a0 * b0 >> _HALF)
+    return a1 * b1 + (middle >> _HALF) + ((a0 * b1 + (middle & _LOW)) >> _HALF)
+
+
+@njit(cache=True, nogil=True)
+def block(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
+    """Four uint64 for one key (two words) and one counter (four words), all uint64."""
+    for _ in range(10):
+        high0, low0 = _high(_MULTIPLIER[0], c0), _MULTIPLIER[0] * c0
+        high1, low1 = _high(_MULTIPLIER[1], c2), _MULTIPLIER[1] * c2
+        c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
+        k0 = uint64(k0 + _WEYL[0])
+        k1 = uint64(k1 + _WEYL[1])
+    return c0, c1, c2, c3
+
+
+@njit(cache=True, nogil=True)
+def _uniforms(seed, stream, index, epoch, draw, out):  # type: ignore[no-untyped-def]
+    n = out.shape[2]
+    for b in range(out.shape[0]):
+        for v in range(out.shape[1]):
+            for first in range(0, n, 4):
+                bits = block(
+                    uint64(seed), uint64(stream), uint64(first // 4 + 1), uint64(index[b]), uint64(epoch), uint64(draw[v])
+                )
+                for i in range(min(4, n - first)):
+                    out[b, v, first + i] = np.float64(bits[i] >> _DROP) * 2.0**-53
+
+
+def uniforms(
+    seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw: NDArray[np.int64], n: int
+) -> NDArray[np.float64]:
+    """Uniform numbers in [0, 1): float64 [B, V, n].
+
+    Element [b, v] is what ``np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, index[b], epoch, draw[v]]))
+    .random(n)`` gives, whatever else is in the batch.
+
+    Args:
+        seed: The run's seed, in [0, 2^63).
+        stream: What the numbers are for: kinds of views that must not share numbers take different streams.
+        index: The samples' places in the data set, int64 [B], at least 0.
+        epoch: At least 0.
+        draw: One number for each view, int64 [V], at least 0. Equal numbers draw alike.
+        n: How many numbers for each sample and view.
+    """
+    out = np.empty((len(index), len(draw), n), np.float64)
+    _uniforms(seed, stream, np.ascontiguousarray(index, np.int64), epoch, draw, out)
+    return out

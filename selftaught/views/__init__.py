@@ -1,0 +1,1 @@
+"""Random transformations, in two steps: sample parameters, apply them."""

@@ -1,0 +1,170 @@
+"""Views of images: `Augment`s sampled per (seed, epoch, index, view), applied by one fused kernel or by plain torch."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, final
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from selftaught.errors import UserError
+from selftaught.kernels import image as kernel
+from selftaught.method import Batch, Index, Params, Raw, Views
+from selftaught.views import batched
+from selftaught.views.augment import LOOK, Augment, boxes, sample
+
+__all__ = ["Augment", "ImageViews", "apply_torch", "denormalise", "plain"]
+
+Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+
+_LAUNCH = threading.Lock()  # not all of numba's threading layers survive launches from two threads at once
+_CHUNK = 32 << 20  # bytes of differently sized images that are joined for one launch
+
+
+@final
+class ImageViews(Views):
+    """Named views of uint8 images, each a float32 tensor [B, C, S, S], normalised as the encoder expects.
+
+    ``ImageViews(encoder.spec["input"], query=Augment(...), key=Augment(...))`` gives ``{"query": ..., "key": ...}``; several
+    `Augment`s under one name give a list of tensors. Where a view chooses among several turns, ``NAME_turn`` holds the
+    choices, int64 [B] (or a list of them). "label" and "index" pass through.
+
+    Args:
+        input: ``{"kind": "image", "size": S, "channels": C, "mean": [C], "std": [C]}``; mean and std of pixels in [0, 1].
+        views: One `Augment`, or several, for each output.
+    """
+
+    def __init__(self, input: Mapping[str, Any], **views: Augment | Sequence[Augment]) -> None:
+        """Raises UserError when the encoder's input is no image."""
+        if input.get("kind", "image") != "image":
+            raise UserError(f"image views need an encoder of images, and this one takes '{input['kind']}'")
+        self.input = dict(input)
+        self.names = {name: isinstance(view, Augment) for name, view in views.items()}  # True: a tensor, False: a list
+        self.augments = [a for view in views.values() for a in ([view] if isinstance(view, Augment) else view)]
+        self.outputs = [n for n, view in views.items() for _ in ([view] if isinstance(view, Augment) else view)]
+        self.sides = [a.size or int(input["size"]) for a in self.augments]
+        self.colour = _colour(input)
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        """Arrays [B, V, ...]: see `augment.sample`."""
+        return sample(self.augments, index, epoch, seed)
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        """The views on `device`: by the fused kernel for a CPU, by torch elsewhere."""
+        if torch.device(device).type == "cpu":
+            return self.batch(_apply_fused(self, raw["image"], params), raw, params, device)
+        return apply_torch(self, raw, params, device)
+
+    def batch(self, tensors: Sequence[Tensor], raw: Raw, params: Params, device: torch.device) -> Batch:
+        """One tensor a view, under the views' names, with the turns, labels and indices."""
+        batch: Batch = {}
+        for v, (name, augment) in enumerate(zip(self.outputs, self.augments, strict=True)):
+            parts = {name: tensors[v]}
+            if len(augment.turns) > 1:
+                parts[f"{name}_turn"] = torch.from_numpy(params["turn"][:, v].copy()).to(device)
+            for key, tensor in parts.items():
+                if self.names[name]:
+                    batch[key] = tensor
+                else:
+                    batch.setdefault(key, []).append(tensor)
+        for key in ("label", "index"):
+            if key in raw:
+                batch[key] = torch.as_tensor(raw[key]).to(device)
+        return batch
+
+
+def plain(input: Mapping[str, Any]) -> ImageViews:
+    """The whole picture, nothing random: shorter side resized, centre cropped, normalised. Its output is "image"."""
+    return ImageViews(input, image=Augment())
+
+
+def denormalise(tensor: Tensor, input: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Pictures to look at: a view's float [B, C, H, W] as uint8 [B, H, W, C]."""
+    mean, std = (torch.tensor(input[key], dtype=torch.float32).view(1, -1, 1, 1) for key in ("mean", "std"))
+    pixels = (tensor.detach().float().cpu() * std + mean).clamp(0, 1) * 255
+    return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _sizes(images: Images, channels: int) -> NDArray[np.int64]:
+    """Height and width of each image, int64 [B, 2]; refuses what the encoder cannot take."""
+    shapes = {image.shape[2:] for image in images} if isinstance(images, Sequence) else {images.shape[3:]}
+    if shapes - {(channels,)}:
+        found = min(shapes - {(channels,)})
+        what = f"{found[0]} channels" if found else "no channel axis"
+        raise UserError(f"the encoder takes images of {channels} channels and these have {what}: build it with their number")
+    if any(image.dtype != np.uint8 for image in images):
+        raise UserError("image views take uint8 pixels; convert the images to 0..255 first")
+    return np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2)
+
+
+def _colour(input: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Each channel's share in the grey value, and the scale and shift that normalise it: float32 [C] each."""
+    channels = int(input["channels"])
+    luma = [kernel.RED, kernel.GREEN, kernel.BLUE] if channels == 3 else [1 / channels] * channels
+    mean, std = np.asarray(input["mean"], np.float64), np.asarray(input["std"], np.float64)
+    return np.array(luma, np.float32), (1 / std).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def _by_side(sides: list[int]) -> dict[int, list[int]]:
+    """The views of each size."""
+    return {side: [v for v, s in enumerate(sides) if s == side] for side in dict.fromkeys(sides)}
+
+
+def _chunks(images: Images) -> Iterator[tuple[int, int]]:
+    """Parts of the batch that are joined for one launch: all of an array, some megabytes of a list."""
+    if not isinstance(images, Sequence):
+        yield 0, len(images)
+        return
+    begin, held = 0, 0
+    for end, image in enumerate(images):
+        if held and held + image.nbytes > _CHUNK:
+            yield begin, end
+            begin, held = end, 0
+        held += image.nbytes
+    yield begin, len(images)
+
+
+def _apply_fused(views: ImageViews, images: Images, params: Params) -> list[Tensor]:
+    channels = int(views.input["channels"])
+    sizes = _sizes(images, channels)
+    tensors: list[Tensor] = [torch.empty(0)] * len(views.sides)
+    for side, members in _by_side(views.sides).items():
+        out = torch.empty(len(members), len(sizes), channels, side, side)
+        box = np.stack([boxes(views.augments[v], params, v, sizes, side) for v in members], axis=1)  # [B, V, 8]
+        look = [np.ascontiguousarray(params[name][:, members]) for name in LOOK]
+        for begin, end in _chunks(images):
+            part = images[begin:end]
+            pixels = np.concatenate([i.reshape(-1) for i in part]) if isinstance(part, Sequence) else part.reshape(-1)
+            ends = np.cumsum(sizes[begin:end].prod(axis=1) * channels)
+            first = np.concatenate([[0], ends[:-1]])
+            with _LAUNCH:
+                kernel.views(
+                    np.ascontiguousarray(pixels), first, sizes[:, 1].copy(), begin, box, *look, *views.colour,
+                    numba.get_num_threads(), out.numpy(),
+                )  # fmt: skip
+        for place, v in enumerate(members):
+            tensors[v] = out[place]
+    return tensors
+
+
+def apply_torch(views: ImageViews, raw: Raw, params: Params, device: torch.device) -> Batch:
+    """What ``views.apply`` gives, computed by plain torch on any device; the two agree within 1e-4."""
+    images = raw["image"]
+    channels = int(views.input["channels"])
+    sizes = _sizes(images, channels)
+    luma, scale, shift = (torch.from_numpy(a).to(device) for a in views.colour)
+    parts: list[list[Tensor]] = [[] for _ in views.augments]
+    for begin, end in _chunks(images):
+        chunk = [torch.from_numpy(np.ascontiguousarray(i)) for i in images[begin:end]]
+        pixels = batched.padded(chunk).to(device)
+        for v, (augment, side) in enumerate(zip(views.augments, views.sides, strict=True)):
+            box = torch.from_numpy(boxes(augment, params, v, sizes, side)[begin:end]).to(device)
+            look = {name: params[name][begin:end, v] for name in LOOK}
+            view = batched.render(pixels, box, look, luma, side)
+            parts[v].append(batched.normalise(view, scale, shift))
+    return views.batch([torch.cat(part) for part in parts], raw, params, device)

@@ -1,0 +1,108 @@
+"""Getting public data: Debian packages, unpacked without installing, and downloads checked by SHA-256."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+from selftaught.data import cache
+from selftaught.errors import UserError
+
+log = logging.getLogger("selftaught.data")
+APT = ["apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
+PATIENCE = 600  # seconds for one call of apt
+CHUNK = 1 << 20
+
+
+class Stream(Protocol):
+    """Something that bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
+class Unavailable(Exception):
+    """This place cannot serve the data; the next one may."""
+
+
+@contextlib.contextmanager
+def debian(package: str) -> Iterator[Path]:
+    """The files of a Debian package, in a temporary folder: no root and no installation needed.
+
+    Raises Unavailable where there is no apt, no network or no such package.
+    """
+    missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
+    if missing:
+        raise Unavailable(f"{missing[0]} is not here")
+    with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
+        place = Path(name)
+        log.info("fetching the Debian package %s", package)
+        if not (_apt("download", package, cwd=place) or (_update(place) and _apt("download", package, cwd=place))):
+            raise Unavailable(f"apt-get cannot download {package}")
+        packages = list(place.glob("*.deb"))
+        if not packages:
+            raise Unavailable(f"apt-get downloaded no {package}")
+        try:
+            subprocess.run(["dpkg-deb", "-x", str(packages[0]), "files"], cwd=place, check=True, capture_output=True, timeout=PATIENCE)
+        except (OSError, subprocess.SubprocessError):
+            raise Unavailable(f"dpkg-deb cannot unpack {package}") from None
+        yield place / "files"
+
+
+def _update(place: Path) -> bool:
+    # Package lists are absent in fresh containers, and only root may fetch them.
+    return os.geteuid() == 0 and _apt("update", cwd=place)
+
+
+def _apt(*command: str, cwd: Path) -> bool:
+    try:
+        subprocess.run([*APT, *command], cwd=cwd, check=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def download(url: str, path: Path, sha256: str, unzip: bool = False) -> None:
+    """Writes what `url` serves (gunzipped when `unzip`) to `path` if its SHA-256 is `sha256`.
+
+    Raises Unavailable when the address does not answer, answers something else, or stops early.
+    """
+    log.info("downloading %s", url)
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer, cache.replacing(path) as file:
+            found = _copy(gzip.GzipFile(fileobj=answer) if unzip else answer, file)
+            if found != sha256:
+                raise Unavailable(f"{url} serves other data than expected (SHA-256 {found})")
+    except (urllib.error.URLError, TimeoutError, ConnectionError, EOFError, gzip.BadGzipFile) as error:
+        raise Unavailable(f"{url} does not answer ({getattr(error, 'reason', error)})") from None
+
+
+def _copy(stream: Stream, file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := stream.read(CHUNK):
+        digest.update(chunk)
+        file.write(chunk)
+    return digest.hexdigest()
+
+
+def keep(stream: Stream, path: Path, sha256: str) -> None:
+    """Writes `stream` to `path` if its SHA-256 is `sha256`; raises Unavailable otherwise."""
+    with cache.replacing(path) as file:
+        if _copy(stream, file) != sha256:
+            raise Unavailable(f"{path.name} is not the file that was expected")
+
+
+def nowhere(name: str, tried: list[str], instead: str) -> UserError:
+    """The error when no place serves a data set."""
+    return UserError(f"data '{name}' cannot be fetched ({'; '.join(tried)}): {instead}")

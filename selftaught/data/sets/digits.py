@@ -1,0 +1,38 @@
+"""Handwritten digits (Alpaydin and Kaynak 1998): 1,797 grey 8x8 pictures inside scikit-learn, so that no network is needed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal
+
+import numpy as np
+
+from selftaught.data.arrays import ArraySource
+from selftaught.data.entry import Entry
+from selftaught.data.progress import Progress, silent
+from selftaught.errors import UserError
+
+CLASSES = tuple("0123456789")
+ENTRY = Entry(
+    "digits", "handwritten digits, tiny: for tests", "1,437 + 360 grey 8x8", CLASSES, "CC BY 4.0", "inside scikit-learn",
+)
+TRAIN = 1437  # the first 80%: writers differ between the first and the last part of the file
+
+
+def cached() -> bool:
+    """Whether scikit-learn, which holds the pictures, is installed."""
+    return find_spec("sklearn") is not None
+
+
+def load(split: Literal["train", "test"], progress: Progress = silent) -> ArraySource:
+    """The first 1,437 ("train") or the last 360 ("test") images; 0-16 ink becomes 0-255. Raises UserError without scikit-learn."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise UserError("data 'digits' is inside scikit-learn: pip install scikit-learn") from None
+    progress(0, 1)
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]  # [1797, 8, 8, 1]
+    part = slice(None, TRAIN) if split == "train" else slice(TRAIN, None)
+    progress(1, 1)
+    return ArraySource(images[part], bunch.target[part].astype(np.int64), CLASSES)

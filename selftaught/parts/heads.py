@@ -10,8 +10,8 @@ from selftaught.parts.norm import BatchNorm1d
 def projection(before: int, hidden: int, after: int, depth: int, norm: bool = True) -> nn.Sequential:
     """[B, before] to [B, after] through `depth` linear layers with ReLU between them; depth 1 is linear, 0 the identity.
 
-    With `norm`, batch normalisation follows every layer (without its shift after the last, as in SimCLR's released code) and the layers
-    before it have no bias; without, it is a plain multilayer perceptron (MoCo v2's).
+    With `norm`, batch normalisation follows every layer (without its shift after the last, as in SimCLR's released code) and
+    the layers before it have no bias; without, it is a plain multilayer perceptron (MoCo v2's).
     """
     layers: list[nn.Module] = []
     for i in range(depth):

@@ -17,9 +17,10 @@ def info_nce(positive: Tensor, negative: Tensor, temperature: float) -> dict[str
         negative: Scores of each query with its negatives, [Q, K]; -inf where a key is no negative of that query.
         temperature: t > 0.
 
-    Returns "loss"; "accuracy", the part of queries whose positive beats every negative (a tie is a miss, so that a collapsed encoder
-    scores 0); "chance", that part when scores carry no information, 1 / (1 + negatives); and "negatives", their mean number K. The
-    mutual information of the two sides is at least log(1 + K) - loss, in nats (expected, when negatives are drawn independently).
+    Returns "loss"; "accuracy", the part of queries whose positive beats every negative (a tie is a miss, so that a collapsed
+    encoder scores 0); "chance", that part when scores carry no information, 1 / (1 + negatives); and "negatives", their mean
+    number K. The mutual information of the two sides is at least log(1 + K) - loss, in nats (expected, when negatives are drawn
+    independently).
     """
     logits = torch.cat([positive[:, None], negative], 1) / temperature  # [Q, 1 + K]
     loss = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))

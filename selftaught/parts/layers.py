@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
@@ -16,8 +18,9 @@ Pool = Literal["mean", "max", "flatten"]
 def norm2d(kind: Norm, channels: int) -> nn.Module:
     """A normalisation of [B, C, H, W] by name.
 
-    batch: statistics of the batch, in the groups of `selftaught.parts.norm` (one = plain, several = "split"). layer: of one sample over
-    all channels and positions. group: of one sample over groups of at least 16 channels (Wu and He 2018). none: nothing.
+    batch: statistics of the batch, in the groups of `selftaught.parts.norm` (one = plain, several = "split"). layer: of one
+    sample over all channels and positions. group: of one sample over groups of at least 16 channels (Wu and He 2018). none:
+    nothing.
 
     Raises UserError for another name.
     """
@@ -42,3 +45,13 @@ def pooled(kind: Pool, x: Tensor) -> Tensor:
     """[B, C, *positions] to [B, C] (mean, max over positions) or [B, C * positions] (flatten)."""
     x = x.flatten(2)
     return x.mean(2) if kind == "mean" else x.amax(2) if kind == "max" else x.flatten(1)
+
+
+def shape_of(features: Callable[[Tensor], Tensor], network: nn.Module, input: Mapping[str, Any]) -> tuple[int, ...]:
+    """Shape, without the batch, of `features` of `network` for the input of an encoder's spec. Leaves `network` untouched."""
+    training = network.training
+    with torch.no_grad():
+        network.eval()
+        shape = features(torch.zeros(1, input["channels"], input["size"], input["size"])).shape[1:]
+    network.train(training)
+    return tuple(shape)

@@ -15,7 +15,8 @@ from selftaught.errors import UserError
 class Queue(nn.Module):
     """The last `size` rows that were pushed, as a ring. Starts with random directions of length 1, as in MoCo's released code.
 
-    `keys` [size, dim] and `pointer` (where the next row goes = rows pushed so far, mod size) are buffers, so they are in every checkpoint.
+    `keys` [size, dim] and `pointer` (where the next row goes = rows pushed so far, mod size) are buffers, so they are in every
+    checkpoint.
     """
 
     keys: Tensor

@@ -45,12 +45,39 @@ def constants(path: Path) -> dict[str, Any]:
 @cache
 def classes(path: Path) -> tuple[Declared, ...]:
     """The classes that the file defines, in order."""
-    return tuple(_declared(node) for node in ast.parse(path.read_text("utf-8"), str(path)).body if isinstance(node, ast.ClassDef))
+    tree = ast.parse(path.read_text("utf-8"), str(path))
+    spelled = _Spelled(_aliases(tree))
+    return tuple(_declared(node, spelled) for node in tree.body if isinstance(node, ast.ClassDef))
 
 
-def _declared(node: ast.ClassDef) -> Declared:
+@final
+class _Spelled(ast.NodeTransformer):
+    """Replaces the names of choices by the choices: ``Pool`` becomes ``Literal['mean', 'max', 'flatten']``."""
+
+    def __init__(self, aliases: dict[str, ast.expr]) -> None:
+        self.aliases = aliases
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.aliases.get(node.id, node)
+
+
+def _aliases(tree: ast.Module) -> dict[str, ast.expr]:
+    """``NAME = Literal[...]`` of this file, and of the files of this package that it imports names from."""
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("selftaught."):
+            path = Path(__file__).parents[2].joinpath(*(node.module or "").split(".")).with_suffix(".py")
+            if path.is_file():
+                theirs = _aliases(ast.parse(path.read_text("utf-8"), str(path)))
+                found |= {name.asname or name.name: theirs[name.name] for name in node.names if name.name in theirs}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal":
+            found |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _declared(node: ast.ClassDef, spelled: _Spelled) -> Declared:
     doc = ast.get_docstring(node) or ""
-    described = _described(doc)
+    texts = described(doc)
     init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
     arguments = []
     if init is not None:
@@ -58,8 +85,8 @@ def _declared(node: ast.ClassDef) -> Declared:
         pairs = [*zip(positional, init.args.defaults, strict=True), *zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)]
         for arg, default in pairs:
             if default is not None and arg.annotation is not None:
-                kind = ast.unparse(arg.annotation)
-                arguments.append(Argument(arg.arg, kind, ast.literal_eval(default), described.get(arg.arg, "")))
+                kind = ast.unparse(spelled.visit(arg.annotation))
+                arguments.append(Argument(arg.arg, kind, ast.literal_eval(default), texts.get(arg.arg, "")))
     return Declared(node.name, tuple(ast.unparse(b) for b in node.bases), doc, tuple(arguments), _literals(node.body))
 
 
@@ -76,7 +103,7 @@ def _literals(body: list[ast.stmt]) -> dict[str, Any]:
     return found
 
 
-def _described(doc: str) -> dict[str, str]:
+def described(doc: str) -> dict[str, str]:
     """``Args:`` of a Google-style docstring: {name: text}, continuation lines joined."""
     lines = inspect.cleandoc(doc).splitlines()
     if "Args:" not in lines:

@@ -1,0 +1,1 @@
+"""Solve a puzzle whose answer is known because the puzzle was made."""

@@ -1,0 +1,205 @@
+"""Denoising autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, ClassVar, Literal, final, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selftaught.encoders.mlp import MLP
+from selftaught.errors import UserError
+from selftaught.kernels.random import uniforms
+from selftaught.method import Batch, Encoder, Index, Method, Outputs, Params, Raw, Views
+from selftaught.parts.layers import norm2d, shape_of
+from selftaught.views.image import plain
+
+Noise = Literal["gaussian", "masking", "salt_and_pepper"]
+Loss = Literal["l2", "cross_entropy"]
+
+STREAM = 0x6E6F697365  # keeps the noise apart from other views' random numbers
+
+
+@final
+class Denoising(Method):
+    """Rebuild a clean image from a damaged copy.
+
+    Vincent, Larochelle, Bengio, Manzagol, ICML 2008, "Extracting and Composing Robust Features with Denoising Autoencoders";
+    emphasis and salt and pepper from Vincent et al., JMLR 2010. To fill in what is missing the code must know what usually
+    stands together, which copying does not need.
+
+    With x in [0, 1]^d, x~ its damaged copy, J the damaged coordinates, z the decoder's output (a logit for cross-entropy)::
+
+        l2:             L = a sum_{j in J} (x_j - z_j)^2 + b sum_{j not in J} (x_j - z_j)^2
+        cross_entropy:  the same sums over -( x_j log s(z_j) + (1 - x_j) log(1 - s(z_j)) ), s the logistic function
+
+    gaussian: x~ = x + level * N(0, I), every coordinate is in J. masking: a random part `level` of the coordinates is 0.
+    salt_and_pepper: a random part `level` is 0 or 1, evenly. A coordinate is one channel of one pixel. Damage is drawn afresh
+    every epoch, and only while training: features are taken of clean images.
+
+    Shapes: clean, corrupt and rebuilt are [B, C, S, S] in units of full brightness = 1; mask is bool, True in J. The loss sums
+    over coordinates and averages over images.
+
+    Defaults: masking of a quarter with cross-entropy, as in the paper; alpha 1, beta 0.5 is the mild emphasis of JMLR 2010.
+    Departures: the decoder of an encoder with positions upsamples them through 3x3 convolutions (the paper has one hidden
+    layer: encoder mlp with depth 1, activation sigmoid, tied); the recipe is AdamW instead of plain SGD.
+
+    Args:
+        noise: The damage.
+        level: Standard deviation of gaussian noise, or the damaged part for the other two.
+        loss: What is minimised; also decides between linear and sigmoid output.
+        alpha: Weight of damaged coordinates.
+        beta: Weight of the others; 0 is full emphasis. Without effect under gaussian noise.
+        tied: The decoder uses the encoder's transposed weights; for encoder mlp only.
+
+    Raises:
+        UserError: A value out of range, or an encoder that the decoder cannot mirror.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 1e-3, "minutes": 1.5}
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        noise: Noise = "masking",
+        level: float = 0.25,
+        loss: Loss = "cross_entropy",
+        alpha: float = 1.0,
+        beta: float = 0.5,
+        tied: bool = False,
+    ) -> None:
+        super().__init__()
+        if noise not in get_args(Noise) or loss not in get_args(Loss):
+            raise UserError(
+                f"noise of denoising must be one of {', '.join(get_args(Noise))} and loss one of {', '.join(get_args(Loss))}, "
+                f"not '{noise}' and '{loss}'"
+            )
+        if level < 0 or (level > 1 and noise != "gaussian"):
+            raise UserError(f"level of denoising must be in [0, 1] (gaussian: at least 0), not {level}")
+        if alpha < 0 or beta < 0:
+            raise UserError(f"alpha and beta of denoising must be at least 0, not {alpha} and {beta}")
+        self.encoder = encoder
+        self.views = Damage(encoder.spec["input"], noise, level)
+        self.decoder = Mirror(encoder, tied) if isinstance(encoder, MLP) else Upward(encoder, tied)
+        self.loss, self.alpha, self.beta = loss, alpha, beta
+        self.register_buffer("mean", torch.tensor(encoder.spec["input"]["mean"]).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(encoder.spec["input"]["std"]).view(-1, 1, 1))
+
+    def forward(self, clean: Tensor, corrupt: Tensor, mask: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+        """The emphasised loss; and, at damaged coordinates, the mean squared "error" and that of leaving them "untouched"."""
+        z = self.rebuild(corrupt)
+        loss = emphasised(self.loss, z, clean, mask, self.alpha, self.beta)
+        with torch.no_grad():
+            rebuilt = z.sigmoid() if self.loss == "cross_entropy" else z
+            count = mask.sum().clamp(min=1)
+            error = ((rebuilt - clean) ** 2 * mask).sum() / count
+            untouched = ((corrupt - clean) ** 2 * mask).sum() / count
+        return {"loss": loss, "error": error, "untouched": untouched}
+
+    def rebuild(self, corrupt: Tensor) -> Tensor:
+        """[B, C, S, S] in [0, 1] units to [B, C, S, S]: pixels for l2, logits for cross_entropy."""
+        z: Tensor = self.decoder(self.encoder.local((corrupt - self.mean) / self.std), self.encoder)
+        return z
+
+    def show(self, clean: Tensor, corrupt: Tensor, **_: Any) -> Mapping[str, Tensor]:
+        """Clean, damaged and rebuilt pictures in the encoder's units."""
+        z = self.rebuild(corrupt)
+        rows = {"clean": clean, "damaged": corrupt, "rebuilt": z.sigmoid() if self.loss == "cross_entropy" else z}
+        return {name: (picture - self.mean) / self.std for name, picture in rows.items()}
+
+
+def emphasised(kind: Loss, z: Tensor, x: Tensor, mask: Tensor, alpha: float, beta: float) -> Tensor:
+    """The loss of `Denoising`, a scalar: z, x and mask (bool) are [B, ...]; summed over coordinates, averaged over B."""
+    each = (x - z) ** 2 if kind == "l2" else F.binary_cross_entropy_with_logits(z, x, reduction="none")
+    return (each * torch.where(mask, alpha, beta)).sum() / len(x)
+
+
+def damaged(kind: Noise, x: Tensor, noise: Tensor, level: float) -> tuple[Tensor, Tensor]:
+    """(x~, mask) of x [B, ...]; `noise` has x's shape: normal numbers for gaussian, uniform ones in [0, 1) for the others."""
+    if kind == "gaussian":
+        return x + level * noise, torch.full_like(x, level > 0, dtype=torch.bool)
+    mask = noise < level
+    if kind == "masking":
+        return x.masked_fill(mask, 0.0), mask
+    return torch.where(mask, (noise < level / 2).to(x.dtype), x), mask
+
+
+@final
+class Damage(Views):
+    """The clean image, its damaged copy and the mask of what was damaged: "clean", "corrupt", "mask"."""
+
+    def __init__(self, input: Mapping[str, Any], kind: Noise, level: float) -> None:
+        self.plain, self.kind, self.level = plain(input), kind, level
+        self.shape = (input["channels"], input["size"], input["size"])
+        self.mean, self.std = (torch.tensor(input[key]).view(-1, 1, 1) for key in ("mean", "std"))
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        """The plain view's parameters and "noise", float32 [B, C, S, S]: see `damaged`."""
+        d = int(np.prod(self.shape))
+        if self.kind == "gaussian":  # Box and Muller 1958
+            u = uniforms(seed, STREAM, index, epoch, np.arange(2), d)
+            noise = np.sqrt(-2 * np.log1p(-u[:, 0])) * np.cos(2 * np.pi * u[:, 1])
+        else:
+            noise = uniforms(seed, STREAM, index, epoch, np.arange(1), d)[:, 0]
+        return {**self.plain.sample(index, epoch, seed), "noise": noise.astype(np.float32).reshape(-1, *self.shape)}
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        """On `device`; "label" and "index" pass through."""
+        batch = self.plain.apply(raw, {k: v for k, v in params.items() if k != "noise"}, device)
+        clean = (batch.pop("image") * self.std.to(device) + self.mean.to(device)).clamp(0, 1)
+        corrupt, mask = damaged(self.kind, clean, torch.from_numpy(params["noise"]).to(device), self.level)
+        return {**batch, "clean": clean, "corrupt": corrupt, "mask": mask}
+
+
+@final
+class Upward(nn.Module):
+    """From positions to pixels: each step doubles the side and halves the channels (to at least 16)."""
+
+    def __init__(self, encoder: Encoder, tied: bool) -> None:
+        super().__init__()
+        size, out = encoder.spec["input"]["size"], encoder.spec["input"]["channels"]
+        shape = shape_of(encoder.local, encoder, encoder.spec["input"])
+        if tied or len(shape) != 3:
+            raise UserError(f"tied weights of denoising need encoder mlp, not {encoder.spec['name']}: leave tied off")
+        steps = max(int(np.ceil(np.log2(size / shape[1]))), 0)
+        self.sides = [-(-size // 2 ** (steps - 1 - i)) for i in range(steps)]
+        widths = [max(shape[0] >> i, 16) for i in range(steps + 1)]
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 3, padding=1, bias=False), norm2d("batch", b), nn.ReLU())
+            for a, b in pairwise(widths)
+        )
+        self.last = nn.Conv2d(widths[-1], out, 3, padding=1)
+
+    def forward(self, code: Tensor, encoder: Encoder) -> Tensor:
+        """[B, D, h, w] to [B, C, S, S]."""
+        for side, block in zip(self.sides, self.blocks, strict=True):
+            code = block(F.interpolate(code, size=(side, side)))
+        z: Tensor = self.last(code)
+        return z
+
+
+@final
+class Mirror(nn.Module):
+    """The layers of `MLP` in reverse, with weights of their own or the encoder's transposed (tied)."""
+
+    def __init__(self, encoder: MLP, tied: bool) -> None:
+        super().__init__()
+        shapes = [(m.in_features, m.out_features) for m in reversed(encoder.linears) if isinstance(m, nn.Linear)]
+        linears = [nn.Linear(before, after) for after, before in shapes]
+        self.biases = nn.ParameterList(m.bias for m in linears)
+        self.weights = nn.ParameterList() if tied else nn.ParameterList(m.weight for m in linears)
+
+    def forward(self, code: Tensor, encoder: MLP) -> Tensor:
+        """[B, D] to [B, C, S, S]."""
+        weights = list(self.weights) or [m.weight.T for m in reversed(encoder.linears)]
+        for i, (weight, bias) in enumerate(zip(weights, self.biases, strict=True)):
+            code = F.linear(code if i == 0 else encoder.activation(code), weight, bias)
+        size = encoder.spec["input"]["size"]
+        return code.view(len(code), -1, size, size)

@@ -35,7 +35,6 @@ from selftaught.parts import gather, norm
 from selftaught.recipe import Recipe
 from selftaught.run import Interrupts, RunFolder, to_json, write_atomically
 
-
 DEFAULT_MINUTES = 1.5
 """How long to train when neither steps, epochs nor minutes were asked for."""
 
@@ -115,7 +114,9 @@ class _Loop:
         world = gather.world()
         groups = recipe.batch_norm_groups or world
         if recipe.batch_size > len(source):
-            raise UserError(f"the batch of {recipe.batch_size} is larger than the data set of {len(source)} samples: use a smaller --batch-size")
+            raise UserError(
+                f"the batch of {recipe.batch_size} is larger than the data set of {len(source)} samples: use a smaller --batch-size"
+            )
         if recipe.batch_size % (recipe.accumulate * world):
             raise UserError(f"batch_size {recipe.batch_size} cannot be split over {world} ranks and {recipe.accumulate} micro-batches")
         if groups % world or (recipe.batch_size // recipe.accumulate) % groups:
@@ -123,7 +124,7 @@ class _Loop:
         self.method = method.to(device).train()
         self.recipe, self.run, self.device = recipe, run, device
         norm.set_groups(method, groups // world)
-        self.players = method.players()
+        self.players = [p._replace(groups=[g | {"params": list(g["params"])} for g in p.groups]) for p in method.players()]
         self.turns = sum(p.turns for p in self.players)
         self.loader = Loader(source, method.views, recipe, device)
         self.source = source
@@ -132,7 +133,7 @@ class _Loop:
         if world > 1:
             warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
             # Buffers are kept equal by gathering and by averaging running statistics; players leave others' parameters unused.
-            self.model = DistributedDataParallel(method, broadcast_buffers=False, find_unused_parameters=True)
+            self.model = DistributedDataParallel(method, forward_sync_buffers=False, find_unused_parameters=True)
         self.autocast = _autocast(recipe, device)
         self.restart(Clock(recipe.seed))
 
@@ -179,7 +180,7 @@ class _Loop:
             with self._sync(m), self.autocast():
                 outputs: Outputs = self.model(player=player.name, clock=self.clock, **batch)
                 loss: Tensor = outputs["loss"]
-                (loss if self.recipe.accumulate == 1 else loss / self.recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+                (loss if self.recipe.accumulate == 1 else loss / self.recipe.accumulate).backward()
             micro.append(outputs)
         outputs = _join(micro)
         value = float(gather.average(outputs["loss"].detach().float().clone()))
@@ -231,7 +232,8 @@ class _Loop:
         steps = len(order) // (self.recipe.batch_size * self.turns)
         if steps == 0:
             raise UserError(
-                f"one step needs {self.turns} batches of {self.recipe.batch_size}, an epoch has only {len(order)} samples: use a smaller --batch-size"
+                f"one step needs {self.turns} batches of {self.recipe.batch_size}, an epoch has only {len(order)} samples: "
+                "use a smaller --batch-size"
             )
         return steps
 

@@ -155,7 +155,7 @@ class Method(nn.Module, ABC):
     encoder: Encoder
     views: Views
 
-    def prepare(self, source: Source) -> None:  # noqa: B027 - an optional hook
+    def prepare(self, source: Source) -> None:
         """Called once with the bound source, before training and before loading a checkpoint.
 
         Sizes, class counts, colour priors and empty banks are made here; must give the same shapes for the same source.
@@ -180,13 +180,14 @@ class Method(nn.Module, ABC):
         A pretext with right answers also returns "accuracy" and "chance", both in [0, 1].
         """
 
-    def before_epoch(self, clock: Clock, embed: Embed) -> None:  # noqa: B027 - an optional hook
+    def before_epoch(self, clock: Clock, embed: Embed) -> None:
         """Re-cluster, average predictions. ``embed(views, layer)`` is [N, D] in data set order, on the method's device."""
 
-    def after_step(self, clock: Clock, outputs: Outputs) -> None:  # noqa: B027 - an optional hook
+    def after_step(self, clock: Clock, outputs: Outputs) -> None:
         """All state changes: momentum copy, queue, bank, centre. Called once a step, under no_grad, with every rank in step.
 
-        `outputs` are the players' outputs merged (a player's last turn counts), micro-batches joined along the batch axis.
+        `outputs` are the players' outputs merged (a player's last turn counts), micro-batches joined along the batch axis. Gathered
+        over ranks they come rank by rank: with several ranks and micro-batches that is a permutation of one rank's order.
         """
 
 

@@ -206,6 +206,7 @@ class RunFolder:
 
 def environment() -> dict[str, Any]:
     """What a reader needs to repeat a run: versions, machine, command. Nothing of it leaves the run folder."""
+    variables = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "WORLD_SIZE", "CUDA_VISIBLE_DEVICES")
     packages = ("selftaught", "torch", "numpy", "numba", "safetensors", "pillow", "simplejpeg")
     versions = {}
     for package in packages:
@@ -217,7 +218,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "packages": versions,
-        "environment": {k: os.environ[k] for k in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "WORLD_SIZE", "CUDA_VISIBLE_DEVICES") if k in os.environ},
+        "environment": {k: os.environ[k] for k in variables if k in os.environ},
     }
 
 

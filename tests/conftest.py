@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 THREADS = str(min(2, os.cpu_count() or 1))
@@ -14,6 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import pytest  # noqa: E402
+from ranks import Ranks  # noqa: E402
 
 CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -82,3 +84,11 @@ def chromium() -> str:
     path = browser_path()
     assert path is not None
     return path
+
+
+@pytest.fixture(scope="session")
+def ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranks]:
+    """Two processes that met over gloo, for as long as the session lasts."""
+    pair = Ranks(tmp_path_factory.mktemp("ranks"))
+    yield pair
+    pair.close()

@@ -28,7 +28,7 @@ def gather(x: Tensor) -> Tensor:
         return x.detach()
     x = x.detach().contiguous()
     out = x.new_empty((world() * x.shape[0], *x.shape[1:]))
-    dist.all_gather_into_tensor(out, x)
+    dist.all_gather_single(out, x)
     return out
 
 
@@ -49,7 +49,7 @@ class _Gather(torch.autograd.Function):
 
 def gather_with_gradient(x: Tensor) -> Tensor:
     """Like `gather`, and gradients flow back to the rank that each row came from."""
-    return x if world() == 1 else _Gather.apply(x)  # type: ignore[no-any-return, no-untyped-call]
+    return x if world() == 1 else _Gather.apply(x)  # type: ignore[no-untyped-call]
 
 
 def average(x: Tensor) -> Tensor:

@@ -1,0 +1,62 @@
+"""Short trainings of toys and of real methods, in this process or on every rank of the pair."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import toys
+from torch import Tensor
+
+from selftaught.fit import Observer, Result, fit
+from selftaught.method import Clock, Method, Source
+from selftaught.recipe import Recipe
+from selftaught.run import RunFolder
+
+RECIPE = {"steps": 9, "batch_size": 16, "lr": 1e-2, "batch_norm_groups": 2, "device": "cpu", "log_every": 1}
+
+
+class StopAfter:
+    """An observer that sends this process a signal after a given step, as a person or a scheduler would."""
+
+    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
+        self.at, self.number = step, number
+
+    def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> None:
+        if clock.step == self.at:
+            os.kill(os.getpid(), self.number)
+
+    def finish(self) -> None: ...
+
+
+def state(method: Method) -> dict[str, Tensor]:
+    return {k: v.clone() for k, v in method.state_dict().items()}
+
+
+def train(
+    build: Callable[[], Method],
+    path: Path | str,
+    source: Source | None = None,
+    observers: Sequence[Observer] = (),
+    resume: bool = False,
+    **recipe: Any,
+) -> tuple[Method, Result]:
+    """Train what `build` makes in the run folder `path`, which is created unless resumed."""
+    method = build()
+    folder = RunFolder.open(path) if resume else RunFolder.create(path, {"method": {"name": "toy"}})
+    result = fit(method, source or toys.Blobs(), Recipe(**(RECIPE | recipe)), folder, observers, resume)
+    return method, result
+
+
+def train_toy_on_rank(name: str, path: str, **recipe: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What each rank of the pair runs. Only rank 0 may make the folder."""
+    from selftaught.parts.gather import barrier, rank
+
+    if rank() == 0:
+        RunFolder.create(path, {"method": {"name": name}})
+    barrier()
+    method, result = train(lambda: toys.build(name), path, resume=True, **recipe)
+    return state(method), {"step": result.step}

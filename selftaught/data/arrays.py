@@ -78,7 +78,7 @@ class ArraySource(ImageSource):
     def fingerprint(self) -> str:
         """A digest of all pixels and labels, computed once."""
         if self._digests is not None:
-            return digest_of(self._digests.tobytes(), repr(self._images.shape), self._labels.tobytes())
+            return digest_of(self._digests.tobytes(), repr((self.channels, self.image_size)), self._labels.tobytes())
         whole = hashlib.sha256()
         for block in blocks(self._images):
             whole.update(np.ascontiguousarray(as_bytes(block)).data)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from selftaught import errors
-from selftaught.data import catalog
+from selftaught.data import catalog, idx
 from selftaught.data.arrays import from_array
+from selftaught.data.joined import Joined
 from selftaught.data.progress import Progress, silent
 from selftaught.data.source import ImageSource
 from selftaught.data.subset import first
+from selftaught.data.subset import split as split_by_content
 from selftaught.errors import UserError
 
 Split = Literal["train", "test", "all"]
-SIDES: tuple[Literal["train"], Literal["test"]] = ("train", "test")
+Open = Callable[[int | None], ImageSource]
+"""Opens one part; the argument is how many samples are wanted at most, which it may take as a hint."""
+Sides = dict[str, Open]
+"""Either "train" and "test", or "all"."""
 
 
 def open_source(
@@ -24,11 +33,12 @@ def open_source(
 
     Args:
         data: A name of the catalog, a path (folder of images, IDX, .npy, .npz, .parquet), a Hugging Face data set, an array
-            [N, H, W] or [N, H, W, C], any sequence of arrays, or a source (returned as it is).
+            [N, H, W] or [N, H, W, C], any sequence of arrays or pictures, or a source (taken as it is). A folder that is named
+            like a data set of the catalog is written ``./digits``.
         split: "train", "test" or "all". Data without a test part of their own are split by content, 80/20.
         limit: Only the first so many samples.
         labels: Labels of an array or of a sequence: integers or names, one a sample.
-        size: Pack photographs as squares of 1.15 times this many pixels, decoded once (the centre is kept).
+        size: Keep images as squares of 1.15 times this many pixels (their centre), decoded once.
         progress: Called as (done, total) while many files are read.
 
     Raises:
@@ -38,17 +48,120 @@ def open_source(
         raise errors.unknown("split", str(split), get_args(Split))
     if size is not None and size < 1:
         raise UserError(f"size must be at least 1, not {size}")
-    if isinstance(data, str) and data in catalog.FILES:
-        return first(_of_catalog(data, split, progress), limit)
-    if hasattr(data, "__array__"):
-        return first(from_array(data, labels), limit)
-    raise errors.unknown("data", str(data), catalog.FILES)
+    if limit is not None and limit < 1:
+        raise UserError(f"limit must be at least 1, not {limit}")
+    found = _sides(data, labels, size, progress)
+    if "all" not in found:
+        if split == "all":
+            return first(Joined([found["train"](limit), found["test"](limit)]), limit)
+        return first(found[split](limit), limit)
+    if split == "all":
+        return first(found["all"](limit), limit)
+    return first(split_by_content(found["all"](None), split), limit)
 
 
-def _of_catalog(name: str, split: Split, progress: Progress) -> ImageSource:
-    found = catalog.find(name)
-    if split != "all":
-        return found.load(split, progress)
-    from selftaught.data.joined import Joined
+def _sides(data: Any, labels: Any, size: int | None, progress: Progress) -> Sides:
+    if isinstance(data, ImageSource):
+        return {"all": lambda _: data}
+    if isinstance(data, str | os.PathLike):
+        if labels is not None:
+            raise UserError(f"{data}: labels can be given with arrays and sequences only")
+        return _of_name(os.fspath(data), size, progress)
+    return _of_object(data, labels, size, progress)
 
-    return Joined([found.load(side, progress) for side in SIDES])
+
+def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
+    if name in catalog.FILES:
+        found = catalog.find(name)
+        return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _of_folder(path, size, progress)
+    if path.is_file():
+        return _of_file(path, size, progress)
+    if path.exists():
+        raise UserError(f"{path}: neither a file nor a folder")
+    if os.sep in name or path.suffix:
+        raise UserError(f"{path}: there is no such file or folder (known data sets are: {', '.join(sorted(catalog.FILES))})")
+    raise errors.unknown("data", name, catalog.FILES)
+
+
+def _of_folder(path: Path, size: int | None, progress: Progress) -> Sides:
+    from selftaught.data import folder, parquet
+    from selftaught.data.decoded import build
+
+    own = folder.sides(path)
+    if own:
+        parts = {side: folder.FolderItems(place) for side, place in own.items()}
+        names = [part.class_names() for part in parts.values()]
+        classes = tuple(sorted({*names[0], *names[1]})) if all(names) else ()
+        parts = {side: folder.FolderItems(place, classes) for side, place in own.items()}
+        return {side: partial(build, part, size=size, progress=progress) for side, part in parts.items()}
+    if any(path.rglob("*.parquet")):
+        return _of_parquet(parquet.sides(path), size, progress)
+    return _of_idx_folder(path) or {"all": partial(build, folder.FolderItems(path), size=size, progress=progress)}
+
+
+def _of_idx_folder(path: Path) -> Sides:
+    files = [file for file in sorted(path.iterdir()) if idx.is_idx(file) and "images" in file.name and file.is_file()]
+    train = [file for file in files if "train" in file.name]
+    test = [file for file in files if "t10k" in file.name or "test" in file.name]
+    if train and test:
+        return {"train": lambda _: _idx(train[0]), "test": lambda _: _idx(test[0])}
+    return {"all": lambda _: _idx(files[0])} if len(files) == 1 else {}
+
+
+def _of_file(path: Path, size: int | None, progress: Progress) -> Sides:
+    if path.suffix == ".npy":
+        from selftaught.data.numpy_files import read_npy
+
+        return {"all": partial(_part, read_npy(path), str(path))}
+    if path.suffix == ".npz":
+        from selftaught.data.numpy_files import read_npz
+
+        parts = read_npz(path)
+        return {side: partial(_part, part, str(path)) for side, part in parts.items()}
+    if path.suffix in (".parquet", ".pq"):
+        return _of_parquet({"all": [path]}, size, progress)
+    if idx.is_idx(path):
+        return {"all": lambda _: _idx(path)}
+    raise UserError(f"{path}: not a kind of file that holds many images: give a folder of images, or IDX, .npy, .npz or .parquet")
+
+
+def _part(part: tuple[Any, Any], where: str, limit: int | None) -> ImageSource:
+    return from_array(part[0], part[1], where=where)
+
+
+def _idx(path: Path) -> ImageSource:
+    beside = idx.labels_beside(path)
+    return from_array(idx.read(path), None if beside is None else idx.read(beside), where=str(path))
+
+
+def _of_parquet(files: dict[str, list[Path]], size: int | None, progress: Progress) -> Sides:
+    from selftaught.data.decoded import build
+    from selftaught.data.parquet import ParquetItems
+
+    def load(part: list[Path], limit: int | None) -> ImageSource:
+        return build(ParquetItems(part), limit, size, progress)
+
+    return {side: partial(load, part) for side, part in files.items()}
+
+
+def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> Sides:
+    from selftaught.data import hub, sequence
+    from selftaught.data.decoded import build
+
+    if hub.is_hub(data):
+
+        def load(part: Any, limit: int | None) -> ImageSource:
+            return build(hub.HubItems(part), limit, size, progress)
+
+        return {side: partial(load, part) for side, part in hub.sides(data).items()}
+    if not hasattr(data, "__array__"):
+        if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict | bytes):
+            raise UserError(f"data of type {type(data).__name__} is none that holds images: give a name, a path, an array or a sequence")
+        whole = sequence.stacked(data)
+        if whole is None:
+            return {"all": partial(build, sequence.SequenceItems(data, labels), size=size, progress=progress)}
+        data = whole
+    return {"all": lambda _: from_array(data, labels)}

@@ -1,0 +1,77 @@
+"""Small images as one uint8 array in the user's cache, memory-mapped, decoded only once.
+
+A packed file is 4,096 bytes of header (a mark and a JSON line: shape and SHA-256 of shape and pixels) and then the pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from selftaught.data import cache
+from selftaught.data.decode import VERSION
+from selftaught.data.progress import Progress
+from selftaught.data.source import ImageSource, Pixels, digest_of
+
+MARK = b"selftaught packed images 1\n"
+HEADER = 4096
+TOGETHER = 512
+Shape = tuple[int, ...]
+
+
+def packed(source: ImageSource, shape: Shape, progress: Progress) -> Pixels:
+    """All images of `source` as uint8 `shape` [N, H, W, C], memory-mapped; decoded now if the cache has no whole copy.
+
+    Raises OSError when the cache cannot be written.
+    """
+    path = cache.folder() / "packed" / f"{digest_of(str(VERSION), source.fingerprint, repr(shape))}.images"
+    found = read(path, shape)
+    if found is None:
+        write(path, shape, _blocks(source, progress))
+        found = read(path, shape)
+    if found is None:
+        raise OSError(f"{path} does not hold what was just written")
+    return found
+
+
+def _blocks(source: ImageSource, progress: Progress) -> Iterable[Pixels]:
+    for start in range(0, len(source), TOGETHER):
+        stop = min(start + TOGETHER, len(source))
+        yield source.fetch(np.arange(start, stop))["image"]
+        progress(stop, len(source))
+
+
+def write(path: Path, shape: Shape, blocks: Iterable[Pixels]) -> None:
+    """Writes `blocks`, which together make `shape`, to `path`. Ordinary writes: a full disk raises OSError, never SIGBUS."""
+    digest = hashlib.sha256(repr(shape).encode())
+    with cache.replacing(path) as file:
+        file.write(bytes(HEADER))
+        for block in blocks:
+            data = np.ascontiguousarray(block).data
+            digest.update(data)
+            file.write(data)
+        file.seek(0)
+        file.write(MARK + json.dumps({"shape": shape, "sha256": digest.hexdigest()}).encode() + b"\n")
+
+
+def read(path: Path, shape: Shape) -> Pixels | None:
+    """The pixels in `path`, or None when it is absent, cut, damaged or of another shape. Every byte is checked."""
+    try:
+        size = path.stat().st_size
+        if size != HEADER + int(np.prod(shape, dtype=object)):
+            return None
+        with path.open("rb") as file:
+            mark, line = file.readline(HEADER), file.readline(HEADER)
+        header = json.loads(line)
+        pixels = np.memmap(path, dtype=np.uint8, mode="r", offset=HEADER, shape=shape)
+    except (OSError, ValueError):
+        return None
+    digest = hashlib.sha256(repr(shape).encode())
+    digest.update(pixels.data)
+    if mark != MARK or header != {"shape": list(shape), "sha256": digest.hexdigest()}:
+        return None
+    return pixels

@@ -1,0 +1,87 @@
+"""The command line: one verb = one function. Exit codes: 0 fine, 1 failed, 2 bad input (one sentence), 128 + signal when interrupted."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CoercionError, CycloptsError
+
+from selftaught.cli import judge, look, train
+from selftaught.cli.output import remark
+from selftaught.cli.signature import Flags
+from selftaught.config.values import spoken
+from selftaught.errors import UserError
+
+
+def main(tokens: Sequence[str] | None = None) -> int:
+    """Run the command line `tokens` (default: the process's) and return its exit code."""
+    words = list(sys.argv[1:] if tokens is None else tokens)
+    debug = bool(os.environ.get("SELFTAUGHT_DEBUG"))
+    try:
+        app, words = application(words)
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        return code if isinstance(code, int) else 0
+    except CycloptsError as error:
+        remark(f"selftaught: {_sentence(error)}")
+        return 2
+    except ArithmeticError as error:  # NonFiniteLoss
+        if debug:
+            raise
+        return _fail(str(error), 1)
+    except ValueError as error:
+        if debug or not _is_users(error):
+            raise
+        return _fail(str(error), 2)
+    except OSError as error:
+        if debug or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        return _fail(f"{error.filename or 'a file'} cannot be written or read: {error.strerror}", 2)
+    except KeyboardInterrupt:
+        return _fail("stopped", 130)
+
+
+def application(words: Sequence[str]) -> tuple[App, list[str]]:
+    """The verbs, pretrain with the flags that `words` call for, and the words with those flags as the parser spells them."""
+    words = list(words)
+    flags = Flags(words[1:] if words[:1] == ["pretrain"] else [])
+    app = App(
+        name="selftaught",
+        help="Learn representations from unlabelled data, judge them honestly, see them in a report.",
+        help_format="plaintext",
+        version=_version,
+    )
+    app.command(flags.give(train.pretrain), name="pretrain")
+    for verb in (train.resume, judge.probe, judge.embed, judge.compare, judge.report, look.methods, look.data, look.doctor, train.demo):
+        app.command(verb)
+    return app, [*words[:1], *flags.spelt(words[1:])] if words[:1] == ["pretrain"] else words
+
+
+def _version() -> str:
+    import selftaught
+
+    return str(selftaught.__version__)
+
+
+def _is_users(error: ValueError) -> bool:
+    """Whether the input is at fault: raised as such, or by one of our own checks of a value."""
+    if isinstance(error, UserError):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and "selftaught" in str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0]
+
+
+def _sentence(error: CycloptsError) -> str:
+    if isinstance(error, CoercionError) and error.argument is not None and error.token is not None:
+        return f"{error.argument.name} must be {spoken(error.argument.hint)}, not '{error.token.value}'"
+    error.verbose = False
+    return " ".join(str(error).split())
+
+
+def _fail(sentence: str, code: int) -> int:
+    remark(f"selftaught: {sentence}")
+    return code

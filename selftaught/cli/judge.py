@@ -1,0 +1,145 @@
+"""The verbs that look at what was learned: probe, embed, compare, report."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from selftaught.cli.output import remark, show, show_json, table
+from selftaught.cli.signature import SWITCH
+from selftaught.errors import UserError
+
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON instead of a table.", **SWITCH)]
+SIDES = ("trained", "untrained", "raw")
+FORMATS = (".npy", ".parquet", ".safetensors")
+
+
+def probe(run: Path, data: str | None = None, /, *, seed: int = 0, quick: bool = False, json_: Json = False) -> None:
+    """Judge a run's encoder beside itself untrained and the raw input: linear probe, nearest neighbours, few labels.
+
+    Args:
+        run: The run folder, or an encoder.safetensors.
+        data: Labelled data to judge it by; by default what it was trained on.
+        seed: Of the draws of labels.
+        quick: Use at most 2,000 training and 1,000 test samples.
+    """
+    from selftaught import pretraining
+
+    result = pretraining.load(run).probe(data, seed=seed, quick=quick)
+    if json_:
+        show_json(result)
+    else:
+        show_probe(result)
+
+
+def show_probe(result: Mapping[str, Any]) -> None:
+    """The probe as a table, in percent."""
+    rows = [{"accuracy, %": name, **{side: entry.get(side) for side in SIDES}} for name, entry in _entries(result)]
+    table(rows, left=("accuracy, %",))
+
+
+def _entries(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    entries = [("linear probe, all labels", result["linear"]), ("k nearest neighbours", result["knn"])]
+    for labels, entry in result.get("labels", {}).items():
+        entries.append((f"linear probe, {labels} labels" + (" a class" if labels.isdigit() else ""), entry))
+    return entries
+
+
+def embed(run: Path, data: str, /, *, out: Path, split: str = "all", limit: int | None = None, batch_size: int = 512) -> None:
+    """Write the encoder's features of data to a file.
+
+    Args:
+        run: The run folder, or an encoder.safetensors.
+        data: A data set, a folder or a file.
+        out: FILE.npy (features alone), FILE.parquet or FILE.safetensors (features, labels, positions).
+        split: train, test or all.
+        limit: Only the first N samples.
+        batch_size: Samples at a time.
+    """
+    if out.suffix not in FORMATS:
+        raise UserError(f"--out {out} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
+    from selftaught import pretraining
+    from selftaught.data import open_source
+    from selftaught.run import write_atomically
+
+    loaded = pretraining.load(run)
+    source = open_source(data, split, limit)  # type: ignore[arg-type]
+    features = loaded.embed(source, batch_size=batch_size)
+    write_atomically(out, _packed(out.suffix, features, source.labels))
+    show(f"{len(features):,} x {features.shape[1]} features are in {out}")
+
+
+def _packed(suffix: str, features: Any, labels: Any) -> bytes:
+    import numpy as np
+
+    if suffix == ".safetensors":
+        from safetensors.numpy import save
+
+        return save({"embedding": np.ascontiguousarray(features), "label": np.ascontiguousarray(labels)})
+    buffer = io.BytesIO()
+    if suffix == ".npy":
+        np.save(buffer, features, allow_pickle=False)
+    else:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise UserError("writing Parquet needs the extra 'parquet': pip install 'selftaught[parquet]'") from error
+        column = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(features.reshape(-1)), features.shape[1])
+        columns = {"index": np.arange(len(features)), "label": labels, "embedding": column}
+        pyarrow.parquet.write_table(pyarrow.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def compare(*runs: Path, json_: Json = False) -> None:
+    """Runs side by side, the best linear probe first; accuracies in percent.
+
+    Args:
+        runs: Run folders.
+    """
+    from selftaught.run import RunFolder
+
+    if not runs:
+        raise UserError("no run is given: name run folders, 'selftaught compare runs/*'")
+    rows = [_row(RunFolder.open(path)) for path in runs]
+    rows.sort(key=lambda row: -(row["linear"] if row["linear"] is not None else -1.0))
+    if json_:
+        show_json(rows)
+        return
+    table(rows, left=("run", "method", "encoder", "data"))
+    for row in rows:
+        if row["linear"] is None:
+            remark(f"{row['run']} was not judged yet: selftaught probe {row['run']}")
+
+
+def _row(folder: Any) -> dict[str, Any]:
+    summary, config = folder.summary, folder.config
+    probe = summary.get("probe", {})
+    few = probe.get("labels", {}).get("100", {})
+    seconds = summary.get("seconds")
+    row = {
+        "run": str(folder.path),
+        **{part: config.get(part, {}).get("name") for part in ("method", "encoder")},
+        "data": Path(str(config.get("data", {}).get("source") or "in memory")).name,
+        "steps": summary.get("steps"),
+        "minutes": round(seconds / 60, 2) if seconds is not None else None,
+        "linear": probe.get("linear", {}).get("trained"),
+        "knn": probe.get("knn", {}).get("trained"),
+        "100 labels": few.get("trained"),
+    }
+    return row | {f"linear {side}": probe.get("linear", {}).get(side) for side in SIDES[1:]}
+
+
+def report(run: Path, /) -> None:
+    """Write RUN/report.html, one file that opens without a network.
+
+    Args:
+        run: The run folder.
+    """
+    from selftaught import pretraining
+
+    show(str(pretraining.load(run).report()))

@@ -1,0 +1,77 @@
+"""Reading a YAML file of settings, so that an error can name the file, the line and the key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import yaml
+
+from selftaught.errors import UserError
+
+NAMES = {"method": "method.name", "encoder": "encoder.name", "data": "data.source"}
+"""The short form of a section, ``encoder: conv``, and the key that it sets."""
+
+
+@final
+@dataclass(frozen=True)
+class Layer:
+    """Values by dotted key, and where each was said, for the error that names it."""
+
+    values: dict[str, Any]
+    where: dict[str, str]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], where: str = "") -> Layer:
+        """The layer that nested sections (config.yaml's) amount to."""
+        values = dict(_flat(config))
+        return cls(values, dict.fromkeys(values, where))
+
+
+def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for section, value in config.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{section}.{key}", item) for key, item in value.items())
+        else:
+            yield NAMES.get(section, section), value
+
+
+def read(path: str | Path) -> Layer:
+    """A YAML file as a layer. Raises UserError, naming the file and the line, when it cannot be read."""
+    path = Path(path)
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise UserError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot read the configuration {path}: it is not text in UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{line}: this is not YAML ({getattr(error, 'problem', None) or error})") from error
+    layer = Layer({}, {})
+    if node is not None:
+        _read(path, node, "", layer)
+    return layer
+
+
+def _read(path: Path, node: yaml.Node, prefix: str, layer: Layer) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        line = node.start_mark.line + 1
+        raise UserError(f"{path}, line {line}: expected sections of 'key: value', such as 'recipe:' with 'lr: 0.001' indented below")
+    for key_node, value_node in node.value:
+        where = f"{path}, line {key_node.start_mark.line + 1}"
+        key = f"{prefix}{key_node.value}"
+        if isinstance(value_node, yaml.MappingNode) and not prefix:
+            _read(path, value_node, f"{key}.", layer)
+            continue
+        key = NAMES.get(key, key)
+        if key in layer.values:
+            raise UserError(f"{where}: {key} is given twice")
+        try:
+            layer.values[key] = yaml.SafeLoader("").construct_object(value_node, deep=True)
+        except yaml.YAMLError as error:
+            raise UserError(f"{where}: {key} is not a plain value") from error
+        layer.where[key] = where

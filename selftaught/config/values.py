@@ -1,0 +1,93 @@
+"""From what a user wrote to the type that the program wants, or one sentence that says which value is wrong."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+from selftaught.errors import UserError
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def kinds(annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """Runtime types from annotations that may be source text ("float | None")."""
+    holder = type("Annotations", (), {"__annotations__": dict(annotations)})
+    return typing.get_type_hints(holder, globalns={"Literal": Literal, "Any": Any, "Mapping": Mapping, "Sequence": Sequence})
+
+
+def convert(value: Any, wanted: Any, key: str, where: str = "") -> Any:
+    """`value` as the type `wanted`. Raises UserError, one sentence that names `key` and `where`, when it is of another type."""
+    try:
+        return _convert(value, wanted)
+    except TypeError as error:
+        raise UserError(located(where, f"{key} must be {spoken(wanted)}, not {value!r}")) from error
+
+
+def located(where: str, sentence: str) -> str:
+    """The sentence after the place it speaks of ("FILE, line 3"), where there is one."""
+    return f"{where}: {sentence}" if where else sentence
+
+
+def spoken(wanted: Any) -> str:
+    """A type in words, for an error: "a whole number", "one of sgd, adamw, lars". That None is allowed goes without saying."""
+    origin, inner = get_origin(wanted), get_args(wanted)
+    if origin in (Union, types.UnionType):
+        return " or ".join(spoken(kind) for kind in inner if kind is not type(None))
+    if origin is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if origin in (tuple, list):
+        count = "" if Ellipsis in inner or origin is list else f"{len(inner)} "
+        return f"a list of {count}values, each {spoken(inner[0])}"
+    return WORDS.get(wanted, getattr(wanted, "__name__", str(wanted)))
+
+
+def _convert(value: Any, wanted: Any) -> Any:
+    origin, inner = get_origin(wanted), get_args(wanted)
+    if origin in (Union, types.UnionType):
+        return _first(value, sorted(inner, key=lambda kind: kind is not type(value)))  # its own type first: 1 stays an int
+    if origin is Literal:
+        return _first(value, inner, lambda value, choice: choice if value == choice else _refuse())
+    if origin in (tuple, list):
+        return _sequence(value, origin, inner)
+    if wanted is float:
+        return _float(value)
+    if wanted is int and isinstance(value, float) and value.is_integer():  # 1e5
+        return int(value)
+    if wanted is Any or (isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))):
+        return value
+    return _refuse()
+
+
+def _first(value: Any, choices: Sequence[Any], attempt: Callable[[Any, Any], Any] = _convert) -> Any:
+    for choice in choices:
+        try:
+            return attempt(value, choice)
+        except TypeError:
+            continue
+    return _refuse()
+
+
+def _sequence(value: Any, origin: Any, inner: tuple[Any, ...]) -> Any:
+    if not isinstance(value, list | tuple):
+        _refuse()
+    if origin is tuple and Ellipsis not in inner:
+        if len(value) != len(inner):
+            _refuse()
+        return tuple(_convert(item, kind) for item, kind in zip(value, inner, strict=True))
+    return origin(_convert(item, inner[0]) for item in value)
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):  # YAML 1.1 reads 1e-3 as text
+        return float(value)
+    return float(_refuse())
+
+
+def _refuse() -> Any:
+    raise TypeError

@@ -1,0 +1,232 @@
+"""The whole of a pretraining run from Python: `pretrain`, `resume`, `load`, and the `Run` that they give."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from selftaught import encoders, fit
+from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
+from selftaught.errors import UserError
+from selftaught.method import Method, Source
+from selftaught.pretraining.build import build, inherited, locate, open_data
+from selftaught.pretraining.progress import Watch
+from selftaught.pretraining.result import Run, load, stored
+from selftaught.run import RunFolder, write_atomically
+
+RUNS = Path("runs")
+"""Where runs go that were not told where."""
+
+
+def pretrain(
+    method: str | None,
+    data: Any,
+    *,
+    out: str | Path | None = None,
+    encoder: str | Mapping[str, Any] | None = None,
+    init: str | Path | None = None,
+    limit: int | None = None,
+    size: int | None = None,
+    split: str | None = None,
+    config: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **arguments: Any,
+) -> Run:
+    """Train an encoder on unlabelled data and leave everything in a run folder.
+
+    Args:
+        method: "simclr", "moco", ...: `selftaught methods` lists them. None takes it from `config`.
+        data: A catalog name, a path, uint8 images [N, H, W] or [N, H, W, C], a list of them, a Hugging Face data set, or a Source. None
+            takes it from `config`.
+        out: The run folder; by default runs/METHOD-DATA with the next free number.
+        encoder: A name ("conv"), or a name with arguments ({"name": "conv", "width": 64}).
+        init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file.
+        limit: Only the first so many samples.
+        size: Height and width in pixels that the encoder sees.
+        split: "train", "test" or "all"; by default "train" where there are labels.
+        config: A YAML file with the sections of a run's config.yaml; what is said here beats it.
+        resume: Continue the run at `out` if there is one.
+        progress: Show progress on stderr.
+        **arguments: The method's own hyper-parameters and the fields of `Recipe`: temperature=0.2, minutes=5, lr=1e-3.
+
+    Raises:
+        UserError: One sentence that says what is wrong and how to mend it.
+        NonFiniteLoss: The training diverged; what was saved before it is intact.
+    """
+    file = [read(config)] if config is not None else []
+    flags: dict[str, Any] = {"method.name": method, "init": str(init) if init is not None else None}
+    flags |= {"data.source": locate(data), "data.limit": limit, "data.size": size, "data.split": split}
+    flags |= Layer.of({"encoder": encoder}).values
+    flags = {key: value for key, value in flags.items() if value is not None}
+    name = method or next((layer.values["method.name"] for layer in file if "method.name" in layer.values), None)
+    if arguments and isinstance(name, str):
+        flags |= options.keyed(arguments, name)
+    watch = Watch() if progress else None
+    return run(Layer.of(flags), *file, data=None if isinstance(data, str | Path) else data, out=out, again=resume, watch=watch)
+
+
+def run(
+    *layers: Layer,
+    data: Any = None,
+    out: str | Path | None = None,
+    again: bool = False,
+    watch: Watch | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> Run:
+    """Train what the layers of configuration (strongest first) amount to.
+
+    Args:
+        *layers: Flags, then files.
+        data: The object itself where no name finds it.
+        out: The run folder.
+        again: Continue the run at `out` if there is one.
+        watch: Shows the progress.
+        notes: What config.yaml says beside the configuration.
+    """
+    watch = watch if rank() == 0 else None
+    init = next((layer.values["init"] for layer in layers if layer.values.get("init") is not None), None)
+    if isinstance(init, str) and not any("encoder.name" in layer.values for layer in layers):
+        layers = (*layers, inherited(init))
+    config = resolve(*layers, in_memory=data is not None)
+    config = _placed(config)
+    source, split = open_data(config, data, watch.files if watch else None)
+    config = replace(config, data=config.data | {"split": split})
+    path = _free(config, watch) if out is None else Path(out)
+    existing = again and (path / "config.yaml").exists()
+    method = build(config, source)
+    if existing:
+        folder = RunFolder.open(path)
+        _must_agree(config, folder)
+        config = stored(folder)
+    else:
+        folder = _create(path, config.as_dict() | {"version": importlib.metadata.version("selftaught")} | dict(notes or {}))
+        if watch and not any(layer.values.get(key) is not None for layer in layers for key in LENGTHS):
+            watch.say(f"no length was given (--steps, --epochs or --minutes): training for {_length(config)}")
+    return _train(config, source, method, folder, data, existing, watch)
+
+
+def resume(path: str | Path, *, progress: bool = True) -> Run:
+    """Continue a run from its newest whole checkpoint, to the same weights as if it had never stopped.
+
+    A run that is finished is returned as it is. Raises UserError when there is no run, or its data are not what they were.
+    """
+    folder = RunFolder.open(path)
+    watch = Watch() if progress and rank() == 0 else None
+    if folder.summary.get("finished") and (folder.path / "encoder.safetensors").exists():
+        if watch:
+            watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")
+        return load(folder.path)
+    config = stored(folder)
+    source, _ = open_data(config, None, watch.files if watch else None)
+    return _train(config, source, build(config, source), folder, None, True, watch)
+
+
+def _train(
+    config: Config, source: Source, method: Method, folder: RunFolder, data: Any, again: bool, watch: Watch | None
+) -> Run:
+    observers: list[fit.Observer] = [*_diagnostics(config, source, data), *([watch] if watch else [])]
+    try:
+        result = fit.fit(method, source, config.recipe, folder, observers, resume=again)
+    except BaseException:
+        for observer in observers:
+            observer.finish()
+        if not again and rank() == 0:
+            _forget(folder)
+        raise
+    if rank() == 0:
+        if result.interrupted is None:
+            write_atomically(folder.path / "encoder.safetensors", encoders.save(method.encoder))
+        _summarise(config, source, method, folder, result, again)
+    return Run(folder.path, encoder=method.encoder, data=data, interrupted=result.interrupted)
+
+
+def _summarise(config: Config, source: Source, method: Method, folder: RunFolder, result: fit.Result, again: bool) -> None:
+    losses = [line["loss"] for line in folder.metrics() if line.get("loss") is not None]
+    before = folder.summary.get("seconds", 0.0) if again else 0.0
+    skipped = getattr(source, "skipped", [])
+    if skipped:
+        folder.write_json("skipped.json", skipped)
+    folder.update_summary(
+        method=config.method,
+        encoder=config.encoder,
+        data=config.data["source"] or "in memory",
+        images=len(source),
+        skipped=len(skipped),
+        parameters=sum(p.numel() for p in method.encoder.parameters()),
+        dim=method.encoder.dim,
+        steps=result.step,
+        planned_steps=result.steps,
+        seconds=round(before + result.seconds, 3),
+        images_per_second=round(result.samples_per_second, 1),
+        loss=losses[-1] if losses else None,
+        finished=result.interrupted is None,
+        interrupted=result.interrupted,
+    )
+
+
+def _diagnostics(config: Config, source: Source, data: Any) -> list[fit.Observer]:
+    return []
+
+
+def _placed(config: Config) -> Config:
+    """Paths made absolute, so that the run can be resumed from any folder."""
+    named = config.data["source"]
+    init = str(Path(config.init).expanduser().resolve()) if config.init is not None else None
+    return replace(config, init=init, data=config.data | {"source": locate(named) if named is not None else None})
+
+
+def _create(path: Path, config: dict[str, Any]) -> RunFolder:
+    return RunFolder.create(path, config) if rank() == 0 else RunFolder(path, config)
+
+
+def _length(config: Config) -> str:
+    recipe = config.recipe
+    told = {"steps": recipe.steps, "epochs": recipe.epochs, "minutes": recipe.minutes}
+    return next((f"{value:g} {unit}" for unit, value in told.items() if value is not None), f"{fit.DEFAULT_MINUTES:g} minutes")
+
+
+def _free(config: Config, watch: Watch | None) -> Path:
+    """runs/METHOD-DATA, or with the first number that is free."""
+    name = Path(config.data["source"] or "memory").name.split(".")[0] or "data"
+    first = RUNS / f"{config.method}-{name}"
+    path, number = first, 1
+    while path.exists():
+        number += 1
+        path = first.with_name(f"{first.name}-{number}")
+    if watch:
+        watch.say(f"the run goes to {path}" + (f" ({first} exists already)" if number > 1 else ""))
+    return path
+
+
+def _must_agree(config: Config, folder: RunFolder) -> None:
+    """Continuing with other settings would be neither the old run nor a new one."""
+    now, then = Layer.of(config.as_dict()).values, Layer.of(stored(folder).as_dict()).values
+    chosen = "chosen_for_minutes" in folder.config.get("recipe", {})  # fit replaced the minutes by the steps they came to
+    for key, value in now.items():
+        if value != then.get(key) and not (chosen and key in LENGTHS):
+            raise UserError(
+                f"the run {folder.path} was started with {key} {then.get(key)}, not {value}: "
+                f"continue it as it is with 'selftaught resume {folder.path}', or choose another --out"
+            )
+
+
+def _forget(folder: RunFolder) -> None:
+    """A run that failed before it learned anything leaves its name free."""
+    with suppress(OSError):
+        if not any((folder.path / "checkpoints").iterdir()):
+            shutil.rmtree(folder.path)
+
+
+def rank() -> int:
+    """This process's number among those that torchrun started; 0 alone."""
+    return int(os.environ.get("RANK", 0))
+
+
+__all__ = ["Run", "load", "pretrain", "rank", "resume", "run"]

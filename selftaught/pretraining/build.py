@@ -1,0 +1,113 @@
+"""From a configuration to the objects of a run: source, encoder, method."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from selftaught import encoders, methods
+from selftaught.config import Config, Layer
+from selftaught.data import catalog, open_source
+from selftaught.errors import UserError
+from selftaught.method import Encoder, Method, Source
+
+LARGEST_SIDE = 96
+"""Images of one size up to this many pixels are seen as they are; all others are resized to it unless the user says otherwise."""
+SAMPLES = 2048
+"""Samples from which the mean and the standard deviation of each channel are estimated."""
+
+
+def locate(data: Any) -> str | None:
+    """What config.yaml says of the data, so that a resumed run finds them: a catalog name, an absolute path, None for objects."""
+    if isinstance(data, Path) or (isinstance(data, str) and data not in catalog.FILES):
+        path = Path(data).expanduser()
+        return str(path.resolve()) if path.exists() else str(data)
+    return data if isinstance(data, str) else None
+
+
+def open_data(config: Config, data: Any = None, progress: Callable[[int, int], None] | None = None) -> tuple[Source, str]:
+    """What the run trains on, and its split. `data` is the object itself where config names none. Raises UserError."""
+    given = config.data["source"] if data is None else data
+    if given is None:
+        raise UserError("the data of this run were in memory: resume it from Python, selftaught.pretrain(..., out=RUN, resume=True)")
+    split = config.data["split"]
+    arguments: dict[str, Any] = {"limit": config.data["limit"], "size": config.data["size"]}
+    if progress is not None:
+        arguments["progress"] = progress
+    if split is None:
+        split = "train"
+        if not (isinstance(given, str) and given in catalog.FILES):
+            whole = open_source(given, "all", **arguments)
+            if not (whole.labels >= 0).any():  # nothing to judge it by: every sample is worth training on
+                return whole, "all"
+    return open_source(given, split, **arguments), split
+
+
+def encoder_input(source: Source, size: int | None = None) -> dict[str, Any]:
+    """What an encoder is told about its input: side in pixels, channels, and each channel's mean and deviation (full brightness = 1)."""
+    known = getattr(source, "image_size", None)
+    if size is None:
+        size = min(known) if known is not None and max(known) <= LARGEST_SIDE else LARGEST_SIDE
+    mean, std = channel_statistics(source)
+    return {"kind": "image", "size": int(size), "channels": len(mean), "mean": mean, "std": std}
+
+
+def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel over evenly spaced samples, every image weighing the same; in [0, 1]."""
+    index = np.unique(np.linspace(0, len(source) - 1, min(SAMPLES, len(source))).astype(np.int64))
+    first: list[NDArray[np.float64]] = []
+    second: list[NDArray[np.float64]] = []
+    for part in np.array_split(index, -(-len(index) // 128)):
+        for image in source.fetch(part)["image"]:
+            pixels = image.reshape(-1, image.shape[-1]) / 255.0  # [H*W, C]
+            first.append(pixels.mean(0))
+            second.append((pixels**2).mean(0))
+    mean = np.mean(first, 0)
+    std = np.sqrt(np.maximum(np.mean(second, 0) - mean**2, 0))
+    return [round(float(m), 6) for m in mean], [round(max(float(s), 1 / 255), 6) for s in std]  # a constant channel must not divide by 0
+
+
+def build(config: Config, source: Source) -> Method:
+    """The method around its encoder, its initial weights a pure function of the seed. Raises UserError for arguments that do not fit."""
+    with torch.random.fork_rng(devices=[]):  # a caller's own random numbers go on as if nothing happened
+        encoder = fresh_encoder(config, encoder_input(source, config.data["size"]))
+        if config.init is not None:
+            encoders.load_weights(encoder, _weights(config.init), strict=True)
+        method: Method = methods.load(config.method)(encoder, **config.method_arguments)
+    return method
+
+
+def fresh_encoder(config: Config, spec: dict[str, Any]) -> Encoder:
+    """The encoder as it was before any training: seeded, so that it is the same every time."""
+    torch.manual_seed(config.recipe.seed)
+    return encoders.build(config.encoder, spec, **config.encoder_arguments)
+
+
+def _weights(init: str) -> Path:
+    path = Path(init)
+    if path.is_dir():
+        path = path / "encoder.safetensors"
+        if not path.exists():
+            raise UserError(f"the run {init} has no encoder.safetensors yet: finish it with 'selftaught resume {init}' first")
+    return path
+
+
+def inherited(init: str) -> Layer:
+    """The encoder's name and arguments that a run or a weights file of ours was made with; empty for other files.
+
+    Read from the head of the file: 8 bytes of length, then JSON (the safetensors format).
+    """
+    path = _weights(init)
+    try:
+        with path.open("rb") as file:
+            head = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), 1 << 20)))
+        spec = json.loads(head["__metadata__"]["selftaught"])
+        return Layer.of({"encoder": {key: value for key, value in spec.items() if key != "input"}}, str(path))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Layer({}, {})  # load_weights will say what is wrong with it

@@ -1,0 +1,86 @@
+"""What is seen of a run while it trains: a bar on a terminal, a plain line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from selftaught.method import Clock, Method
+
+HIDDEN = ("loss", "lr", "images_per_second", "seconds_left", "warning", "chance")
+EVERY = 10.0
+"""Seconds between plain lines."""
+
+
+@final
+class Watch:
+    """Shows the training on stderr, so that stdout holds results alone. An observer of `fit`."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self.seen: dict[str, Any] = {}
+        self.warned: set[str] = set()
+        self.bar: Progress | None = None
+        self.last = 0.0
+
+    def say(self, text: str) -> None:
+        """One line, never wrapped."""
+        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+    def files(self, done: int, total: int) -> None:
+        """Reading many files, said every ten seconds."""
+        if total > 1000 and time.monotonic() - self.last > EVERY:
+            self.last = time.monotonic()
+            self.say(f"reading file {done:,} of {total:,}")
+
+    def step(self, clock: Clock, method: Method, scalars: Mapping[str, Any]) -> None:
+        """After every step; `scalars` is empty on most."""
+        if scalars:
+            self.seen.update(scalars)
+            warning = scalars.get("warning")
+            if warning and warning not in self.warned:
+                self.warned.add(warning)
+                self.say(f"warning: {warning}")
+        if self.console.is_terminal:
+            self._draw(clock)
+        elif self.seen and (time.monotonic() - self.last > EVERY or clock.step >= clock.steps):
+            self.last = time.monotonic()
+            self.say(f"step {clock.step}/{clock.steps}  {described(self.seen)}")
+
+    def _draw(self, clock: Clock) -> None:
+        if self.bar is None:
+            columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+            self.bar = Progress(*columns, console=self.console)
+            self.bar.add_task("", total=clock.steps, completed=clock.step)
+            self.bar.start()
+        self.bar.update(self.bar.task_ids[0], completed=clock.step, description=described(self.seen))
+
+    def finish(self) -> None:
+        """Leave the terminal as it was."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+def described(seen: Mapping[str, Any]) -> str:
+    """The newest numbers of a run in one line: loss 4.1  1,690 images/s  1:12 left  knn 85.1."""
+    parts = []
+    if "loss" in seen:
+        parts.append(f"loss {seen['loss']:.4g}")
+    if "images_per_second" in seen:
+        parts.append(f"{seen['images_per_second']:,.0f} images/s")
+    if "seconds_left" in seen:
+        parts.append(f"{clock_time(seen['seconds_left'])} left")
+    parts += [f"{key} {value:.3g}" for key, value in seen.items() if key not in HIDDEN and isinstance(value, int | float)]
+    return "  ".join(parts)
+
+
+def clock_time(seconds: float) -> str:
+    """72 -> 1:12, 3700 -> 1:01:40."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

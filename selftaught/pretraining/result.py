@@ -1,0 +1,161 @@
+"""What a run gives back: the encoder, and what can be asked of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, final
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+
+from selftaught import encoders
+from selftaught.config import Config, Layer, resolve
+from selftaught.data import open_source
+from selftaught.errors import UserError
+from selftaught.method import Encoder, Method, Source
+from selftaught.pretraining.build import build, open_data
+from selftaught.run import RunFolder
+
+QUICK = (2000, 1000)
+"""Training and test samples of a quick probe."""
+
+
+@final
+class Run:
+    """A run folder, or an encoder.safetensors alone.
+
+    Attributes:
+        path: The folder, or the file.
+        interrupted: Number of the signal that ended the training early, else None.
+    """
+
+    def __init__(self, path: Path, *, encoder: Encoder | None = None, data: Any = None, interrupted: int | None = None) -> None:
+        self.path = path
+        self.interrupted = interrupted
+        self._encoder = encoder
+        self._data = data
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run folder. Raises UserError when this is a file of weights alone."""
+        if self.path.is_file():
+            raise UserError(f"{self.path} is a file of weights, not a run folder: name the run that it came from")
+        return RunFolder.open(self.path)
+
+    @property
+    def config(self) -> Config:
+        """The resolved configuration of the run."""
+        return stored(self.folder)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What summary.json holds: steps, seconds, the probe once it was made."""
+        return self.folder.summary
+
+    @property
+    def encoder(self) -> Encoder:
+        """The trained encoder. Raises UserError while the run is unfinished."""
+        if self._encoder is None:
+            path = self.path
+            if path.is_dir():
+                path = self.folder.path / "encoder.safetensors"
+                if not path.exists():
+                    raise UserError(f"the run {self.path} is not finished: continue it with 'selftaught resume {self.path}'")
+            self._encoder = encoders.load(path)
+        return self._encoder
+
+    def sources(self, data: Any = None, limits: tuple[int | None, int | None] = (None, None)) -> tuple[Source, Source]:
+        """The training and the test part of `data`, by default of what the run was trained on, whole."""
+        given = self._given(data)
+        return open_source(given, "train", limits[0]), open_source(given, "test", limits[1])
+
+    def embed(
+        self, data: Any, *, split: Literal["train", "test", "all"] = "all", limit: int | None = None, batch_size: int = 512
+    ) -> NDArray[np.float32]:
+        """float32 [N, dim]: the encoder's features of what `pretrain` takes as data. Raises UserError where they do not fit."""
+        from selftaught import evaluate
+
+        features: NDArray[np.float32] = evaluate.embed(self.encoder, self.fitting(open_source(data, split, limit)), batch_size)
+        return features
+
+    def probe(self, data: Any = None, *, seed: int = 0, quick: bool = False) -> dict[str, Any]:
+        """Judge the encoder beside itself untrained and the raw input; percent. Written to summary.json of a run folder.
+
+        Raises UserError when `data` (by default the run's own) have no labels.
+        """
+        from selftaught import evaluate
+
+        train, test = self.sources(data, QUICK if quick else (None, None))
+        for source in (train, test):
+            if not (self.fitting(source).labels >= 0).any():
+                raise UserError(f"{self.named(data)} has no labels to judge by: name data that have, 'selftaught probe RUN DATA'")
+        result: dict[str, Any] = evaluate.probe(self.encoder, train, test, seed=seed)
+        result["data"] = self.named(data)
+        if self.path.is_dir():
+            folder = self.folder
+            with folder.lock():
+                folder.update_summary(probe=result)
+        return result
+
+    def report(self) -> Path:
+        """Write RUN/report.html; what cannot be shown (the data are gone) is left out and said there."""
+        from selftaught import report
+
+        folder = self.folder
+        try:
+            source = open_data(self.config, self._data)[0]
+        except UserError:
+            return report.write(folder, encoder=self.encoder)
+        held_out = open_source(self._given(None), "test") if self.config.data["split"] == "train" else None
+        return report.write(folder, encoder=self.encoder, method=self.method(source), source_train=source, source_test=held_out)
+
+    def method(self, source: Source) -> Method:
+        """The whole trained method, heads included, prepared for `source`, in eval mode."""
+        method = build(self.config, source)
+        method.prepare(method.views.bind(source))
+        try:
+            method.load_state_dict(safetensors.torch.load_file(self.path / "method.safetensors"))
+        except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+            file = self.path / "method.safetensors"
+            raise UserError(f"{file} cannot be read: continue the run with 'selftaught resume {self.path}'") from error
+        return method.eval()
+
+    def fitting(self, source: Source) -> Source:
+        """`source`, if it has the channels that the encoder was made for. Raises UserError otherwise."""
+        wanted, there = self.encoder.spec["input"]["channels"], getattr(source, "channels", None)
+        if there is not None and there != wanted:
+            raise UserError(f"the encoder of {self.path} sees images of {wanted} channels, these have {there}: convert them first")
+        return source
+
+    def named(self, data: Any = None) -> str:
+        """What to call the data in a sentence."""
+        given = self._given(data)
+        return str(given) if isinstance(given, str | Path) else "the data in memory"
+
+    def _given(self, data: Any) -> Any:
+        given = data if data is not None else self._data
+        if given is None:
+            given = self.config.data["source"]
+        if given is None:
+            raise UserError(f"the run {self.path} was trained on data in memory: name the data to judge it by")
+        return given
+
+
+def stored(folder: RunFolder) -> Config:
+    """The configuration that a run folder holds."""
+    layer = Layer.of(folder.config, str(folder.path / "config.yaml"))
+    return resolve(layer, in_memory=layer.values.get("data.source") is None)
+
+
+def load(path: str | Path) -> Run:
+    """A finished run: a run folder, or an encoder.safetensors. Raises UserError when it is neither."""
+    path = Path(path)
+    if not path.is_file():
+        RunFolder.open(path)
+    run = Run(path)
+    _ = run.encoder  # what cannot be read is said here, not at first use
+    return run

@@ -16,7 +16,7 @@ METHODS = [name for name in TREES if name.startswith("methods/") and not name.en
 # Packages that come with an extra, and the folders that may ask for them (inside a function, so that they stay optional).
 OPTIONAL = {
     "datasets": ("data/",),
-    "pyarrow": ("data/",),
+    "pyarrow": ("data/", "export/"),
     "skimage": ("data/",),
     "openTSNE": ("report/",),
 }

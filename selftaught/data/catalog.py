@@ -13,7 +13,7 @@ from selftaught.data.source import ImageSource
 
 Side = Literal["train", "test"]
 
-FILES = {"fashion-mnist": "fashion_mnist", "digits": "digits"}
+FILES = {"fashion-mnist": "fashion_mnist", "digits": "digits", "photos": "photos", "cifar10": "cifar10"}
 
 
 class DataSet(Protocol):

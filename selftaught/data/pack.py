@@ -58,20 +58,19 @@ def write(path: Path, shape: Shape, blocks: Iterable[Pixels]) -> None:
         file.write(MARK + json.dumps({"shape": shape, "sha256": digest.hexdigest()}).encode() + b"\n")
 
 
-def read(path: Path, shape: Shape) -> Pixels | None:
-    """The pixels in `path`, or None when it is absent, cut, damaged or of another shape. Every byte is checked."""
+def read(path: Path, shape: Shape | None = None) -> Pixels | None:
+    """The pixels in `path`, or None when it is absent, cut, damaged or not of `shape`. Every byte is checked."""
     try:
-        size = path.stat().st_size
-        if size != HEADER + int(np.prod(shape, dtype=object)):
-            return None
         with path.open("rb") as file:
-            mark, line = file.readline(HEADER), file.readline(HEADER)
-        header = json.loads(line)
-        pixels = np.memmap(path, dtype=np.uint8, mode="r", offset=HEADER, shape=shape)
-    except (OSError, ValueError):
+            mark, header = file.readline(HEADER), json.loads(file.readline(HEADER))
+        stored = tuple(header["shape"])
+        if mark != MARK or len(stored) != 4 or stored != (shape or stored) or min(stored) < 1:
+            return None
+        if path.stat().st_size != HEADER + stored[0] * stored[1] * stored[2] * stored[3]:
+            return None
+        pixels = np.memmap(path, dtype=np.uint8, mode="r", offset=HEADER, shape=stored)
+        digest = hashlib.sha256(repr(stored).encode())
+        digest.update(pixels.data)
+        return pixels if header["sha256"] == digest.hexdigest() else None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # what a damaged header can lead to
         return None
-    digest = hashlib.sha256(repr(shape).encode())
-    digest.update(pixels.data)
-    if mark != MARK or header != {"shape": list(shape), "sha256": digest.hexdigest()}:
-        return None
-    return pixels

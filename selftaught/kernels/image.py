@@ -1,8 +1,7 @@
 """Random views of uint8 images, fused: crop, resize, flip, turn, colours, blur and normalise, from bytes to float32 planes.
 
-One sample's view stays in a core's cache from its bytes to its output. Pixels are kept in columns of `LANES` rows while they
-are resized along x, recoloured and blurred along x, so that every inner loop runs over contiguous memory:
-``columns[block, c, x, lane]`` is channel c of pixel (x, y = block * LANES + lane).
+One sample's view stays in a core's cache from its bytes to its output, and every inner loop runs over contiguous memory, so
+that the compiler makes vector code of it. For the resize along x that takes two transpositions: LANES rows side by side.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-LANES = 16
+STRIP = 1024  # pixels that go through all colour operations before the next ones
 BRIGHTNESS, CONTRAST, SATURATION, HUE, NOTHING = 0, 1, 2, 3, -1
 TOP, LEFT, HEIGHT, WIDTH, GRID_Y, GRID_X, FIRST_Y, FIRST_X = range(8)
 RED, GREEN, BLUE = np.float32(0.2989), np.float32(0.587), np.float32(0.114)
@@ -61,41 +60,103 @@ def _taps(size, grid, first, mirrored, start, weight):  # type: ignore[no-untype
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _resize(pixels, base, stride, channels, y_start, y_weight, y_taps, x_start, x_weight, x_taps, line, lanes, columns):  # type: ignore[no-untyped-def]
-    """Rows first, written across the lanes; then columns. `base` is the first byte of the crop, `stride` bytes make a row."""
-    n = y_start.size
-    for block in range(columns.shape[0]):
-        for lane in range(LANES):
-            y = block * LANES + lane
-            if y < n:
-                top = base + y_start[y] * stride
-                row = pixels[top : top + line.size]
-                w = y_weight[y, 0]
-                for i in range(line.size):
-                    line[i] = w * np.float32(row[i])
-                for k in range(1, y_taps):
-                    row = pixels[top + k * stride : top + k * stride + line.size]
-                    w = y_weight[y, k]
-                    if w != 0:
-                        for i in range(line.size):
-                            line[i] += w * np.float32(row[i])
-            else:
-                line[:] = 0
-            for i in range(line.size):
-                lanes[i, lane] = line[i]
+def _interleave(a, b, c, d, words):  # type: ignore[no-untyped-def]
+    """Four rows of bytes as one row of words."""
+    for i in range(words.size):
+        words[i] = (
+            np.uint32(a[i])
+            | (np.uint32(b[i]) << np.uint32(8))
+            | (np.uint32(c[i]) << np.uint32(16))
+            | (np.uint32(d[i]) << np.uint32(24))
+        )
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _take(words, place, found):  # type: ignore[no-untyped-def]
+    for i in range(found.size):
+        found[i] = words[place[i]]
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _byte(word, shift):  # type: ignore[no-untyped-def]
+    return np.float32(np.int32((word >> shift) & np.uint32(255)))
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _tap(word, weight, shift, row):  # type: ignore[no-untyped-def]
+    for i in range(row.size):
+        row[i] = weight[i] * _byte(word[i], shift)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _two_taps(word, next_word, weight, next_weight, shift, row):  # type: ignore[no-untyped-def]
+    for i in range(row.size):
+        row[i] = weight[i] * _byte(word[i], shift) + next_weight[i] * _byte(next_word[i], shift)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _add_tap(word, weight, shift, row):  # type: ignore[no-untyped-def]
+    for i in range(row.size):
+        row[i] += weight[i] * _byte(word[i], shift)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _along_x(pixels, base, stride, width, start, weight, taps, rows):  # type: ignore[no-untyped-def]
+    """The crop resized along x: rows [height, C, S]. `base` is its first byte, `stride` bytes make a row.
+
+    Four rows' bytes share a 32-bit word, so that the lookup of each tap, which no vector unit likes, serves four rows.
+    """
+    height, channels, n = rows.shape
+    flat = rows.reshape(height, channels * n)
+    place = np.empty(channels * n, np.uint32)
+    share = np.empty((taps, channels * n), np.float32)
+    for c in range(channels):
         for x in range(n):
-            first = x_start[x] * channels
-            for c in range(channels):
-                column = columns[block, c, x]
-                source = lanes[first + c]
-                w = x_weight[x, 0]
-                for lane in range(LANES):
-                    column[lane] = w * source[lane]
-                for k in range(1, x_taps):
-                    source = lanes[first + c + k * channels]
-                    w = x_weight[x, k]
-                    for lane in range(LANES):
-                        column[lane] += w * source[lane]
+            place[c * n + x] = start[x] * channels + c
+            for k in range(taps):
+                share[k, c * n + x] = weight[x, k]
+    size = width * channels
+    words = np.empty(size, np.uint32)
+    found = np.empty((taps, channels * n), np.uint32)
+    for top in range(0, height, 4):
+        first = base + top * stride
+        second = first + min(1, height - 1 - top) * stride
+        third = first + min(2, height - 1 - top) * stride
+        fourth = first + min(3, height - 1 - top) * stride
+        _interleave(
+            pixels[first : first + size], pixels[second : second + size], pixels[third : third + size],
+            pixels[fourth : fourth + size], words,
+        )  # fmt: skip
+        for k in range(taps):
+            _take(words[k * channels :], place, found[k])
+        for row in range(min(4, height - top)):
+            shift = np.uint32(8 * row)
+            if taps == 1:
+                _tap(found[0], share[0], shift, flat[top + row])
+            else:
+                _two_taps(found[0], found[1], share[0], share[1], shift, flat[top + row])
+            for k in range(2, taps):
+                _add_tap(found[k], share[k], shift, flat[top + row])
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _along_y(rows, start, weight, taps, planes):  # type: ignore[no-untyped-def]
+    """Then along y: rows [height, C, S] to planes [C, S * S]."""
+    n = start.size
+    for c in range(planes.shape[0]):
+        for y in range(n):
+            row, a, w = planes[c, y * n : y * n + n], rows[start[y], c], weight[y, 0]
+            if taps == 1:
+                for x in range(n):
+                    row[x] = w * a[x]
+            else:
+                b, v = rows[start[y] + 1, c], weight[y, 1]
+                for x in range(n):
+                    row[x] = w * a[x] + v * b[x]
+            for k in range(2, taps):
+                a, w = rows[start[y] + k, c], weight[y, k]
+                for x in range(n):
+                    row[x] += w * a[x]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -104,12 +165,10 @@ def _unit(v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _affine(planes, factor, shift):  # type: ignore[no-untyped-def]
+def _affine(plane, factor, shift):  # type: ignore[no-untyped-def]
     """Brightness and contrast: ``clamp(factor * v + shift)``."""
-    for c in range(planes.shape[0]):
-        plane = planes[c]
-        for i in range(plane.size):
-            plane[i] = _unit(plane[i] * factor + shift)
+    for i in range(plane.size):
+        plane[i] = _unit(plane[i] * factor + shift)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -149,123 +208,128 @@ def _hue(red, green, blue, sixths):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _recolour(planes, order, factor, begin, end, mean):  # type: ignore[no-untyped-def]
-    for i in range(begin, end):
-        if order[i] == BRIGHTNESS:
-            _affine(planes, np.float32(factor[BRIGHTNESS]), _ZERO)
-        elif order[i] == CONTRAST:
-            f = np.float32(factor[CONTRAST])
-            _affine(planes, f, (_ONE - f) * mean)
-        elif order[i] == SATURATION and planes.shape[0] == 3:
-            _saturate(planes[0], planes[1], planes[2], np.float32(factor[SATURATION]))
-        elif order[i] == HUE and planes.shape[0] == 3:
-            _hue(planes[0], planes[1], planes[2], np.float32(6 * factor[HUE]))
+def _recolour(planes, order, factor, mean):  # type: ignore[no-untyped-def]
+    """The jitter's operations `order` on pixels that fit a core's cache, one after the other."""
+    for begin in range(0, planes.shape[1], STRIP):
+        end = min(begin + STRIP, planes.shape[1])
+        for operation in order:
+            f = np.float32(factor[operation])
+            if operation == BRIGHTNESS:
+                for c in range(planes.shape[0]):
+                    _affine(planes[c, begin:end], f, _ZERO)
+            elif operation == CONTRAST:
+                for c in range(planes.shape[0]):
+                    _affine(planes[c, begin:end], f, (_ONE - f) * mean)
+            elif operation == SATURATION and planes.shape[0] == 3:
+                _saturate(planes[0, begin:end], planes[1, begin:end], planes[2, begin:end], f)
+            elif operation == HUE and planes.shape[0] == 3:
+                _hue(planes[0, begin:end], planes[1, begin:end], planes[2, begin:end], _SIX * f)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _luma(planes, luma):  # type: ignore[no-untyped-def]
+def _mean(planes, luma):  # type: ignore[no-untyped-def]
+    """The mean grey value."""
     total = 0.0
     for c in range(planes.shape[0]):
-        s = _ZERO
-        plane = planes[c]
+        plane, part = planes[c], _ZERO
         for i in range(plane.size):
-            s += plane[i]
-        total += luma[c] * s
-    return total
+            part += plane[i]
+        total += luma[c] * part
+    return np.float32(total / planes.shape[1])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _colours(columns, n, order, factor, grey, luma):  # type: ignore[no-untyped-def]
+def _colours(planes, order, factor, grey, luma):  # type: ignore[no-untyped-def]
     """Jitter in its order, contrast around the mean at its place in the order, then grey."""
-    blocks, channels = columns.shape[:2]
     place = 4
     for i in range(4):
         if order[i] == CONTRAST:
             place = i
-    total = 0.0
-    for block in range(blocks):
-        planes = columns[block].reshape(channels, n * LANES)
-        _recolour(planes, order, factor, 0, place, _ZERO)
-        if place < 4:
-            total += _luma(planes, luma)  # rows below the picture are black, and no operation before contrast lights them
-    mean = np.float32(total / (n * n))
-    for block in range(blocks):
-        planes = columns[block].reshape(channels, n * LANES)
-        _recolour(planes, order, factor, place, 4, mean)
-        if grey and channels == 3:
-            _saturate(planes[0], planes[1], planes[2], _ZERO)
+    if order[0] != NOTHING:
+        _recolour(planes, order[:place], factor, _ZERO)
+    if place < 4:
+        _recolour(planes, order[place:], factor, _mean(planes, luma))
+    if grey and planes.shape[0] == 3:
+        _saturate(planes[0], planes[1], planes[2], _ZERO)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _blur(columns, n, sigma, rows):  # type: ignore[no-untyped-def]
-    """Gaussian blur, cut at 3 sigma, edges mirrored; leaves the rows in `rows` [C, n, n]."""
-    blocks, channels = columns.shape[:2]
+def _spread(source, centre, step, kernel, out):  # type: ignore[no-untyped-def]
+    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``; the kernel's last place is odd."""
+    for begin in range(0, out.size, STRIP):
+        size = min(STRIP, out.size - begin)
+        done = out[begin : begin + size]
+        first = centre + begin
+        middle, a, b = source[first : first + size], source[first - step : first - step + size], source[first + step : first + step + size]
+        for i in range(size):
+            done[i] = kernel[0] * middle[i] + kernel[1] * (a[i] + b[i])
+        for t in range(2, kernel.size, 2):
+            near, far = t * step, (t + 1) * step
+            a, b = source[first - near : first - near + size], source[first + near : first + near + size]
+            c, d = source[first - far : first - far + size], source[first + far : first + far + size]
+            v, w = kernel[t], kernel[t + 1]
+            for i in range(size):
+                done[i] += v * (a[i] + b[i]) + w * (c[i] + d[i])
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    for i in range(target.size):
+        target[i] = source[i]
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _blur(planes, n, sigma):  # type: ignore[no-untyped-def]
+    """Gaussian blur, cut at 3 sigma, edges mirrored."""
     radius = min(int(math.ceil(3 * sigma)), n - 1)
-    kernel = np.empty(radius + 1, np.float32)
+    margin = radius + 1 - radius % 2  # an odd number: `_spread` takes two at a time
+    kernel = np.zeros(margin + 1, np.float32)
     total = 0.0
     for t in range(radius + 1):
         kernel[t] = math.exp(-0.5 * (t / sigma) ** 2)
         total += kernel[t] * (1 if t == 0 else 2)
     kernel /= np.float32(total)
-    wide = np.empty(((n + 2 * radius), LANES), np.float32)
-    flat = wide.reshape(wide.size)
-    size = n * LANES
-    blurred = np.empty(size, np.float32)
-    for block in range(blocks):
-        below = min(LANES, n - block * LANES)
-        for c in range(channels):
-            source = columns[block, c]
-            wide[radius : radius + n] = source
-            for t in range(radius):
-                wide[radius - 1 - t] = source[t + 1]
-                wide[radius + n + t] = source[n - 2 - t]
-            centre = flat[radius * LANES : radius * LANES + size]
-            for i in range(size):
-                blurred[i] = kernel[0] * centre[i]
-            for t in range(1, radius + 1):
-                a = flat[(radius - t) * LANES : (radius - t) * LANES + size]
-                b = flat[(radius + t) * LANES : (radius + t) * LANES + size]
-                w = kernel[t]
-                for i in range(size):
-                    blurred[i] += w * (a[i] + b[i])
-            for lane in range(below):
-                row = rows[c, block * LANES + lane]
-                for x in range(n):
-                    row[x] = blurred[x * LANES + lane]
-    for c in range(channels):
-        done = columns[:, c]
-        line = blurred[:n]
+    wide = n + 2 * margin
+    tall = np.zeros((wide, n), np.float32)
+    broad = np.zeros((n, wide), np.float32)
+    blurred = np.empty(n * wide, np.float32)
+    for c in range(planes.shape[0]):
+        plane = planes[c].reshape(n, n)
         for y in range(n):
-            row = rows[c, y]
-            for x in range(n):
-                line[x] = kernel[0] * row[x]
+            _copy(plane[y], tall[margin + y])
+        for t in range(1, radius + 1):
+            _copy(plane[t], tall[margin - t])
+            _copy(plane[n - 1 - t], tall[margin + n - 1 + t])
+        _spread(tall.reshape(wide * n), margin * n, n, kernel, planes[c])
+        for y in range(n):
+            row, source = broad[y], plane[y]
+            _copy(source, row[margin : margin + n])
             for t in range(1, radius + 1):
-                a = rows[c, abs(y - t)]
-                b = rows[c, n - 1 - abs(n - 1 - y - t)]
-                w = kernel[t]
-                for x in range(n):
-                    line[x] += w * (a[x] + b[x])
-            for x in range(n):
-                done[y // LANES, x, y % LANES] = line[x]
+                row[margin - t] = source[t]
+                row[margin + n - 1 + t] = source[n - 1 - t]
+        _spread(broad.reshape(n * wide), margin, 1, kernel, blurred[: n * wide - 2 * margin])
+        for y in range(n):
+            _copy(blurred[y * wide : y * wide + n], plane[y])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _finish(columns, n, solarise, transposed, scale, shift, out):  # type: ignore[no-untyped-def]
-    """Solarise, normalise and lay out as rows, or as columns when `transposed`: out [C, n, n]."""
-    blocks, channels = columns.shape[:2]
+def _finish(planes, solarise, transposed, scale, shift, out):  # type: ignore[no-untyped-def]
+    """Solarise, normalise and lay out as rows, or as columns when `transposed`: out [C, S, S]."""
+    channels, n = out.shape[:2]
     for c in range(channels):
-        for y in range(n):
-            column = columns[y // LANES, c]
-            lane = y % LANES
-            for x in range(n):
-                v = column[x, lane]
-                if solarise and v >= _HALF:
-                    v = _ONE - v
-                v = v * scale[c] + shift[c]
-                if transposed:
-                    out[c, x, y] = v
-                else:
-                    out[c, y, x] = v
+        plane = planes[c]
+        if solarise:
+            for i in range(plane.size):
+                plane[i] = _ONE - plane[i] if plane[i] >= _HALF else plane[i]
+        flat = out[c].reshape(n * n)
+        w, v = scale[c], shift[c]
+        if transposed:
+            for y in range(n):
+                for x in range(n):
+                    flat[x * n + y] = plane[y * n + x] * w + v
+        else:
+            for i in range(plane.size):
+                flat[i] = plane[i] * w + v
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -274,21 +338,22 @@ def _view(pixels, base, stride, box, flip, turn, order, factor, grey, sigma, sol
     # A quarter turn anticlockwise is a mirror image along x, then a transposition; two are both mirrors
     mirror_x = (flip != 0) != (turn == 1 or turn == 2)
     mirror_y = turn == 2 or turn == 3
-    most = 2 * int(math.ceil(max(box[HEIGHT] / box[GRID_Y], box[WIDTH] / box[GRID_X], 1.0))) + 2
-    y_start, x_start = np.empty(n, np.int64), np.empty(n, np.int64)
-    y_weight, x_weight = np.empty((n, most), np.float32), np.empty((n, most), np.float32)
-    y_taps = _taps(box[HEIGHT], box[GRID_Y], box[FIRST_Y], mirror_y, y_start, y_weight)
-    x_taps = _taps(box[WIDTH], box[GRID_X], box[FIRST_X], mirror_x, x_start, x_weight)
-    y_weight *= np.float32(1 / 255)
-    line = np.empty(box[WIDTH] * channels, np.float32)
-    lanes = np.empty((line.size, LANES), np.float32)
-    columns = np.empty(((n + LANES - 1) // LANES, channels, n, LANES), np.float32)
+    height, width = box[HEIGHT], box[WIDTH]
+    most = 2 * int(math.ceil(max(height / box[GRID_Y], width / box[GRID_X], 1.0))) + 2
+    start = np.empty((2, n), np.int64)
+    weight = np.empty((2, n, most), np.float32)
+    y_taps = _taps(height, box[GRID_Y], box[FIRST_Y], mirror_y, start[0], weight[0])
+    x_taps = _taps(width, box[GRID_X], box[FIRST_X], mirror_x, start[1], weight[1])
+    weight[0] *= np.float32(1 / 255)
+    rows = np.empty((height, channels, n), np.float32)
+    planes = np.empty((channels, n * n), np.float32)
     crop = base + box[TOP] * stride + box[LEFT] * channels
-    _resize(pixels, crop, stride, channels, y_start, y_weight, y_taps, x_start, x_weight, x_taps, line, lanes, columns)
-    _colours(columns, n, order, factor, grey, luma)
-    if sigma > 0:
-        _blur(columns, n, sigma, np.empty((channels, n, n), np.float32))
-    _finish(columns, n, solarise, turn == 1 or turn == 3, scale, shift, out)
+    _along_x(pixels, crop, stride, width, start[1], weight[1], x_taps, rows)
+    _along_y(rows, start[0], weight[0], y_taps, planes)
+    _colours(planes, order, factor, grey, luma)
+    if sigma > 0 and n > 1:
+        _blur(planes, n, sigma)
+    _finish(planes, solarise, turn == 1 or turn == 3, scale, shift, out)
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -1,0 +1,253 @@
+"""Linear probe: how much of the labels a linear classifier reads off frozen features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from selftaught.errors import UserError
+from selftaught.evaluate.knn import percent
+from selftaught.evaluate.logistic import Solution, gram, solve
+from selftaught.evaluate.splits import Labels, parts
+
+STRENGTHS = tuple(float(10 ** (e / 2)) for e in range(8, -7, -1))
+"""L2 weights that are tried, the strongest first: 10^4, 10^3.5, ... 10^-3. Scikit-learn's C is the inverse."""
+TUNED_ON = 10_000
+"""Samples, at most, that each L2 weight is fitted on and, others, that it is chosen by."""
+FOLDS = 5
+CROSS_VALIDATED = 2_000
+"""Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
+PATIENCE = 2
+"""The path stops when so many L2 weights in a row were worse than the best: the held-out loss has one valley."""
+ROUGH, FINE = 1e-3, 3e-4
+"""Tolerances of `logistic.solve` while choosing, and for the probe itself."""
+ROWS = 8192
+
+
+@final
+class Standard:
+    """Each feature shifted and scaled to mean 0 and standard deviation 1 on the training samples; a constant one becomes 0.
+
+    Args:
+        x: Training features [N, D].
+    """
+
+    def __init__(self, x: NDArray[Any]) -> None:
+        total = np.zeros(x.shape[1])
+        squares = np.zeros(x.shape[1])
+        origin = np.asarray(x[0], np.float64)  # sums of squares about a sample do not cancel
+        for begin in range(0, len(x), ROWS):
+            away = x[begin : begin + ROWS] - origin
+            total += away.sum(0)
+            squares += np.square(away, out=away).sum(0)
+        offset = total / len(x)
+        deviation = np.sqrt(np.maximum(squares / len(x) - offset**2, 0))
+        varies = deviation > 1e-6 * (np.abs(origin + offset) + np.finfo(np.float32).tiny)
+        self.mean = (origin + offset).astype(np.float32)  # [D]
+        self.scale = np.where(varies, 1 / np.where(varies, deviation, 1), 0).astype(np.float32)  # [D]
+
+    def __call__(self, x: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """float32 [M, D]; `out` may be `x` itself."""
+        out = np.empty(x.shape, np.float32) if out is None else out
+        for begin in range(0, len(x), ROWS):
+            part = out[begin : begin + ROWS]
+            np.subtract(x[begin : begin + ROWS], self.mean, out=part, casting="same_kind")
+            np.multiply(part, self.scale, out=part)
+        return out
+
+
+@final
+@dataclass(frozen=True)
+class Linear:
+    """A fitted linear classifier.
+
+    Attributes:
+        standard: What is done to features first.
+        weight: float32 [K, D], for standardised features.
+        bias: float32 [K].
+        l2: The chosen weight of the penalty (scikit-learn's 1/C).
+        iterations: Of the last fit.
+        gradient: Largest absolute derivative of its objective where it stopped.
+        converged: Whether its tolerance was met.
+        seconds: That choosing and fitting took.
+    """
+
+    standard: Standard
+    weight: Tensor
+    bias: Tensor
+    l2: float
+    iterations: int
+    gradient: float
+    converged: bool
+    seconds: float
+
+    def logits(self, x: NDArray[Any]) -> Tensor:
+        """float32 [M, K] for features as they come from the encoder."""
+        chunks = (torch.from_numpy(self.standard(x[b : b + ROWS])).to(self.weight.device) for b in range(0, len(x), ROWS))
+        return torch.cat([F.linear(chunk, self.weight, self.bias).cpu() for chunk in chunks])
+
+    def predict(self, x: NDArray[Any]) -> Labels:
+        """int64 [M]: the likeliest class of each row."""
+        predicted: Labels = self.logits(x).argmax(1).numpy()
+        return predicted
+
+
+@final
+@dataclass(frozen=True)
+class Probe:
+    """A linear probe's result; accuracies in percent. `top5` is None where there are at most 5 classes. For the rest see `Linear`."""
+
+    accuracy: float
+    top5: float | None
+    l2: float
+    iterations: int
+    gradient: float
+    converged: bool
+    seconds: float
+
+
+def linear_probe(
+    train_x: NDArray[Any],
+    train_y: Labels,
+    test_x: NDArray[Any],
+    test_y: Labels,
+    seed: int = 0,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    device: torch.device | str = "cpu",
+) -> Probe:
+    """Fit a linear classifier on training features [N, D] and labels int64 [N] alone, then score it on test samples.
+
+    See `fit_linear` for the arguments and errors.
+    """
+    fitted = fit_linear(train_x, train_y, seed, groups=groups, device=device)
+    logits = fitted.logits(test_x)
+    accuracy = percent(logits.argmax(1).numpy(), test_y)
+    top5 = None
+    if logits.shape[1] > 5:
+        top5 = 100.0 * float((logits.topk(5, dim=1).indices == torch.from_numpy(test_y)[:, None]).any(1).double().mean())
+    return Probe(accuracy, top5, fitted.l2, fitted.iterations, fitted.gradient, fitted.converged, fitted.seconds)
+
+
+def fit_linear(
+    x: NDArray[Any],
+    y: Labels,
+    seed: int = 0,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    standard: Standard | None = None,
+    strengths: Sequence[float] = STRENGTHS,
+    device: torch.device | str = "cpu",
+    in_place: bool = False,
+) -> Linear:
+    """Multinomial logistic regression on standardised features, its L2 weight chosen on held-out training samples.
+
+    The objective is sum_i CE(x_i W' + b, y_i) + l2/2 ||W||^2. With few labels the weight is chosen by cross-validation, with many
+    on one split of at most 10,000 samples to fit and 10,000 others to choose by; then all samples are fitted, starting from that fit.
+
+    Args:
+        x: Features [N, D].
+        y: Classes, int64 [N], 0 to K - 1.
+        seed: Of the splits.
+        groups: int64 [N]; samples of one group stay on one side of a split.
+        standard: Standardise by this instead of by `x`.
+        strengths: The L2 weights to choose from, strongest first.
+        device: Where to compute.
+        in_place: Standardise x (float32) where it lies, which halves the memory and destroys it.
+
+    Raises:
+        UserError: Fewer than two classes, labels that do not match, or features that are not finite.
+    """
+    began = time.perf_counter()
+    _check(x, y)
+    standard = standard or Standard(x)
+    data = torch.from_numpy(standard(x, out=x if in_place else None)).to(device)
+    basis = None
+    if len(x) < min(x.shape[1], CROSS_VALIDATED):
+        data, basis = _row_space(data)
+    target = torch.from_numpy(np.ascontiguousarray(y)).to(device)
+    classes = int(y.max()) + 1
+    l2, start, moments = _choose(data, target, classes, seed, groups, strengths)
+    end = solve(data, target, classes, l2, moments=moments, start=start, tolerance=FINE)
+    weight = end.weight if basis is None else end.weight @ basis
+    return Linear(
+        standard, weight.float(), end.bias.float(), l2, end.iterations, end.gradient, end.converged, time.perf_counter() - began
+    )
+
+
+def _check(x: NDArray[Any], y: Labels) -> None:
+    if len(x) != len(y):
+        raise UserError(f"a linear probe needs as many labels as features: there are {len(y)} and {len(x)}")
+    if len(np.unique(y)) < 2 or y.min() < 0:
+        raise UserError("a linear probe needs samples of at least two classes, numbered from 0")
+
+
+def _row_space(x: Tensor) -> tuple[Tensor, Tensor]:
+    """With fewer samples than features, nothing outside the samples' span matters: z = float64 [N, R], basis [R, D], x = z basis.
+
+    The basis is orthonormal, so the penalty on weights is the same in both spaces.
+    """
+    u, s, vh = torch.linalg.svd(x.double(), full_matrices=False)
+    kept = s > s[0] * 1e-7 if len(s) else s > 0
+    return u[:, kept] * s[kept], vh[kept]
+
+
+@final
+class _Fold:
+    """One side to fit on, the other to choose by; each fit starts where the last one, with a stronger penalty, ended."""
+
+    def __init__(self, x: Tensor, y: Tensor, classes: int, fit: NDArray[np.int64], held_out: NDArray[np.int64]) -> None:
+        self.x, self.y, self.classes = x[torch.from_numpy(fit).to(x.device)], y[torch.from_numpy(fit).to(x.device)], classes
+        self.held_x = x[torch.from_numpy(held_out).to(x.device)]
+        self.held_y = y[torch.from_numpy(held_out).to(x.device)]
+        self.moments = gram(self.x)
+        self.solution: Solution | None = None
+
+    def loss(self, l2: float) -> float:
+        """Mean cross-entropy of the held-out side after fitting with `l2`."""
+        self.solution = solve(self.x, self.y, self.classes, l2, moments=self.moments, start=self.solution, tolerance=ROUGH)
+        return float(F.cross_entropy(F.linear(self.held_x, self.solution.weight, self.solution.bias), self.held_y))
+
+
+def _choose(
+    x: Tensor, y: Tensor, classes: int, seed: int, groups: NDArray[np.int64] | None, strengths: Sequence[float]
+) -> tuple[float, Solution | None, Tensor | None]:
+    """The L2 weight with the lowest held-out loss; where the last fit may start; and the moments that precondition it."""
+    folds = [_Fold(x, y, classes, *sides) for sides in _sides(y.cpu().numpy(), seed, groups)]
+    if not folds:
+        return float(np.median(strengths)), None, gram(x)
+    best, chosen, start, worse = float("inf"), strengths[0], None, 0
+    for l2 in strengths:
+        loss = float(np.mean([fold.loss(l2) for fold in folds]))
+        if loss < best:
+            best, chosen, start, worse = loss, l2, folds[0].solution, 0
+        else:
+            worse += 1
+            if worse == PATIENCE:
+                break
+    return chosen, start, folds[0].moments
+
+
+def _sides(y: Labels, seed: int, groups: NDArray[np.int64] | None) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(fit on, choose by) for each fold: several with few labels, one with many, none where nothing can be held out."""
+    few = len(y) <= CROSS_VALIDATED
+    count = max(FOLDS, -(-len(y) // TUNED_ON))
+    if few:
+        count = min(FOLDS, int(np.bincount(y)[np.unique(y)].min()))
+    if groups is not None:
+        count = min(count, len(np.unique(groups)))
+    if count < 2:
+        return []
+    part = parts(y, count, seed, groups)
+    if few:
+        return [(np.flatnonzero(part != f), np.flatnonzero(part == f)) for f in range(count)]
+    rest = np.random.Generator(np.random.Philox(key=[seed, 0x11EA])).permutation(np.flatnonzero(part != 0))
+    return [(np.sort(rest[:TUNED_ON]), np.flatnonzero(part == 0)[:TUNED_ON])]

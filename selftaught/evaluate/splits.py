@@ -1,0 +1,46 @@
+"""Splits of labelled samples: pure functions of the labels and a seed, so that every method is judged on the same ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.int64]
+Index = NDArray[np.int64]
+
+
+def balanced_order(y: Labels, seed: int) -> Index:
+    """A random order of all samples, every prefix of which holds the classes equally often, give or take one.
+
+    Classes that run out are missed from there on. Prefixes are nested subsets by construction.
+    """
+    rng = np.random.Generator(np.random.Philox(key=[seed, 0x5B11]))
+    order = rng.permutation(len(y))
+    rank = np.empty(len(y), np.int64)  # how many of the same class come before
+    for c in np.unique(y):
+        members = order[y[order] == c]
+        rank[members] = np.arange(len(members))
+    shuffled = rng.permutation(int(y.max()) + 1)  # which class comes first among equals
+    return np.lexsort((shuffled[y], rank))
+
+
+def parts(y: Labels, count: int, seed: int, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """int64 [N]: the part in [0, count) that each sample belongs to.
+
+    Parts are of equal size and hold the classes alike. With `groups`, groups stay whole and are dealt out at random, the largest first.
+    """
+    if groups is None:
+        where = np.empty(len(y), np.int64)
+        order = balanced_order(y, seed)
+        by_class = order[np.argsort(y[order], kind="stable")]
+        where[by_class] = np.arange(len(y)) % count
+        return where
+    names, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    rng = np.random.Generator(np.random.Philox(key=[seed, 0x6209]))
+    shuffled = rng.permutation(len(names))
+    part_of = np.empty(len(names), np.int64)
+    filled = np.zeros(count, np.int64)
+    for g in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        part_of[g] = int(np.argmin(filled))
+        filled[part_of[g]] += sizes[g]
+    return part_of[group]

@@ -17,7 +17,7 @@ from selftaught.run import write_atomically
 
 @final
 class Blobs(Source):
-    """Grey pictures of a bright blob on noise; the class is the quarter it lies in."""
+    """Pictures of a bright blob on noise, lit from above; the class is the quarter the blob lies in."""
 
     classes = ("upper left", "upper right", "lower left", "lower right")
 
@@ -28,7 +28,8 @@ class Blobs(Source):
         centre = np.stack([self._labels // 2, self._labels % 2], 1) * 0.5 + rng.uniform(0.1, 0.4, (n, 2))
         blob = np.exp(-((y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2) / 0.02)
         tint = rng.uniform(0.3, 1.0, (n, 1, 1, channels))
-        self.images = (blob[..., None] * tint * 200 + rng.uniform(0, 55, (n, size, size, channels))).astype(np.uint8)
+        light = 60 * (1 - y)[None, :, :, None]
+        self.images = (blob[..., None] * tint * 150 + light + rng.uniform(0, 40, (n, size, size, channels))).astype(np.uint8)
         self.channels, self.image_size = channels, (size, size)
 
     def __len__(self) -> int:

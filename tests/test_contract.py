@@ -1,0 +1,173 @@
+"""Every method, the same checks: what the contract promises, no method may break. A new method file enters by existing."""
+
+from __future__ import annotations
+
+import math
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ranks import Ranks
+from safetensors.torch import load_file
+from torch import Tensor
+from toys import Blobs
+from training import StopAfter, state, train
+
+from selftaught import encoders, methods
+from selftaught.method import Clock, Method, Source
+from selftaught.run import RunFolder
+
+SMALL: dict[str, dict[str, Any]] = {"moco": {"queue": 64}}
+"""Arguments that fit a method to 96 pictures of 16 pixels, where its defaults do not."""
+STEPS = 8
+
+
+def build(name: str, seed: int = 0, channels: int = 1, **arguments: Any) -> Method:
+    torch.manual_seed(seed)
+    spec = {"kind": "image", "size": 16, "channels": channels, "mean": [0.4] * channels, "std": [0.25] * channels}
+    encoder = encoders.build("conv", spec, width=8, depth=2)
+    return methods.load(name)(encoder, **(SMALL.get(name, {}) | arguments))
+
+
+def train_on_rank(name: str, path: str, **recipe: Any) -> dict[str, Tensor]:
+    """What each rank of the pair runs."""
+    from selftaught.parts.gather import barrier, rank
+
+    if rank() == 0:
+        RunFolder.create(path, {"method": {"name": name}})
+    barrier()
+    method, _ = train(partial(build, name), path, Blobs(), resume=True, **recipe)
+    return state(method)
+
+
+def prepared(name: str, source: Source, **arguments: Any) -> Method:
+    method = build(name, **arguments)
+    method.prepare(method.views.bind(source))
+    return method.train()
+
+
+def batch(method: Method, source: Source, index: Any, epoch: int = 0) -> dict[str, Any]:
+    bound = method.views.bind(source)
+    index = np.asarray(index, dtype=np.int64)
+    return method.views.apply(bound.fetch(index), method.views.sample(index, epoch, 0), torch.device("cpu"))
+
+
+def every(promise: str = "") -> pytest.MarkDecorator:
+    """All methods, those that cannot keep a promise skipped with the reason that they state."""
+    cases = []
+    for name in methods.names():
+        said = getattr(methods.load(name), promise) if promise else True
+        cases.append(pytest.param(name, marks=[] if said is True else [pytest.mark.skip(reason=f"{name}: {said}")]))
+    return pytest.mark.parametrize("name", cases)
+
+
+@every()
+def test_the_class_says_what_it_is(name: str) -> None:
+    cls, spec = methods.load(name), methods.describe(name)
+    assert getattr(cls, "__final__", False) and cls.__mro__[1] is Method
+    assert spec.title.strip() and len(spec.doc) > 200
+    for argument in spec.arguments:
+        assert argument.doc, f"{name}: the argument {argument.name} is not documented"
+    for promise in ("deterministic", "distributed", "gradient"):
+        said = getattr(cls, promise)
+        assert said is True or (isinstance(said, str) and said), f"{name}: {promise} must be True or a reason"
+
+
+@every("gradient")
+def test_the_loss_is_finite_and_gradients_reach_the_players_and_only_them(name: str) -> None:
+    source = Blobs(48)
+    method = prepared(name, source)
+    clock = Clock(0, STEPS)
+    everything = dict(method.named_parameters())
+    owned: set[Tensor] = set()
+    for player in method.players():
+        own = {p for g in player.groups for p in g["params"]}
+        assert own, f"{player.name} owns nothing"
+        owned |= own
+        method.zero_grad(set_to_none=True)
+        out = method(player=player.name, clock=clock, **batch(method, source, range(16)))
+        assert out["loss"].ndim == 0 and math.isfinite(out["loss"].detach())
+        out["loss"].backward()
+        for key, p in everything.items():
+            if p in own:
+                assert p.grad is not None, f"no gradient reaches {key} of {player.name}"
+            elif len(method.players()) == 1:
+                assert p.grad is None, f"a gradient reaches {key}, which nobody owns"
+    assert set(method.encoder.parameters()) <= owned, "somebody must train the encoder"
+    assert all(p in owned for p in everything.values() if p.requires_grad), "a parameter wants gradients that no player owns"
+
+
+@every("gradient")
+def test_forward_writes_no_state(name: str) -> None:
+    """But for the running statistics of batch norm, which every network with one updates as it computes."""
+    source = Blobs(48)
+    method = prepared(name, source)
+    running = ("running_mean", "running_var", "num_batches_tracked")
+    before = state(method)
+    for player in method.players():
+        method(player=player.name, clock=Clock(), **batch(method, source, range(16)))
+    after = state(method)
+    assert [k for k in before if not k.endswith(running) and not torch.equal(before[k], after[k])] == []
+    method.eval()
+    for player in method.players():
+        method(player=player.name, clock=Clock(), **batch(method, source, range(16)))
+    assert [k for k in before if not torch.equal(after[k], state(method)[k])] == []
+
+
+@every("gradient")
+def test_it_learns_a_toy(name: str, tmp_path: Path) -> None:
+    train(partial(build, name), tmp_path / "run", Blobs(256), steps=160, batch_size=64, lr=5e-3)
+    losses = [m["loss"] for m in RunFolder.open(tmp_path / "run").metrics()]
+    # Memories start with random rows, which are easy to tell from a key: only once they are full does the loss mean something.
+    start = max(np.mean(losses[i : i + 4]) for i in range(0, 40, 4))
+    assert np.mean(losses[-16:]) < start, f"the loss went from {start} to {np.mean(losses[-16:])}"
+    method = build(name)
+    source, held_out = Blobs(256), Blobs(64, seed=1)
+    method.prepare(method.views.bind(source))
+    method.load_state_dict(load_file(tmp_path / "run" / "method.safetensors"))
+    method.eval()
+    with torch.no_grad():
+        out = method(player=method.players()[0].name, clock=Clock(), **batch(method, held_out, range(64)))
+    if "accuracy" in out:
+        assert float(out["accuracy"]) > 1.5 * float(out["chance"]), "the pretext stays at chance on pictures it never saw"
+
+
+@every("deterministic")
+def test_stopping_and_resuming_gives_the_bits_of_never_stopping(name: str, tmp_path: Path) -> None:
+    whole, _ = train(partial(build, name), tmp_path / "whole", steps=STEPS, workers=0)
+    _, part = train(partial(build, name), tmp_path / "parts", steps=STEPS, observers=[StopAfter(3)])
+    assert part.interrupted == signal.SIGTERM and part.step == 3
+    resumed, _ = train(partial(build, name, seed=7), tmp_path / "parts", steps=STEPS, resume=True, workers=2)
+    for k, v in state(whole).items():
+        assert torch.equal(v, state(resumed)[k]), k
+    a, b = (tmp_path / p / "method.safetensors" for p in ("whole", "parts"))
+    assert a.read_bytes() == b.read_bytes()
+
+
+@every("distributed")
+def test_one_rank_and_two_ranks_agree(name: str, ranks: Ranks, tmp_path: Path) -> None:
+    # Plain descent with a small step: Adam divides by the root of tiny moments, which magnifies rounding into differences.
+    recipe: dict[str, Any] = {"steps": STEPS, "optimizer": "sgd", "lr": 1e-3, "batch_norm_groups": 2}
+    one, _ = train(partial(build, name), tmp_path / "one", Blobs(), **recipe)
+    first, second = ranks.call("test_contract", "train_on_rank", name=name, path=str(tmp_path / "two"), **recipe)
+    moved = 0.0
+    start = state(build(name))
+    for k, v in state(one).items():
+        assert torch.equal(first[k], second[k]), f"the ranks differ in {k}"
+        torch.testing.assert_close(first[k], v, rtol=1e-5, atol=1e-5, msg=lambda m, k=k: f"{k}: {m}")
+        if k in start and v.is_floating_point():
+            moved = max(moved, float((v - start[k]).abs().max()))
+    assert moved > 1e-4, "nothing was trained, so nothing was compared"
+
+
+@every()
+def test_colour_works_where_grey_does(name: str) -> None:
+    source = Blobs(32, channels=3)
+    method = build(name, channels=3)
+    method.prepare(method.views.bind(source))
+    out = method(player=method.players()[0].name, clock=Clock(), **batch(method, source, range(16)))
+    assert math.isfinite(out["loss"].detach())

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
 
 from cyclopts import App, CoercionError, CycloptsError
 
@@ -21,12 +24,13 @@ def main(tokens: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if tokens is None else tokens)
     debug = bool(os.environ.get("SELFTAUGHT_DEBUG"))
     try:
-        app, words = application(words)
-        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            app, words = application(words)
+            code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
     except CycloptsError as error:
-        remark(f"selftaught: {_sentence(error)}")
-        return 2
+        return _fail(_sentence(error), 2)
     except ArithmeticError as error:  # NonFiniteLoss
         if debug:
             raise
@@ -82,6 +86,15 @@ def _sentence(error: CycloptsError) -> str:
     return " ".join(str(error).split())
 
 
+def _warn(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    """A warning of ours is a sentence for the user; others' are for programmers, and keep their place."""
+    ours = "selftaught" in Path(filename).parts
+    remark(f"warning: {message}" if ours else f"{filename}:{lineno}: {category.__name__}: {message}")
+
+
 def _fail(sentence: str, code: int) -> int:
-    remark(f"selftaught: {sentence}")
+    rank = os.environ.get("RANK", "0")  # of torchrun: what fails on one machine alone must be heard too
+    remark(f"selftaught: {sentence}" if rank == "0" else f"selftaught (rank {rank}): {sentence}")
     return code

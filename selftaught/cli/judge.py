@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -15,7 +14,6 @@ from selftaught.errors import UserError
 
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON instead of a table.", **SWITCH)]
 SIDES = ("trained", "untrained", "raw")
-FORMATS = (".npy", ".parquet", ".safetensors")
 
 
 def probe(run: Path, data: str | None = None, /, *, seed: int = 0, quick: bool = False, json_: Json = False) -> None:
@@ -49,50 +47,36 @@ def _entries(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return entries
 
 
-def embed(run: Path, data: str, /, *, out: Path, split: str = "all", limit: int | None = None, batch_size: int = 512) -> None:
+def embed(
+    run: Path,
+    data: str,
+    /,
+    *,
+    out: Path,
+    split: Literal["train", "test", "all"] = "all",
+    limit: int | None = None,
+    batch_size: int = 512,
+) -> None:
     """Write the encoder's features of data to a file.
 
     Args:
         run: The run folder, or an encoder.safetensors.
         data: A data set, a folder or a file.
         out: FILE.npy (features alone), FILE.parquet or FILE.safetensors (features, labels, positions).
-        split: train, test or all.
+        split: Part of the data.
         limit: Only the first N samples.
         batch_size: Samples at a time.
     """
-    if out.suffix not in FORMATS:
-        raise UserError(f"--out {out} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     from selftaught import pretraining
     from selftaught.data import open_source
-    from selftaught.run import write_atomically
+    from selftaught.export import features as files
 
+    files.check(out)
     loaded = pretraining.load(run)
-    source = open_source(data, split, limit)  # type: ignore[arg-type]
+    source = open_source(data, split, limit)
     features = loaded.embed(source, batch_size=batch_size)
-    write_atomically(out, _packed(out.suffix, features, source.labels))
+    files.write(out, features, source.labels)
     show(f"{len(features):,} x {features.shape[1]} features are in {out}")
-
-
-def _packed(suffix: str, features: Any, labels: Any) -> bytes:
-    import numpy as np
-
-    if suffix == ".safetensors":
-        from safetensors.numpy import save
-
-        return save({"embedding": np.ascontiguousarray(features), "label": np.ascontiguousarray(labels)})
-    buffer = io.BytesIO()
-    if suffix == ".npy":
-        np.save(buffer, features, allow_pickle=False)
-    else:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise UserError("writing Parquet needs the extra 'parquet': pip install 'selftaught[parquet]'") from error
-        column = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(features.reshape(-1)), features.shape[1])
-        columns = {"index": np.arange(len(features)), "label": labels, "embedding": column}
-        pyarrow.parquet.write_table(pyarrow.table(columns), buffer)
-    return buffer.getvalue()
 
 
 def compare(*runs: Path, json_: Json = False) -> None:

@@ -18,7 +18,7 @@ from selftaught.method import Method, Source
 from selftaught.pretraining.build import build, inherited, locate, open_data
 from selftaught.pretraining.progress import Watch
 from selftaught.pretraining.result import Run, load, stored
-from selftaught.run import RunFolder, write_atomically
+from selftaught.run import RunFolder, to_json, write_atomically
 
 RUNS = Path("runs")
 """Where runs go that were not told where."""
@@ -104,11 +104,14 @@ def run(
     if existing:
         folder = RunFolder.open(path)
         _must_agree(config, folder)
+        if _finished(folder, watch):
+            return Run(path, data=data)
         config = stored(folder)
     else:
         folder = _create(path, config.as_dict() | {"version": importlib.metadata.version("selftaught")} | dict(notes or {}))
         if watch and not any(layer.values.get(key) is not None for layer in layers for key in LENGTHS):
             watch.say(f"no length was given (--steps, --epochs or --minutes): training for {_length(config)}")
+        _name_skipped(source, folder, watch)
     return _train(config, source, method, folder, data, existing, watch)
 
 
@@ -119,10 +122,8 @@ def resume(path: str | Path, *, progress: bool = True) -> Run:
     """
     folder = RunFolder.open(path)
     watch = Watch() if progress and rank() == 0 else None
-    if folder.summary.get("finished") and (folder.path / "encoder.safetensors").exists():
-        if watch:
-            watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")
-        return load(folder.path)
+    if _finished(folder, watch):
+        return load(path)
     config = stored(folder)
     source, _ = open_data(config, None, watch.files if watch else None)
     return _train(config, source, build(config, source), folder, None, True, watch)
@@ -134,12 +135,13 @@ def _train(
     observers: list[fit.Observer] = [*_diagnostics(config, source, data), *([watch] if watch else [])]
     try:
         result = fit.fit(method, source, config.recipe, folder, observers, resume=again)
-    except BaseException:
-        for observer in observers:
-            observer.finish()
+    except ValueError:  # the input is at fault, so the corrected command may use the same name
         if not again and rank() == 0:
             _forget(folder)
         raise
+    finally:
+        if watch:
+            watch.finish()
     if rank() == 0:
         if result.interrupted is None:
             write_atomically(folder.path / "encoder.safetensors", encoders.save(method.encoder))
@@ -150,15 +152,12 @@ def _train(
 def _summarise(config: Config, source: Source, method: Method, folder: RunFolder, result: fit.Result, again: bool) -> None:
     losses = [line["loss"] for line in folder.metrics() if line.get("loss") is not None]
     before = folder.summary.get("seconds", 0.0) if again else 0.0
-    skipped = getattr(source, "skipped", [])
-    if skipped:
-        folder.write_json("skipped.json", skipped)
     folder.update_summary(
         method=config.method,
         encoder=config.encoder,
         data=config.data["source"] or "in memory",
         images=len(source),
-        skipped=len(skipped),
+        skipped=len(getattr(source, "skipped", [])),
         parameters=sum(p.numel() for p in method.encoder.parameters()),
         dim=method.encoder.dim,
         steps=result.step,
@@ -218,10 +217,26 @@ def _must_agree(config: Config, folder: RunFolder) -> None:
 
 
 def _forget(folder: RunFolder) -> None:
-    """A run that failed before it learned anything leaves its name free."""
+    """A run that failed before its first step leaves its name free."""
     with suppress(OSError):
-        if not any((folder.path / "checkpoints").iterdir()):
+        if not folder.metrics() and not any((folder.path / "checkpoints").iterdir()):
             shutil.rmtree(folder.path)
+
+
+def _finished(folder: RunFolder, watch: Watch | None) -> bool:
+    done = bool(folder.summary.get("finished")) and (folder.path / "encoder.safetensors").exists()
+    if done and watch:
+        watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")
+    return done
+
+
+def _name_skipped(source: Source, folder: RunFolder, watch: Watch | None) -> None:
+    """RUN/skipped.jsonl: what could not be read, one line each with its reason."""
+    skipped = getattr(source, "skipped", [])
+    if skipped and rank() == 0:
+        write_atomically(folder.path / "skipped.jsonl", b"".join(to_json(entry, indent=None) for entry in skipped))
+        if watch:
+            watch.say(f"{len(skipped):,} samples could not be read: {folder.path / 'skipped.jsonl'} names them")
 
 
 def rank() -> int:

@@ -1,0 +1,1 @@
+"""What is taken away from a run, in formats that other programs read."""

@@ -1,0 +1,118 @@
+"""From a configuration to source, encoder and method."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from selftaught import encoders
+from selftaught.config import Layer, resolve
+from selftaught.data import open_source
+from selftaught.errors import UserError
+from selftaught.pretraining.build import LARGEST_SIDE, build, channel_statistics, encoder_input, inherited, locate, open_data
+from selftaught.run import write_atomically
+
+RNG = np.random.default_rng(5)
+
+
+def config(**values):
+    sections = {"method": "simclr", "data": {"source": "digits"}, "encoder": {"name": "conv", "width": 4}, "recipe": {"batch_size": 16}}
+    return resolve(Layer.of(sections | values), in_memory=values.get("data", {"source": 1}).get("source") is None)
+
+
+def test_mean_and_deviation_are_those_of_all_pixels():
+    images = RNG.integers(0, 256, (50, 7, 9, 4), dtype=np.uint8)
+    mean, std = channel_statistics(open_source(images, "all"))
+    np.testing.assert_allclose(mean, (images / 255).mean((0, 1, 2)), atol=1e-6)
+    np.testing.assert_allclose(std, (images / 255).std((0, 1, 2)), atol=1e-6)
+
+
+def test_images_of_several_sizes_weigh_the_same():
+    images = [np.full((4, 4, 1), 10, np.uint8), np.full((40, 40, 1), 20, np.uint8)]
+    mean, std = channel_statistics(open_source(images, "all"))
+    assert mean == [round(15 / 255, 6)]
+    assert std == [round(5 / 255, 6)]
+
+
+def test_a_constant_channel_does_not_divide_by_zero():
+    images = np.full((30, 6, 6, 2), 128, np.uint8)
+    assert channel_statistics(open_source(images, "all"))[1] == [round(1 / 255, 6)] * 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "asked", "side"), [((20, 28, 28), None, 28), ((20, 24, 30), None, 24), ((20, 128, 128), None, LARGEST_SIDE), ((20, 28, 28), 14, 14)]
+)
+def test_the_side_that_the_encoder_sees(shape, asked, side):
+    source = open_source(RNG.integers(0, 256, shape, dtype=np.uint8), "all")
+    assert encoder_input(source, asked)["size"] == side
+
+
+def test_sizes_that_differ_are_resized():
+    source = open_source([np.zeros((8, 8, 3), np.uint8), np.zeros((9, 12, 3), np.uint8)], "all")
+    assert encoder_input(source) | {"mean": 0, "std": 0} == {"kind": "image", "size": LARGEST_SIDE, "channels": 3, "mean": 0, "std": 0}
+
+
+def test_data_are_named_so_that_a_run_finds_them_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert locate("digits") == "digits"
+    assert locate("mine") == locate(tmp_path / "mine") == str(tmp_path / "mine")
+    assert locate("gone") == "gone"
+    assert locate(np.zeros((3, 4, 4), np.uint8)) is None
+
+
+def test_unlabelled_data_are_used_whole_and_labelled_are_split(tmp_path):
+    images = RNG.integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    source, split = open_data(config(data={"source": None}), images)
+    assert (len(source), split) == (60, "all")
+    np.savez(tmp_path / "labelled.npz", images=images, labels=np.arange(60) % 3)
+    source, split = open_data(config(data={"source": str(tmp_path / "labelled.npz")}))
+    assert split == "train"
+    assert 30 < len(source) < 60
+    source, split = open_data(config(data={"source": str(tmp_path / "labelled.npz"), "split": "all", "limit": 11}))
+    assert (len(source), split) == (11, "all")
+
+
+def test_data_that_were_in_memory_cannot_be_found():
+    with pytest.raises(UserError, match="resume it from Python"):
+        open_data(config(data={"source": None}))
+
+
+def test_initial_weights_are_a_pure_function_of_the_seed():
+    source = open_source("digits", "train", 64)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = build(config(), source).state_dict()
+    assert torch.equal(before, torch.get_rng_state())  # the caller's own numbers go on
+    torch.manual_seed(2)
+    second, other = build(config(), source).state_dict(), build(config(recipe={"seed": 1}), source).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+def test_training_starts_from_other_weights(tmp_path):
+    source = open_source("digits", "train", 64)
+    donor = build(config(recipe={"seed": 7}), source).encoder
+    write_atomically(tmp_path / "encoder.safetensors", encoders.save(donor))
+    for init in (tmp_path, tmp_path / "encoder.safetensors"):
+        taken = build(config(init=str(init)), source).encoder.state_dict()
+        assert all(torch.equal(taken[key], value) for key, value in donor.state_dict().items())
+    layer = inherited(str(tmp_path))
+    assert layer.values["encoder.name"] == "conv"
+    assert layer.values["encoder.width"] == 4
+    assert "encoder.input" not in layer.values
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    source = open_source("digits", "train", 64)
+    write_atomically(tmp_path / "encoder.safetensors", encoders.save(build(config(), source).encoder))
+    with pytest.raises(UserError, match="does not fit encoder conv"):
+        build(config(encoder={"name": "conv", "width": 8}, init=str(tmp_path)), source)
+    (tmp_path / "run").mkdir()
+    with pytest.raises(UserError, match=r"has no encoder\.safetensors yet"):
+        build(config(init=str(tmp_path / "run")), source)
+    (tmp_path / "torn.safetensors").write_bytes(b"12345")
+    assert inherited(str(tmp_path / "torn.safetensors")).values == {}
+    with pytest.raises(UserError, match=r"torn\.safetensors is not a readable"):
+        build(config(init=str(tmp_path / "torn.safetensors")), source)

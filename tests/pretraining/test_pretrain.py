@@ -1,0 +1,212 @@
+"""Training from Python: what a run leaves, how it is named, resumed, loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+import selftaught
+from selftaught.config import Layer, resolve
+from selftaught.errors import UserError
+from selftaught.pretraining.progress import Watch
+
+IMAGES = np.random.default_rng(3).integers(0, 256, (80, 8, 8, 3), dtype=np.uint8)
+FEW = {"steps": 6, "batch_size": 16, "encoder": {"name": "conv", "width": 4}, "log_every": 1, "checkpoint_every": 2, "progress": False}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder to run in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def stopped_at(monkeypatch):
+    """Makes a run receive a signal after a step."""
+
+    def arrange(step, number):
+        def send(self, clock, method, scalars):
+            if clock.step == step:
+                os.kill(os.getpid(), number)
+
+        monkeypatch.setattr(Watch, "step", send)
+
+    return arrange
+
+
+def weights(run):
+    return run.encoder.state_dict()
+
+
+def same(a, b):
+    return all(torch.equal(a[key], b[key]) for key in a) and a.keys() == b.keys()
+
+
+def test_a_run_and_all_that_it_leaves(here):
+    run = selftaught.pretrain("simclr", IMAGES, temperature=0.25, seed=4, **FEW)
+    assert run.path.as_posix() == "runs/simclr-memory"
+    there = {path.name for path in run.path.iterdir()}
+    assert {"config.yaml", "env.json", "metrics.jsonl", "summary.json", "encoder.safetensors", "method.safetensors"} <= there
+    summary = json.loads((run.path / "summary.json").read_bytes())
+    assert summary == run.summary
+    assert (summary["steps"], summary["images"], summary["finished"], summary["interrupted"]) == (6, 80, True, None)
+    assert summary["loss"] == pytest.approx(run.folder.metrics()[-1]["loss"])
+    assert (run.config.method_arguments["temperature"], run.config.recipe.seed, run.config.data["split"]) == (0.25, 4, "all")
+    assert resolve(Layer.of(run.folder.config), in_memory=True) == run.config
+    loaded = selftaught.load(run.path)
+    assert same(weights(run), weights(loaded))
+    assert not loaded.encoder.training
+
+
+def test_the_same_seed_gives_the_same_weights(here):
+    first = selftaught.pretrain("rotation", IMAGES, **FEW)
+    second = selftaught.pretrain("rotation", IMAGES, **FEW)
+    assert second.path.name == f"{first.path.name}-2"  # the next free name
+    assert same(weights(first), weights(second))
+    assert not same(weights(first), weights(selftaught.pretrain("rotation", IMAGES, seed=1, **FEW)))
+
+
+def test_data_in_memory_are_resumed_from_python_to_the_same_weights(here, stopped_at):
+    whole = selftaught.pretrain("rotation", IMAGES, out="whole", **FEW)
+    stopped_at(3, signal.SIGTERM)
+    part = selftaught.pretrain("rotation", IMAGES, out="part", **FEW | {"progress": True})
+    assert part.interrupted == signal.SIGTERM
+    assert part.summary["finished"] is False
+    assert not (part.path / "encoder.safetensors").exists()
+    with pytest.raises(UserError, match="the run part is not finished: continue it with 'selftaught resume part'"):
+        selftaught.load("part")
+    with pytest.raises(UserError, match="resume it from Python"):
+        selftaught.resume("part", progress=False)
+    resumed = selftaught.pretrain("rotation", IMAGES, out="part", resume=True, **FEW)
+    assert [line["step"] for line in resumed.folder.metrics()] == [1, 2, 3, 4, 5, 6]
+    assert same(weights(whole), weights(resumed))
+    again = selftaught.pretrain("rotation", IMAGES, out="part", resume=True, **FEW)  # finished: returned as it is
+    assert same(weights(whole), weights(again))
+    assert again.summary == resumed.summary
+
+
+def test_named_data_are_resumed_from_any_folder(here, stopped_at, monkeypatch):
+    np.save("images.npy", IMAGES)
+    whole = selftaught.pretrain("rotation", "images.npy", out="whole", **FEW)
+    stopped_at(3, signal.SIGINT)
+    part = selftaught.pretrain("rotation", "images.npy", out="part", **FEW | {"progress": True})
+    assert part.interrupted == signal.SIGINT
+    expected = weights(whole)
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    resumed = selftaught.resume(here / "part", progress=False)
+    assert same(expected, weights(resumed))
+    assert same(expected, weights(selftaught.resume(here / "part", progress=False)))
+
+
+def test_another_array_is_not_resumed(here, stopped_at):
+    stopped_at(3, signal.SIGTERM)
+    selftaught.pretrain("rotation", IMAGES, out="part", **FEW | {"progress": True})
+    with pytest.raises(UserError, match="the data is not what the run part was started on"):
+        selftaught.pretrain("rotation", IMAGES[::-1].copy(), out="part", resume=True, **FEW)
+    assert (here / "part" / "checkpoints").exists()
+
+
+def test_resume_may_be_asked_for_before_there_is_a_run(here):
+    assert selftaught.pretrain("rotation", IMAGES, out="new", resume=True, **FEW).summary["finished"]
+
+
+def test_minutes_become_steps_that_are_written_down(here):
+    few = {key: value for key, value in FEW.items() if key != "steps"}
+    run = selftaught.pretrain("rotation", IMAGES, out="timed", minutes=0.005, **few)
+    recipe = run.folder.config["recipe"]
+    assert recipe["steps"] == run.summary["steps"] >= 1
+    assert recipe["chosen_for_minutes"] == pytest.approx(0.005)
+    again = selftaught.pretrain("rotation", IMAGES, out="timed", minutes=0.005, resume=True, **few)  # agrees with what was asked for
+    assert again.summary == run.summary
+
+
+def test_the_default_length_is_said(here, capsys, monkeypatch):
+    seen = []
+
+    def fitted(method, source, recipe, run, observers, resume):
+        seen.append(recipe)
+        raise UserError("enough")
+
+    monkeypatch.setattr("selftaught.fit.fit", fitted)
+    few = {key: value for key, value in FEW.items() if key not in ("steps", "progress")}
+    for method in ("simclr", "supervised"):
+        with pytest.raises(UserError, match="enough"):
+            selftaught.pretrain(method, "digits", limit=64, **few)
+        assert "no length was given (--steps, --epochs or --minutes): training for 1.5 minutes" in capsys.readouterr().err
+    assert not list((here / "runs").iterdir())  # a run that never began leaves its name free
+
+
+def test_embedding_whatever_users_have(here):
+    run = selftaught.pretrain("rotation", IMAGES, **FEW)
+    whole = run.embed(IMAGES)
+    assert whole.dtype == np.float32
+    assert whole.shape == (80, run.encoder.dim)
+    np.testing.assert_allclose(run.embed(list(IMAGES[:5])), whole[:5], atol=1e-5)
+    np.testing.assert_allclose(run.embed(selftaught.open_source(IMAGES, "all")), whole, atol=1e-6)
+    np.save("images.npy", IMAGES[:7])
+    np.testing.assert_allclose(run.embed("images.npy"), whole[:7], atol=1e-5)
+    np.testing.assert_allclose(selftaught.load(run.path / "encoder.safetensors").embed(IMAGES, limit=3), whole[:3], atol=1e-5)
+    grey = selftaught.pretrain("rotation", IMAGES[..., 0], out="grey", **FEW)
+    assert grey.embed(IMAGES[:4, :, :, 0]).shape == (4, grey.encoder.dim)
+
+
+def test_the_encoder_trains_on_from_another_run(here):
+    first = selftaught.pretrain("rotation", IMAGES, out="first", **FEW)
+    rest = {key: value for key, value in FEW.items() if key != "encoder"}
+    second = selftaught.pretrain("simclr", IMAGES, out="second", init="first", **rest | {"lr": 0.0, "weight_decay": 0.0})
+    assert second.config.encoder_arguments["width"] == 4  # the architecture comes along
+    assert second.config.init == str(here / "first")
+    for (name, before), after in zip(first.encoder.named_parameters(), second.encoder.parameters(), strict=True):
+        assert torch.equal(before, after), name
+
+
+def test_what_could_not_be_read_is_named(here):
+    from PIL import Image
+
+    (here / "pictures").mkdir()
+    for i, image in enumerate(IMAGES[:20]):
+        Image.fromarray(image).save(f"pictures/{i}.png")
+    (here / "pictures" / "torn.png").write_bytes((here / "pictures" / "0.png").read_bytes()[:40])
+    run = selftaught.pretrain("rotation", "pictures", **FEW)
+    assert run.path.as_posix() == "runs/rotation-pictures"
+    named = [json.loads(line) for line in (run.path / "skipped.jsonl").read_text().splitlines()]
+    assert len(named) == run.summary["skipped"] == 1
+    assert "torn.png" in named[0]["path"]
+
+
+def test_misspelt_arguments_get_a_suggestion(here):
+    with pytest.raises(UserError, match="unknown argument of simclr 'temprature': did you mean 'temperature'"):
+        selftaught.pretrain("simclr", IMAGES, temprature=0.1)
+    with pytest.raises(UserError, match=r"unknown option 'encoder.widht': did you mean 'encoder.width'"):
+        selftaught.pretrain("simclr", IMAGES, encoder={"name": "conv", "widht": 3})
+    with pytest.raises(UserError, match="lr must be a number, not 'high'"):
+        selftaught.pretrain("simclr", IMAGES, lr="high")
+    assert not (here / "runs").exists()
+
+
+def test_a_file_of_weights_is_not_a_run(here):
+    run = selftaught.pretrain("rotation", IMAGES, **FEW)
+    alone = selftaught.load(run.path / "encoder.safetensors")
+    with pytest.raises(UserError, match="is a file of weights, not a run folder"):
+        _ = alone.summary
+    with pytest.raises(UserError, match="is not a run folder"):
+        selftaught.load("nowhere")
+
+
+def test_the_public_names():
+    assert callable(selftaught.pretrain)
+    from selftaught import pretraining
+
+    assert selftaught.pretrain is pretraining.pretrain
+    assert set(selftaught.__all__) <= set(dir(selftaught))
+    for name in selftaught.__all__:
+        assert getattr(selftaught, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'pretrian'"):
+        _ = selftaught.pretrian

@@ -95,7 +95,7 @@ def _pillow(data: bytes) -> Pixels:
             _check_size(*image.size)
             image.load()
             upright = _orientation(image) not in range(2, 9)
-            return _eight_bit(image if upright else ImageOps.exif_transpose(image))
+            return eight_bit(image if upright else ImageOps.exif_transpose(image))
     except Unreadable:
         raise
     except UnidentifiedImageError:
@@ -114,7 +114,8 @@ def _sentence(error: Exception) -> str:
     return str(error).splitlines()[0][:200]
 
 
-def _eight_bit(image: Image.Image) -> Pixels:
+def eight_bit(image: Image.Image) -> Pixels:
+    """The pixels of an open picture by the rules of `decode`, as it lies. Raises Unreadable for floats outside [0, 1]."""
     mode = image.mode
     if mode.startswith("I"):  # I;16 and its byte orders; I is 32 bits wide, but what files keep in it is 16
         return _sixteen(np.asarray(image))

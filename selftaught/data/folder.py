@@ -88,12 +88,13 @@ class FolderItems(Items):
 def sides(root: Path) -> dict[str, Path]:
     """``{"train": ..., "test": ...}`` when `root` holds nothing but such folders, as data sets are often kept; else empty."""
     try:
-        inside = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+        with os.scandir(root) as entries:
+            inside = {entry.name for entry in entries if _is_folder(entry) and not entry.name.startswith(".")}
     except OSError:
         return {}
     train = [name for name in TRAIN if name in inside]
     test = [name for name in TEST if name in inside]
-    if not train or not test or set(inside) - {*TRAIN, *TEST}:
+    if not train or not test or inside - {*TRAIN, *TEST}:
         return {}
     return {"train": root / train[0], "test": root / test[0]}
 

@@ -13,6 +13,7 @@ from selftaught.errors import UserError
 IMAGES = ("images", "image", "x", "X", "data", "imgs", "pixels", "arr_0")
 LABELS = ("labels", "label", "y", "Y", "targets", "target", "arr_1")
 Part = tuple[NDArray[Any], NDArray[Any] | None]
+Names = tuple[str, str | None]
 
 
 def read_npy(path: Path) -> Part:
@@ -21,7 +22,6 @@ def read_npy(path: Path) -> Part:
     Raises UserError when the file is damaged or holds Python objects.
     """
     images = _load(path)
-    assert isinstance(images, np.ndarray)
     beside = next((p for p in _label_files(path) if p.is_file()), None)
     return images, None if beside is None else _load(beside)
 
@@ -43,52 +43,47 @@ def read_npz(path: Path) -> dict[str, Part]:
 
     Raises UserError when the file is damaged, holds Python objects, or no images can be told from its names and shapes.
     """
-    archive = _load(path)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise UserError(f"{path}: not an .npz file: rename it to .npy")
-    with archive:
-        names = archive.files
-        chosen = {side: _choose(names, side) for side in ("train", "test")}
-        if not all(chosen.values()):
-            chosen = {"all": _choose(names, "") or _by_shape(archive, path)}
-        return {side: (_member(archive, path, found[0]), found[1] and _member(archive, path, found[1]))  # type: ignore[misc]
-                for side, found in chosen.items() if found}
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except Exception as error:  # numpy's readers raise a dozen kinds on damaged files
+        raise _damaged(path, error) from None
+    sides = {side: found for side in ("train", "test") if (found := _choose(arrays, side))}
+    if len(sides) < 2:
+        sides = {"all": _choose(arrays, "") or _by_shape(arrays, path)}
+    return {side: (arrays[images], arrays[labels] if labels else None) for side, (images, labels) in sides.items()}
 
 
-def _choose(names: list[str], side: str) -> tuple[str, str | None] | None:
+def _choose(arrays: dict[str, NDArray[Any]], side: str) -> Names | None:
     def named(kinds: tuple[str, ...]) -> str | None:
         wanted = [form for kind in kinds for form in ((f"{kind}_{side}", f"{side}_{kind}") if side else (kind,))]
-        return next((name for name in wanted if name in names), None)
+        return next((name for name in wanted if name in arrays), None)
 
     images = named(IMAGES)
     return None if images is None else (images, named(LABELS))
 
 
-def _by_shape(archive: np.lib.npyio.NpzFile, path: Path) -> tuple[str, str | None]:
-    shapes = {name: _member(archive, path, name).shape for name in archive.files}
-    images = [name for name, shape in shapes.items() if len(shape) in (3, 4)]
+def _by_shape(arrays: dict[str, NDArray[Any]], path: Path) -> Names:
+    images = [name for name, array in arrays.items() if array.ndim in (3, 4)]
     if len(images) != 1:
-        raise UserError(f"{path}: which of its arrays ({', '.join(archive.files) or 'none'}) are images? name one 'images'")
-    labels = [name for name, shape in shapes.items() if shape == shapes[images[0]][:1]]
+        raise UserError(f"{path}: which of its arrays ({', '.join(arrays) or 'none'}) are images? name one 'images'")
+    labels = [name for name, array in arrays.items() if array.shape == arrays[images[0]].shape[:1]]
     return images[0], labels[0] if len(labels) == 1 else None
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> NDArray[Any]:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # numpy's readers raise a dozen kinds on damaged files
-        raise _damaged(path, error) from None
-
-
-def _member(archive: np.lib.npyio.NpzFile, path: Path, name: str) -> NDArray[Any]:
-    try:
-        return np.asarray(archive[name])
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:
         raise _damaged(path, error) from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise UserError(f"{path}: an .npz file under another name: rename it to .npz")
+    return array
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    if "pickle" in str(error).lower():
+    if "pickle" in str(error) or "Python objects" in str(error):
         return UserError(f"{path}: holds Python objects, which are never unpickled: save plain numbers with numpy.save or numpy.savez")
     if isinstance(error, MemoryError):
         return UserError(f"{path}: too large for the memory, or damaged")

@@ -97,8 +97,9 @@ def _of_folder(path: Path, size: int | None, progress: Progress) -> Sides:
         classes = tuple(sorted({*names[0], *names[1]})) if all(names) else ()
         parts = {side: folder.FolderItems(place, classes) for side, place in own.items()}
         return {side: partial(build, part, size=size, progress=progress) for side, part in parts.items()}
-    if any(path.rglob("*.parquet")):
-        return _of_parquet(parquet.sides(path), size, progress)
+    tables = parquet.sides(path)
+    if tables:
+        return _of_parquet(tables, size, progress)
     return _of_idx_folder(path) or {"all": partial(build, folder.FolderItems(path), size=size, progress=progress)}
 
 

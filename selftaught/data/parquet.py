@@ -19,16 +19,17 @@ from selftaught.errors import UserError
 IN_MEMORY = 1 << 30  # bytes of files; more are copied to the cache once as one Arrow file, which can be read at any row
 
 
-def sides(path: Path) -> dict[str, list[Path]]:
-    """The files of a folder as "train" and "test" by the start of their names, or all as "all"; a file is "all"."""
-    if path.is_file():
-        return {"all": [path]}
-    files = sorted(path.rglob("*.parquet"))
+def sides(folder: Path) -> dict[str, list[Path]]:
+    """The .parquet files in `folder` or its ``data/`` as "train" and "test" by the start of their names, or all as "all".
+
+    Empty when there are none.
+    """
+    files = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
     train = [file for file in files if file.name.startswith("train")]
     test = [file for file in files if file.name.startswith(("test", "valid", "val"))]
     if train and test and len(train) + len(test) == len(files):
         return {"train": train, "test": [file for file in test if file.name.startswith("test")] or test}
-    return {"all": files}
+    return {"all": files} if files else {}
 
 
 @final
@@ -56,7 +57,7 @@ class ParquetItems(Items):
             raise UserError(f"{self.where}: cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from None
         if len(self._images) == 0:
             raise UserError(f"{self.where}: it has no rows, but at least one image is needed")
-        if known is not None and not all(isinstance(one, str) for one in known):
+        if known is not None and not any(isinstance(one, str) for one in known):
             known = [-1 if one is None else one for one in known]
         names = classes or _class_names(schema.metadata or {}, label)
         self.labels, self.classes = as_labels(known, len(self._images), self.where, names)
@@ -67,10 +68,12 @@ class ParquetItems(Items):
         if size <= IN_MEMORY:
             return pyarrow.parquet.read_table(list(map(str, self._files)), columns=columns)
         path = cache.folder() / "rows" / f"{digest_of(self.key)}.arrow"
-        if not path.is_file():
+        try:
+            return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
+        except (pyarrow.ArrowException, OSError):  # not there yet, or cut
             with cache.replacing(path) as file:
                 self._copy(file, columns)
-        return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
+            return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
 
     def _copy(self, file: Any, columns: list[str]) -> None:
         import pyarrow.parquet

@@ -121,7 +121,7 @@ class _Memory:
             np.savez(file, **arrays)
 
     def _load(self) -> dict[tuple[str, int, int], Found]:
-        with np.load(self._path, allow_pickle=False) as kept:
+        with self._path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             names = kept["names"].tobytes().decode("utf-8", "surrogateescape").split("\0")
             rows = zip(names, kept["stamps"].tolist(), kept["digests"], kept["shapes"].tolist(), strict=True)
             return {(name, size, time): (row.tobytes(), (h, w, c)) for name, (size, time), row, (h, w, c) in rows}

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data.decode import Unreadable
+from selftaught.data.decode import Unreadable, eight_bit
 from selftaught.data.items import Items
 from selftaught.data.labels import as_labels
 from selftaught.errors import UserError
@@ -65,7 +65,7 @@ def plain(value: Any) -> bytes | NDArray[Any]:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     if type(value).__module__.startswith("PIL."):
-        value = value.convert("RGB") if value.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBA", "LA", "PA") else value
+        return eight_bit(value)
     try:
         array = np.asarray(value)
     except Exception as error:

@@ -1,0 +1,34 @@
+"""Every test of this folder gets a cache of its own, unless it asks for the user's by the fixture `users_cache`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+USERS = {name: os.environ.get(name) for name in ("SELFTAUGHT_CACHE", "XDG_CACHE_HOME")}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("SELFTAUGHT_CACHE", str(folder))
+    monkeypatch.delenv("SELFTAUGHT_DATA", raising=False)
+    return folder
+
+
+@pytest.fixture
+def users_cache(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in USERS.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def hostile(tmp_path: Path):
+    from hostile_folder import build
+
+    return build(tmp_path / "hostile")

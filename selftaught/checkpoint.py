@@ -17,6 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import safetensors.torch
+from torch import Tensor
+
 from selftaught.errors import UserError
 from selftaught.run import RunFolder, sync_folder, to_json, write_synced
 
@@ -89,6 +92,18 @@ def load(run: RunFolder) -> Checkpoint | None:
     if damaged:
         raise UserError(f"every checkpoint in {run.path / 'checkpoints'} is damaged ({'; '.join(damaged)}): start a new run")
     return None
+
+
+def pack(tensors: Mapping[str, Tensor]) -> bytes:
+    """safetensors bytes; tensors that share memory (tied weights, a recurrent net's flat buffer) are stored each by itself."""
+    whole: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        t = tensor.detach().cpu().contiguous()
+        pointer = t.untyped_storage().data_ptr()
+        whole[name] = t.clone() if pointer in seen else t
+        seen.add(pointer)
+    return safetensors.torch.save(whole)
 
 
 def _all(folder: Path) -> dict[int, Path]:

@@ -8,14 +8,11 @@ the same bits as one that never stopped.
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import math
-import os
-import struct
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, final
@@ -28,8 +25,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from selftaught import checkpoint, optimizer
+from selftaught.device import autocast, join_ranks, pick_device, reseed
 from selftaught.errors import UserError
 from selftaught.loader import Loader
+from selftaught.meter import Meter, is_scalar
 from selftaught.method import Batch, Clock, Embed, Fits, Index, Method, Outputs, Player, Source, Views
 from selftaught.parts import gather, norm
 from selftaught.recipe import Recipe
@@ -62,27 +61,6 @@ class Result:
 
 class NonFiniteLoss(ArithmeticError):
     """The loss (or the gradient norm, when gradients are clipped) stopped being a number. Nothing was updated."""
-
-
-def pick_device(name: str) -> torch.device:
-    """The device called `name`; auto = this rank's GPU where there is one. Raises UserError when it is not there."""
-    if name == "auto":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as e:
-        raise UserError(f"unknown device '{name}': use auto, cpu, cuda or cuda:N") from e
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device '{name}' was asked for, but this torch sees no CUDA GPU: use --device cpu")
-    return device
-
-
-def join_ranks(device: torch.device) -> None:
-    """Meet the other processes that torchrun started, once: gloo between CPUs, nccl between GPUs."""
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
 def fit(
@@ -134,15 +112,14 @@ class _Loop:
             warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
             # Buffers are kept equal by gathering and by averaging running statistics; players leave others' parameters unused.
             self.model = DistributedDataParallel(method, forward_sync_buffers=False, find_unused_parameters=True)
-        self.autocast = _autocast(recipe, device)
+        self.autocast = autocast(recipe, device)
         self.restart(Clock(recipe.seed))
 
     def restart(self, clock: Clock) -> None:
         """Start from `clock` with fresh optimisers."""
         self.clock = clock
         self.optimizers = {p.name: optimizer.build(p, self.recipe) for p in self.players}
-        self.sums: dict[str, float] = {}
-        self.last_loss = math.inf
+        self.meter = Meter()
 
     # --- one step -----------------------------------------------------------------------------------------------------
 
@@ -193,8 +170,7 @@ class _Loop:
         rate = optimizer.set_rates(opt, self.recipe, (self.clock.step + 0.5) / self.clock.steps)
         opt.step()
         prefix = "" if number == 0 else f"{player.name}/"
-        self._count({f"{prefix}loss": value, "lr": rate} if number == 0 else {f"{prefix}loss": value})
-        self._count({prefix + k: v for k, v in outputs.items() if k != "loss" and _is_scalar(v)})
+        self.meter.add({prefix + k: v for k, v in outputs.items()} | {f"{prefix}loss": value} | ({} if prefix else {"lr": rate}))
         return outputs
 
     def _sync(self, micro: int) -> AbstractContextManager[Any]:
@@ -208,22 +184,6 @@ class _Loop:
             f"the {what} of player '{player.name}' is not finite at step {self.clock.step}, so nothing was updated; {where}: "
             "lower --lr, clip gradients (--clip 1) or lengthen --warmup"
         )
-
-    # --- the log ------------------------------------------------------------------------------------------------------
-
-    def _count(self, scalars: dict[str, Any]) -> None:
-        for k, v in scalars.items():
-            self.sums[k] = self.sums.get(k, 0.0) + float(v)
-            self.sums[f"#{k}"] = self.sums.get(f"#{k}", 0.0) + 1.0
-
-    def _means(self) -> dict[str, float]:
-        """Each scalar's mean since the last call, over ranks too."""
-        names = sorted(k for k in self.sums if not k.startswith("#"))
-        means = [self.sums[k] / self.sums[f"#{k}"] for k in names]
-        self.sums = {}
-        if gather.world() > 1:
-            means = gather.average(torch.tensor(means, dtype=torch.float64, device=self.device)).tolist()
-        return dict(zip(names, means, strict=True))
 
     # --- the whole run ------------------------------------------------------------------------------------------------
 
@@ -278,7 +238,7 @@ class _Loop:
             observer.finish()
         finished = self.clock.step >= self.clock.steps
         if finished and gather.rank() == 0:
-            write_atomically(self.run.path / "method.safetensors", _bytes(self.method.state_dict()))
+            write_atomically(self.run.path / "method.safetensors", checkpoint.pack(self.method.state_dict()))
         gather.barrier()
         rate = (self.clock.step - first) * self.recipe.batch_size * self.turns / max(seconds, 1e-9)
         return Result(self.clock.step, self.clock.steps, seconds, rate, None if finished else stop)
@@ -291,8 +251,7 @@ class _Loop:
             logged = self.clock.step % every == 0 or self.clock.step == self.clock.steps
             line: dict[str, Any] = {}
             if logged:
-                line = self._means()
-                self.last_loss = line["loss"]
+                line = self.meter.means(self.device)
                 speed = (steps - last[1]) / max(elapsed - last[0], 1e-9)
                 last = (elapsed, steps)
                 line["images_per_second"] = speed * self.recipe.batch_size * self.turns
@@ -402,22 +361,17 @@ class _Loop:
                 "epoch": self.clock.epoch,
                 "start": start,
                 "resets": sorted(self.clock.resets),
-                "sums": self.sums,
-                "last_loss": self.last_loss,
+                "meter": self.meter.state(),
                 "metrics": self.run.metrics_size(),
                 "source": self.source.fingerprint,
             }
             files = {
-                "method.safetensors": _bytes(self.method.state_dict()),
-                "optimizer.safetensors": _bytes(tensors),
+                "method.safetensors": checkpoint.pack(self.method.state_dict()),
+                "optimizer.safetensors": checkpoint.pack(tensors),
                 "state.json": to_json(state),
             }
-            checkpoint.write(self.run, self.clock.step, files, self._recent_loss(), self.recipe.keep)
+            checkpoint.write(self.run, self.clock.step, files, self.meter.loss, self.recipe.keep)
         gather.barrier()
-
-    def _recent_loss(self) -> float:
-        """The mean loss since the last line of the log, or that line's when it was just written."""
-        return self.sums["loss"] / self.sums["#loss"] if "loss" in self.sums else self.last_loss
 
     def _load(self, saved: checkpoint.Checkpoint) -> int:
         """Go back to a checkpoint; returns the number of steps that were taken in its epoch."""
@@ -433,32 +387,10 @@ class _Loop:
         tensors = safetensors.torch.load(saved.files["optimizer.safetensors"])
         for name, opt in self.optimizers.items():
             optimizer.unpack(opt, tensors, name)
-        self.sums = {k: v for k, v in state["sums"].items() if v is not None}
-        self.last_loss = math.inf if state["last_loss"] is None else state["last_loss"]
+        self.meter.restore(state["meter"])
         if gather.rank() == 0:
             self.run.truncate_metrics(state["metrics"])
         return int(state["start"])
-
-
-def reseed(*key: int, device: torch.device) -> None:
-    """Seed torch's generators from integers alone, so that dropout and noise do not depend on what ran before."""
-    digest = hashlib.blake2b(struct.pack(f"<{len(key)}q", *key), digest_size=8).digest()
-    seed = int.from_bytes(digest, "little") >> 1
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
-
-
-def _autocast(recipe: Recipe, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
-    """bfloat16 where it gains: on GPUs that have it. On CPUs it is slower than float32, so auto leaves it off there."""
-    gains = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    if recipe.precision == "bfloat16" or (recipe.precision == "auto" and gains):
-        return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext
-
-
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, Tensor) and value.ndim == 0)
 
 
 def _join(micro: list[Outputs]) -> Outputs:
@@ -468,20 +400,8 @@ def _join(micro: list[Outputs]) -> Outputs:
     joined: Outputs = {}
     for k in micro[0]:
         values = [o[k].detach() if isinstance(o[k], Tensor) else o[k] for o in micro]
-        if _is_scalar(values[0]):
+        if is_scalar(values[0]):
             joined[k] = sum(values) / len(values)
         else:
             joined[k] = torch.cat(values) if isinstance(values[0], Tensor) else values
     return joined
-
-
-def _bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """safetensors bytes; tensors that share memory (tied weights, a recurrent net's flat buffer) are stored each by itself."""
-    whole: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, tensor in tensors.items():
-        t = tensor.detach().cpu().contiguous()
-        pointer = t.untyped_storage().data_ptr()
-        whole[name] = t.clone() if pointer in seen else t
-        seen.add(pointer)
-    return safetensors.torch.save(whole)

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from training import RECIPE, StopAfter, state, train
 
 from selftaught import optimizer
+from selftaught.device import pick_device, reseed
 from selftaught.errors import UserError
-from selftaught.fit import NonFiniteLoss, fit, pick_device, reseed
+from selftaught.fit import NonFiniteLoss, fit
 from selftaught.method import Clock, Method
 from selftaught.parts.norm import set_groups
 from selftaught.recipe import Recipe

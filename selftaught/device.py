@@ -1,0 +1,54 @@
+"""Where a run computes: device, precision, ranks, and the seeds of torch's own random numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from selftaught.errors import UserError
+from selftaught.recipe import Recipe
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`; auto = this rank's GPU where there is one. Raises UserError when it is not there."""
+    if name == "auto":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as e:
+        raise UserError(f"unknown device '{name}': use auto, cpu, cuda or cuda:N") from e
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"device '{name}' was asked for, but this torch sees no CUDA GPU: use --device cpu")
+    return device
+
+
+def join_ranks(device: torch.device) -> None:
+    """Meet the other processes that torchrun started, once: gloo between CPUs, nccl between GPUs."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+
+
+def reseed(*key: int, device: torch.device) -> None:
+    """Seed torch's generators from integers alone, so that dropout and noise do not depend on what ran before."""
+    digest = hashlib.blake2b(struct.pack(f"<{len(key)}q", *key), digest_size=8).digest()
+    seed = int.from_bytes(digest, "little") >> 1
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+
+
+def autocast(recipe: Recipe, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """bfloat16 where it gains: on GPUs that have it. On CPUs it is slower than float32, so auto leaves it off there."""
+    gains = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    if recipe.precision == "bfloat16" or (recipe.precision == "auto" and gains):
+        return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from selftaught.errors import UserError
 from selftaught.parts.norm import BatchNorm1d
 
 
@@ -12,7 +13,11 @@ def projection(before: int, hidden: int, after: int, depth: int, norm: bool = Tr
 
     With `norm`, batch normalisation follows every layer (without its shift after the last, as in SimCLR's released code) and
     the layers before it have no bias; without, it is a plain multilayer perceptron (MoCo v2's).
+
+    Raises UserError for a negative depth or a width below 1.
     """
+    if depth < 0 or hidden < 1 or after < 1:
+        raise UserError(f"a head needs a depth of at least 0, hidden and dim of at least 1, not {depth}, {hidden} and {after}")
     layers: list[nn.Module] = []
     for i in range(depth):
         last = i == depth - 1

@@ -170,7 +170,7 @@ class Upward(nn.Module):
             raise UserError(f"tied weights of denoising need encoder mlp, not {encoder.spec['name']}: leave tied off")
         steps = max(int(np.ceil(np.log2(size / shape[1]))), 0)
         self.sides = [-(-size // 2 ** (steps - 1 - i)) for i in range(steps)]
-        widths = [max(shape[0] >> i, 16) for i in range(steps + 1)]
+        widths = [max(shape[0] >> i, min(shape[0], 16)) for i in range(steps + 1)]
         self.blocks = nn.ModuleList(
             nn.Sequential(nn.Conv2d(a, b, 3, padding=1, bias=False), norm2d("batch", b), nn.ReLU())
             for a, b in pairwise(widths)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selftaught import encoders
+from selftaught.method import Clock
+from selftaught.methods.contrast.moco import MoCo
+from selftaught.parts.norm import set_groups
+from selftaught.views.image import Augment
+
+
+def naive(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> float:
+    total = 0.0
+    for i in range(len(q)):
+        positive = math.exp(q[i] @ k[i] / temperature)
+        total -= math.log(positive / (positive + sum(math.exp(q[i] @ row / temperature) for row in queue)))
+    return total / len(q)
+
+
+@pytest.mark.parametrize("hyper", [{"temperature": 0.07}, {"temperature": 0.2, "mlp": True}], ids=["v1", "v2"])
+def test_the_loss_is_the_papers(bench: Any, hyper: dict[str, Any]) -> None:
+    method = MoCo(bench.encoder(), queue=40, dim=8, **hyper).eval()
+    batch = bench.batch(method)
+    with torch.no_grad():
+        features = method.encoder(batch["query"])
+        layers = [m for m in method.head if isinstance(m, nn.Linear)]
+        q = layers[0](features)
+        if hyper.get("mlp"):
+            q = layers[1](q.clamp(min=0))
+        q = F.normalize(q, dim=1)
+        k = F.normalize(method.slow(batch["key"]), dim=1)
+        outputs = method(clock=Clock(), **batch)
+    assert len(layers) == (2 if hyper.get("mlp") else 1)
+    assert outputs["loss"].item() == pytest.approx(naive(q, k, method.queue.keys, hyper["temperature"]), rel=1e-4)
+    assert outputs["negatives"] == 40
+
+
+def test_symmetric_is_both_directions_summed(bench: Any) -> None:
+    method = MoCo(bench.encoder(), queue=40, symmetric=True).eval()
+    batch = bench.batch(method)
+    both = method(clock=Clock(), **batch)
+    method.symmetric = False
+    one = method(clock=Clock(), **batch)
+    two = method(clock=Clock(), query=batch["key"], key=batch["query"])
+    assert torch.allclose(both["loss"], one["loss"] + two["loss"], rtol=1e-5)
+    assert torch.equal(both["keys"], torch.cat([one["keys"], two["keys"]], 1))
+    assert both["accuracy"] == (one["accuracy"] + two["accuracy"]) / 2
+
+
+@pytest.mark.parametrize(("symmetric", "rows"), [(False, 16), (True, 32)])
+def test_a_batchs_own_keys_are_pushed_after_it_was_scored(bench: Any, symmetric: bool, rows: int) -> None:
+    method = MoCo(bench.encoder(), queue=40, dim=8, symmetric=symmetric)
+    before = method.queue.keys.clone()
+    outputs = bench.step(method)
+    keys = outputs["keys"].flatten(0, 1)
+    similar = F.normalize(keys, dim=1) @ before.T
+    assert similar.max() < 0.999  # none of them was among the negatives
+    assert torch.equal(method.queue.keys[:rows], keys)
+    assert torch.equal(method.queue.keys[rows:], before[rows:])
+    assert method.queue.pointer == rows
+    outputs = bench.step(method)
+    assert torch.equal(method.queue.keys[rows : 2 * rows][:8], outputs["keys"].flatten(0, 1)[:8])
+    assert method.queue.pointer == 2 * rows % 40
+
+
+def test_keys_have_length_one_and_no_gradient(bench: Any) -> None:
+    outputs = MoCo(bench.encoder())(clock=Clock(), **bench.batch(MoCo(bench.encoder())))
+    assert torch.allclose(outputs["keys"].norm(dim=2), torch.ones(16, 1), atol=1e-5)
+    assert not outputs["keys"].requires_grad
+
+
+def test_the_slow_copy_takes_no_gradient_and_follows_by_the_formula(bench: Any) -> None:
+    method = MoCo(bench.encoder(), momentum=0.9)
+    slow = [p.clone() for p in method.slow.parameters()]
+    method(clock=Clock(), **bench.batch(method))["loss"].backward()
+    assert all(p.grad is None for p in method.slow.parameters())
+    fast = [*method.encoder.parameters(), *method.head.parameters()]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in fast)
+    assert {id(p) for p in method.players()[0].groups[0]["params"]} == {id(p) for p in fast}
+    bench.step(method)
+    for now, old, new in zip(method.slow.parameters(), slow, fast, strict=True):
+        assert torch.allclose(now, 0.9 * old + 0.1 * new, atol=1e-6, rtol=0)
+
+
+def test_with_momentum_one_the_slow_copy_never_changes(bench: Any) -> None:
+    method = MoCo(bench.encoder(), momentum=1.0)
+    before = [p.clone() for p in method.slow.parameters()]
+    for _ in range(3):
+        bench.step(method)
+    assert all(torch.equal(a, b) for a, b in zip(before, method.slow.parameters(), strict=True))
+    assert not torch.equal(method.encoder.blocks[0][0].weight, before[0])
+
+
+def test_the_slow_copy_starts_equal(bench: Any) -> None:
+    method = MoCo(bench.encoder())
+    fast = [*method.encoder.parameters(), *method.head.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(method.slow.parameters(), fast, strict=True))
+
+
+def test_shuffling_crosses_batch_norm_groups_and_is_undone(bench: Any) -> None:
+    method = MoCo(bench.encoder(), shuffle=True)
+    x = bench.batch(method)["key"]
+    whole = method.keys(x, Clock())
+    method.shuffle = False
+    assert torch.allclose(method.keys(x, Clock()), whole, atol=1e-5)  # one group: the order does not matter
+    set_groups(method, 4)
+    straight = method.keys(x, Clock())
+    method.shuffle = True
+    crossed = method.keys(x, Clock())
+    assert not torch.allclose(straight, crossed, atol=1e-3)
+    assert torch.equal(method.keys(x, Clock()), crossed)
+    later = Clock()
+    later.step = 1
+    assert not torch.allclose(method.keys(x, later), crossed, atol=1e-3)
+    assert not torch.allclose(method.keys(x, Clock(seed=1)), crossed, atol=1e-3)
+
+
+def test_queue_and_slow_copy_are_in_checkpoints(bench: Any) -> None:
+    method, other = MoCo(bench.encoder(), queue=40), MoCo(bench.encoder(), queue=40)
+    bench.step(method)
+    other.load_state_dict(method.state_dict())
+    batch = bench.batch(method, epoch=1)
+    assert torch.equal(method(clock=Clock(), **batch)["loss"], other(clock=Clock(), **batch)["loss"])
+
+
+def test_the_exported_encoder_has_no_head(bench: Any) -> None:
+    method = MoCo(bench.encoder(), mlp=True)
+    names = load(encoders.save(method.encoder)).keys()
+    assert names == bench.encoder().state_dict().keys()
+
+
+def test_augmentations_are_the_papers(bench: Any) -> None:
+    views = MoCo(bench.encoder(), blur=0.5).views
+    assert views.outputs == ["query", "key"]
+    assert views.augments[0] == views.augments[1] == Augment(
+        crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2, blur=0.5, blur_sigma=(0.1, 2.0)
+    )
+    batch = bench.batch(MoCo(bench.encoder()))
+    assert (batch["query"] - batch["key"]).flatten(1).abs().amax(1).min() > 0.1

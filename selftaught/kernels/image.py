@@ -1,7 +1,7 @@
 """Random views of uint8 images, fused: crop, resize, flip, turn, colours, blur and normalise, from bytes to float32 planes.
 
-One sample's view stays in a core's cache from its bytes to its output, and every inner loop runs over contiguous memory, so
-that the compiler makes vector code of it. For the resize along x that takes two transpositions: LANES rows side by side.
+One sample's view stays in a core's cache from its bytes to its output. Inner loops run over contiguous memory, so that the
+compiler makes vector code of them, and index whole arrays: a slice inside a hot loop costs two atomic reference counts.
 """
 
 from __future__ import annotations
@@ -10,169 +10,40 @@ import math
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
-STRIP = 1024  # pixels that go through all colour operations before the next ones
+from selftaught.kernels.resize import along_x, along_y, most_taps, taps
+
 BRIGHTNESS, CONTRAST, SATURATION, HUE, NOTHING = 0, 1, 2, 3, -1
 TOP, LEFT, HEIGHT, WIDTH, GRID_Y, GRID_X, FIRST_Y, FIRST_X = range(8)
 RED, GREEN, BLUE = np.float32(0.2989), np.float32(0.587), np.float32(0.114)
+STRIP = 1024  # pixels that go through one operation after the other while they are in the first cache
 
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
 _ZERO, _HALF, _ONE, _SIX = np.float32(0), np.float32(0.5), np.float32(1), np.float32(6)
+_TWO, _THREE, _FOUR, _FIVE = np.float32(2), np.float32(3), np.float32(4), np.float32(5)
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _taps(size, grid, first, mirrored, start, weight):  # type: ignore[no-untyped-def]
-    """Antialiased linear resampling of `size` pixels to places first .. first + S of a grid of `grid` pixels.
-
-    Output o is ``sum_k weight[o, k] * in[start[o] + k]``. Returns the number of taps, the same for all outputs; all
-    taps read inside the input.
-    """
-    n = start.size
-    scale = size / grid
-    support = max(scale, 1.0)
-    most = 1
-    for o in range(n):
-        centre = scale * (first + o + 0.5)
-        low = max(int(centre - support + 0.5), 0)
-        high = min(int(centre + support + 0.5), size)
-        place = n - 1 - o if mirrored else o
-        total = 0.0
-        for k in range(high - low):
-            w = max(1.0 - abs((k + low - centre + 0.5) / support), 0.0)
-            weight[place, k] = w
-            total += w
-        last = 0
-        for k in range(high - low):
-            weight[place, k] /= total
-            if weight[place, k] > 0:
-                last = k
-        for k in range(high - low, weight.shape[1]):
-            weight[place, k] = 0
-        start[place] = low
-        most = max(most, last + 1)
-    for o in range(n):
-        over = start[o] + most - size
-        if over > 0:
-            for k in range(most - 1, -1, -1):
-                weight[o, k] = weight[o, k - over] if k >= over else 0
-            start[o] -= over
-    return most
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _interleave(a, b, c, d, words):  # type: ignore[no-untyped-def]
-    """Four rows of bytes as one row of words."""
-    for i in range(words.size):
-        words[i] = (
-            np.uint32(a[i])
-            | (np.uint32(b[i]) << np.uint32(8))
-            | (np.uint32(c[i]) << np.uint32(16))
-            | (np.uint32(d[i]) << np.uint32(24))
-        )
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _take(words, place, found):  # type: ignore[no-untyped-def]
-    for i in range(found.size):
-        found[i] = words[place[i]]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _byte(word, shift):  # type: ignore[no-untyped-def]
-    return np.float32(np.int32((word >> shift) & np.uint32(255)))
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _tap(word, weight, shift, row):  # type: ignore[no-untyped-def]
-    for i in range(row.size):
-        row[i] = weight[i] * _byte(word[i], shift)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _two_taps(word, next_word, weight, next_weight, shift, row):  # type: ignore[no-untyped-def]
-    for i in range(row.size):
-        row[i] = weight[i] * _byte(word[i], shift) + next_weight[i] * _byte(next_word[i], shift)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _add_tap(word, weight, shift, row):  # type: ignore[no-untyped-def]
-    for i in range(row.size):
-        row[i] += weight[i] * _byte(word[i], shift)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _along_x(pixels, base, stride, width, start, weight, taps, rows):  # type: ignore[no-untyped-def]
-    """The crop resized along x: rows [height, C, S]. `base` is its first byte, `stride` bytes make a row.
-
-    Four rows' bytes share a 32-bit word, so that the lookup of each tap, which no vector unit likes, serves four rows.
-    """
-    height, channels, n = rows.shape
-    flat = rows.reshape(height, channels * n)
-    place = np.empty(channels * n, np.uint32)
-    share = np.empty((taps, channels * n), np.float32)
-    for c in range(channels):
-        for x in range(n):
-            place[c * n + x] = start[x] * channels + c
-            for k in range(taps):
-                share[k, c * n + x] = weight[x, k]
-    size = width * channels
-    words = np.empty(size, np.uint32)
-    found = np.empty((taps, channels * n), np.uint32)
-    for top in range(0, height, 4):
-        first = base + top * stride
-        second = first + min(1, height - 1 - top) * stride
-        third = first + min(2, height - 1 - top) * stride
-        fourth = first + min(3, height - 1 - top) * stride
-        _interleave(
-            pixels[first : first + size], pixels[second : second + size], pixels[third : third + size],
-            pixels[fourth : fourth + size], words,
-        )  # fmt: skip
-        for k in range(taps):
-            _take(words[k * channels :], place, found[k])
-        for row in range(min(4, height - top)):
-            shift = np.uint32(8 * row)
-            if taps == 1:
-                _tap(found[0], share[0], shift, flat[top + row])
-            else:
-                _two_taps(found[0], found[1], share[0], share[1], shift, flat[top + row])
-            for k in range(2, taps):
-                _add_tap(found[k], share[k], shift, flat[top + row])
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _along_y(rows, start, weight, taps, planes):  # type: ignore[no-untyped-def]
-    """Then along y: rows [height, C, S] to planes [C, S * S]."""
-    n = start.size
-    for c in range(planes.shape[0]):
-        for y in range(n):
-            row, a, w = planes[c, y * n : y * n + n], rows[start[y], c], weight[y, 0]
-            if taps == 1:
-                for x in range(n):
-                    row[x] = w * a[x]
-            else:
-                b, v = rows[start[y] + 1, c], weight[y, 1]
-                for x in range(n):
-                    row[x] = w * a[x] + v * b[x]
-            for k in range(2, taps):
-                a, w = rows[start[y] + k, c], weight[y, k]
-                for x in range(n):
-                    row[x] += w * a[x]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _unit(v):  # type: ignore[no-untyped-def]
+def _unit(v: np.float32) -> np.float32:
     return min(max(v, _ZERO), _ONE)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _affine(plane, factor, shift):  # type: ignore[no-untyped-def]
+def _affine(plane: Floats, factor: np.float32, shift: np.float32) -> None:
     """Brightness and contrast: ``clamp(factor * v + shift)``."""
     for i in range(plane.size):
         plane[i] = _unit(plane[i] * factor + shift)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _saturate(r, g, b, factor):  # type: ignore[no-untyped-def]
+def _saturate(r: Floats, g: Floats, b: Floats, factor: np.float32) -> None:
     """``clamp(factor * v + (1 - factor) * luma)``; a factor of 0 makes the picture grey."""
     for i in range(r.size):
         grey = (_ONE - factor) * (RED * r[i] + GREEN * g[i] + BLUE * b[i])
@@ -182,33 +53,33 @@ def _saturate(r, g, b, factor):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _turned(value, chroma, h):  # type: ignore[no-untyped-def]
+def _turned(value: np.float32, chroma: np.float32, h: np.float32) -> np.float32:
     """One channel of an HSV colour; h in [0, 12), in sixths of a circle."""
     k = h - _SIX if h >= _SIX else h
-    return value - chroma * max(min(min(k, np.float32(4) - k), _ONE), _ZERO)
+    return value - chroma * max(min(k, _FOUR - k, _ONE), _ZERO)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _hue(red, green, blue, sixths):  # type: ignore[no-untyped-def]
+def _hue(red: Floats, green: Floats, blue: Floats, sixths: np.float32) -> None:
     """Turn the hue in HSV, exactly, by `sixths` (in [-3, 3]) of a sixth of the circle."""
     for i in range(red.size):
         r, g, b = red[i], green[i], blue[i]
-        value = max(r, max(g, b))
-        chroma = value - min(r, min(g, b))
+        value = max(r, g, b)
+        chroma = value - min(r, g, b)
         inverse = _ONE / (chroma if chroma > _ZERO else _ONE)
         h = (g - b) * inverse
-        h = np.float32(2) + (b - r) * inverse if (value == g and value != r) else h
-        h = np.float32(4) + (r - g) * inverse if (value != g and value != r) else h
+        h = _TWO + (b - r) * inverse if (value == g and value != r) else h
+        h = _FOUR + (r - g) * inverse if (value != g and value != r) else h
         h = h + sixths
         h = h + _SIX if h < _ZERO else h
         h = h - _SIX if h >= _SIX else h
-        red[i] = _turned(value, chroma, h + np.float32(5))
-        green[i] = _turned(value, chroma, h + np.float32(3))
-        blue[i] = _turned(value, chroma, h + np.float32(1))
+        red[i] = _turned(value, chroma, h + _FIVE)
+        green[i] = _turned(value, chroma, h + _THREE)
+        blue[i] = _turned(value, chroma, h + _ONE)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _recolour(planes, order, factor, mean):  # type: ignore[no-untyped-def]
+def _recolour(planes: Floats, order: Ints, factor: Doubles, mean: np.float32) -> None:
     """The jitter's operations `order` on pixels that fit a core's cache, one after the other."""
     for begin in range(0, planes.shape[1], STRIP):
         end = min(begin + STRIP, planes.shape[1])
@@ -227,7 +98,7 @@ def _recolour(planes, order, factor, mean):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _mean(planes, luma):  # type: ignore[no-untyped-def]
+def _mean(planes: Floats, luma: Floats) -> np.float32:
     """The mean grey value."""
     total = 0.0
     for c in range(planes.shape[0]):
@@ -239,7 +110,7 @@ def _mean(planes, luma):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _colours(planes, order, factor, grey, luma):  # type: ignore[no-untyped-def]
+def _colours(planes: Floats, order: Ints, factor: Doubles, grey: bool, luma: Floats) -> None:
     """Jitter in its order, contrast around the mean at its place in the order, then grey."""
     place = 4
     for i in range(4):
@@ -254,7 +125,7 @@ def _colours(planes, order, factor, grey, luma):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _spread(source, centre, step, kernel, out):  # type: ignore[no-untyped-def]
+def _spread(source: Floats, centre: int, step: int, kernel: Floats, out: Floats) -> None:
     """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``; the kernel's last place is odd."""
     for begin in range(0, out.size, STRIP):
         size = min(STRIP, out.size - begin)
@@ -273,91 +144,89 @@ def _spread(source, centre, step, kernel, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _copy(source, target):  # type: ignore[no-untyped-def]
-    for i in range(target.size):
-        target[i] = source[i]
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _blur(planes, n, sigma):  # type: ignore[no-untyped-def]
-    """Gaussian blur, cut at 3 sigma, edges mirrored."""
-    radius = min(int(math.ceil(3 * sigma)), n - 1)
+def _blur(planes: Floats, sigma: float) -> None:
+    """Gaussian blur of planes [C, S, S], cut at 3 sigma, edges mirrored."""
+    channels, n, _ = planes.shape
+    flat = planes.reshape(channels, n * n)
+    radius = min(math.ceil(3 * sigma), n - 1)
     margin = radius + 1 - radius % 2  # an odd number: `_spread` takes two at a time
     kernel = np.zeros(margin + 1, np.float32)
     total = 0.0
     for t in range(radius + 1):
         kernel[t] = math.exp(-0.5 * (t / sigma) ** 2)
         total += kernel[t] * (1 if t == 0 else 2)
-    kernel /= np.float32(total)
+    for t in range(radius + 1):
+        kernel[t] /= total
     wide = n + 2 * margin
-    tall = np.zeros((wide, n), np.float32)
-    broad = np.zeros((n, wide), np.float32)
-    blurred = np.empty(n * wide, np.float32)
-    for c in range(planes.shape[0]):
-        plane = planes[c].reshape(n, n)
-        for y in range(n):
-            _copy(plane[y], tall[margin + y])
-        for t in range(1, radius + 1):
-            _copy(plane[t], tall[margin - t])
-            _copy(plane[n - 1 - t], tall[margin + n - 1 + t])
-        _spread(tall.reshape(wide * n), margin * n, n, kernel, planes[c])
-        for y in range(n):
-            row, source = broad[y], plane[y]
-            _copy(source, row[margin : margin + n])
-            for t in range(1, radius + 1):
-                row[margin - t] = source[t]
-                row[margin + n - 1 + t] = source[n - 1 - t]
-        _spread(broad.reshape(n * wide), margin, 1, kernel, blurred[: n * wide - 2 * margin])
-        for y in range(n):
-            _copy(blurred[y * wide : y * wide + n], plane[y])
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _finish(planes, solarise, transposed, scale, shift, out):  # type: ignore[no-untyped-def]
-    """Solarise, normalise and lay out as rows, or as columns when `transposed`: out [C, S, S]."""
-    channels, n = out.shape[:2]
+    tall, broad = np.zeros((wide, n), np.float32), np.zeros((n, wide), np.float32)
+    blurred = np.empty((n, wide), np.float32)
     for c in range(channels):
-        plane = planes[c]
-        if solarise:
-            for i in range(plane.size):
-                plane[i] = _ONE - plane[i] if plane[i] >= _HALF else plane[i]
-        flat = out[c].reshape(n * n)
-        w, v = scale[c], shift[c]
-        if transposed:
-            for y in range(n):
-                for x in range(n):
-                    flat[x * n + y] = plane[y * n + x] * w + v
-        else:
-            for i in range(plane.size):
-                flat[i] = plane[i] * w + v
+        for y in range(-radius, n + radius):
+            source = n - 1 - abs(n - 1 - abs(y))
+            for x in range(n):
+                tall[margin + y, x] = planes[c, source, x]
+        _spread(tall.reshape(wide * n), margin * n, n, kernel, flat[c])
+        for y in range(n):
+            for x in range(n):
+                broad[y, margin + x] = planes[c, y, x]
+            for t in range(1, radius + 1):
+                broad[y, margin - t] = planes[c, y, t]
+                broad[y, margin + n - 1 + t] = planes[c, y, n - 1 - t]
+        _spread(broad.reshape(n * wide), margin, 1, kernel, blurred.reshape(n * wide)[: n * wide - 2 * margin])
+        for y in range(n):
+            for x in range(n):
+                planes[c, y, x] = blurred[y, x]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _view(pixels, base, stride, box, flip, turn, order, factor, grey, sigma, solarise, luma, scale, shift, out):  # type: ignore[no-untyped-def]
-    channels, n = out.shape[:2]
-    # A quarter turn anticlockwise is a mirror image along x, then a transposition; two are both mirrors
-    mirror_x = (flip != 0) != (turn == 1 or turn == 2)
-    mirror_y = turn == 2 or turn == 3
+def _finish(planes: Floats, solarise: bool, transposed: bool, scale: Floats, shift: Floats, out: Floats) -> None:
+    """Solarise, normalise and lay out as rows, or as columns when `transposed`: planes and out [C, S, S]."""
+    channels, n, _ = out.shape
+    for c in range(channels):
+        w, v = scale[c], shift[c]
+        for y in range(n):
+            if solarise:
+                for x in range(n):
+                    planes[c, y, x] = _ONE - planes[c, y, x] if planes[c, y, x] >= _HALF else planes[c, y, x]
+            if transposed:
+                for x in range(n):
+                    out[c, x, y] = planes[c, y, x] * w + v
+            else:
+                for x in range(n):
+                    out[c, y, x] = planes[c, y, x] * w + v
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _view(
+    pixels: Bytes, base: int, stride: int, box: Ints, flip: bool, turn: int, order: Ints, factor: Doubles, grey: bool,
+    sigma: float, solarise: bool, luma: Floats, scale: Floats, shift: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """One view of one sample."""
+    channels, n, _ = out.shape
     height, width = box[HEIGHT], box[WIDTH]
-    most = 2 * int(math.ceil(max(height / box[GRID_Y], width / box[GRID_X], 1.0))) + 2
-    start = np.empty((2, n), np.int64)
-    weight = np.empty((2, n, most), np.float32)
-    y_taps = _taps(height, box[GRID_Y], box[FIRST_Y], mirror_y, start[0], weight[0])
-    x_taps = _taps(width, box[GRID_X], box[FIRST_X], mirror_x, start[1], weight[1])
-    weight[0] *= np.float32(1 / 255)
+    # A quarter turn anticlockwise is a mirror image along x, then a transposition; two are both mirrors
+    mirror_x = flip != (turn in (1, 2))
+    mirror_y = turn in (2, 3)
+    start_y, start_x = np.empty(n, np.int64), np.empty(n, np.int64)
+    weight_y = np.empty((most_taps(height, box[GRID_Y]), n), np.float32)
+    weight_x = np.empty((most_taps(width, box[GRID_X]), n), np.float32)
+    count_y = taps(height, box[GRID_Y], box[FIRST_Y], mirror_y, 1 / 255, start_y, weight_y)
+    count_x = taps(width, box[GRID_X], box[FIRST_X], mirror_x, 1.0, start_x, weight_x)
     rows = np.empty((height, channels, n), np.float32)
-    planes = np.empty((channels, n * n), np.float32)
-    crop = base + box[TOP] * stride + box[LEFT] * channels
-    _along_x(pixels, crop, stride, width, start[1], weight[1], x_taps, rows)
-    _along_y(rows, start[0], weight[0], y_taps, planes)
-    _colours(planes, order, factor, grey, luma)
+    planes = np.empty((channels, n, n), np.float32)
+    along_x(pixels, base + box[TOP] * stride + box[LEFT] * channels, stride, width, start_x, weight_x, count_x, rows)
+    along_y(rows, start_y, weight_y, count_y, planes)
+    _colours(planes.reshape(channels, n * n), order, factor, grey, luma)
     if sigma > 0 and n > 1:
-        _blur(planes, n, sigma)
-    _finish(planes, solarise, turn == 1 or turn == 3, scale, shift, out)
+        _blur(planes, sigma)
+    _finish(planes, solarise, turn in (1, 3), scale, shift, out)
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def views(pixels, first, width, begin, box, flip, turn, order, factor, grey, sigma, solarise, luma, scale, shift, tasks, out):  # type: ignore[no-untyped-def]
+def views(
+    pixels: Bytes, first: Ints, width: Ints, begin: int, box: Ints, flip: Flags, turn: Ints, order: Ints, factor: Doubles,
+    grey: Flags, sigma: Doubles, solarise: Flags, luma: Floats, scale: Floats, shift: Floats, tasks: int, out: Floats,
+) -> None:  # fmt: skip
     """All views of all samples, samples spread over the cores.
 
     Args:

@@ -44,16 +44,12 @@ def _uniforms(seed, stream, index, epoch, draw, out):  # type: ignore[no-untyped
     for b in range(out.shape[0]):
         for v in range(out.shape[1]):
             for first in range(0, n, 4):
-                bits = block(
-                    uint64(seed), uint64(stream), uint64(first // 4 + 1), uint64(index[b]), uint64(epoch), uint64(draw[v])
-                )
+                bits = block(uint64(seed), uint64(stream), uint64(first // 4 + 1), uint64(index[b]), uint64(epoch), uint64(draw[v]))
                 for i in range(min(4, n - first)):
                     out[b, v, first + i] = np.float64(bits[i] >> _DROP) * 2.0**-53
 
 
-def uniforms(
-    seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw: NDArray[np.int64], n: int
-) -> NDArray[np.float64]:
+def uniforms(seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1): float64 [B, V, n].
 
     Element [b, v] is what ``np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, index[b], epoch, draw[v]]))

@@ -115,7 +115,6 @@ def _one(augment: Augment, u: NDArray[np.float64]) -> Params:
     }
 
 
-
 def boxes(augment: Augment, params: Params, view: int, sizes: NDArray[np.int64], side: int) -> NDArray[np.int64]:
     """What part of each image the view shows, int64 [B, 8] as `kernels.image.views` takes it.
 

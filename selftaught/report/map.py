@@ -1,0 +1,94 @@
+"""Held-out samples in two dimensions, and who their neighbours are in all of them."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+Array = NDArray[np.float64]
+ROWS = 512
+"""Rows of a similarity matrix that are in memory at a time."""
+
+
+def pca(x: NDArray[Any], dims: int = 2) -> Array:
+    """The first `dims` principal components of x [N, D], as float64 [N, dims]; zeros beyond the rank.
+
+    The eigenvectors of the smaller of the two Gram matrices, which is the SVD of the centred x. Signs are fixed: the
+    largest loading of each component is positive (scikit-learn's convention).
+    """
+    x = np.asarray(x, np.float64)
+    x = x - x.mean(0)
+    n, d = x.shape
+    wide = d > n
+    gram = x @ x.T if wide else x.T @ x
+    size = len(gram)
+    kept = min(dims, size)
+    values, vectors = eigh(gram, subset_by_index=(size - kept, size - 1))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    loadings = x.T @ vectors if wide else vectors  # [D, kept]; a positive scale per column does not matter for the sign
+    signs = np.sign(loadings[np.abs(loadings).argmax(0), np.arange(kept)])
+    scores = vectors * np.sqrt(np.maximum(values, 0)) if wide else x @ vectors
+    scores = scores * np.where(signs == 0, 1, signs)
+    return np.pad(scores, ((0, 0), (0, dims - kept)))
+
+
+def has_tsne() -> bool:
+    """Whether openTSNE, the extra [map], is installed."""
+    return importlib.util.find_spec("openTSNE") is not None
+
+
+def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
+    """t-SNE (van der Maaten and Hinton 2008) of x [N, D] through openTSNE, as float64 [N, 2].
+
+    Starts from PCA, so that its large-scale layout is that of the data (Kobak and Berens 2019), and sees the first 50
+    principal components by their cosine, which is how the neighbours are found too. Needs the extra [map].
+    """
+    from openTSNE import TSNE
+
+    unit = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    part = pca(unit, min(50, *x.shape))
+    start = part[:, :2] / max(float(part[:, 0].std()), 1e-12) * 1e-4
+    start = np.pad(start, ((0, 0), (0, 2 - start.shape[1])))
+    fit = TSNE(
+        perplexity=min(perplexity, (len(x) - 1) / 3), initialization=start, neighbors="exact" if len(x) < 1000 else "auto",
+        random_state=seed, n_jobs=-1, negative_gradient_method="fft" if len(x) > 5000 else "bh",
+    ).fit(part)
+    return np.asarray(fit, np.float64)
+
+
+def neighbours(
+    x: NDArray[Any], k: int, metric: Literal["cosine", "euclidean"] = "cosine"
+) -> tuple[NDArray[np.int64], Array]:
+    """The k nearest other rows of each row of x [N, D]: their indices [N, k], nearest first, and cosines (or distances) [N, k].
+
+    Ties go to the lower index. k is cut to N - 1.
+    """
+    x = np.asarray(x, np.float64)
+    if metric == "cosine":
+        x = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    squares = (x * x).sum(1)
+    k = min(k, len(x) - 1)
+    index, value = np.empty((len(x), k), np.int64), np.empty((len(x), k))
+    for start in range(0, len(x), ROWS):
+        rows = np.arange(start, min(start + ROWS, len(x)))
+        score = x[rows] @ x.T  # [R, N]
+        if metric == "euclidean":
+            score = -np.maximum(squares[rows, None] + squares - 2 * score, 0)
+        score[np.arange(len(rows)), rows] = -np.inf
+        index[rows] = np.argsort(-score, axis=1, kind="stable")[:, :k]
+        value[rows] = np.take_along_axis(score, index[rows], 1)
+    return index, np.sqrt(-value) if metric == "euclidean" else value
+
+
+def vote(labels: NDArray[np.int64], index: NDArray[np.int64]) -> float:
+    """How often the majority of a row's neighbours [N, k] has the row's own label, in percent; the nearest break ties."""
+    seen = labels[index]  # [N, k]
+    weight = 1 - np.arange(index.shape[1]) / (1000.0 * max(index.shape[1], 1))
+    counts = np.zeros((len(labels), int(labels.max()) + 1))
+    for column, part in zip(seen.T, weight, strict=True):
+        counts[np.arange(len(labels)), column] += part
+    return float((counts.argmax(1) == labels).mean() * 100)

@@ -1,0 +1,99 @@
+"""The data of the page's 2-D map: coordinates, classes, thumbnails and neighbours, packed small."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.evaluate import embed
+from selftaught.method import Encoder, Source
+from selftaught.report.map import has_tsne, neighbours, pca, tsne, vote
+from selftaught.report.thumbnails import sheet
+
+NEAREST = 10
+"""Neighbours kept for each sample, and voters in the map's nearest-neighbour accuracy."""
+
+
+@final
+class Chosen(Source):
+    """Some samples of a source, in the given order."""
+
+    def __init__(self, source: Source, index: NDArray[np.int64]) -> None:
+        self.source, self.index = source, index
+        self.classes = source.classes
+
+    def __len__(self) -> int:
+        """How many were chosen."""
+        return len(self.index)
+
+    def fetch(self, index: NDArray[np.int64]) -> dict[str, Any]:
+        """As of the whole source."""
+        return self.source.fetch(self.index[index])
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """int64 [N], -1 = unknown."""
+        return self.source.labels[self.index]
+
+
+def pack(values: NDArray[Any], dtype: str) -> str:
+    """An array as base64 of its little-endian bytes."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
+
+
+def fit_square(points: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Coordinates [N, 2] scaled, with one scale for both axes, into the middle of the square [0, 65535]^2."""
+    low, high = points.min(0), points.max(0)
+    scale = max(float((high - low).max()), 1e-12)
+    return np.round(((points - (low + high) / 2) / scale + 0.5) * 65535).astype(np.uint16)
+
+
+def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> dict[str, Any] | None:
+    """What the map draws, or None when the source has fewer than three samples.
+
+    Packed: "labels" int16 [N] (-1 = unknown), "index" uint32 [N] (in the source), "near" uint16 [N, K] (rows of this map), "cosine"
+    uint8 [N, K] (0 to 255 = 0 to 1), each layout uint16 [N, 2].
+    """
+    if len(source) < 3:
+        return None
+    chosen = np.random.Generator(np.random.Philox(key=[0, 0])).permutation(len(source))[: min(points, 65535)]
+    some = Chosen(source, chosen.astype(np.int64))  # shuffled: no class is drawn above the others
+    features = np.asarray(embed(encoder, some), np.float64)  # [N, D]
+    near, cosine = neighbours(features, NEAREST)
+    layouts = {"PCA": pca(features)}
+    if has_tsne() and len(some) >= 10:
+        layouts["t-SNE"] = tsne(features)
+    labels = some.labels
+    known = np.flatnonzero(labels >= 0)
+    images = thumbnails(some)
+    return {
+        "n": len(some), "of": len(source), "held_out": held_out, "dim": features.shape[1], "k": near.shape[1],
+        "classes": [str(name) for name in source.classes] or [str(i) for i in range(int(labels.max(initial=-1)) + 1)],
+        "labels": pack(labels, "<i2"), "index": pack(some.index, "<u4"),
+        "near": pack(near, "<u2"), "cosine": pack(np.round(np.clip(cosine, 0, 1) * 255), "u1"),
+        "layouts": {name: pack(fit_square(xy), "<u2") for name, xy in layouts.items()},
+        "accuracy": accuracies(features, layouts, labels, known), "sheet": images, "tsne": "t-SNE" in layouts,
+    }
+
+
+def accuracies(
+    features: NDArray[np.float64], layouts: dict[str, NDArray[np.float64]], labels: NDArray[np.int64], known: NDArray[np.int64]
+) -> dict[str, float] | None:
+    """Leave-one-out nearest-neighbour accuracy, in percent, in all dimensions and on each layout; None without labels."""
+    if len(known) < 3 or len(np.unique(labels[known])) < 2:
+        return None
+    found = {"features": vote(labels[known], neighbours(features[known], NEAREST)[0])}
+    for name, xy in layouts.items():
+        found[name] = vote(labels[known], neighbours(xy[known], NEAREST, "euclidean")[0])
+    return found
+
+
+def thumbnails(source: Source) -> dict[str, Any] | None:
+    """The samples as a sprite sheet; None when they are not images."""
+    if "image" not in source.fetch(np.arange(1)):
+        return None
+    parts = (np.arange(i, min(i + 64, len(source))) for i in range(0, len(source), 64))
+    return sheet(image for part in parts for image in source.fetch(part)["image"])

@@ -1,0 +1,72 @@
+"""Pictures small enough to travel inside a page: sprite sheets and single images as data URIs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SHEET_BYTES = 800_000
+"""The largest sprite sheet; a larger one is encoded again with a lower quality."""
+
+
+def picture(image: NDArray[np.uint8]) -> Image.Image:
+    """uint8 [H, W, C] as a Pillow image: one or two channels in grey (the first), three or more in colour (the first three)."""
+    if image.shape[2] < 3:
+        return Image.fromarray(np.ascontiguousarray(image[:, :, 0]))
+    return Image.fromarray(np.ascontiguousarray(image[:, :, :3]))
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """`data` as a URI that a page can hold."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def single(image: NDArray[np.uint8], side: int = 96) -> str:
+    """One picture as a data URI, shrunk to at most `side` px: lossless up to 48 px, WebP above."""
+    small = shrink(image, side)
+    out = io.BytesIO()
+    if max(small.size) <= 48:
+        small.save(out, "PNG", optimize=True)
+        return data_uri(out.getvalue(), "image/png")
+    small.save(out, "WEBP", quality=80)
+    return data_uri(out.getvalue(), "image/webp")
+
+
+def place(i: int, columns: int, cell: int) -> tuple[int, int]:
+    """Left and top of cell i of a sheet, in px."""
+    return i % columns * cell, i // columns * cell
+
+
+def shrink(image: NDArray[np.uint8], side: int) -> Image.Image:
+    """A picture that keeps its shape and fits a square of `side` px."""
+    small = picture(image)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return small
+
+
+def sheet(images: Iterable[NDArray[np.uint8]], side: int = 32) -> dict[str, Any]:
+    """All pictures (uint8 [H, W, C] each) in one WebP sheet: ``{"uri", "cell", "columns"}``; cell i is at `place(i, columns, cell)`.
+
+    A picture keeps its shape and is centred in its square cell, of at most `side` px. Large pictures may come one by one:
+    only what is left after shrinking stays in memory.
+    """
+    smalls = [shrink(image, side) for image in images]
+    cell = max(max(small.size) for small in smalls)
+    columns = math.ceil(math.sqrt(len(smalls)))
+    whole = Image.new("RGB", (columns * cell, math.ceil(len(smalls) / columns) * cell))
+    for i, small in enumerate(smalls):
+        left, top = place(i, columns, cell)
+        whole.paste(small, (left + (cell - small.width) // 2, top + (cell - small.height) // 2))
+    for quality in (75, 60, 45, 30, 15):
+        out = io.BytesIO()
+        whole.save(out, "WEBP", quality=quality, method=4)
+        if out.tell() <= SHEET_BYTES:
+            break
+    return {"uri": data_uri(out.getvalue(), "image/webp"), "cell": cell, "columns": columns}

@@ -1,0 +1,102 @@
+"""Headless Chromium through ChromeDriver's own HTTP protocol (W3C WebDriver): real pointer, keys and screenshots, no package needed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--disable-dev-shm-usage",
+)
+
+
+class Browser:
+    """One page in one session."""
+
+    def __init__(self, root: str, session: str) -> None:
+        self.root, self.session = root, session
+
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        return request(method, f"{self.root}/session/{self.session}/{path}", body)
+
+    def open(self, path: Path) -> None:
+        self.call("POST", "url", {"url": path.resolve().as_uri()})
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """What the body of a JavaScript function returns; a promise is waited for."""
+        return self.call("POST", "execute/sync", {"script": script, "args": list(arguments)})
+
+    def devtools(self, command: str, **params: Any) -> Any:
+        return self.call("POST", "goog/cdp/execute", {"cmd": command, "params": params})
+
+    def log(self, kind: str) -> list[dict[str, Any]]:
+        """New entries of the "browser" (console) or "performance" (network) log."""
+        return self.call("POST", "se/log", {"type": kind})
+
+    def point(self, x: float, y: float, click: bool = False) -> None:
+        """Move the real pointer to a place of the viewport, and click there when asked to."""
+        moves: list[dict[str, Any]] = [{"type": "pointerMove", "duration": 20, "x": round(x), "y": round(y)}]
+        if click:
+            moves += [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+        self.call("POST", "actions", {"actions": [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": moves}]})
+
+    def wheel(self, x: float, y: float, delta: int) -> None:
+        turn = {"type": "scroll", "x": round(x), "y": round(y), "deltaX": 0, "deltaY": delta, "duration": 20, "origin": "viewport"}
+        self.call("POST", "actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [turn]}]})
+
+    def press(self, *keys: str) -> None:
+        strokes = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self.call("POST", "actions", {"actions": [{"type": "key", "id": "keys", "actions": strokes}]})
+
+    def look(self, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
+        """The size of the viewport in CSS px, and the colour scheme."""
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if phone else 1, mobile=phone)
+        self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+
+    def screenshot(self, path: Path) -> None:
+        """The whole page, from top to bottom, as PNG."""
+        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(shot["data"]))
+
+
+def request(method: str, url: str, body: dict[str, Any] | None) -> Any:
+    data = None if method == "GET" else json.dumps(body or {}).encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the driver is on this machine
+    try:
+        with opener.open(urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method), timeout=60) as answer:
+            return json.load(answer)["value"]
+    except urllib.error.HTTPError as e:
+        with e:
+            raise AssertionError(json.load(e)["value"]["message"]) from None
+
+
+@contextmanager
+def browser(profile: Path) -> Iterator[Browser]:
+    """A session with an empty profile, ended with its processes."""
+    assert DRIVER is not None
+    environment = {**os.environ, "HOME": str(profile)}
+    with subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as driver:
+        try:
+            assert driver.stdout is not None
+            port = next(m[1] for line in driver.stdout if (m := re.search(r"started successfully on port (\d+)", line)))
+            root = f"http://127.0.0.1:{port}"
+            options = {"args": [*FLAGS, f"--user-data-dir={profile}"], "binary": CHROMIUM}
+            wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
+            opened = Browser(root, request("POST", f"{root}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"])
+            try:
+                yield opened
+            finally:
+                request("DELETE", f"{root}/session/{opened.session}", None)
+        finally:
+            driver.terminate()

@@ -9,11 +9,17 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, final
 
 from selftaught.errors import UserError
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 STALE = 3600.0  # seconds after which a temporary file that nobody writes belongs to a process that was killed
+
+
+@final
+class Unwritable(UserError):
+    """The cache has no room, or may not be written. What only wants to be quicker goes on without it."""
 
 
 def folder() -> Path:
@@ -26,11 +32,11 @@ def folder() -> Path:
 
 
 def make(path: Path) -> Path:
-    """Creates the folder `path`; raises UserError when that is not possible."""
+    """Creates the folder `path`; raises Unwritable when that is not possible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: cannot be created ({error.strerror}): set SELFTAUGHT_CACHE to a folder you can write") from None
+        raise Unwritable(f"{path}: cannot be created ({error.strerror}): set SELFTAUGHT_CACHE to a folder you can write") from None
     return path
 
 
@@ -38,7 +44,8 @@ def make(path: Path) -> Path:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the name `path` only when all of it is on disk; an error inside leaves no trace.
 
-    Two processes that write the same `path` at once each finish their own; the last one's stays.
+    Two processes that write the same `path` at once each finish their own; the last one's stays. Raises Unwritable when there
+    is no room or no permission.
     """
     make(path.parent)
     _sweep(path)
@@ -49,8 +56,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            mend = "make room, or set SELFTAUGHT_CACHE to another folder"
+            raise Unwritable(f"{path}: cannot be written ({error.strerror}): {mend}") from None
         raise
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
@@ -64,11 +75,6 @@ def _sweep(path: Path) -> None:
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE:
                 left.unlink()
-
-
-def is_full(error: OSError) -> bool:
-    """Whether `error` says that there is no room for the file."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, Literal, Protocol, cast, get_args
 
 from selftaught import errors
+from selftaught.data import cache
 from selftaught.data.entry import Entry
 from selftaught.data.progress import Progress, silent
 from selftaught.data.source import ImageSource
@@ -33,6 +34,13 @@ def find(name: str) -> DataSet:
     if name not in FILES:
         raise errors.unknown("data", name, FILES)
     return cast(DataSet, import_module(f"selftaught.data.sets.{FILES[name]}"))
+
+
+def fetching(name: Any) -> str | None:
+    """What to say before `name` is opened, if it is a data set of the catalog that is not on this computer yet."""
+    if isinstance(name, str) and name in FILES and not find(name).cached():
+        return f"fetching {name}, once, into {cache.folder()}"
+    return None
 
 
 def names() -> list[Entry]:

@@ -9,13 +9,13 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data import decode, pack
+from selftaught.data import cache, decode, pack
 from selftaught.data.arrays import ArraySource
 from selftaught.data.items import Items, pixels_of
 from selftaught.data.progress import Progress, silent
 from selftaught.data.scan import Scan, scan
 from selftaught.data.source import ImageSource, Index, Pixels, checked, digest_of
-from selftaught.data.workers import pool
+from selftaught.data.workers import spread
 from selftaught.errors import UserError
 
 log = logging.getLogger("selftaught.data")
@@ -51,7 +51,7 @@ class DecodedSource(ImageSource):
     def fetch(self, index: Index) -> dict[str, Any]:
         """See `ImageSource.fetch`. Raises UserError when a file changed or vanished since it was scanned."""
         index = checked(index, len(self))
-        images = list(pool().map(self._one, index.tolist())) if len(index) > 1 else [self._one(i) for i in index.tolist()]
+        images = list(spread(self._one, index.tolist()))
         return {
             "image": np.stack(images) if self.image_size and images else images,
             "label": self.labels[index], "index": index,
@@ -99,7 +99,7 @@ def build(items: Items, limit: int | None = None, size: int | None = None, progr
         return source
     try:
         images = pack.packed(source, shape, progress)
-    except (OSError, UserError) as error:
+    except (OSError, cache.Unwritable) as error:
         log.warning("images are decoded as they are fetched, because the cache cannot be written: %s", error)
         return source
     return ArraySource(images, source.labels, source.classes, digests=found.digests, skipped=found.skipped)

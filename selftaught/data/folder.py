@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from selftaught.data.items import Items
 from selftaught.data.source import Skipped
 from selftaught.errors import UserError
 
+log = logging.getLogger("selftaught.data")
 SUFFIXES = frozenset((
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
     ".jp2", ".j2k", ".avif", ".tga", ".ico",
@@ -87,15 +89,22 @@ class FolderItems(Items):
 
 def sides(root: Path) -> dict[str, Path]:
     """``{"train": ..., "test": ...}`` when `root` holds nothing but such folders, as data sets are often kept; else empty."""
+    inside, loose = set[str](), False
     try:
         with os.scandir(root) as entries:
-            inside = {entry.name for entry in entries if _is_folder(entry) and not entry.name.startswith(".")}
+            for entry in entries:
+                if _is_folder(entry) and not entry.name.startswith("."):
+                    inside.add(entry.name)
+                loose = loose or (not _is_folder(entry) and _is_named(entry.name))
     except OSError:
         return {}
     train = [name for name in TRAIN if name in inside]
     test = [name for name in TEST if name in inside]
-    if not train or not test or inside - {*TRAIN, *TEST}:
+    if loose or not train or not test or inside - {*TRAIN, *TEST}:
         return {}
+    left = sorted(inside - {train[0], test[0]})
+    if left:
+        log.warning("%s: %s left out, because %s is the test part", root, " and ".join(left), test[0])
     return {"train": root / train[0], "test": root / test[0]}
 
 
@@ -136,7 +145,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
-    named = os.path.splitext(entry.name)[1].lower() in SUFFIXES
+    named = _is_named(entry.name)
     try:
         at = entry.stat()
     except OSError as error:
@@ -148,6 +157,10 @@ def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
             yield File(path, reason="not a regular file")
     elif named or _is_picture(entry.path):
         yield File(path, at.st_size, at.st_mtime_ns)
+
+
+def _is_named(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
 
 
 def _is_picture(path: str) -> bool:

@@ -113,16 +113,17 @@ def _of_idx_folder(path: Path) -> Sides:
 
 
 def _of_file(path: Path, size: int | None, progress: Progress) -> Sides:
-    if path.suffix == ".npy":
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
         from selftaught.data.numpy_files import read_npy
 
         return {"all": partial(_part, read_npy(path), str(path))}
-    if path.suffix == ".npz":
+    if suffix == ".npz":
         from selftaught.data.numpy_files import read_npz
 
         parts = read_npz(path)
         return {side: partial(_part, part, str(path)) for side, part in parts.items()}
-    if path.suffix in (".parquet", ".pq"):
+    if suffix in (".parquet", ".pq"):
         return _of_parquet({"all": [path]}, size, progress)
     if idx.is_idx(path):
         return {"all": lambda _: _idx(path)}

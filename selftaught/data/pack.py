@@ -26,7 +26,7 @@ Shape = tuple[int, ...]
 def packed(source: ImageSource, shape: Shape, progress: Progress) -> Pixels:
     """All images of `source` as uint8 `shape` [N, H, W, C], memory-mapped; decoded now if the cache has no whole copy.
 
-    Raises OSError when the cache cannot be written.
+    Raises cache.Unwritable or OSError when the cache cannot be written.
     """
     path = cache.folder() / "packed" / f"{digest_of(str(VERSION), source.fingerprint, repr(shape))}.images"
     found = read(path, shape)
@@ -34,7 +34,7 @@ def packed(source: ImageSource, shape: Shape, progress: Progress) -> Pixels:
         write(path, shape, _blocks(source, progress))
         found = read(path, shape)
     if found is None:
-        raise OSError(f"{path} does not hold what was just written")
+        raise cache.Unwritable(f"{path}: does not hold what was just written: is the disk failing?")
     return found
 
 
@@ -46,7 +46,7 @@ def _blocks(source: ImageSource, progress: Progress) -> Iterable[Pixels]:
 
 
 def write(path: Path, shape: Shape, blocks: Iterable[Pixels]) -> None:
-    """Writes `blocks`, which together make `shape`, to `path`. Ordinary writes: a full disk raises OSError, never SIGBUS."""
+    """Writes `blocks`, which together make `shape`, to `path`. Ordinary writes: a full disk is an error, never SIGBUS."""
     digest = hashlib.sha256(repr(shape).encode())
     with cache.replacing(path) as file:
         file.write(bytes(HEADER))

@@ -14,7 +14,7 @@ from selftaught.data.decode import VERSION, Unreadable
 from selftaught.data.items import Items, measure
 from selftaught.data.progress import Progress
 from selftaught.data.source import Skipped, digest_of
-from selftaught.data.workers import pool
+from selftaught.data.workers import spread
 from selftaught.errors import UserError
 
 TOGETHER = 512
@@ -90,7 +90,7 @@ class _Memory:
         """For each position the digest and the shape, or the reason why there are none."""
         names = [(self._items.name(position), *self._items.stamp(position)) for position in block] if self._items.key else []
         old = [self._known.get(name) for name in names] or [None] * len(block)
-        fresh = pool().map(self._look, [position for position, found in zip(block, old, strict=True) if found is None])
+        fresh = spread(self._look, [position for position, found in zip(block, old, strict=True) if found is None])
         results = [next(fresh) if found is None else found for found in old]
         for name, found, result in zip(names, old, results, strict=bool(names)):
             if found is None and not isinstance(result, str):

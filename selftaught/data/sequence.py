@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from threading import Lock
 from typing import Any, final
 
 import numpy as np
@@ -24,6 +26,8 @@ class SequenceItems(Items):
         if len(data) == 0:
             raise UserError("sequence: it is empty, but at least one image is needed")
         self._data = data
+        # Data sets of others are seldom made for threads; lists are.
+        self._turn: AbstractContextManager[Any] = nullcontext() if isinstance(data, list | tuple) else Lock()
         example = _at(data, 0)
         self._paired = isinstance(example, tuple | list) and len(example) == 2 and np.ndim(example[1]) == 0
         # What is in memory already gains nothing from a copy in the cache.
@@ -47,7 +51,8 @@ class SequenceItems(Items):
 
     def read(self, position: int) -> bytes | NDArray[Any]:
         """The picture alone."""
-        value = _at(self._data, position)
+        with self._turn:
+            value = _at(self._data, position)
         return plain(value[0] if self._paired else value)
 
 

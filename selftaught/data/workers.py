@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
+T = TypeVar("T")
 MOST = 16
+NAME = "selftaught-data"
 _pools: dict[int, ThreadPoolExecutor] = {}
 
 
-def pool() -> ThreadPoolExecutor:
-    """This process's threads, one a core (a forked child starts its own)."""
+def spread(function: Callable[[int], T], positions: Sequence[int]) -> Iterator[T]:
+    """`function` of each position, in order, worked out by this process's threads."""
+    if len(positions) < 2 or threading.current_thread().name.startswith(NAME):  # a worker that waits for workers may wait for ever
+        return map(function, positions)
+    return _pool().map(function, positions)
+
+
+def _pool() -> ThreadPoolExecutor:
+    # One thread a core; a forked child starts its own.
     found = _pools.get(os.getpid())
     if found is None:
         _pools.clear()
-        found = _pools.setdefault(os.getpid(), ThreadPoolExecutor(min(MOST, len(os.sched_getaffinity(0))), "selftaught-data"))
+        found = _pools.setdefault(os.getpid(), ThreadPoolExecutor(min(MOST, len(os.sched_getaffinity(0))), NAME))
     return found

@@ -34,7 +34,8 @@ def test_other_types_give_the_same_bytes(convert):
 
 
 def test_half_precision_and_bool():
-    np.testing.assert_allclose(open_source((PIXELS / 255).astype(np.float16), "all").fetch(np.arange(9))["image"].astype(int), PIXELS, atol=1)
+    half = open_source((PIXELS / 255).astype(np.float16), "all").fetch(np.arange(9))["image"]
+    np.testing.assert_allclose(half.astype(int), PIXELS, atol=1)
     assert set(np.unique(open_source(PIXELS > 128, "all").fetch(np.arange(9))["image"])) == {0, 255}
 
 
@@ -66,11 +67,12 @@ def test_an_empty_batch():
 
 def test_fingerprint_counts_pixels_labels_and_order():
     labels = np.arange(9) % 2
-    prints = [
-        open_source(PIXELS, "all").fingerprint, open_source(PIXELS[::-1], "all").fingerprint, open_source(PIXELS[:8], "all").fingerprint,
-        open_source(PIXELS, "all", labels=labels).fingerprint, open_source(PIXELS, "all", labels=1 - labels).fingerprint,
-        open_source(PIXELS.transpose(0, 2, 1, 3), "all").fingerprint,
+    sources = [
+        open_source(PIXELS, "all"), open_source(PIXELS[::-1], "all"), open_source(PIXELS[:8], "all"),
+        open_source(PIXELS, "all", labels=labels), open_source(PIXELS, "all", labels=1 - labels),
+        open_source(PIXELS.transpose(0, 2, 1, 3), "all"),
     ]
+    prints = [source.fingerprint for source in sources]
     assert len(set(prints)) == len(prints)
     assert open_source(PIXELS.copy(), "all").fingerprint == prints[0]
 

@@ -120,7 +120,7 @@ def test_readers_that_start_programs_are_off():
 
 
 @settings(max_examples=300, deadline=None)
-@given(kind=st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]), cut=st.floats(0, 1), flips=st.lists(st.floats(0, 1), max_size=4))
+@given(st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]), st.floats(0, 1), st.lists(st.floats(0, 1), max_size=4))
 def test_damaged_files_are_decoded_or_unreadable_never_worse(kind, cut, flips):
     data = bytearray(WHOLE[kind])
     for flip in flips:
@@ -128,9 +128,8 @@ def test_damaged_files_are_decoded_or_unreadable_never_worse(kind, cut, flips):
     data = bytes(data[: int(cut * len(data)) + 1])
     try:
         shape = shape_of(data)
-    except Unreadable as reason:
-        assert str(reason)
-        with pytest.raises(Unreadable):
+    except Unreadable:
+        with pytest.raises(Unreadable, match=r"\w"):
             decode(data)
     else:
         assert decode(data).shape == shape

@@ -237,7 +237,7 @@ def test_unreadable_permissions_are_skipped(tmp_path):
     (tmp_path / "f/locked.png").chmod(0)
     (tmp_path / "f/locked").chmod(0)
     try:
-        child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "f")], capture_output=True, text=True)
+        child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "f")], capture_output=True, text=True, check=False)
     finally:
         (tmp_path / "f/locked").chmod(0o755)
     assert child.returncode == 0, child.stderr
@@ -268,15 +268,15 @@ def test_nothing_readable_names_the_first_reasons(tmp_path):
 
 
 def test_memory_stays_bounded(tmp_path):
-    for i in range(60):
-        picture(tmp_path / f"f/{i}.png", np.full((1000, 1000 + i, 3), i, np.uint8))  # 180 MB when decoded
+    for i in range(40):
+        picture(tmp_path / f"f/{i}.bmp", np.full((1000, 1000 + i, 3), i, np.uint8), "BMP")  # 120 MB when decoded
     code = (
         "import sys, resource, numpy as np\nfrom selftaught.data import open_source, decoded\n"
         "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nbefore = used()\n"
-        "s = open_source(sys.argv[1], 'all')\nfor i in range(0, 60, 4): s.fetch(np.arange(i, i + 4))\nprint((used() - before) // 1024)"
+        "s = open_source(sys.argv[1], 'all')\nfor i in range(0, 40, 4): s.fetch(np.arange(i, i + 4))\nprint((used() - before) // 1024)"
     )
     child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "f")], capture_output=True, text=True, check=True)
-    assert int(child.stdout) < 90  # MB
+    assert int(child.stdout) < 60  # MB
 
 
 def test_pillow_agrees_on_every_readable_picture(hostile):
@@ -285,7 +285,7 @@ def test_pillow_agrees_on_every_readable_picture(hostile):
     names = [source._items.name(int(position)) for position in source._found.positions]
     checked = 0
     for i, name in enumerate(names):
-        if name in ("palette-clear.png", "alpha.png", "grey-alpha.png", "sixteen.png") or "turned" in name or "caf" in name or "exif" in name:
+        if any(word in name for word in ("clear", "alpha", "sixteen", "turned", "exif", "caf")):
             continue
         with Image.open(hostile.root / name) as image:
             expected = np.asarray(image.convert("RGB"))

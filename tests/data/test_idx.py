@@ -10,18 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from idx_writer import CODES, to_idx
 
 from selftaught.data import idx, open_source
 from selftaught.errors import UserError
-
-CODES = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}
-
-
-def to_idx(array: np.ndarray) -> bytes:
-    code = CODES[array.dtype.str[1:]]
-    head = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
-    return head + array.astype(array.dtype.newbyteorder(">")).tobytes()
-
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 5, 4), dtype=np.uint8)
 LABELS = np.arange(12, dtype=np.uint8) % 3

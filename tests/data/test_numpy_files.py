@@ -94,7 +94,7 @@ def test_npz_named_npy_and_the_reverse(tmp_path):
         open_source(tmp_path / "a.npy")
     np.save(tmp_path / "b.npy", IMAGES)
     (tmp_path / "b.npy").rename(tmp_path / "b.npz")
-    with pytest.raises(UserError, match="b.npz"):
+    with pytest.raises(UserError, match=r"b\.npz"):
         open_source(tmp_path / "b.npz")
 
 
@@ -133,5 +133,5 @@ def test_mutated_files_never_crash(tmp_path: Path, data, kind):
     try:
         source = open_source(path, "all")
         source.fetch(np.arange(min(len(source), 20)))
-    except UserError as error:
-        assert "\n" not in str(error)
+    except UserError:
+        pass

@@ -17,8 +17,8 @@ MIXED = [noise(20 + i, 24, seed=i) for i in range(6)]
 class Lazy:
     """As a torchvision data set: pictures are made when they are asked for."""
 
-    classes = ["even", "odd"]
-    targets = [0, 1, 0, 1, 0, 1]
+    classes = ("even", "odd")
+    targets = (0, 1, 0, 1, 0, 1)
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -69,7 +69,7 @@ def test_pairs_that_are_made_when_asked(own_cache):
     data = Lazy()
     source = open_source(data, "all")
     assert source.classes == ("even", "odd")
-    assert source.labels.tolist() == data.targets
+    assert source.labels.tolist() == list(data.targets)
     np.testing.assert_array_equal(source.fetch(np.arange(6))["image"], np.stack(SAME))
     asked = len(data.asked)
     source.fetch(np.arange(6))

@@ -86,7 +86,7 @@ def _of_debian(package: str) -> Pixels:
         raise remote.Unavailable(f"the Debian package {package} holds no photographs")
     try:
         pack.write(place(package), patches.shape, [patches])
-    except OSError as error:
+    except (OSError, cache.Unwritable) as error:
         remote.log.warning("photographs are not kept, because the cache cannot be written: %s", error)
     return patches
 

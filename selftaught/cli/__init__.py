@@ -26,6 +26,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
+            warnings.filterwarnings("always", category=UserWarning, module="selftaught")
             app, words = application(words)
             code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
         return code if isinstance(code, int) else 0
@@ -55,6 +56,7 @@ def application(words: Sequence[str]) -> tuple[App, list[str]]:
         name="selftaught",
         help="Learn representations from unlabelled data, judge them honestly, see them in a report.",
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,
         version=_version,
     )
     app.command(flags.give(train.pretrain), name="pretrain")

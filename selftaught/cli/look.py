@@ -44,6 +44,9 @@ def data(name: str | None = None, /, *, json_: Json = False) -> None:
     from selftaught.data import catalog
 
     if name is not None:
+        news = catalog.fetching(name)
+        if news:
+            remark(news)
         found = catalog.describe(name)
         if json_:
             show_json(found)

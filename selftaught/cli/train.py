@@ -145,8 +145,11 @@ def demo(
 
 def _available(data: str) -> str:
     """`data`, or what is always there when it cannot be fetched."""
-    from selftaught.data import open_source
+    from selftaught.data import catalog, open_source
 
+    news = catalog.fetching(data)
+    if news:
+        remark(news)
     try:
         open_source(data, "train", 1)
     except (UserError, OSError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 from selftaught import encoders, fit
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
+from selftaught.data import catalog
 from selftaught.errors import UserError
 from selftaught.method import Method, Source
 from selftaught.pretraining.build import build, inherited, locate, open_data
@@ -96,6 +97,9 @@ def run(
         layers = (*layers, inherited(init))
     config = resolve(*layers, in_memory=data is not None)
     config = _placed(config)
+    news = catalog.fetching(config.data["source"])
+    if watch and news:
+        watch.say(news)
     source, split = open_data(config, data, watch.files if watch else None)
     config = replace(config, data=config.data | {"split": split})
     path = _free(config, watch) if out is None else Path(out)

@@ -26,15 +26,19 @@ class Watch:
         self.warned: set[str] = set()
         self.bar: Progress | None = None
         self.last = 0.0
+        self.reading: float | None = None
 
     def say(self, text: str) -> None:
         """One line, never wrapped."""
         self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def files(self, done: int, total: int) -> None:
-        """Reading many files, said every ten seconds."""
-        if total > 1000 and time.monotonic() - self.last > EVERY:
-            self.last = time.monotonic()
+        """Reading many files: said every ten seconds, so that what is quick goes without a word."""
+        now = time.monotonic()
+        if self.reading is None:
+            self.reading = now
+        elif now - self.reading > EVERY:
+            self.reading = now
             self.say(f"reading file {done:,} of {total:,}")
 
     def step(self, clock: Clock, method: Method, scalars: Mapping[str, Any]) -> None:
@@ -46,18 +50,19 @@ class Watch:
                 self.warned.add(warning)
                 self.say(f"warning: {warning}")
         if self.console.is_terminal:
-            self._draw(clock)
+            self._draw(clock, bool(scalars))
         elif self.seen and (time.monotonic() - self.last > EVERY or clock.step >= clock.steps):
             self.last = time.monotonic()
             self.say(f"step {clock.step}/{clock.steps}  {described(self.seen)}")
 
-    def _draw(self, clock: Clock) -> None:
+    def _draw(self, clock: Clock, fresh: bool) -> None:
         if self.bar is None:
             columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-            self.bar = Progress(*columns, console=self.console)
-            self.bar.add_task("", total=clock.steps, completed=clock.step)
+            self.bar = Progress(*columns, console=self.console, refresh_per_second=4)
+            self.bar.add_task("", total=clock.steps)
             self.bar.start()
-        self.bar.update(self.bar.task_ids[0], completed=clock.step, description=described(self.seen))
+        description = described(self.seen) if fresh else None  # None leaves it as it is
+        self.bar.update(self.bar.task_ids[0], completed=clock.step, description=description)
 
     def finish(self) -> None:
         """Leave the terminal as it was."""

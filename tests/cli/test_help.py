@@ -68,8 +68,8 @@ def test_every_argument_of_a_method_is_listed_with_its_text_and_default(capsys, 
 
 def test_the_flags_that_never_change(capsys):
     text = helped(capsys, "pretrain", "simclr")
-    for flag in ("out", "encoder", "steps", "epochs", "minutes", "batch-size", "lr", "seed", "limit", "checkpoint-every", "init", "config", "size"):
-        assert f" --{flag} " in text
+    for flag in (*options.SHARED, "out", "encoder", "limit", "init", "config", "size"):
+        assert f" --{flag.replace('_', '-')} " in text
 
 
 def test_the_encoder_and_the_methods_own_recipe_are_shown(capsys):

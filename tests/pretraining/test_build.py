@@ -41,7 +41,8 @@ def test_a_constant_channel_does_not_divide_by_zero():
 
 
 @pytest.mark.parametrize(
-    ("shape", "asked", "side"), [((20, 28, 28), None, 28), ((20, 24, 30), None, 24), ((20, 128, 128), None, LARGEST_SIDE), ((20, 28, 28), 14, 14)]
+    ("shape", "asked", "side"),
+    [((20, 28, 28), None, 28), ((20, 24, 30), None, 24), ((20, 128, 128), None, LARGEST_SIDE), ((20, 28, 28), 14, 14)],
 )
 def test_the_side_that_the_encoder_sees(shape, asked, side):
     source = open_source(RNG.integers(0, 256, shape, dtype=np.uint8), "all")

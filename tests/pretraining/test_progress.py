@@ -55,11 +55,12 @@ def test_only_numbers_are_described():
     assert described({"loss": 1.0, "chance": 0.1, "accuracy": 0.25, "note": "x"}) == "loss 1  accuracy 0.25"
 
 
-def test_reading_few_files_is_not_worth_a_line(monkeypatch):
+def test_reading_is_said_when_it_takes_long(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
     out = io.StringIO()
     watch = Watch(Console(file=out))
-    watch.files(500, 600)
-    assert out.getvalue() == ""
-    watch.files(500, 60000)
-    watch.files(501, 60000)
-    assert out.getvalue() == "reading file 500 of 60,000\n"
+    for done in range(0, 6000, 1000):  # at 0, 4, ... 20 seconds
+        watch.files(done, 60000)
+        now[0] += 4
+    assert out.getvalue() == "reading file 3,000 of 60,000\n"

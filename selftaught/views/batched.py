@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from selftaught.kernels import image as kernel
 from selftaught.method import Params
@@ -50,9 +52,9 @@ def render(images: Tensor, box: Tensor, look: Params, luma: Tensor, side: int) -
     return views
 
 
-def _where(mask: Tensor, device: torch.device) -> Tensor:
+def _where(mask: NDArray[np.bool_], device: torch.device) -> Tensor:
     """Places of a numpy mask that holds, known without waiting for the device."""
-    return torch.as_tensor(mask).nonzero()[:, 0].to(device)
+    return torch.from_numpy(mask.nonzero()[0]).to(device)
 
 
 def _both(rows: Tensor, images: Tensor, columns: Tensor) -> Tensor:
@@ -118,12 +120,12 @@ def _hue(views: Tensor, turns: Tensor, luma: Tensor) -> Tensor:
     return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
 
 
-def normalise(views: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """``views * scale + shift`` for each channel."""
-    return views * scale[:, None, None] + shift[:, None, None]
-
-
-def padded(images: list[Tensor]) -> Tensor:
-    """Images [H, W, C] of different sizes as one tensor [B, C, H, W], zeros below and to the right."""
-    height, width = (max(i.shape[d] for i in images) for d in (0, 1))
-    return torch.stack([F.pad(i.permute(2, 0, 1), (0, width - i.shape[1], 0, height - i.shape[0])) for i in images])
+def upload(images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
+    """uint8 [B, C, H, W] on `device`: [B, H, W, C], or images [H, W, C] with zeros below and to the right where sizes differ."""
+    if isinstance(images, Sequence):
+        height, width = (max(image.shape[d] for image in images) for d in (0, 1))
+        joined = np.zeros((len(images), height, width, images[0].shape[2]), np.uint8)
+        for place, image in zip(joined, images, strict=True):
+            place[: image.shape[0], : image.shape[1]] = image
+        images = joined
+    return torch.tensor(images, device=device).permute(0, 3, 1, 2)

@@ -92,14 +92,16 @@ def denormalise(tensor: Tensor, input: Mapping[str, Any]) -> NDArray[np.uint8]:
 
 def _sizes(images: Images, channels: int) -> NDArray[np.int64]:
     """Height and width of each image, int64 [B, 2]; refuses what the encoder cannot take."""
-    shapes = {image.shape[2:] for image in images} if isinstance(images, Sequence) else {images.shape[3:]}
-    if shapes - {(channels,)}:
-        found = min(shapes - {(channels,)})
-        what = f"{found[0]} channels" if found else "no channel axis"
-        raise UserError(f"the encoder takes images of {channels} channels and these have {what}: build it with their number")
-    if any(image.dtype != np.uint8 for image in images):
-        raise UserError("image views take uint8 pixels; convert the images to 0..255 first")
-    return np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2)
+    many = images if isinstance(images, Sequence) else images[:1]
+    if any(image.dtype != np.uint8 for image in many):
+        raise UserError("image views take uint8 pixels: convert the images to 0..255 first")
+    shapes = {image.shape for image in many if image.ndim != 3 or image.shape[2] != channels or 0 in image.shape}
+    if shapes:
+        found = " x ".join(map(str, min(shapes)))
+        raise UserError(f"the encoder takes images of height x width x {channels} channels, not of {found}")
+    if isinstance(images, Sequence):
+        return np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2)
+    return np.tile(np.array(images.shape[1:3], np.int64), (len(images), 1))
 
 
 def _colour(input: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -117,54 +119,58 @@ def _by_side(sides: list[int]) -> dict[int, list[int]]:
 
 def _chunks(images: Images) -> Iterator[tuple[int, int]]:
     """Parts of the batch that are joined for one launch: all of an array, some megabytes of a list."""
-    if not isinstance(images, Sequence):
-        yield 0, len(images)
-        return
     begin, held = 0, 0
-    for end, image in enumerate(images):
-        if held and held + image.nbytes > _CHUNK:
-            yield begin, end
-            begin, held = end, 0
-        held += image.nbytes
-    yield begin, len(images)
+    if isinstance(images, Sequence):
+        for end, image in enumerate(images):
+            if held + image.nbytes > _CHUNK and end > begin:
+                yield begin, end
+                begin, held = end, 0
+            held += image.nbytes
+    if begin < len(images):
+        yield begin, len(images)
+
+
+def _bytes(images: Images) -> NDArray[np.uint8]:
+    """All images' bytes one after the other; read-only, as a memory map's are, so that the kernel knows but one type."""
+    parts = [image.reshape(-1) for image in images] if isinstance(images, Sequence) else [images.reshape(-1)]
+    joined = np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0]).view()
+    joined.flags.writeable = False
+    return joined
 
 
 def _apply_fused(views: ImageViews, images: Images, params: Params) -> list[Tensor]:
     channels = int(views.input["channels"])
     sizes = _sizes(images, channels)
+    width = np.ascontiguousarray(sizes[:, 1])
+    tasks = min(numba.get_num_threads(), torch.get_num_threads())
     tensors: list[Tensor] = [torch.empty(0)] * len(views.sides)
-    for side, members in _by_side(views.sides).items():
+    for side in dict.fromkeys(views.sides):
+        members = [v for v, s in enumerate(views.sides) if s == side]
         out = torch.empty(len(members), len(sizes), channels, side, side)
         box = np.stack([boxes(views.augments[v], params, v, sizes, side) for v in members], axis=1)  # [B, V, 8]
         look = [np.ascontiguousarray(params[name][:, members]) for name in LOOK]
         for begin, end in _chunks(images):
-            part = images[begin:end]
-            pixels = np.concatenate([i.reshape(-1) for i in part]) if isinstance(part, Sequence) else part.reshape(-1)
             ends = np.cumsum(sizes[begin:end].prod(axis=1) * channels)
             first = np.concatenate([[0], ends[:-1]])
+            pixels = _bytes(images[begin:end])
             with _LAUNCH:
-                kernel.views(
-                    np.ascontiguousarray(pixels), first, sizes[:, 1].copy(), begin, box, *look, *views.colour,
-                    numba.get_num_threads(), out.numpy(),
-                )  # fmt: skip
-        for place, v in enumerate(members):
-            tensors[v] = out[place]
+                kernel.views(pixels, first, width, begin, box, *look, *views.colour, tasks, out.numpy())
+        for v, tensor in zip(members, out, strict=True):
+            tensors[v] = tensor
     return tensors
 
 
 def apply_torch(views: ImageViews, raw: Raw, params: Params, device: torch.device) -> Batch:
     """What ``views.apply`` gives, computed by plain torch on any device; the two agree within 1e-4."""
     images = raw["image"]
-    channels = int(views.input["channels"])
-    sizes = _sizes(images, channels)
+    sizes = _sizes(images, int(views.input["channels"]))
     luma, scale, shift = (torch.from_numpy(a).to(device) for a in views.colour)
     parts: list[list[Tensor]] = [[] for _ in views.augments]
     for begin, end in _chunks(images):
-        chunk = [torch.from_numpy(np.ascontiguousarray(i)) for i in images[begin:end]]
-        pixels = batched.padded(chunk).to(device)
+        pixels = batched.upload(images[begin:end], device)  # [B, C, H, W]
         for v, (augment, side) in enumerate(zip(views.augments, views.sides, strict=True)):
             box = torch.from_numpy(boxes(augment, params, v, sizes, side)[begin:end]).to(device)
             look = {name: params[name][begin:end, v] for name in LOOK}
             view = batched.render(pixels, box, look, luma, side)
-            parts[v].append(batched.normalise(view, scale, shift))
+            parts[v].append(view * scale[:, None, None] + shift[:, None, None])
     return views.batch([torch.cat(part) for part in parts], raw, params, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, final, get_args
@@ -45,7 +46,7 @@ class Denoising(Method):
     over coordinates and averages over images.
 
     Defaults: masking of a quarter with cross-entropy, as in the paper; alpha 1, beta 0.5 is the mild emphasis of JMLR 2010.
-    Departures: the decoder of an encoder with positions upsamples them through 3x3 convolutions (the paper has one hidden
+    Departures: the decoder of an encoder with positions is its mirror, of transposed 3x3 convolutions (the paper has one hidden
     layer: encoder mlp with depth 1, activation sigmoid, tied); the recipe is AdamW instead of plain SGD.
 
     Args:
@@ -160,7 +161,7 @@ class Damage(Views):
 
 @final
 class Upward(nn.Module):
-    """From positions to pixels: each step doubles the side and halves the channels (to at least 16)."""
+    """Strided convolutions in reverse: each step doubles the side and halves the channels (to 16), the last gives C channels."""
 
     def __init__(self, encoder: Encoder, tied: bool) -> None:
         super().__init__()
@@ -168,20 +169,20 @@ class Upward(nn.Module):
         shape = shape_of(encoder.local, encoder, encoder.spec["input"])
         if tied or len(shape) != 3:
             raise UserError(f"tied weights of denoising need encoder mlp, not {encoder.spec['name']}: leave tied off")
-        steps = max(int(np.ceil(np.log2(size / shape[1]))), 0)
-        self.sides = [-(-size // 2 ** (steps - 1 - i)) for i in range(steps)]
-        widths = [max(shape[0] >> i, min(shape[0], 16)) for i in range(steps + 1)]
-        self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a, b, 3, padding=1, bias=False), norm2d("batch", b), nn.ReLU())
-            for a, b in pairwise(widths)
-        )
-        self.last = nn.Conv2d(widths[-1], out, 3, padding=1)
+        steps = max(math.ceil(math.log2(size / shape[1])), 1)
+        sides = [-(-size // 2 ** (steps - i)) for i in range(steps + 1)]  # 28 pixels from 4x4: 4, 7, 14, 28
+        widths = [max(shape[0] >> i, min(shape[0], 16)) for i in range(steps)]
+        self.first = sides[0]
+        self.layers = nn.Sequential()
+        for i, (before, after) in enumerate(pairwise([*widths, out])):
+            # A side that is odd loses the last row and column of 2 * side.
+            self.layers.append(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1 - sides[i + 1] % 2))
+            if i < steps - 1:
+                self.layers.extend([norm2d("batch", after), nn.ReLU()])
 
     def forward(self, code: Tensor, encoder: Encoder) -> Tensor:
         """[B, D, h, w] to [B, C, S, S]."""
-        for side, block in zip(self.sides, self.blocks, strict=True):
-            code = block(F.interpolate(code, size=(side, side)))
-        z: Tensor = self.last(code)
+        z: Tensor = self.layers(F.interpolate(code, size=(self.first, self.first)))
         return z
 
 

@@ -63,14 +63,24 @@ class _Spelled(ast.NodeTransformer):
 
 def _aliases(tree: ast.Module) -> dict[str, ast.expr]:
     """``NAME = Literal[...]`` of this file, and of the files of this package that it imports names from."""
-    found: dict[str, ast.expr] = {}
+    found = _choices(tree)
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("selftaught."):
-            path = Path(__file__).parents[2].joinpath(*(node.module or "").split(".")).with_suffix(".py")
-            if path.is_file():
-                theirs = _aliases(ast.parse(path.read_text("utf-8"), str(path)))
-                found |= {name.asname or name.name: theirs[name.name] for name in node.names if name.name in theirs}
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal":
+            theirs = _choices_of(Path(__file__).parents[2].joinpath(*(node.module or "").split(".")).with_suffix(".py"))
+            found |= {name.asname or name.name: theirs[name.name] for name in node.names if name.name in theirs}
+    return found
+
+
+@cache
+def _choices_of(path: Path) -> dict[str, ast.expr]:
+    text = path.read_text("utf-8") if path.is_file() else ""
+    return _choices(ast.parse(text, str(path))) if "= Literal[" in text else {}
+
+
+def _choices(tree: ast.Module) -> dict[str, ast.expr]:
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal":
             found |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
     return found
 

@@ -138,3 +138,8 @@ def test_keyword_arguments_find_their_sections():
     assert options.keyed({"temperature": 0.2, "steps": 3}, "simclr") == {"method.temperature": 0.2, "recipe.steps": 3}
     with pytest.raises(UserError, match="unknown argument of simclr 'temprature': did you mean 'temperature'"):
         options.keyed({"temprature": 0.2}, "simclr")
+
+
+def test_choices_that_a_signature_names_are_spelt_out():
+    pool = options.every("simclr", "conv")["encoder.pool"]
+    assert set(pool.type.__args__) == {"mean", "max", "flatten"}

@@ -1,0 +1,59 @@
+"""Resizing against torch's antialiased interpolation."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from selftaught.kernels.resize import along_x, along_y, most_taps, taps
+
+SIDE = st.integers(1, 70)
+
+
+def weights(size: int, grid: int, first: int, n: int, mirrored: bool, gain: float = 1.0):
+    """`taps` as (start, weight [K, n])."""
+    start, weight = np.empty(n, np.int64), np.empty((most_taps(size, grid), n), np.float32)
+    count = taps(size, grid, first, mirrored, gain, start, weight)
+    return start, weight, count
+
+
+@settings(deadline=None)
+@given(size=st.integers(1, 300), grid=st.integers(1, 300), data=st.data(), mirrored=st.booleans())
+def test_taps_stay_inside_and_sum_to_the_gain(size, grid, data, mirrored):
+    first = data.draw(st.integers(0, grid - 1))
+    n = data.draw(st.integers(1, grid - first))
+    start, weight, count = weights(size, grid, first, n, mirrored, gain=0.25)
+    assert start.min() >= 0
+    assert start.max() + count <= size
+    assert weight.min() >= 0
+    np.testing.assert_allclose(weight[:count].sum(0), 0.25, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 13])
+@settings(deadline=None)
+@given(height=SIDE, width=SIDE, n=SIDE, seed=st.integers(0, 9))
+def test_both_passes_are_torchs_antialiased_interpolation(channels, height, width, n, seed):
+    generator = np.random.default_rng(seed)
+    image = generator.integers(0, 256, (height + 3, width + 2, channels), np.uint8)
+    base, stride = (2 * (width + 2) + 1) * channels, (width + 2) * channels  # the crop begins at (2, 1)
+    pixels = image.reshape(-1).view()
+    pixels.flags.writeable = False
+    rows, planes = np.empty((height, channels, n), np.float32), np.empty((channels, n, n), np.float32)
+    along_x(pixels, base, stride, width, *weights(width, n, 0, n, False), rows)
+    along_y(rows, *weights(height, n, 0, n, False), planes)
+    crop = torch.from_numpy(image[2 : 2 + height, 1 : 1 + width]).permute(2, 0, 1)[None].double()
+    expected = F.interpolate(crop, size=(n, n), mode="bilinear", antialias=True)[0]
+    np.testing.assert_allclose(planes, expected.numpy(), atol=2e-3)  # of 255
+
+
+@settings(deadline=None)
+@given(size=SIDE, n=SIDE)
+def test_mirrored_taps_give_the_mirror_image(size, n):
+    line = np.random.default_rng(size).random(size)
+    start, weight, count = weights(size, n, 0, n, False)
+    back, other, _ = weights(size, n, 0, n, True)
+    plain = [weight[:count, o] @ line[start[o] : start[o] + count] for o in range(n)]
+    mirror = [other[:count, o] @ line[back[o] : back[o] + count] for o in range(n)]
+    np.testing.assert_allclose(mirror[::-1], plain, rtol=1e-6)

@@ -123,6 +123,9 @@ def build(root: Path) -> Hostile:
     bad("bomb-wide.png", png_of(200_000, 600), "bomb")
     bad("bomb.jpg", jpeg_of(65_500, 65_500), "bomb")
 
+    bad("phone.heic", b"\0\0\0\x18ftypheic" + bytes(100), "convert them to JPEG or PNG")
+    bad("camera.NEF", encoded(some(), "TIFF"), "convert them to JPEG or PNG")
+
     (root / "sparse.jpg").write_bytes(b"")
     os.truncate(root / "sparse.jpg", 3 << 30)
     made.skipped["sparse.jpg"] = "bytes are more than"

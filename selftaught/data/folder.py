@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from selftaught.data import labels as label_files
 from selftaught.data.decode import MOST_BYTES, Unreadable
 from selftaught.data.items import Items
+from selftaught.data.labels import as_labels
 from selftaught.data.source import Skipped
 from selftaught.errors import UserError
 
@@ -21,12 +21,14 @@ SUFFIXES = frozenset((
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
     ".jp2", ".j2k", ".avif", ".tga", ".ico",
 ))
+# Named, so that nobody wonders where they went. Raw files hold a thumbnail that would pass for the picture.
+OTHERS = frozenset((".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"))
 MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "val", "valid", "validation")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
     """One picture, or what claims to be one: its path below the root, and why it cannot be opened ("" = it can)."""
 
@@ -43,9 +45,9 @@ def shown(path: str) -> str:
 
 @final
 class FolderItems(Items):
-    """The pictures below `root`, sorted by path. `classes` = names of the first-level folders when all pictures are inside them."""
+    """The pictures below `root`, sorted by path; labelled by first-level folder when all of them are inside such folders."""
 
-    def __init__(self, root: Path, classes: tuple[str, ...] | None = None) -> None:
+    def __init__(self, root: Path) -> None:
         self._root = root
         found = sorted(_walk(root), key=lambda file: os.fsencode(file.path))
         self._files = [file for file in found if not file.reason]
@@ -54,9 +56,12 @@ class FolderItems(Items):
         self.skipped: list[Skipped] = [{"path": shown(file.path), "reason": file.reason} for file in found if file.reason]
         if not found:
             raise UserError(f"{self.where}: there is no picture in this folder or below it ({', '.join(sorted(SUFFIXES)[:4])}, ...)")
-        names = self.class_names() if classes is None else classes
+        self.name_classes(self.class_names())
+
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Labels every picture with its first-level folder's position in `names`; with -1 when there are no names."""
         owners = [shown(file.path.split("/", 1)[0]) for file in self._files] if names else None
-        self.labels, self.classes = label_files.as_labels(owners, len(self._files), self.where, names)
+        self.labels, self.classes = as_labels(owners, len(self._files), self.where, names)
 
     def class_names(self) -> tuple[str, ...]:
         """First-level folder names, sorted, when there are at least two and every picture is inside one; else nothing."""
@@ -122,7 +127,7 @@ def _walk(root: Path) -> Iterator[File]:
             with os.scandir(os.path.join(root, below)) as entries:
                 inside = sorted(entries, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            yield File(below, reason=f"folder cannot be read: {error.strerror}")
+            yield File(below or ".", reason=f"folder cannot be read: {error.strerror}")
             continue
         for entry in inside:
             if entry.name.startswith("."):
@@ -146,6 +151,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
     named = _is_named(entry.name)
+    kind = os.path.splitext(entry.name)[1].lower()
+    if kind in OTHERS:
+        yield File(path, reason=f"{kind} files are not read: convert them to JPEG or PNG")
+        return
     try:
         at = entry.stat()
     except OSError as error:

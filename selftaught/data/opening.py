@@ -38,7 +38,8 @@ def open_source(
         split: "train", "test" or "all". Data without a test part of their own are split by content, 80/20.
         limit: Only the first so many samples.
         labels: Labels of an array or of a sequence: integers or names, one a sample.
-        size: Keep images as squares of 1.15 times this many pixels (their centre), decoded once.
+        size: Decode pictures only once, to squares of 1.15 times this many pixels (their centre), kept in the cache. Arrays
+            and the data sets of the catalog stay as they are.
         progress: Called as (done, total) while many files are read.
 
     Raises:
@@ -74,12 +75,16 @@ def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
     if name in catalog.FILES:
         found = catalog.find(name)
         return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
-    path = Path(name).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(name).expanduser()
+        is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
+    except (OSError, RuntimeError) as error:  # no permission, a name too long, no such user
+        raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if is_folder:
         return _of_folder(path, size, progress)
-    if path.is_file():
+    if is_file:
         return _of_file(path, size, progress)
-    if path.exists():
+    if exists:
         raise UserError(f"{path}: neither a file nor a folder")
     if os.sep in name or path.suffix:
         raise UserError(f"{path}: there is no such file or folder (known data sets are: {', '.join(sorted(catalog.FILES))})")
@@ -95,7 +100,8 @@ def _of_folder(path: Path, size: int | None, progress: Progress) -> Sides:
         parts = {side: folder.FolderItems(place) for side, place in own.items()}
         names = [part.class_names() for part in parts.values()]
         classes = tuple(sorted({*names[0], *names[1]})) if all(names) else ()
-        parts = {side: folder.FolderItems(place, classes) for side, place in own.items()}
+        for part in parts.values():
+            part.name_classes(classes)
         return {side: partial(build, part, size=size, progress=progress) for side, part in parts.items()}
     tables = parquet.sides(path)
     if tables:
@@ -104,7 +110,7 @@ def _of_folder(path: Path, size: int | None, progress: Progress) -> Sides:
 
 
 def _of_idx_folder(path: Path) -> Sides:
-    files = [file for file in sorted(path.iterdir()) if idx.is_idx(file) and "images" in file.name and file.is_file()]
+    files = [file for file in sorted(path.glob("*images*")) if idx.is_idx(file) and file.is_file()]
     train = [file for file in files if "train" in file.name]
     test = [file for file in files if "t10k" in file.name or "test" in file.name]
     if train and test:
@@ -154,6 +160,8 @@ def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> 
     from selftaught.data.decoded import build
 
     if hub.is_hub(data):
+        if labels is not None:
+            raise UserError("a Hugging Face data set brings its own labels: name their column 'label'")
 
         def load(part: Any, limit: int | None) -> ImageSource:
             return build(hub.HubItems(part), limit, size, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import http.client
 import logging
 import os
 import shutil
@@ -12,6 +13,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
@@ -23,6 +25,9 @@ log = logging.getLogger("selftaught.data")
 APT = ["apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
 PATIENCE = 600  # seconds for one call of apt
 CHUNK = 1 << 20
+BROKEN = (
+    urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, EOFError, gzip.BadGzipFile, zlib.error,
+)
 
 
 class Stream(Protocol):
@@ -84,7 +89,7 @@ def download(url: str, path: Path, sha256: str, unzip: bool = False) -> None:
             found = _copy(gzip.GzipFile(fileobj=answer) if unzip else answer, file)
             if found != sha256:
                 raise Unavailable(f"{url} serves other data than expected (SHA-256 {found})")
-    except (urllib.error.URLError, TimeoutError, ConnectionError, EOFError, gzip.BadGzipFile) as error:
+    except BROKEN as error:
         raise Unavailable(f"{url} does not answer ({getattr(error, 'reason', error)})") from None
 
 
@@ -98,9 +103,12 @@ def _copy(stream: Stream, file: IO[bytes]) -> str:
 
 def keep(stream: Stream, path: Path, sha256: str) -> None:
     """Writes `stream` to `path` if its SHA-256 is `sha256`; raises Unavailable otherwise."""
-    with cache.replacing(path) as file:
-        if _copy(stream, file) != sha256:
-            raise Unavailable(f"{path.name} is not the file that was expected")
+    try:
+        with cache.replacing(path) as file:
+            if _copy(stream, file) != sha256:
+                raise Unavailable(f"{path.name} is not the file that was expected")
+    except BROKEN as error:
+        raise Unavailable(f"{path.name} is damaged ({error})") from None
 
 
 def nowhere(name: str, tried: list[str], instead: str) -> UserError:

@@ -77,6 +77,15 @@ def test_fingerprint_counts_pixels_labels_and_order():
     assert open_source(PIXELS.copy(), "all").fingerprint == prints[0]
 
 
+def test_fingerprint_of_large_arrays_takes_some_images(monkeypatch):
+    monkeypatch.setattr(arrays, "WHOLE", PIXELS.nbytes // 3)  # every fourth
+    changed = {i: PIXELS.copy() for i in range(9)}
+    for i, pixels in changed.items():
+        pixels[i, 5, 5] ^= 1
+    before = open_source(PIXELS, "all").fingerprint
+    assert [i for i in changed if open_source(changed[i], "all").fingerprint != before] == [0, 4, 8]
+
+
 def test_blocks_change_nothing(monkeypatch):
     whole = open_source(PIXELS, "all")
     expected = whole.fingerprint, whole.digests.tobytes()

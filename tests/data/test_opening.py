@@ -18,6 +18,8 @@ from selftaught.errors import UserError
     ("digit", "did you mean 'digits'"),
     ("qqqq", "unknown data 'qqqq': known are: cifar10, digits"),
     ("no/such/folder", "no/such/folder: there is no such file or folder"),
+    ("a" * 300, "cannot be read: File name too long"),
+    ("~nobody-is-called-this/x", "cannot be read"),
     ("missing.npz", "missing.npz: there is no such file or folder"),
 ])
 def test_names_and_paths_that_are_none(data, match):

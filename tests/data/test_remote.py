@@ -25,6 +25,10 @@ SMALL = {
 }
 
 
+def flipped(data: bytes) -> bytes:
+    return data[:30] + bytes(byte ^ 0xFF for byte in data[30:60]) + data[60:]
+
+
 @pytest.fixture
 def small(monkeypatch):
     """Fashion-MNIST with four small files."""
@@ -137,6 +141,7 @@ def test_a_damaged_file_is_fetched_again_alone(small, served, programs, own_cach
     (lambda files: files.clear(), "does not answer"),
     (lambda files: files.update({"/train-images-idx3-ubyte.gz": gzip.compress(b"other")}), "serves other data than expected"),
     (lambda files: files.update({"/train-images-idx3-ubyte.gz": b"no gzip"}), "does not answer"),
+    (lambda files: files.update({"/train-images-idx3-ubyte.gz": flipped(files["/train-images-idx3-ubyte.gz"])}), "does not answer"),
     (lambda files: files.update({"/train-images-idx3-ubyte.gz": files["/train-images-idx3-ubyte.gz"][:-50]}), "does not answer"),
     (lambda files: files.update({"cut": b"/train-images-idx3-ubyte.gz"}), "does not answer|serves other"),
 ])

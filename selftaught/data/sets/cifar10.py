@@ -69,7 +69,7 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ImageS
 
 def _fetch(progress: Progress) -> None:
     try:
-        with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
+        with tempfile.TemporaryDirectory(dir=cache.make(place("train").parent)) as name:
             archive = Path(name) / "cifar10.tar.gz"
             remote.download(ADDRESS, archive, SHA256)
             unpack(archive, progress)

@@ -74,7 +74,7 @@ def resume(run: Path, /, *, json_: Json = False) -> int:
 
 def _ended(run: Run, as_json: bool) -> int:
     """Says how the run ended; the exit code."""
-    from selftaught.pretraining import rank
+    from selftaught.pretraining.place import rank
     from selftaught.pretraining.progress import clock_time
 
     if rank() != 0:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +10,12 @@ from typing import Any
 from selftaught import encoders, fit
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
-from selftaught.errors import UserError
 from selftaught.method import Method, Source
+from selftaught.pretraining import place
 from selftaught.pretraining.build import build, inherited, locate, open_data
 from selftaught.pretraining.progress import Watch
 from selftaught.pretraining.result import Run, load, stored
-from selftaught.run import RunFolder, to_json, write_atomically
-
-RUNS = Path("runs")
-"""Where runs go that were not told where."""
+from selftaught.run import RunFolder, write_atomically
 
 
 def pretrain(
@@ -91,31 +84,27 @@ def run(
         watch: Shows the progress.
         notes: What config.yaml says beside the configuration.
     """
-    watch = watch if rank() == 0 else None
+    watch = watch if place.rank() == 0 else None
     init = next((layer.values["init"] for layer in layers if layer.values.get("init") is not None), None)
     if isinstance(init, str) and not any("encoder.name" in layer.values for layer in layers):
         layers = (*layers, inherited(init))
-    config = resolve(*layers, in_memory=data is not None)
-    config = _placed(config)
-    news = catalog.fetching(config.data["source"])
-    if watch and news:
-        watch.say(news)
-    source, split = open_data(config, data, watch.files if watch else None)
+    config = _absolute(resolve(*layers, in_memory=data is not None))
+    source, split = _opened(config, data, watch)
     config = replace(config, data=config.data | {"split": split})
-    path = _free(config, watch) if out is None else Path(out)
+    path = place.free(config, watch) if out is None else Path(out)
     existing = again and (path / "config.yaml").exists()
     method = build(config, source)
     if existing:
         folder = RunFolder.open(path)
-        _must_agree(config, folder)
-        if _finished(folder, watch):
+        place.must_agree(config, folder)
+        if place.finished(folder, watch):
             return Run(path, data=data)
         config = stored(folder)
     else:
-        folder = _create(path, config.as_dict() | {"version": importlib.metadata.version("selftaught")} | dict(notes or {}))
+        folder = place.create(path, config, notes or {})
         if watch and not any(layer.values.get(key) is not None for layer in layers for key in LENGTHS):
             watch.say(f"no length was given (--steps, --epochs or --minutes): training for {_length(config)}")
-        _name_skipped(source, folder, watch)
+        place.name_skipped(source, folder, watch)
     return _train(config, source, method, folder, data, existing, watch)
 
 
@@ -125,12 +114,19 @@ def resume(path: str | Path, *, progress: bool = True) -> Run:
     A run that is finished is returned as it is. Raises UserError when there is no run, or its data are not what they were.
     """
     folder = RunFolder.open(path)
-    watch = Watch() if progress and rank() == 0 else None
-    if _finished(folder, watch):
+    watch = Watch() if progress and place.rank() == 0 else None
+    if place.finished(folder, watch):
         return load(path)
     config = stored(folder)
-    source, _ = open_data(config, None, watch.files if watch else None)
+    source, _ = _opened(config, None, watch)
     return _train(config, source, build(config, source), folder, None, True, watch)
+
+
+def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str]:
+    news = catalog.fetching(config.data["source"])
+    if watch and news:
+        watch.say(news)
+    return open_data(config, data, watch.files if watch else None)
 
 
 def _train(
@@ -140,13 +136,13 @@ def _train(
     try:
         result = fit.fit(method, source, config.recipe, folder, observers, resume=again)
     except ValueError:  # the input is at fault, so the corrected command may use the same name
-        if not again and rank() == 0:
-            _forget(folder)
+        if not again and place.rank() == 0:
+            place.forget(folder)
         raise
     finally:
         if watch:
             watch.finish()
-    if rank() == 0:
+    if place.rank() == 0:
         if result.interrupted is None:
             write_atomically(folder.path / "encoder.safetensors", encoders.save(method.encoder))
         _summarise(config, source, method, folder, result, again)
@@ -167,7 +163,7 @@ def _summarise(config: Config, source: Source, method: Method, folder: RunFolder
         steps=result.step,
         planned_steps=result.steps,
         seconds=round(before + result.seconds, 3),
-        images_per_second=round(result.samples_per_second, 1),
+        images_per_second=round(result.samples_per_second, 1) or folder.summary.get("images_per_second", 0.0),
         loss=losses[-1] if losses else None,
         finished=result.interrupted is None,
         interrupted=result.interrupted,
@@ -178,15 +174,11 @@ def _diagnostics(config: Config, source: Source, data: Any) -> list[fit.Observer
     return []
 
 
-def _placed(config: Config) -> Config:
+def _absolute(config: Config) -> Config:
     """Paths made absolute, so that the run can be resumed from any folder."""
     named = config.data["source"]
     init = str(Path(config.init).expanduser().resolve()) if config.init is not None else None
     return replace(config, init=init, data=config.data | {"source": locate(named) if named is not None else None})
-
-
-def _create(path: Path, config: dict[str, Any]) -> RunFolder:
-    return RunFolder.create(path, config) if rank() == 0 else RunFolder(path, config)
 
 
 def _length(config: Config) -> str:
@@ -195,57 +187,4 @@ def _length(config: Config) -> str:
     return next((f"{value:g} {unit}" for unit, value in told.items() if value is not None), f"{fit.DEFAULT_MINUTES:g} minutes")
 
 
-def _free(config: Config, watch: Watch | None) -> Path:
-    """runs/METHOD-DATA, or with the first number that is free."""
-    name = Path(config.data["source"] or "memory").name.split(".")[0] or "data"
-    first = RUNS / f"{config.method}-{name}"
-    path, number = first, 1
-    while path.exists():
-        number += 1
-        path = first.with_name(f"{first.name}-{number}")
-    if watch:
-        watch.say(f"the run goes to {path}" + (f" ({first} exists already)" if number > 1 else ""))
-    return path
-
-
-def _must_agree(config: Config, folder: RunFolder) -> None:
-    """Continuing with other settings would be neither the old run nor a new one."""
-    now, then = Layer.of(config.as_dict()).values, Layer.of(stored(folder).as_dict()).values
-    chosen = "chosen_for_minutes" in folder.config.get("recipe", {})  # fit replaced the minutes by the steps they came to
-    for key, value in now.items():
-        if value != then.get(key) and not (chosen and key in LENGTHS):
-            raise UserError(
-                f"the run {folder.path} was started with {key} {then.get(key)}, not {value}: "
-                f"continue it as it is with 'selftaught resume {folder.path}', or choose another --out"
-            )
-
-
-def _forget(folder: RunFolder) -> None:
-    """A run that failed before its first step leaves its name free."""
-    with suppress(OSError):
-        if not folder.metrics() and not any((folder.path / "checkpoints").iterdir()):
-            shutil.rmtree(folder.path)
-
-
-def _finished(folder: RunFolder, watch: Watch | None) -> bool:
-    done = bool(folder.summary.get("finished")) and (folder.path / "encoder.safetensors").exists()
-    if done and watch:
-        watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")
-    return done
-
-
-def _name_skipped(source: Source, folder: RunFolder, watch: Watch | None) -> None:
-    """RUN/skipped.jsonl: what could not be read, one line each with its reason."""
-    skipped = getattr(source, "skipped", [])
-    if skipped and rank() == 0:
-        write_atomically(folder.path / "skipped.jsonl", b"".join(to_json(entry, indent=None) for entry in skipped))
-        if watch:
-            watch.say(f"{len(skipped):,} samples could not be read: {folder.path / 'skipped.jsonl'} names them")
-
-
-def rank() -> int:
-    """This process's number among those that torchrun started; 0 alone."""
-    return int(os.environ.get("RANK", 0))
-
-
-__all__ = ["Run", "load", "pretrain", "rank", "resume", "run"]
+__all__ = ["Run", "load", "pretrain", "resume", "run"]

@@ -51,9 +51,12 @@ class Watch:
                 self.say(f"warning: {warning}")
         if self.console.is_terminal:
             self._draw(clock, bool(scalars))
-        elif self.seen and (time.monotonic() - self.last > EVERY or clock.step >= clock.steps):
-            self.last = time.monotonic()
-            self.say(f"step {clock.step}/{clock.steps}  {described(self.seen)}")
+            return
+        now = time.monotonic()
+        self.last = self.last or now
+        if now - self.last > EVERY or clock.step >= clock.steps:
+            self.last = now
+            self.say(f"step {clock.step}/{clock.steps}  {described(self.seen)}".rstrip())
 
     def _draw(self, clock: Clock, fresh: bool) -> None:
         if self.bar is None:

@@ -31,8 +31,8 @@ def watched(terminal, steps, monkeypatch, seconds=6.0):
 def test_plain_lines_come_every_ten_seconds_and_at_the_end(monkeypatch):
     lines = watched(False, 9, monkeypatch).splitlines()
     steps = [line.split()[1] for line in lines if line.startswith("step ")]
-    assert steps == ["2/9", "4/9", "6/9", "8/9", "9/9"]
-    assert lines[0] == "step 2/9  loss 4.123  1,690 images/s  1:12 left  knn 85.1"
+    assert steps == ["3/9", "5/9", "7/9", "9/9"]
+    assert lines[0] == "step 3/9  loss 4.123  1,690 images/s  1:12 left  knn 85.1"
 
 
 def test_a_warning_is_said_once(monkeypatch):

@@ -1,0 +1,81 @@
+"""Where a run goes: its name, its folder, what is left there and what is taken back."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from selftaught.config import LENGTHS, Config, Layer
+from selftaught.errors import UserError
+from selftaught.method import Source
+from selftaught.pretraining.progress import Watch
+from selftaught.pretraining.result import stored
+from selftaught.run import RunFolder, to_json, write_atomically
+
+RUNS = Path("runs")
+"""Where runs go that were not told where."""
+
+
+def rank() -> int:
+    """This process's number among those that torchrun started; 0 alone."""
+    return int(os.environ.get("RANK", 0))
+
+
+def create(path: Path, config: Config, notes: Mapping[str, Any]) -> RunFolder:
+    """The run folder, written by rank 0 alone. Raises UserError when something is there."""
+    sections = config.as_dict() | {"version": importlib.metadata.version("selftaught")} | dict(notes)
+    return RunFolder.create(path, sections) if rank() == 0 else RunFolder(path, sections)
+
+
+def free(config: Config, watch: Watch | None) -> Path:
+    """runs/METHOD-DATA, or with the first number that is free."""
+    name = Path(config.data["source"] or "memory").name.split(".")[0] or "data"
+    first = RUNS / f"{config.method}-{name}"
+    path, number = first, 1
+    while path.exists():
+        number += 1
+        path = first.with_name(f"{first.name}-{number}")
+    if watch:
+        watch.say(f"the run goes to {path}" + (f" ({first} exists already)" if number > 1 else ""))
+    return path
+
+
+def must_agree(config: Config, folder: RunFolder) -> None:
+    """Raises UserError when `config` is not that of the run: continuing would be neither the old run nor a new one."""
+    now, then = Layer.of(config.as_dict()).values, Layer.of(stored(folder).as_dict()).values
+    chosen = "chosen_for_minutes" in folder.config.get("recipe", {})  # fit replaced the minutes by the steps they came to
+    for key, value in now.items():
+        if value != then.get(key) and not (chosen and key in LENGTHS):
+            raise UserError(
+                f"the run {folder.path} was started with {key} {then.get(key)}, not {value}: "
+                f"continue it as it is with 'selftaught resume {folder.path}', or choose another --out"
+            )
+
+
+def forget(folder: RunFolder) -> None:
+    """A run that failed before its first step leaves its name free."""
+    with suppress(OSError):
+        if not folder.metrics() and not any((folder.path / "checkpoints").iterdir()):
+            shutil.rmtree(folder.path)
+
+
+def finished(folder: RunFolder, watch: Watch | None) -> bool:
+    """Whether nothing is left to do, which is then said."""
+    done = bool(folder.summary.get("finished")) and (folder.path / "encoder.safetensors").exists()
+    if done and watch:
+        watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")
+    return done
+
+
+def name_skipped(source: Source, folder: RunFolder, watch: Watch | None) -> None:
+    """RUN/skipped.jsonl: what could not be read, one line each with its reason."""
+    skipped = getattr(source, "skipped", [])
+    if skipped and rank() == 0:
+        write_atomically(folder.path / "skipped.jsonl", b"".join(to_json(entry, indent=None) for entry in skipped))
+        if watch:
+            watch.say(f"{len(skipped):,} samples could not be read: {folder.path / 'skipped.jsonl'} names them")

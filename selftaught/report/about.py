@@ -23,10 +23,10 @@ def run(folder: RunFolder, source_train: Source | None = None) -> dict[str, Any]
     images = number(summary.get("images")) or (len(source_train) if source_train is not None else None)
     facts = {
         "method": str(method.get("name", "?")), "encoder": str(encoder.get("name", "?")), "data": short(data.get("source")),
-        "samples": images, "steps": steps, "seconds": number(summary.get("seconds")),
+        "samples": images, "steps": steps, "planned": number(summary.get("planned_steps")) or number(recipe.get("steps")),
+        "seconds": number(summary.get("seconds")),
         "images_per_second": number(summary.get("images_per_second")), "batch_size": number(recipe.get("batch_size")),
         "seed": recipe.get("seed", 0), "interrupted": summary.get("interrupted"),
-        "planned": number(recipe.get("steps")), "optimizer": recipe.get("optimizer"), "lr": number(recipe.get("lr")),
     }
     return {
         "title": f"{facts['method']} on {facts['data']}", "run": path, "facts": facts,
@@ -61,10 +61,12 @@ def last_step(folder: RunFolder) -> float | None:
 
 
 def commands(path: str, config: dict[str, Any], env: dict[str, Any]) -> dict[str, str]:
-    """What to type to see more, continue, and repeat this run."""
-    verbs = {verb: shlex.join(["selftaught", verb, path]) for verb in ("resume", "probe", "report")}
-    again = ["selftaught", "pretrain", "--config", f"{path}/config.yaml", "--out", f"{path}-again"]
-    return {**verbs, "repeat": shlex.join(again), "typed": str(env.get("command") or ""), "install_map": "pip install openTSNE"}
+    """What to type to see more, to continue, and to repeat this run; data in memory can only be given again from Python."""
+    found = {verb: shlex.join(["selftaught", verb, path]) for verb in ("resume", "probe", "report")}
+    if section(config, "data").get("source") is not None:
+        again = f"{path.rstrip('/')}-again"
+        found["repeat"] = shlex.join(["selftaught", "pretrain", "--config", f"{path}/config.yaml", "--out", again])
+    return found | {"typed": str(env.get("command") or ""), "install_map": "pip install openTSNE"}
 
 
 def skipped(folder: RunFolder, most: int = 20) -> dict[str, Any]:

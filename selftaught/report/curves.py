@@ -16,21 +16,15 @@ class Panel(NamedTuple):
     title: str
     about: str
     keys: tuple[str, ...]
-    kind: str = "number"  # number | part (in [0, 1], shown as percent) | percent (in [0, 100]) | log
+    kind: str = "number"  # or part (in [0, 1], shown as percent), or percent (in [0, 100])
 
 
 PANELS = (
-    Panel("Loss", "What training minimises. Its size means little between methods; its shape says whether learning goes on.", ("loss",)),
+    Panel("Loss", "What training minimises. Compare its shape, not its size, between methods.", ("loss",)),
     Panel("Pretext accuracy", "How often the method solves its own puzzle, against guessing.", ("accuracy", "chance"), "part"),
-    Panel(
-        "Online kNN", "Nearest-neighbour accuracy on held-out samples while training. Labels only watch; they never train.",
-        ("knn",), "percent",
-    ),
-    Panel(
-        "Effective rank", "RankMe: how many directions the features use. A fall towards 1 means collapse.",
-        ("rankme",),
-    ),
-    Panel("Embedding spread", "Standard deviation of normalised features over samples. Near 0, all samples look alike.", ("embedding_std",)),
+    Panel("Online kNN", "Nearest-neighbour accuracy while training. Labels only watch; they never train.", ("knn",), "percent"),
+    Panel("Effective rank", "RankMe: how many directions the features use. A fall towards 1 means collapse.", ("rankme",)),
+    Panel("Embedding spread", "Standard deviation over samples. Near 0, all samples look alike.", ("embedding_std",)),
     Panel("Alignment", "Distance between two views of one sample: lower is closer.", ("alignment",)),
     Panel("Uniformity", "How evenly features fill the sphere: lower is more even.", ("uniformity",)),
     Panel("Learning rate", "What the schedule asked for.", ("lr",)),
@@ -74,13 +68,17 @@ def series(metrics: Iterable[Mapping[str, Any]], key: str) -> tuple[list[float],
 
 
 def panels(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Charts for the page: ``{"title", "about", "kind", "series": [{"name", "x", "y"}]}``; known ones first, then whatever else was logged."""
+    """Charts for the page: ``{"title", "about", "kind", "series": [{"name", "x", "y"}]}``.
+
+    The known ones first, then whatever else was logged. A panel without its first key is left out.
+    """
     known = {key for panel in PANELS for key in panel.keys} | HIDDEN
     extra = {key: None for line in metrics for key, value in line.items() if key not in known and number(value) is not None}
     wanted = [*PANELS, *(Panel(key.replace("_", " ").capitalize(), "Logged by the method.", (key,)) for key in extra)]
     found = []
     for panel in wanted:
-        lines = [{"name": key, "x": x, "y": y} for key in panel.keys for x, y in [series(metrics, key)] if any(v is not None for v in y)]
+        drawn = {key: series(metrics, key) for key in panel.keys}
+        lines = [{"name": key, "x": x, "y": y} for key, (x, y) in drawn.items() if any(v is not None for v in y)]
         if lines and lines[0]["name"] == panel.keys[0]:
             found.append({"title": panel.title, "about": panel.about, "kind": panel.kind, "series": lines})
     return found

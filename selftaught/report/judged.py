@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from selftaught.method import Source
+from selftaught.report.about import section
 from selftaught.report.curves import number
 
 FEATURES = ("trained", "untrained", "raw")
@@ -21,9 +22,8 @@ def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | No
     if not isinstance(probe, dict):
         return None
     rows = [row for key, name in (("linear", "Linear probe"), ("knn", "Nearest neighbours")) if (row := line(name, probe.get(key)))]
-    labels = probe.get("labels") if isinstance(probe.get("labels"), dict) else {}
     budgets = []
-    for key, value in labels.items():
+    for key, value in section(probe, "labels").items():
         row = line(budget_name(str(key)), value)
         if row:
             budgets.append({**row, "x": budget_size(str(key), value, source_train)})
@@ -31,8 +31,7 @@ def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | No
         budgets.sort(key=lambda row: float(row["x"]))
     if not rows and not budgets:
         return None
-    protocol = probe.get("protocol")
-    words = [[str(k).replace("_", " "), sentence(v)] for k, v in protocol.items()] if isinstance(protocol, dict) else []
+    words = [[str(k).replace("_", " "), sentence(v)] for k, v in section(probe, "protocol").items()]
     return {"rows": rows, "budgets": budgets, "protocol": words}
 
 
@@ -43,7 +42,7 @@ def line(name: str, values: Any) -> dict[str, Any] | None:
     numbers = {key: number(values.get(key)) for key in FEATURES}
     if all(value is None for value in numbers.values()):
         return None
-    spread = values.get("spread") if isinstance(values.get("spread"), dict) else {}
+    spread = section(values, "spread")
     return {"name": name, **numbers, "spread": {key: number(spread.get(key)) for key in FEATURES}, "draws": values.get("draws")}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from selftaught.evaluate.embed import frozen
 from selftaught.method import Method, Shows, Source
 from selftaught.report.thumbnails import single
 from selftaught.views.image import denormalise
@@ -40,13 +41,8 @@ def shows(method: Method, source: Source) -> list[Row] | None:
     drawn = draw(method, source)
     if drawn is None:
         return None
-    mode = method.training
-    method.eval()
-    try:
-        with torch.no_grad():
-            pictures = method.show(**drawn[1])
-    finally:
-        method.train(mode)
+    with frozen(method):
+        pictures = method.show(**drawn[1])
     return [row(name, tensor, method) for name, tensor in pictures.items() if tensor.ndim == 4] or None
 
 

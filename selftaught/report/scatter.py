@@ -13,7 +13,7 @@ from selftaught.method import Encoder, Source
 from selftaught.report.map import has_tsne, neighbours, pca, tsne, vote
 from selftaught.report.thumbnails import sheet
 
-NEAREST = 10
+NEAREST = 8
 """Neighbours kept for each sample, and voters in the map's nearest-neighbour accuracy."""
 
 
@@ -48,7 +48,8 @@ def fit_square(points: NDArray[np.float64]) -> NDArray[np.uint16]:
     """Coordinates [N, 2] scaled, with one scale for both axes, into the middle of the square [0, 65535]^2."""
     low, high = points.min(0), points.max(0)
     scale = max(float((high - low).max()), 1e-12)
-    return np.round(((points - (low + high) / 2) / scale + 0.5) * 65535).astype(np.uint16)
+    placed: NDArray[np.uint16] = np.round(((points - (low + high) / 2) / scale + 0.5) * 65535).astype(np.uint16)
+    return placed
 
 
 def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Headless Chromium through ChromeDriver's own HTTP protocol (W3C WebDriver): real pointer, keys and screenshots, no package needed."""
+"""Headless Chromium through ChromeDriver's HTTP protocol (W3C WebDriver): real pointer, keys and screenshots, no package."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import os
 import re
 import shutil
 import subprocess
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-CHROMIUM, DRIVER = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+DRIVER = shutil.which("chromedriver")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--disable-dev-shm-usage",
@@ -44,12 +46,25 @@ class Browser:
         """New entries of the "browser" (console) or "performance" (network) log."""
         return self.call("POST", "se/log", {"type": kind})
 
+    def requests(self) -> list[str]:
+        """Every address that pages asked for since the last call."""
+        events = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
+        return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+
+    def wait(self, script: str, seconds: float = 10) -> None:
+        """Until the body of a JavaScript function returns true."""
+        end = time.monotonic() + seconds
+        while not self.run(script):
+            assert time.monotonic() < end, f"still not true: {script}"
+            time.sleep(0.05)
+
     def point(self, x: float, y: float, click: bool = False) -> None:
         """Move the real pointer to a place of the viewport, and click there when asked to."""
         moves: list[dict[str, Any]] = [{"type": "pointerMove", "duration": 20, "x": round(x), "y": round(y)}]
         if click:
             moves += [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
-        self.call("POST", "actions", {"actions": [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": moves}]})
+        mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": moves}
+        self.call("POST", "actions", {"actions": [mouse]})
 
     def wheel(self, x: float, y: float, delta: int) -> None:
         turn = {"type": "scroll", "x": round(x), "y": round(y), "deltaX": 0, "deltaY": delta, "duration": 20, "origin": "viewport"}
@@ -82,7 +97,7 @@ def request(method: str, url: str, body: dict[str, Any] | None) -> Any:
 
 
 @contextmanager
-def browser(profile: Path) -> Iterator[Browser]:
+def browser(profile: Path, chromium: str) -> Iterator[Browser]:
     """A session with an empty profile, ended with its processes."""
     assert DRIVER is not None
     environment = {**os.environ, "HOME": str(profile)}
@@ -91,7 +106,7 @@ def browser(profile: Path) -> Iterator[Browser]:
             assert driver.stdout is not None
             port = next(m[1] for line in driver.stdout if (m := re.search(r"started successfully on port (\d+)", line)))
             root = f"http://127.0.0.1:{port}"
-            options = {"args": [*FLAGS, f"--user-data-dir={profile}"], "binary": CHROMIUM}
+            options = {"args": [*FLAGS, f"--user-data-dir={profile}"], "binary": chromium}
             wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
             opened = Browser(root, request("POST", f"{root}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"])
             try:

@@ -11,7 +11,7 @@ function readable(value, kind) {
   if (kind === "percent") return value.toFixed(1) + "%";
   const size = Math.abs(value);
   if (size && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
-  return value.toLocaleString("en", { maximumSignificantDigits: size >= 1000 ? 4 : 3 });
+  return value.toLocaleString("en", { maximumSignificantDigits: size >= 1000 ? 4 : 3 }).replace("-", "−");
 }
 
 function axes(kind, extra) {
@@ -30,13 +30,13 @@ function aligned(series) {
   return uPlot.join(series.map((s) => [s.x, s.y]), series.map(() => [0, 0]));
 }
 
-/* A running mean that starts unbiased: the thin line is what was logged, this is what to follow with the eye. */
-function smooth(values, keep) {
-  let sum = 0, weight = 0;
-  return values.map((v) => {
+/* A mean over the values around each: the thin line is what was logged, this is what to follow with the eye. */
+function smooth(values, reach) {
+  return values.map((v, i) => {
     if (v == null) return null;
-    sum = keep * sum + v; weight = keep * weight + 1;
-    return sum / weight;
+    const wide = Math.min(reach, i, values.length - 1 - i);
+    const around = values.slice(i - wide, i + wide + 1).filter((w) => w != null);
+    return around.reduce((sum, w) => sum + w, 0) / around.length;
   });
 }
 
@@ -53,7 +53,7 @@ function curve(panel, last) {
   const readout = el("p", { class: "readout" });
   const box = el("div", { class: "chart", role: "img", "aria-label": inWords(panel) });
   const card = el("figure", { class: "panel" },
-    el("figcaption", {}, el("h3", {}, panel.title), readout), el("p", { class: "about" }, panel.about), box);
+    el("figcaption", {}, el("h3", {}, panel.title)), readout, box, el("p", { class: "about" }, panel.about));
   const say = (at) => { readout.textContent = said(panel, at); };
   say(null);
   const names = ["trained", "raw", "untrained"];
@@ -65,7 +65,7 @@ function curve(panel, last) {
       dash: i ? [5, 4] : undefined, points: { show: s.x.length < 3 },
     }));
     if (noisy) {
-      data.push(smooth(data[1], 0.94));
+      data.push(smooth(data[1], Math.ceil(data[1].length / 50)));
       lines.push({ stroke: colour("trained"), width: 2, spanGaps: true, points: { show: false } });
     }
     const flat = panel.kind === "part" || panel.kind === "percent";

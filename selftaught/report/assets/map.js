@@ -1,9 +1,10 @@
 /* The map: points on a canvas, coloured by class; zoom, pan, thumbnails, and neighbours in the full feature space. */
 
-/* Ten colours that stay apart for every kind of colour vision (Petroff 2021, arXiv 2107.02270); the dark ones lighter at night. */
-const DAY = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"];
-const NIGHT = ["#4f9fe8", "#ffb52e", "#e0452b", "#b3c1bf", "#b06be0", "#c58a77", "#ff8534", "#cdc086", "#8f94a3", "#a5e6e9"];
-const NEAR = 10, PICTURES_FROM = 4;
+/* Ten colours that stay apart for every kind of colour vision (Petroff 2021, arXiv 2107.02270), but ink for the second of its two
+   greys; at night the dark ones are lighter. */
+const DAY = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#2b2f38", "#92dadd"];
+const NIGHT = ["#4f9fe8", "#ffb52e", "#e0452b", "#b3c1bf", "#b06be0", "#c58a77", "#ff8534", "#cdc086", "#f4f5f7", "#a5e6e9"];
+const PICTURES_FROM = 4;  // zoom
 
 function unpack(text, Type) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -59,7 +60,7 @@ class Scatter {
       + (this.labelled ? " and coloured by class; the encoder never saw a label for this picture." : ".")
       + " Lines lead to the nearest neighbours in all dimensions, which are often not the nearest in the picture.";
     const a = this.accuracy;
-    document.getElementById("map-accuracy").textContent = (a ? `Of these samples, the class of their ${NEAR} nearest neighbours is right for `
+    document.getElementById("map-accuracy").textContent = (a ? `Of these samples, the class of their ${this.k} nearest neighbours is right for `
       + [["features", `all ${whole(this.dim)} dimensions`], ...this.names.map((n) => [n, `the ${n} picture`])].map(([k, w]) => `${a[k].toFixed(1)}% in ${w}`).join(", ") + ". " : "")
       + "A picture is not a metric: two dimensions must distort, so trust the probe above.";
     document.getElementById("map-tsne").hidden = this.tsne;

@@ -29,7 +29,7 @@ function lede(data) {
   if (length.length) text.push(": " + length.join(" "));
   if (f.images_per_second) text.push(", " + whole(f.images_per_second) + " samples a second");
   text.push(".");
-  if (f.interrupted) text.push(" It was interrupted and can be resumed.");
+  if (f.steps && f.planned > f.steps) text.push(` It was to take ${whole(f.planned)} steps and can be resumed.`);
   document.getElementById("lede").append(...text);
 }
 
@@ -131,13 +131,15 @@ function copier(text) {
   return button;
 }
 
+let scatter = null;
+
 function main() {
   const data = JSON.parse(document.getElementById("data").textContent);
   document.querySelectorAll("[data-command]").forEach((node) => { node.textContent = data.commands[node.dataset.command]; });
   lede(data);
   warnings(data.warnings);
   judged(data.probe);
-  if (part("map", data.map)) new Scatter(data.map);
+  if (part("map", data.map)) scatter = new Scatter(data.map);
   if (part("learning", data.panels.length)) curves(data.panels);
   if (part("saw", data.views)) strips("views", data.views);
   document.getElementById("shows-part").hidden = !data.shows;

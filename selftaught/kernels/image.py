@@ -79,77 +79,98 @@ def _hue(red: Floats, green: Floats, blue: Floats, sixths: np.float32) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _recolour(planes: Floats, order: Ints, factor: Doubles, mean: np.float32) -> None:
-    """The jitter's operations `order` on pixels that fit a core's cache, one after the other."""
-    for begin in range(0, planes.shape[1], STRIP):
-        end = min(begin + STRIP, planes.shape[1])
+def _recolour(planes: Floats, begin: int, end: int, order: Ints, factor: Doubles, mean: np.float32) -> None:
+    """The jitter's operations `order` on pixels begin .. end of planes [C, pixels], as many at a time as fit the first cache."""
+    for first in range(begin, end, STRIP):
+        last = min(first + STRIP, end)
         for operation in order:
             f = np.float32(factor[operation])
             if operation == BRIGHTNESS:
                 for c in range(planes.shape[0]):
-                    _affine(planes[c, begin:end], f, _ZERO)
+                    _affine(planes[c, first:last], f, _ZERO)
             elif operation == CONTRAST:
                 for c in range(planes.shape[0]):
-                    _affine(planes[c, begin:end], f, (_ONE - f) * mean)
+                    _affine(planes[c, first:last], f, (_ONE - f) * mean)
             elif operation == SATURATION and planes.shape[0] == 3:
-                _saturate(planes[0, begin:end], planes[1, begin:end], planes[2, begin:end], f)
+                _saturate(planes[0, first:last], planes[1, first:last], planes[2, first:last], f)
             elif operation == HUE and planes.shape[0] == 3:
-                _hue(planes[0, begin:end], planes[1, begin:end], planes[2, begin:end], _SIX * f)
+                _hue(planes[0, first:last], planes[1, first:last], planes[2, first:last], _SIX * f)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _mean(planes: Floats, luma: Floats) -> np.float32:
-    """The mean grey value."""
+def _total(planes: Floats, begin: int, end: int, luma: Floats) -> float:
+    """The sum of pixels' grey values."""
     total = 0.0
     for c in range(planes.shape[0]):
-        plane, part = planes[c], _ZERO
+        plane, part = planes[c, begin:end], _ZERO
         for i in range(plane.size):
             part += plane[i]
         total += luma[c] * part
-    return np.float32(total / planes.shape[1])
+    return total
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _colours(planes: Floats, order: Ints, factor: Doubles, grey: bool, luma: Floats) -> None:
-    """Jitter in its order, contrast around the mean at its place in the order, then grey."""
+def _colours(planes: Floats, n: int, order: Ints, factor: Doubles, grey: bool, luma: Floats) -> None:
+    """Jitter in its order, contrast around the mean at its place in the order, then grey.
+
+    planes is [C, wide, wide] around pictures of n x n. What is beside a picture is black: no operation before contrast lights
+    it, and it adds nothing to the mean.
+    """
+    channels, wide, _ = planes.shape
+    flat = planes.reshape(channels, wide * wide)
+    begin, end = (wide - n) // 2 * wide, (wide + n) // 2 * wide
     place = 4
     for i in range(4):
         if order[i] == CONTRAST:
             place = i
     if order[0] != NOTHING:
-        _recolour(planes, order[:place], factor, _ZERO)
+        _recolour(flat, begin, end, order[:place], factor, _ZERO)
     if place < 4:
-        _recolour(planes, order[place:], factor, _mean(planes, luma))
-    if grey and planes.shape[0] == 3:
-        _saturate(planes[0], planes[1], planes[2], _ZERO)
+        _recolour(flat, begin, end, order[place:], factor, np.float32(_total(flat, begin, end, luma) / (n * n)))
+    if grey and channels == 3:
+        _saturate(flat[0, begin:end], flat[1, begin:end], flat[2, begin:end], _ZERO)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _spread(source: Floats, centre: int, step: int, kernel: Floats, out: Floats) -> None:
-    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``; the kernel's last place is odd."""
+    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, t to 3, 5, 7 ... as the kernel's size says."""
     for begin in range(0, out.size, STRIP):
         size = min(STRIP, out.size - begin)
-        done = out[begin : begin + size]
         first = centre + begin
-        middle, a, b = source[first : first + size], source[first - step : first - step + size], source[first + step : first + step + size]
+        done, middle = out[begin : begin + size], source[first : first + size]
+        a, b = source[first - step : first - step + size], source[first + step : first + step + size]
+        c, d = source[first - 2 * step : first - 2 * step + size], source[first + 2 * step : first + 2 * step + size]
+        e, f = source[first - 3 * step : first - 3 * step + size], source[first + 3 * step : first + 3 * step + size]
+        u, v, w, z = kernel[0], kernel[1], kernel[2], kernel[3]
         for i in range(size):
-            done[i] = kernel[0] * middle[i] + kernel[1] * (a[i] + b[i])
-        for t in range(2, kernel.size, 2):
+            done[i] = u * middle[i] + v * (a[i] + b[i]) + w * (c[i] + d[i]) + z * (e[i] + f[i])
+        for t in range(4, kernel.size, 2):
             near, far = t * step, (t + 1) * step
             a, b = source[first - near : first - near + size], source[first + near : first + near + size]
             c, d = source[first - far : first - far + size], source[first + far : first + far + size]
-            v, w = kernel[t], kernel[t + 1]
+            u, v = kernel[t], kernel[t + 1]
             for i in range(size):
-                done[i] += v * (a[i] + b[i]) + w * (c[i] + d[i])
+                done[i] += u * (a[i] + b[i]) + v * (c[i] + d[i])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _blur(planes: Floats, sigma: float) -> None:
-    """Gaussian blur of planes [C, S, S], cut at 3 sigma, edges mirrored."""
-    channels, n, _ = planes.shape
-    flat = planes.reshape(channels, n * n)
+def _margin(sigma: float, n: int) -> int:
+    """Pixels that a blur of n x n pixels reads beyond them: at least 3, and odd, as `_spread` takes them; 0 without a blur."""
+    if sigma <= 0 or n == 1:
+        return 0
+    return max(min(math.ceil(3 * sigma), n - 1) | 1, 3)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _blur(planes: Floats, n: int, sigma: float) -> Floats:
+    """Gaussian blur, cut at 3 sigma, edges mirrored.
+
+    planes is [C, wide, wide] with a margin around n x n, for the mirror images; the result's rows are as long, [C, n, wide],
+    and begin with the picture's. So each direction is one run over a whole plane.
+    """
+    channels, wide, _ = planes.shape
+    margin = (wide - n) // 2
     radius = min(math.ceil(3 * sigma), n - 1)
-    margin = radius + 1 - radius % 2  # an odd number: `_spread` takes two at a time
     kernel = np.zeros(margin + 1, np.float32)
     total = 0.0
     for t in range(radius + 1):
@@ -157,30 +178,25 @@ def _blur(planes: Floats, sigma: float) -> None:
         total += kernel[t] * (1 if t == 0 else 2)
     for t in range(radius + 1):
         kernel[t] /= total
-    wide = n + 2 * margin
-    tall, broad = np.zeros((wide, n), np.float32), np.zeros((n, wide), np.float32)
-    blurred = np.empty((n, wide), np.float32)
+    last = margin + n - 1
+    half, blurred = np.empty(n * wide, np.float32), np.empty((channels, n * wide), np.float32)
     for c in range(channels):
-        for y in range(-radius, n + radius):
-            source = n - 1 - abs(n - 1 - abs(y))
-            for x in range(n):
-                tall[margin + y, x] = planes[c, source, x]
-        _spread(tall.reshape(wide * n), margin * n, n, kernel, flat[c])
-        for y in range(n):
-            for x in range(n):
-                broad[y, margin + x] = planes[c, y, x]
+        for y in range(margin, margin + n):
             for t in range(1, radius + 1):
-                broad[y, margin - t] = planes[c, y, t]
-                broad[y, margin + n - 1 + t] = planes[c, y, n - 1 - t]
-        _spread(broad.reshape(n * wide), margin, 1, kernel, blurred.reshape(n * wide)[: n * wide - 2 * margin])
-        for y in range(n):
-            for x in range(n):
-                planes[c, y, x] = blurred[y, x]
+                planes[c, y, margin - t] = planes[c, y, margin + t]
+                planes[c, y, last + t] = planes[c, y, last - t]
+        for t in range(1, radius + 1):
+            for x in range(wide):
+                planes[c, margin - t, x] = planes[c, margin + t, x]
+                planes[c, last + t, x] = planes[c, last - t, x]
+        _spread(planes[c].reshape(wide * wide), margin * wide, wide, kernel, half)
+        _spread(half, margin, 1, kernel, blurred[c, : n * wide - 2 * margin])
+    return blurred.reshape(channels, n, wide)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _finish(planes: Floats, solarise: bool, transposed: bool, scale: Floats, shift: Floats, out: Floats) -> None:
-    """Solarise, normalise and lay out as rows, or as columns when `transposed`: planes and out [C, S, S]."""
+    """Solarise, normalise and lay out as rows, or as columns when `transposed`: the first n pixels of n rows to out [C, n, n]."""
     channels, n, _ = out.shape
     for c in range(channels):
         w, v = scale[c], shift[c]
@@ -207,19 +223,19 @@ def _view(
     # A quarter turn anticlockwise is a mirror image along x, then a transposition; two are both mirrors
     mirror_x = flip != (turn in (1, 2))
     mirror_y = turn in (2, 3)
-    start_y, start_x = np.empty(n, np.int64), np.empty(n, np.int64)
+    start = np.empty((2, n), np.int64)
     weight_y = np.empty((most_taps(height, box[GRID_Y]), n), np.float32)
     weight_x = np.empty((most_taps(width, box[GRID_X]), n), np.float32)
-    count_y = taps(height, box[GRID_Y], box[FIRST_Y], mirror_y, 1 / 255, start_y, weight_y)
-    count_x = taps(width, box[GRID_X], box[FIRST_X], mirror_x, 1.0, start_x, weight_x)
+    count_y = taps(height, box[GRID_Y], box[FIRST_Y], mirror_y, 1 / 255, start[0], weight_y)
+    count_x = taps(width, box[GRID_X], box[FIRST_X], mirror_x, 1.0, start[1], weight_x)
     rows = np.empty((height, channels, n), np.float32)
-    planes = np.empty((channels, n, n), np.float32)
-    along_x(pixels, base + box[TOP] * stride + box[LEFT] * channels, stride, width, start_x, weight_x, count_x, rows)
-    along_y(rows, start_y, weight_y, count_y, planes)
-    _colours(planes.reshape(channels, n * n), order, factor, grey, luma)
-    if sigma > 0 and n > 1:
-        _blur(planes, sigma)
-    _finish(planes, solarise, turn in (1, 3), scale, shift, out)
+    along_x(pixels, base + box[TOP] * stride + box[LEFT] * channels, stride, width, start[1], weight_x, count_x, rows)
+    margin = _margin(sigma, n)
+    wide = n + 2 * margin
+    planes = np.zeros((channels, wide, wide), np.float32) if margin else np.empty((channels, n, n), np.float32)
+    along_y(rows, start[0], weight_y, count_y, margin, planes)
+    _colours(planes, n, order, factor, grey, luma)
+    _finish(_blur(planes, n, sigma) if margin else planes, solarise, turn in (1, 3), scale, shift, out)
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -109,20 +109,21 @@ def along_x(pixels: Bytes, base: int, stride: int, width: int, start: Ints, weig
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def along_y(rows: Floats, start: Ints, weight: Floats, count: int, planes: Floats) -> None:
-    """Then along y: rows [height, C, S] to planes [C, S, S]."""
-    channels, _, n = planes.shape
-    for c in range(channels):
+def along_y(rows: Floats, start: Ints, weight: Floats, count: int, margin: int, planes: Floats) -> None:
+    """Then along y: rows [height, C, S] into planes [C, S + 2 margin, S + 2 margin], whose margins are left as they are."""
+    n = start.size
+    left = np.uint64(margin)  # unsigned, so that no index can be from the end: that test would keep the loops scalar
+    for c in range(planes.shape[0]):
         for y in range(n):
             first, w = start[y], weight[0, y]
             if count == 1:
                 for x in range(n):
-                    planes[c, y, x] = w * rows[first, c, x]
+                    planes[c, margin + y, left + np.uint64(x)] = w * rows[first, c, x]
             else:
                 v = weight[1, y]
                 for x in range(n):
-                    planes[c, y, x] = w * rows[first, c, x] + v * rows[first + 1, c, x]
+                    planes[c, margin + y, left + np.uint64(x)] = w * rows[first, c, x] + v * rows[first + 1, c, x]
             for k in range(2, count):
                 w = weight[k, y]
                 for x in range(n):
-                    planes[c, y, x] += w * rows[first + k, c, x]
+                    planes[c, margin + y, left + np.uint64(x)] += w * rows[first + k, c, x]

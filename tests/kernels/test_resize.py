@@ -42,7 +42,7 @@ def test_both_passes_are_torchs_antialiased_interpolation(channels, height, widt
     pixels.flags.writeable = False
     rows, planes = np.empty((height, channels, n), np.float32), np.empty((channels, n, n), np.float32)
     along_x(pixels, base, stride, width, *weights(width, n, 0, n, False), rows)
-    along_y(rows, *weights(height, n, 0, n, False), planes)
+    along_y(rows, *weights(height, n, 0, n, False), 0, planes)
     crop = torch.from_numpy(image[2 : 2 + height, 1 : 1 + width]).permute(2, 0, 1)[None].double()
     expected = F.interpolate(crop, size=(n, n), mode="bilinear", antialias=True)[0]
     np.testing.assert_allclose(planes, expected.numpy(), atol=2e-3)  # of 255

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import final
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.kernels import image as kernel
+from selftaught.kernels.crop import crops
 from selftaught.kernels.random import uniforms
 from selftaught.method import Index, Params
 
@@ -19,7 +21,8 @@ LOOK = ("flip", "turn", "order", "factor", "grey", "sigma", "solarise")
 """The parameters that do not depend on the image's size, in the order in which `kernels.image.views` takes them."""
 TRIES = 10
 _STREAM = 1  # image views' own stream of random numbers
-_NUMBERS = 2 * TRIES + 17
+_NUMBERS = 2 * TRIES + 14
+_ORDERS = np.array(list(permutations((kernel.BRIGHTNESS, kernel.CONTRAST, kernel.SATURATION, kernel.HUE))), np.int64)
 
 
 @final
@@ -85,7 +88,7 @@ def sample(augments: Sequence[Augment], index: Index, epoch: int, seed: int) -> 
     `boxes`); the rest is as `kernels.image.views` takes it.
     """
     draw = np.array([v if a.draw is None else a.draw for v, a in enumerate(augments)], np.int64)
-    u = uniforms(seed, _STREAM, index, epoch, draw, _NUMBERS)  # [B, V, 37]
+    u = uniforms(seed, _STREAM, index, epoch, draw, _NUMBERS)  # [B, V, 34]
     views = [_one(augment, u[:, v]) for v, augment in enumerate(augments)]
     return {name: np.stack([view[name] for view in views], axis=1) for name in views[0]}
 
@@ -96,10 +99,10 @@ def _one(augment: Augment, u: NDArray[np.float64]) -> Params:
     strength = np.array(augment.jitter or (0, 0, 0, 0), np.float64)
     least = np.array([*np.maximum(1 - strength[:3], 0), -strength[3]])
     most = np.array([*(1 + strength[:3]), strength[3]])
-    rest = u[:, 2 * TRIES :]  # [B, 17]
+    rest = u[:, 2 * TRIES :]  # [B, 14]
     jittered = (rest[:, 3] < augment.jitter_p) if augment.jitter else np.zeros(len(u), bool)
-    order = np.where(jittered[:, None], rest[:, 8:12].argsort(axis=1), kernel.NOTHING)
-    sigma = augment.blur_sigma[0] + rest[:, 14] * (augment.blur_sigma[1] - augment.blur_sigma[0])
+    order = np.where(jittered[:, None], _ORDERS[(rest[:, 8] * len(_ORDERS)).astype(np.int64)], kernel.NOTHING)
+    sigma = augment.blur_sigma[0] + rest[:, 11] * (augment.blur_sigma[1] - augment.blur_sigma[0])
     turns = np.array(augment.turns, np.int64)
     return {
         "area": area[0] + u[:, :TRIES] * (area[1] - area[0]),
@@ -108,10 +111,10 @@ def _one(augment: Augment, u: NDArray[np.float64]) -> Params:
         "flip": rest[:, 2] < augment.flip,
         "factor": least + rest[:, 4:8] * (most - least),
         "order": order,
-        "grey": rest[:, 12] < augment.grey,
-        "sigma": np.where(rest[:, 13] < augment.blur, sigma, 0.0),
-        "turn": turns[(rest[:, 16] * len(turns)).astype(np.int64)],
-        "solarise": rest[:, 15] < augment.solarise,
+        "grey": rest[:, 9] < augment.grey,
+        "sigma": np.where(rest[:, 10] < augment.blur, sigma, 0.0),
+        "turn": turns[(rest[:, 13] * len(turns)).astype(np.int64)],
+        "solarise": rest[:, 12] < augment.solarise,
     }
 
 
@@ -128,30 +131,17 @@ def boxes(augment: Augment, params: Params, view: int, sizes: NDArray[np.int64],
         sizes: Height and width of each image, int64 [B, 2].
         side: Of the square view, in pixels.
     """
-    height, width = sizes[:, 0], sizes[:, 1]
     box = np.zeros((len(sizes), 8), np.int64)
     if augment.crop is None:
-        short = np.minimum(height, width)
+        short = sizes.min(axis=1)
         grid = side * sizes // short[:, None]  # [B, 2]
         box[:, [kernel.HEIGHT, kernel.WIDTH]] = sizes
         box[:, [kernel.GRID_Y, kernel.GRID_X]] = grid
         box[:, [kernel.FIRST_Y, kernel.FIRST_X]] = np.rint((grid - side) / 2)
         return box
-    area = params["area"][:, view] * (height * width)[:, None]  # [B, 10]
-    ratio = np.exp(params["log_ratio"][:, view])
-    w, h = np.rint(np.sqrt(area * ratio)), np.rint(np.sqrt(area / ratio))
-    fits = (w > 0) & (w <= width[:, None]) & (h > 0) & (h <= height[:, None])
-    first = fits.argmax(axis=1)[:, None]
-    w, h = np.take_along_axis(w, first, 1)[:, 0], np.take_along_axis(h, first, 1)[:, 0]
-    place = params["place"][:, view]
-    top, left = np.floor(place[:, 0] * (height - h + 1)), np.floor(place[:, 1] * (width - w + 1))
-    narrow, broad = width / height < augment.ratio[0], width / height > augment.ratio[1]
-    whole_w = np.where(broad, np.rint(height * augment.ratio[1]), width)
-    whole_h = np.where(narrow, np.rint(width / augment.ratio[0]), height)
-    found = fits.any(axis=1)
-    box[:, kernel.WIDTH] = np.where(found, w, whole_w)
-    box[:, kernel.HEIGHT] = np.where(found, h, whole_h)
-    box[:, kernel.TOP] = np.where(found, top, (height - whole_h) // 2)
-    box[:, kernel.LEFT] = np.where(found, left, (width - whole_w) // 2)
+    draws = (np.ascontiguousarray(params[name][:, view]) for name in ("area", "log_ratio", "place"))
+    found = np.empty((len(sizes), 4), np.int64)
+    crops(*draws, sizes, tuple(map(float, augment.ratio)), found)
+    box[:, [kernel.TOP, kernel.LEFT, kernel.HEIGHT, kernel.WIDTH]] = found
     box[:, [kernel.GRID_Y, kernel.GRID_X]] = side
     return box

@@ -50,8 +50,8 @@ def short(source: Any) -> str:
 
 
 def pairs(values: dict[str, Any]) -> list[list[str]]:
-    """[name, value] as the page shows them; what was left unset is left out."""
-    return [[str(k), v if isinstance(v, str) else json.dumps(v, default=str)] for k, v in values.items() if v is not None]
+    """[name, value] as the page shows them; what was left unset or empty is left out."""
+    return [[str(k), v if isinstance(v, str) else json.dumps(v, default=str)] for k, v in values.items() if v not in (None, {}, [], ())]
 
 
 def last_step(folder: RunFolder) -> float | None:

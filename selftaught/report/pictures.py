@@ -15,7 +15,7 @@ from selftaught.views.image import denormalise
 COUNT = 8
 """Samples in a row."""
 MOST_VIEWS = 6
-"""Views of one name that are shown; a method with more (multi-crop) says how many there were."""
+"""Views of one name that are shown."""
 Row = dict[str, Any]
 
 
@@ -30,7 +30,7 @@ def views(method: Method, source: Source) -> list[Row] | None:
         several = list(value) if isinstance(value, (list, tuple)) else [value]
         for i, tensor in enumerate(several[:MOST_VIEWS]):
             if isinstance(tensor, torch.Tensor) and tensor.ndim == 4 and len(tensor) == len(originals):
-                rows.append(row(f"{name} {i + 1}" if len(several) > 1 else name, tensor, method))
+                rows.append(row(f"{name.removesuffix('s')} {i + 1}" if len(several) > 1 else name, tensor, method))
     return rows if len(rows) > 1 else None
 
 

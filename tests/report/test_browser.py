@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from report import made
@@ -79,7 +79,8 @@ def test_the_table_says_who_won(opened: Browser) -> None:
     assert rows[0] == ["Linear probe", "90.3", "87.6", "84.6", "+2.7"]
     assert rows[1] == ["Nearest neighbours", "80.0", "81.5", "79.0", "−1.5"]
     assert rows[2] == ["10 labels a class", "70.0±2.0", "65.0±2.0", "60.0±2.0", "+5.0"]
-    assert "90.3% right, 2.7 points more than the same encoder untrained" in opened.run("return document.getElementById('verdict').innerText")
+    verdict = opened.run("return document.getElementById('verdict').innerText")
+    assert "90.3% right, 2.7 points more than the same encoder untrained" in verdict
 
 
 def test_hostile_names_are_text(opened: Browser) -> None:
@@ -157,12 +158,13 @@ def test_names_for_those_who_cannot_see(opened: Browser) -> None:
     assert opened.run(nameless) == 0
     levels = opened.run("return [...document.querySelectorAll('h1, h2, h3')].map((h) => Number(h.tagName[1]))")
     assert levels.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b - a <= 1 for a, b in pairwise(levels))
 
 
 def test_a_bare_run_names_the_commands(session: Browser, tmp_path: Path) -> None:
     session.open(report.write(made.bare(tmp_path / "run")))
-    absent: list[Any] = session.run("return [...document.querySelectorAll('.absent')].map((s) => s.id + ': ' + s.querySelector('.missing').innerText)")
+    said = "[...document.querySelectorAll('.absent')].map((s) => s.id + ': ' + s.querySelector('.missing').innerText)"
+    absent: list[str] = session.run(f"return {said}")
     assert [text.partition(":")[0] for text in absent] == ["result", "map", "learning", "saw"]
     for text, verb in zip(absent, ("probe", "report", "resume", "report"), strict=True):
         assert f"selftaught {verb} " in text

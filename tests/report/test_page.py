@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from html.parser import HTMLParser
@@ -21,6 +22,12 @@ def data_of(page: Path) -> dict[str, Any]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(), re.DOTALL)
     assert found is not None
     return json.loads(found[1])
+
+
+@pytest.fixture(autouse=True)
+def without_tsne(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra [map] is not installed; the browser's page has both layouts."""
+    monkeypatch.setattr("selftaught.report.scatter.has_tsne", lambda: False)
 
 
 class Tags(HTMLParser):
@@ -45,10 +52,11 @@ def test_a_full_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
     assert {a["href"][0] for tag, a in tags.found if tag == "a" and a["href"]} == {"#"}
     assert [tag for tag, _ in tags.found].count("script") == 3
     data = data_of(page)
+    assert list(data["map"]["layouts"]) == ["PCA"]
     assert data["map"]["n"] == 60
     assert data["map"]["of"] == 150
     assert data["map"]["classes"] == list(made.Stripes.classes)
-    assert [r["name"] for r in data["views"]] == ["original", "views 1", "views 2", "key"]
+    assert [r["name"] for r in data["views"]] == ["original", "view 1", "view 2", "key"]
     assert [r["name"] for r in data["shows"]] == ["mirrored"]
     assert {len(r["images"]) for r in [*data["views"], *data["shows"]]} == {8}
     assert data["skipped"] == {"count": 3, "first": [["a.jpg", "cut short"]] * 3}
@@ -58,8 +66,6 @@ def test_a_full_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
 
 
 def test_map_holds_the_true_neighbours_and_labels(tmp_path: Path) -> None:
-    import base64
-
     source, network = made.Stripes(), made.encoder()
     network.train()
     page = report.write(made.full(tmp_path / "run"), encoder=network, source_test=source)

@@ -305,7 +305,7 @@ class Scatter {
       el("div", { class: "chosen" }, this.thumb(i, 84), el("div", {}, el("p", { class: "name" }, this.labelled ? this.name(own) : "Sample " + this.index[i]),
         el("p", { class: "note" }, "sample " + this.index[i]))),
       el("h3", {}, "Nearest neighbours"),
-      el("p", { class: "note" }, `By cosine, in all ${this.dim} dimensions` + (own >= 0 ? `: ${same} of ${around.length} share its class.` : ".")),
+      el("p", { class: "note" }, `By cosine, in all ${whole(this.dim)} dimensions` + (own >= 0 ? `: ${same} of ${around.length} share its class.` : ".")),
       el("ol", { class: "near" }, ...buttons));
   }
 }

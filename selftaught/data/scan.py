@@ -48,12 +48,14 @@ def scan(items: Items, limit: int | None, progress: Progress) -> Scan:
         for start in range(0, len(items), TOGETHER):
             block = range(start, min(start + TOGETHER, len(items)))
             for position, result in zip(block, memory.look_at(block), strict=True):
+                if len(kept) == limit:
+                    break
                 if isinstance(result, str):
                     skipped.append({"path": items.name(position), "reason": result})
-                elif limit is None or len(kept) < limit:
+                else:
                     kept.append((position, result))
             progress(block.stop, len(items))
-            if limit is not None and len(kept) >= limit:
+            if len(kept) == limit:
                 break
     finally:
         memory.save()

@@ -99,6 +99,19 @@ def test_labels_come_from_first_level_folders(tmp_path):
     assert source.fetch(np.array([3, 0]))["label"].tolist() == [2, 0]
 
 
+def test_a_picture_keeps_its_own_path_when_links_lead_to_it(tmp_path):
+    picture(tmp_path / "b/1.png", noise(8, 8, seed=1))
+    for i, name in enumerate(("a", "z")):
+        picture(tmp_path / f"{name}/1.png", noise(8, 8, seed=2 + i))
+        (tmp_path / name / "link").symlink_to("../b")
+    source = open_source(tmp_path, "all")
+    assert [source.classes[i] for i in source.labels] == ["a", "b", "z"]
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    picture(elsewhere / "1.png", noise(8, 8, seed=5))
+    (tmp_path / "link").symlink_to(elsewhere)  # what lies outside is read through its link
+    assert open_source(tmp_path, "all").classes == ("a", "b", "link", "z")
+
+
 @pytest.mark.parametrize("names", [["1", "a/2"], ["a/1", "a/2"]])
 def test_no_labels_when_folders_do_not_tell(tmp_path, names):
     for i, name in enumerate(names):
@@ -156,9 +169,19 @@ def test_size_packs_the_central_square(tmp_path):
     assert (images[2, 1:-1, 1:-1] == 200).all()
 
 
+def test_size_keeps_what_a_full_decode_would_show(tmp_path):
+    pixels = np.asarray(Image.fromarray(noise(60, 80)).resize((1280, 960)))
+    picture(tmp_path / "photo.jpg", pixels, "JPEG")
+    found = open_source(tmp_path, "all", size=40).fetch(np.array([0]))["image"][0]
+    with Image.open(tmp_path / "photo.jpg") as image:
+        expected = image.resize((46, 46), Image.Resampling.BILINEAR, box=(160, 0, 1120, 960))
+    assert np.abs(found.astype(int) - np.asarray(expected).astype(int)).mean() < 4  # levels of 255
+
+
 def test_limit_reads_only_what_it_needs(tmp_path, monkeypatch):
     (tmp_path / "f").mkdir()
     (tmp_path / "f/000.png").write_bytes(b"broken")
+    (tmp_path / "f/0200b.png").write_bytes(b"broken, but behind the limit")
     for i in range(1, 1500):
         (tmp_path / f"f/{i:04}.png").write_bytes(encoded(np.full((2, 2, 3), i % 251, np.uint8), "PNG"))
     from selftaught.data import scan
@@ -169,6 +192,7 @@ def test_limit_reads_only_what_it_needs(tmp_path, monkeypatch):
     source = open_source(tmp_path / "f", "all", limit=100)
     assert len(source) == 100
     assert len(looked) <= 2 * scan.TOGETHER
+    assert [one["path"] for one in source.skipped] == ["000.png"]
     assert source.fetch(np.array([99]))["image"][0, 0, 0, 0] == 100
 
 

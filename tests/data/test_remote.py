@@ -292,6 +292,13 @@ def test_the_catalog_lists_without_fetching(programs, served):
     assert served[1] == []
 
 
+def test_what_to_say_before_fetching(small, served, programs, own_cache):
+    assert catalog.fetching("fashion-mnist") == f"fetching fashion-mnist, once, into {own_cache}"
+    open_source("fashion-mnist")
+    for known in ("fashion-mnist", "digits", "some/folder", None):
+        assert catalog.fetching(known) is None
+
+
 def test_describe(small, served, programs):
     told = catalog.describe("fashion-mnist")
     assert told["train"]["samples"] == 30

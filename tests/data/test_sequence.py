@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hostile_folder import encoded, noise
@@ -104,6 +107,43 @@ def test_what_holds_no_images(data, match):
 def test_a_mixture_of_channels_is_refused():
     with pytest.raises(UserError, match="3, 4 channels: give one number of channels"):
         open_source([noise(8, 8, 3), noise(8, 9, 4)], "all")
+
+
+def test_equal_bytes_of_different_shapes_are_no_duplicates():
+    source = open_source([np.zeros((4, 6, 1), np.uint8), np.zeros((6, 4, 1), np.uint8), np.zeros((4, 6, 1), np.uint8)], "all")
+    first, second, third = (row.tobytes() for row in source.digests)
+    assert first == third != second
+
+
+def test_a_sequence_is_asked_by_one_thread_at_a_time():
+    class Alone(Lazy):
+        inside = 0
+
+        def __getitem__(self, i: int):
+            self.inside += 1
+            assert self.inside == 1
+            time.sleep(0.01)
+            self.inside -= 1
+            return noise(100, 100 + i, seed=i)  # of several sizes: never packed
+
+    source = open_source(Alone(), "all")
+    assert len(source) == 6
+    with ThreadPoolExecutor(4) as threads:
+        assert len(list(threads.map(source.fetch, [np.arange(6)] * 4))) == 4
+
+
+@pytest.mark.timeout(60)
+def test_a_sequence_that_fetches_from_a_source():
+    inner = open_source(MIXED, "all")
+
+    class Outer:
+        def __len__(self) -> int:
+            return 20
+
+        def __getitem__(self, i: int):
+            return inner.fetch(np.arange(6))["image"][i % 6]
+
+    assert len(open_source(Outer(), "all").fetch(np.arange(20))["image"]) == 20
 
 
 def test_an_element_that_raises():

@@ -52,6 +52,13 @@ def test_groups_stay_together():
     assert not set(train.groups.tolist()) & set(test.groups.tolist())
 
 
+def test_the_split_of_groups_forgets_the_order():
+    def held(order: list[int]) -> set[int]:
+        return set(values_of(split(source_of(order, [value // 10 for value in order]), "test")))
+
+    assert held(list(range(100))) == held(list(range(99, -1, -1)))
+
+
 @pytest.mark.parametrize("values", [[5], [5, 5, 5]])
 def test_too_few_to_split(values):
     with pytest.raises(UserError, match="cannot be split"):

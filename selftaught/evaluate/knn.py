@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
+from selftaught.evaluate.threads import pool
 
 BLOCK = 64 << 20
-"""Similarities (float32) that are held at a time."""
+"""Bytes of similarities (float32) that each thread holds at a time."""
 
 
 def neighbours(size: int, classes: int, k: int | None = None) -> int:
@@ -65,15 +66,16 @@ class Neighbours:
         Ties go to the smallest class.
         """
         rows = max(1, BLOCK // (4 * len(self.memory)))
-        found = []
-        for start in range(0, len(x), rows):
+
+        def part(start: int) -> Tensor:
             query = unit(x[start : start + rows], self.device)  # [B, D]
             similarity = query @ self.memory.T  # [B, N]
             if exclude_self:
-                own = torch.arange(start, start + len(query), device=self.device)
-                similarity[torch.arange(len(query), device=self.device), own] = -torch.inf
-            found.append(self._vote(similarity).cpu())
-        return torch.cat(found).numpy()
+                similarity.diagonal(start).fill_(-torch.inf)
+            return self._vote(similarity).cpu()
+
+        with pool() as threads:
+            return torch.cat(list(threads.map(part, range(0, len(x), rows)))).numpy()
 
     def _vote(self, similarity: Tensor) -> Tensor:
         nearest, index = similarity.topk(self.k, dim=1)  # [B, k], the most similar first

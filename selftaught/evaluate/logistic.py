@@ -12,7 +12,9 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
-ROWS = 2048
+from selftaught.evaluate.threads import Pool, pool
+
+ROWS = 512
 """Samples whose logits and gradient are computed while they are in the processor's cache: each is read once an iteration."""
 WIDEST = 4096
 """Features up to which the Gram matrix preconditions the weights; beyond, it costs more than it saves."""
@@ -61,7 +63,8 @@ def solve(
     """Minimise (1/N) sum_i CE(x_i W' + b, y_i) + l2/(2N) ||W||^2 over W [K, D] and b [K].
 
     The same objective as scikit-learn's `LogisticRegression(C=1/l2)`. The optimiser moves V in W = V L^-1, where
-    L L' = x'x / (N K) + l2/N is the Hessian at zero weights: without, correlated features take several times the iterations.
+    L L' = c x'x / N + l2/N stands for the Hessian, c being the mean of p (1 - p) over the samples' class probabilities at the start.
+    Without it, correlated features take several times the iterations.
 
     Args:
         x: Features [N, D], float32 or float64: the precision of the result.
@@ -73,12 +76,13 @@ def solve(
         tolerance: Largest derivative with respect to V (and b) at which to stop.
         iterations: At most.
     """
-    objective = _Objective(x, y, classes, l2, moments)
-    begin = np.zeros(classes * (x.shape[1] + 1)) if start is None else objective.inside(start.weight, start.bias)
     options = {"maxiter": iterations, "gtol": tolerance, "ftol": 0.0, "maxcor": 20, "maxfun": 2 * iterations}
-    found = minimize(objective, begin, jac=True, method="L-BFGS-B", options=options)
-    loss, _ = objective(found.x)
-    weight, bias = objective.outside(found.x)
+    with pool() as threads:
+        objective = _Objective(x, y, classes, l2, moments, start, threads)
+        begin = np.zeros(classes * (x.shape[1] + 1)) if start is None else objective.inside(start.weight, start.bias)
+        found = minimize(objective, begin, jac=True, method="L-BFGS-B", options=options)
+        loss, _ = objective(found.x)
+        weight, bias = objective.outside(found.x)
     met = float(np.abs(found.jac).max()) <= tolerance
     return Solution(weight, bias, loss, int(found.nit), objective.gradient, met)
 
@@ -87,13 +91,16 @@ def solve(
 class _Objective:
     """The loss and its gradient as scipy wants them: float64 vectors [K * (D + 1)], the bias last in each class's row."""
 
-    def __init__(self, x: Tensor, y: Tensor, classes: int, l2: float, moments: Tensor | None) -> None:
-        self.x, self.y, self.classes, self.l2 = x, y, classes, l2
+    def __init__(
+        self, x: Tensor, y: Tensor, classes: int, l2: float, moments: Tensor | None, start: Solution | None, threads: Pool
+    ) -> None:
+        self.x, self.y, self.classes, self.l2, self.threads = x, y, classes, l2, threads
+        self.rows = ROWS if x.device.type == "cpu" else 1 << 16
         self.padded = -(-classes // LANES) * LANES
         self.gradient = float("inf")
         self.root: Tensor | None = None
         if moments is not None:
-            hessian = moments.to(torch.float64) / classes
+            hessian = moments.to(torch.float64) * _spread(x, classes, start)
             hessian.diagonal().add_(l2 / len(x) + 1e-6 * float(hessian.diagonal().mean()) + 1e-12)
             self.root = torch.linalg.cholesky(hessian).to(x.dtype)  # L
 
@@ -121,18 +128,30 @@ class _Objective:
         return loss / n + 0.5 * self.l2 / n * float(weight.double().square().sum()), _joined(by_weight, by_bias)
 
     def _sums(self, weight: Tensor, bias: Tensor) -> tuple[float, Tensor, Tensor]:
-        """The summed cross-entropy, and its derivatives by weight and bias."""
+        """The summed cross-entropy, and its derivatives by weight and bias; the parts are added in order, whatever thread they ran on."""
+
+        def part(begin: int) -> tuple[Tensor, Tensor, Tensor]:
+            x, y = self.x[begin : begin + self.rows], self.y[begin : begin + self.rows, None]
+            log_p = F.log_softmax(F.linear(x, weight, bias), dim=1)  # [B, padded]; padding has probability 0
+            loss = -log_p.gather(1, y).sum(dtype=torch.float64)
+            error = log_p.exp_().scatter_add_(1, y, torch.full_like(y, -1, dtype=log_p.dtype))  # p - onehot
+            return loss, error.T @ x, error.sum(0, dtype=torch.float64)
+
+        loss = torch.zeros((), dtype=torch.float64, device=weight.device)
         by_weight = torch.zeros_like(weight)
         by_bias = torch.zeros_like(bias, dtype=torch.float64)
-        loss = torch.zeros((), dtype=torch.float64, device=weight.device)
-        for begin in range(0, len(self.x), ROWS):
-            x, y = self.x[begin : begin + ROWS], self.y[begin : begin + ROWS, None]
-            log_p = F.log_softmax(F.linear(x, weight, bias), dim=1)  # [B, padded]; padding has probability 0
-            loss -= log_p.gather(1, y).sum(dtype=torch.float64)
-            error = log_p.exp_().scatter_add_(1, y, torch.full_like(y, -1, dtype=log_p.dtype))  # p - onehot
-            by_weight.addmm_(error.T, x)
-            by_bias += error.sum(0, dtype=torch.float64)
+        for terms in self.threads.map(part, range(0, len(self.x), self.rows)):
+            for total, term in zip((loss, by_weight, by_bias), terms, strict=True):
+                total += term
         return float(loss), by_weight, by_bias
+
+
+def _spread(x: Tensor, classes: int, start: Solution | None) -> float:
+    """Mean of p (1 - p) over classes and over up to 2,048 samples."""
+    if start is None:
+        return (1 - 1 / classes) / classes
+    p = F.softmax(F.linear(x[:: max(1, len(x) // 2048)], start.weight, start.bias), dim=1)
+    return max(float((p * (1 - p)).mean()), 1e-4 / classes)
 
 
 def _joined(weight: Tensor, bias: Tensor) -> NDArray[np.float64]:

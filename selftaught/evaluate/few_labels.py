@@ -1,0 +1,125 @@
+"""Label efficiency: accuracy against the number of labels, on nested, class-balanced subsets that are the same for all methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.errors import UserError
+from selftaught.evaluate.knn import percent
+from selftaught.evaluate.linear import Standard, fit_linear
+from selftaught.evaluate.splits import Labels, balanced_order
+
+BUDGETS: tuple[int | str, ...] = (10, 100, "1%", "10%")
+"""Labels a class, or a part of all labels."""
+DRAWS = 3
+
+
+@final
+@dataclass(frozen=True)
+class FewLabels:
+    """What linear probes that saw few labels say of the test samples.
+
+    Attributes:
+        labels: How many each saw.
+        predictions: int64 [draws, M].
+        l2: The L2 weight that each chose by its own labels.
+    """
+
+    labels: int
+    predictions: NDArray[np.int64]
+    l2: tuple[float, ...]
+
+    def score(self, test_y: Labels) -> dict[str, Any]:
+        """Mean and spread (standard deviation over draws, with n - 1) of the accuracies, in percent."""
+        accuracies = [percent(p, test_y) for p in self.predictions]
+        spread = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
+        return {"mean": float(np.mean(accuracies)), "spread": spread, "draws": len(accuracies), "labels": self.labels}
+
+
+def subset(y: Labels, budget: int | str, seed: int) -> NDArray[np.int64]:
+    """The positions of the labels of one draw: a prefix of one order per seed, so that smaller budgets are inside larger ones.
+
+    A class that has fewer samples than asked for gives all it has.
+    """
+    order = balanced_order(y, seed)
+    if isinstance(budget, int):
+        if budget < 1:
+            raise UserError(f"a budget of labels must be at least 1 a class, not {budget}")
+        sizes = np.bincount(y)
+        return np.sort(order[: int(np.minimum(sizes, budget).sum())])
+    return np.sort(order[: max(len(np.unique(y)), round(_part(budget) * len(y)))])
+
+
+def _part(budget: str) -> float:
+    try:
+        part = float(budget.removesuffix("%")) / 100
+    except ValueError:
+        part = -1.0
+    if not budget.endswith("%") or not 0 < part <= 1:
+        raise UserError(f"a budget of labels is a number of labels a class, or a part such as '1%', not '{budget}'")
+    return part
+
+
+def few_labels(
+    train_x: NDArray[Any],
+    train_y: Labels,
+    test_x: NDArray[Any],
+    *,
+    budgets: Sequence[int | str] = BUDGETS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    groups: NDArray[np.int64] | None = None,
+) -> dict[str, FewLabels]:
+    """Linear probes on few labels, by budget; they see neither other labels nor the test labels.
+
+    Features are standardised by all training samples, which takes no labels. A budget that covers all labels has one draw.
+
+    Args:
+        train_x: [N, D].
+        train_y: int64 [N].
+        test_x: [M, D].
+        budgets: Labels a class (int), or a part of all labels ("1%").
+        draws: Subsets of each size.
+        seed: Draw i is that of seed + i.
+        groups: int64 [N]; samples of one group stay on one side when the L2 weight is chosen.
+
+    Raises:
+        UserError: A budget or a number of draws that means nothing, or fewer than two classes.
+    """
+    if draws < 1:
+        raise UserError(f"draws must be at least 1, not {draws}")
+    standard = Standard(train_x)
+    found = {}
+    for budget in budgets:
+        chosen, predictions = [], []
+        for draw in range(draws):
+            index = subset(train_y, budget, seed + draw)
+            mine = groups[index] if groups is not None else None
+            fitted = fit_linear(train_x[index], train_y[index], seed + draw, groups=mine, standard=standard)
+            chosen.append(fitted.l2)
+            predictions.append(fitted.predict(test_x))
+            if len(index) == len(train_y):
+                break
+        found[str(budget)] = FewLabels(len(index), np.stack(predictions), tuple(chosen))
+    return found
+
+
+def label_efficiency(
+    train_x: NDArray[Any],
+    train_y: Labels,
+    test_x: NDArray[Any],
+    test_y: Labels,
+    *,
+    budgets: Sequence[int | str] = BUDGETS,
+    draws: int = DRAWS,
+    seed: int = 0,
+    groups: NDArray[np.int64] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """{budget: {"mean", "spread", "draws", "labels"}}, in percent. See `few_labels` for the arguments and errors."""
+    probes = few_labels(train_x, train_y, test_x, budgets=budgets, draws=draws, seed=seed, groups=groups)
+    return {budget: probe.score(test_y) for budget, probe in probes.items()}

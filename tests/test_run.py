@@ -39,7 +39,7 @@ def test_a_run_opens_as_it_was_created(run: RunFolder) -> None:
 
 
 def test_a_folder_with_something_in_it_is_refused(run: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="exists already: continue it with 'selftaught resume"):
+    with pytest.raises(UserError, match=r"exists already: continue it with 'selftaught resume"):
         RunFolder.create(run.path, {})
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("years of work")
@@ -52,7 +52,9 @@ def test_a_folder_with_something_in_it_is_refused(run: RunFolder, tmp_path: Path
     RunFolder.create(tmp_path / "empty", {})
 
 
-@pytest.mark.parametrize(("text", "words"), [("a: [", "not readable YAML"), ("- 1", "does not hold a configuration"), (None, "not a run folder")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("a: [", "not readable YAML"), ("- 1", "does not hold a configuration"), (None, "not a run folder")]
+)
 def test_a_folder_that_is_no_run_is_one_sentence(text: str | None, words: str, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "config.yaml").write_text(text)
@@ -78,7 +80,10 @@ def test_another_process_may_not_write_a_run(run: RunFolder) -> None:
 
 
 def test_a_lock_goes_with_its_process(run: RunFolder) -> None:
-    hold = "import sys,time; from selftaught.run import RunFolder\nwith RunFolder.open(sys.argv[1]).lock(): print('held', flush=True); time.sleep(60)"
+    hold = (
+        "import sys,time; from selftaught.run import RunFolder\n"
+        "with RunFolder.open(sys.argv[1]).lock(): print('held', flush=True); time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", hold, str(run.path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "held\n"
         with pytest.raises(UserError, match=f"pid {process.pid}"), run.lock():
@@ -119,7 +124,10 @@ def test_summary_parts_are_kept(run: RunFolder) -> None:
         _ = run.summary
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers(-(2**53), 2**53) | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+LEAVES = st.none() | st.booleans() | st.floats() | st.integers(-(2**53), 2**53) | st.text()
+
+
+@given(st.recursive(LEAVES, lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_json_is_strict_and_floats_survive_exactly(value: Any) -> None:
     def expected(v: Any) -> Any:
         if isinstance(v, float):
@@ -128,7 +136,7 @@ def test_json_is_strict_and_floats_survive_exactly(value: Any) -> None:
             return {k: expected(x) for k, x in v.items()}
         return [expected(x) for x in v] if isinstance(v, list) else v
 
-    assert json.loads(to_json(value), parse_constant=lambda c: pytest.fail(c)) == expected(value)
+    assert json.loads(to_json(value), parse_constant=pytest.fail) == expected(value)
 
 
 def test_checkpoints_come_back_whole(run: RunFolder) -> None:
@@ -169,7 +177,7 @@ def test_a_cut_or_flipped_byte_anywhere_falls_back(name: str, run: RunFolder) ->
 def test_when_all_are_damaged_it_is_said(run: RunFolder) -> None:
     checkpoint.write(run, 1, FILES, 1.0, keep=1)
     (run.path / "checkpoints" / "step-00000001" / "state.json").write_bytes(b"")
-    with pytest.raises(UserError, match="every checkpoint .* is damaged .*state.json does not match its SHA-256.*start a new run"):
+    with pytest.raises(UserError, match=r"every checkpoint .* is damaged .*state.json does not match its SHA-256.*start a new run"):
         checkpoint.load(run)
 
 
@@ -191,7 +199,8 @@ def test_a_full_disk_leaves_the_previous_checkpoint(good_calls: int, run: RunFol
         if good_calls >= 6:  # three files, a manifest, two folders
             checkpoint.write(run, 2, FILES, 1.0, keep=1)
         else:
-            with pytest.raises(UserError, match="cannot save the checkpoint of step 2 .*No space left.*last good checkpoint is step-00000001"):
+            words = r"cannot save the checkpoint of step 2 .*No space left.*last good checkpoint is step-00000001"
+            with pytest.raises(UserError, match=words):
                 checkpoint.write(run, 2, FILES, 1.0, keep=1)
     found = checkpoint.load(run)
     assert found is not None and found.files == FILES and found.step in (1, 2)

@@ -178,16 +178,16 @@ def _blur(planes: Floats, n: int, sigma: float) -> Floats:
         total += kernel[t] * (1 if t == 0 else 2)
     for t in range(radius + 1):
         kernel[t] /= total
-    last = margin + n - 1
+    first, last = np.uint64(margin), np.uint64(margin + n - 1)
     half, blurred = np.empty(n * wide, np.float32), np.empty((channels, n * wide), np.float32)
     for c in range(channels):
         for y in range(margin, margin + n):
-            for t in range(1, radius + 1):
-                planes[c, y, margin - t] = planes[c, y, margin + t]
+            for t in range(np.uint64(1), np.uint64(radius + 1)):
+                planes[c, y, first - t] = planes[c, y, first + t]
                 planes[c, y, last + t] = planes[c, y, last - t]
-        for t in range(1, radius + 1):
+        for t in range(np.uint64(1), np.uint64(radius + 1)):
             for x in range(wide):
-                planes[c, margin - t, x] = planes[c, margin + t, x]
+                planes[c, first - t, x] = planes[c, first + t, x]
                 planes[c, last + t, x] = planes[c, last - t, x]
         _spread(planes[c].reshape(wide * wide), margin * wide, wide, kernel, half)
         _spread(half, margin, 1, kernel, blurred[c, : n * wide - 2 * margin])

@@ -86,13 +86,17 @@ def along_x(pixels: Bytes, base: int, stride: int, width: int, start: Ints, weig
     """
     height, channels, n = rows.shape
     words = np.empty(width * channels, np.uint32)
+    place = np.empty(n, np.uint64)  # unsigned, so that no index can be from the end: that test would keep loops scalar
+    for x in range(n):
+        place[x] = start[x] * channels
     found = np.empty((count, channels, n), np.uint32)
     for top in range(0, height, 4):
         _join(pixels, base + top * stride, stride, height - 1 - top, words)
         for k in range(count):
             for c in range(channels):
+                offset = np.uint64(k * channels + c)
                 for x in range(n):
-                    found[k, c, x] = words[np.uint64((start[x] + k) * channels + c)]
+                    found[k, c, x] = words[place[x] + offset]
         for y in range(top, min(top + 4, height)):
             shift = np.uint32(8 * (y - top))
             for c in range(channels):
@@ -112,7 +116,7 @@ def along_x(pixels: Bytes, base: int, stride: int, width: int, start: Ints, weig
 def along_y(rows: Floats, start: Ints, weight: Floats, count: int, margin: int, planes: Floats) -> None:
     """Then along y: rows [height, C, S] into planes [C, S + 2 margin, S + 2 margin], whose margins are left as they are."""
     n = start.size
-    left = np.uint64(margin)  # unsigned, so that no index can be from the end: that test would keep the loops scalar
+    left = np.uint64(margin)  # unsigned for the same reason
     for c in range(planes.shape[0]):
         for y in range(n):
             first, w = start[y], weight[0, y]

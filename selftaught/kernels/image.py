@@ -190,7 +190,7 @@ def _blur(planes: Floats, n: int, sigma: float) -> Floats:
                 planes[c, first - t, x] = planes[c, first + t, x]
                 planes[c, last + t, x] = planes[c, last - t, x]
         _spread(planes[c].reshape(wide * wide), margin * wide, wide, kernel, half)
-        _spread(half, margin, 1, kernel, blurred[c, : n * wide - 2 * margin])
+        _spread(half, margin, np.int64(1), kernel, blurred[c, : n * wide - 2 * margin])
     return blurred.reshape(channels, n, wide)
 
 

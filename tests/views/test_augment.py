@@ -86,10 +86,11 @@ def test_every_place_of_a_crop_is_as_likely():
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"crop": (0.0, 1.0)}, "crop"), ({"crop": (0.5, 0.2)}, "crop"), ({"crop": (0.5, 1.2)}, "crop"), ({"flip": 1.5}, "flip"),
-        ({"ratio": (0.0, 1.0)}, "ratio"), ({"jitter": (0.4, 0.4, 0.4, 0.6)}, "jitter"), ({"jitter": (0.4, 0.4, -0.1, 0.1)}, "jitter"),
-        ({"jitter_p": -0.1}, "jitter_p"), ({"grey": 2.0}, "grey"), ({"blur": float("nan")}, "blur"), ({"blur_sigma": (0.0, 1.0)}, "blur_sigma"),
-        ({"solarise": -1.0}, "solarise"), ({"turns": ()}, "turns"), ({"turns": (0, 4)}, "turns"), ({"size": 0}, "size"), ({"draw": -1}, "draw"),
+        ({"crop": (0.0, 1.0)}, "crop"), ({"crop": (0.5, 0.2)}, "crop"), ({"crop": (0.5, 1.2)}, "crop"),
+        ({"ratio": (0.0, 1.0)}, "ratio"), ({"flip": 1.5}, "flip"), ({"jitter": (0.4, 0.4, 0.4, 0.6)}, "jitter"),
+        ({"jitter": (0.4, 0.4, -0.1, 0.1)}, "jitter"), ({"jitter_p": -0.1}, "jitter_p"), ({"grey": 2.0}, "grey"),
+        ({"blur": float("nan")}, "blur"), ({"blur_sigma": (0.0, 1.0)}, "blur_sigma"), ({"solarise": -1.0}, "solarise"),
+        ({"turns": ()}, "turns"), ({"turns": (0, 4)}, "turns"), ({"size": 0}, "size"), ({"draw": -1}, "draw"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_named(wrong, says):

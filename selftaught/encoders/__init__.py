@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selftaught.errors import UserError, unknown
+from selftaught.errors import unknown
 from selftaught.parts.signature import Argument, Declared, classes, constants
 
 if TYPE_CHECKING:
@@ -87,4 +87,4 @@ def _find(name: str) -> tuple[str, Declared, dict[str, Any]]:
     return _catalogue()[name]
 
 
-__all__ = ["UserError", "arguments", "build", "load", "load_weights", "names", "save"]
+__all__ = ["arguments", "build", "load", "load_weights", "names", "save"]

@@ -60,8 +60,10 @@ def place(browser: Browser, i: int) -> tuple[float, float]:
 
 
 def apart(browser: Browser) -> int:
-    """A sample with no other within reach of the pointer."""
-    script = "for (let i = 0; i < scatter.n; i++) { const [x, y] = scatter.screen(i); if (scatter.find(x, y) === i) return i }"
+    """A sample that is not chosen yet and that no other covers."""
+    script = """
+    for (let i = 0; i < scatter.n; i++)
+      if (i !== scatter.chosen && scatter.find(...scatter.screen(i)) === i) return i"""
     return int(browser.run(script))
 
 

@@ -56,7 +56,7 @@ class Scatter {
     this.labelled = this.labels.some((l) => l >= 0);
     const what = this.held_out ? "held-out samples" : "training samples";
     document.getElementById("map-what").textContent = what;
-    document.getElementById("map-lede").textContent = `${whole(this.n)} of ${whole(this.of)} ${what}, placed by their ${whole(this.dim)} features`
+    document.getElementById("map-lede").textContent = `${this.n < this.of ? whole(this.n) + " of " + whole(this.of) : "All " + whole(this.n)} ${what}, placed by their ${whole(this.dim)} features`
       + (this.labelled ? " and coloured by class; the encoder never saw a label for this picture." : ".")
       + " Lines lead to the nearest neighbours in all dimensions, which are often not the nearest in the picture.";
     const a = this.accuracy;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,10 @@ ENTRY = Entry(
     "fashion-mnist", "pictures of clothes, Fashion-MNIST", "60,000 + 10,000 grey 28x28", CLASSES, "MIT",
     "Debian package dataset-fashion-mnist, else github.com/zalandoresearch/fashion-mnist",
 )
-ADDRESS = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
+ADDRESSES = (  # the authors' own; the second has no https, so what it serves counts only by its SHA-256, as everywhere
+    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+)
 # SHA-256 of the unpacked files, so that both places are checked alike: Debian packs the same bytes anew.
 FILES = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -48,7 +52,7 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
 
 def _fetch(missing: list[str], progress: Progress) -> None:
     tried = []
-    for way in (_from_debian, _from_address):
+    for way in (_from_debian, *(partial(_from_address, address) for address in ADDRESSES)):
         try:
             return way(missing, progress)
         except remote.Unavailable as reason:
@@ -69,8 +73,8 @@ def _from_debian(missing: list[str], progress: Progress) -> None:
         progress(len(missing), len(missing))
 
 
-def _from_address(missing: list[str], progress: Progress) -> None:
+def _from_address(address: str, missing: list[str], progress: Progress) -> None:
     for done, name in enumerate(missing):
         progress(done, len(missing))
-        remote.download(f"{ADDRESS}{name}.gz", place() / name, FILES[name], unzip=True)
+        remote.download(f"{address}{name}.gz", place() / name, FILES[name], unzip=True)
     progress(len(missing), len(missing))

@@ -17,16 +17,15 @@ from selftaught.errors import UserError
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.logistic import Solution, gram, solve
 from selftaught.evaluate.splits import Labels, parts
+from selftaught.evaluate.threads import pool
 
-STRENGTHS = tuple(float(10 ** (e / 2)) for e in range(8, -7, -1))
-"""L2 weights that are tried, the strongest first: 10^4, 10^3.5, ... 10^-3. Scikit-learn's C is the inverse."""
+STRENGTHS = tuple(10.0**e for e in range(4, -4, -1))
+"""L2 weights that are tried, the strongest first. Scikit-learn's C is the inverse."""
 TUNED_ON = 10_000
 """Samples, at most, that each L2 weight is fitted on and, others, that it is chosen by."""
 FOLDS = 5
 CROSS_VALIDATED = 2_000
 """Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
-PATIENCE = 2
-"""The path stops when so many L2 weights in a row were worse than the best: the held-out loss has one valley."""
 ROUGH, FINE = 1e-3, 3e-4
 """Tolerances of `logistic.solve` while choosing, and for the probe itself."""
 ROWS = 8192
@@ -175,8 +174,9 @@ def fit_linear(
         data, basis = _row_space(data)
     target = torch.from_numpy(np.ascontiguousarray(y)).to(device)
     classes = int(y.max()) + 1
-    l2, start, moments = _choose(data, target, classes, seed, groups, strengths)
-    end = solve(data, target, classes, l2, moments=moments, start=start, tolerance=FINE)
+    with pool():
+        l2, start, moments = _choose(data, target, classes, seed, groups, strengths)
+        end = solve(data, target, classes, l2, moments=moments, start=start, tolerance=FINE)
     weight = end.weight if basis is None else end.weight @ basis
     return Linear(
         standard, weight.float(), end.bias.float(), l2, end.iterations, end.gradient, end.converged, time.perf_counter() - began
@@ -224,16 +224,24 @@ def _choose(
     folds = [_Fold(x, y, classes, *sides) for sides in _sides(y.cpu().numpy(), seed, groups)]
     if not folds:
         return float(np.median(strengths)), None, gram(x)
-    best, chosen, start, worse = float("inf"), strengths[0], None, 0
+    losses: list[float] = []
+    start: Solution | None = None
     for l2 in strengths:
-        loss = float(np.mean([fold.loss(l2) for fold in folds]))
-        if loss < best:
-            best, chosen, start, worse = loss, l2, folds[0].solution, 0
-        else:
-            worse += 1
-            if worse == PATIENCE:
-                break
-    return chosen, start, folds[0].moments
+        losses.append(float(np.mean([fold.loss(l2) for fold in folds])))
+        if losses[-1] > min(losses):
+            break  # the held-out loss has one valley, and weaker penalties only take longer
+        start = folds[0].solution
+    return _lowest(strengths, losses), start, folds[0].moments
+
+
+def _lowest(strengths: Sequence[float], losses: Sequence[float]) -> float:
+    """Where the parabola through the lowest loss and its two neighbours is lowest, on a logarithmic scale."""
+    best = int(np.argmin(losses))
+    if not 0 < best < len(losses) - 1:
+        return strengths[best]
+    x = np.log10(strengths[best - 1 : best + 2])
+    square, slope, _ = np.polyfit(x - x[1], losses[best - 1 : best + 2], 2)
+    return float(10 ** (x[1] - slope / (2 * square))) if square > 0 else strengths[best]
 
 
 def _sides(y: Labels, seed: int, groups: NDArray[np.int64] | None) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -19,6 +19,7 @@ from selftaught.evaluate.few_labels import BUDGETS, DRAWS, FewLabels, few_labels
 from selftaught.evaluate.knn import Neighbours, percent
 from selftaught.evaluate.linear import Linear, fit_linear
 from selftaught.evaluate.splits import Labels
+from selftaught.evaluate.threads import pool
 from selftaught.method import Encoder, Source
 
 SIDES = ("trained", "untrained", "raw")
@@ -139,13 +140,13 @@ def judge(
     groups: NDArray[np.int64] | None = None,
 ) -> Judged:
     """Everything that is fitted on one set of features; it is not given the test labels. Destroys `train_x` if it is float32."""
-    nearest = Neighbours(train_x, train_y, k, temperature)
-    knn_says, voters = nearest.predict(test_x), nearest.k
-    del nearest  # a copy of the features
-    few = few_labels(train_x, train_y, test_x, budgets=budgets, draws=draws, seed=seed, groups=groups)
-    width = train_x.shape[1]
-    linear = fit_linear(train_x, train_y, seed, groups=groups, in_place=train_x.dtype == np.float32)
-    return Judged(linear, linear.predict(test_x), voters, knn_says, few, width)
+    with pool():
+        nearest = Neighbours(train_x, train_y, k, temperature)
+        knn_says, voters = nearest.predict(test_x), nearest.k
+        del nearest  # a copy of the features
+        few = few_labels(train_x, train_y, test_x, budgets=budgets, draws=draws, seed=seed, groups=groups)
+        linear = fit_linear(train_x, train_y, seed, groups=groups, in_place=train_x.dtype == np.float32)
+        return Judged(linear, linear.predict(test_x), voters, knn_says, few, train_x.shape[1])
 
 
 def score(judged: dict[str, Judged], test_y: Labels, labels: int) -> dict[str, Any]:

@@ -212,8 +212,10 @@ def environment() -> dict[str, Any]:
     for package in packages:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
+    program = Path(sys.argv[0]).name
+    started = ["python", "-m", "selftaught"] if program == "__main__.py" else [program]
     return {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([*started, *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),

@@ -120,7 +120,7 @@ def test_summary_parts_are_kept(run: RunFolder) -> None:
     run.update_summary(probe={"knn": 80.0})
     assert run.summary == {"steps": 3, "probe": {"knn": 80.0}}
     (run.path / "summary.json").write_text("{")
-    with pytest.raises(UserError, match="summary.json cannot be read"):
+    with pytest.raises(UserError, match=r"summary.json cannot be read"):
         _ = run.summary
 
 

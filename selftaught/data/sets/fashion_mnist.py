@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -52,7 +53,8 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
 
 def _fetch(missing: list[str], progress: Progress) -> None:
     tried = []
-    for way in (_from_debian, *(partial(_from_address, address) for address in ADDRESSES)):
+    ways: list[Callable[[list[str], Progress], None]] = [_from_debian, *(partial(_from_address, one) for one in ADDRESSES)]
+    for way in ways:
         try:
             return way(missing, progress)
         except remote.Unavailable as reason:

@@ -40,10 +40,10 @@ class MoCo(Method):
     only the first step differs, where both copies are equal and following changes nothing.
 
     Defaults are the authors' CIFAR-10 demo (K 4096, momentum 0.99, temperature 0.1, linear head, jitter 0.4; its ResNet-18
-    normalises a batch of 512 in 8 groups, SGD 0.06 cosine, weight decay 5e-4). Version 1 on ImageNet: queue 65536, momentum
-    0.999, temperature 0.07, crop 0.2, hue 0.4. Version 2: the same with mlp, temperature 0.2, hue 0.1, blur 0.5. Departures:
-    the queue need not be a multiple of the batch; version 1 always jitters, here with probability 0.8; the recipe is AdamW for
-    a few minutes.
+    normalises a batch of 512 in 8 groups, SGD 0.06 cosine, weight decay 5e-4) with the crop of both papers. Version 1 on
+    ImageNet: queue 65536, momentum 0.999, temperature 0.07, hue 0.4. Version 2: the same with mlp, temperature 0.2, hue 0.1,
+    blur 0.5. Departures: the queue need not be a multiple of the batch; version 1 always jitters, here with probability 0.8;
+    the recipe is AdamW for a few minutes.
 
     Args:
         dim: Width of queries and keys.

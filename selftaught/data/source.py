@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # the contract imports torch, which takes seconds and which listing or fetching data never needs
-    from selftaught.method import Source
-else:
-    Source = ABC
+from selftaught.source import Source
 
 Index = NDArray[np.int64]
 Pixels = NDArray[np.uint8]
@@ -20,7 +17,7 @@ Skipped = dict[str, str]
 
 
 class ImageSource(Source):
-    """Images as uint8, all with the same number of channels. Obeys `selftaught.method.Source`.
+    """Images as uint8, all with the same number of channels. Obeys `selftaught.source.Source`.
 
     Attributes:
         channels: C, the same for every image.

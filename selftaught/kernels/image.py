@@ -12,10 +12,9 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from selftaught.kernels.resize import along_x, along_y, most_taps, taps
+from selftaught.kernels.resize import resize
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE, NOTHING = 0, 1, 2, 3, -1
-TOP, LEFT, HEIGHT, WIDTH, GRID_Y, GRID_X, FIRST_Y, FIRST_X = range(8)
 RED, GREEN, BLUE = np.float32(0.2989), np.float32(0.587), np.float32(0.114)
 STRIP = 1024  # pixels that go through one operation after the other while they are in the first cache
 
@@ -162,14 +161,8 @@ def _margin(sigma: float, n: int) -> int:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _blur(planes: Floats, n: int, sigma: float) -> Floats:
-    """Gaussian blur, cut at 3 sigma, edges mirrored.
-
-    planes is [C, wide, wide] with a margin around n x n, for the mirror images; the result's rows are as long, [C, n, wide],
-    and begin with the picture's. So each direction is one run over a whole plane.
-    """
-    channels, wide, _ = planes.shape
-    margin = (wide - n) // 2
+def _gaussian(sigma: float, n: int, margin: int) -> tuple[Floats, int]:
+    """Half a Gaussian kernel, cut at 3 sigma and padded with zeros to [margin + 1], and where it is cut."""
     radius = min(math.ceil(3 * sigma), n - 1)
     kernel = np.zeros(margin + 1, np.float32)
     total = 0.0
@@ -178,38 +171,45 @@ def _blur(planes: Floats, n: int, sigma: float) -> Floats:
         total += kernel[t] * (1 if t == 0 else 2)
     for t in range(radius + 1):
         kernel[t] /= total
-    first, last = np.uint64(margin), np.uint64(margin + n - 1)
-    half, blurred = np.empty(n * wide, np.float32), np.empty((channels, n * wide), np.float32)
-    for c in range(channels):
-        for y in range(margin, margin + n):
-            for t in range(np.uint64(1), np.uint64(radius + 1)):
-                planes[c, y, first - t] = planes[c, y, first + t]
-                planes[c, y, last + t] = planes[c, y, last - t]
-        for t in range(np.uint64(1), np.uint64(radius + 1)):
-            for x in range(wide):
-                planes[c, first - t, x] = planes[c, first + t, x]
-                planes[c, last + t, x] = planes[c, last - t, x]
-        _spread(planes[c].reshape(wide * wide), margin * wide, wide, kernel, half)
-        _spread(half, margin, np.int64(1), kernel, blurred[c, : n * wide - 2 * margin])
-    return blurred.reshape(channels, n, wide)
+    return kernel, radius
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _finish(planes: Floats, solarise: bool, transposed: bool, scale: Floats, shift: Floats, out: Floats) -> None:
-    """Solarise, normalise and lay out as rows, or as columns when `transposed`: the first n pixels of n rows to out [C, n, n]."""
-    channels, n, _ = out.shape
-    for c in range(channels):
-        w, v = scale[c], shift[c]
-        for y in range(n):
-            if solarise:
-                for x in range(n):
-                    planes[c, y, x] = _ONE - planes[c, y, x] if planes[c, y, x] >= _HALF else planes[c, y, x]
-            if transposed:
-                for x in range(n):
-                    out[c, x, y] = planes[c, y, x] * w + v
-            else:
-                for x in range(n):
-                    out[c, y, x] = planes[c, y, x] * w + v
+def _blur(plane: Floats, kernel: Floats, radius: int, half: Floats, blurred: Floats) -> None:
+    """Gaussian blur, edges mirrored, of the middle of plane [wide, wide]; the margin around it takes the mirror images.
+
+    So each direction is one run over the whole plane. `half` and `blurred` are [n * wide]; the result's rows are as long as
+    the plane's and begin with the picture's.
+    """
+    wide, margin = plane.shape[0], kernel.size - 1
+    n = wide - 2 * margin
+    first, last = np.uint64(margin), np.uint64(margin + n - 1)
+    for y in range(margin, margin + n):
+        for t in range(np.uint64(1), np.uint64(radius + 1)):
+            plane[y, first - t] = plane[y, first + t]
+            plane[y, last + t] = plane[y, last - t]
+    for t in range(np.uint64(1), np.uint64(radius + 1)):
+        for x in range(wide):
+            plane[first - t, x] = plane[first + t, x]
+            plane[last + t, x] = plane[last - t, x]
+    _spread(plane.reshape(wide * wide), margin * wide, wide, kernel, half)
+    _spread(half, margin, np.int64(1), kernel, blurred[: n * wide - 2 * margin])
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _finish(plane: Floats, solarise: bool, transposed: bool, scale: np.float32, shift: np.float32, out: Floats) -> None:
+    """Solarise, normalise and lay out as rows, or as columns when `transposed`: the first n pixels of n rows to out [n, n]."""
+    n = out.shape[0]
+    for y in range(n):
+        if solarise:
+            for x in range(n):
+                plane[y, x] = _ONE - plane[y, x] if plane[y, x] >= _HALF else plane[y, x]
+        if transposed:
+            for x in range(n):
+                out[x, y] = plane[y, x] * scale + shift
+        else:
+            for x in range(n):
+                out[y, x] = plane[y, x] * scale + shift
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -219,23 +219,22 @@ def _view(
 ) -> None:  # fmt: skip
     """One view of one sample."""
     channels, n, _ = out.shape
-    height, width = box[HEIGHT], box[WIDTH]
-    # A quarter turn anticlockwise is a mirror image along x, then a transposition; two are both mirrors
-    mirror_x = flip != (turn in (1, 2))
-    mirror_y = turn in (2, 3)
-    start = np.empty((2, n), np.int64)
-    weight_y = np.empty((most_taps(height, box[GRID_Y]), n), np.float32)
-    weight_x = np.empty((most_taps(width, box[GRID_X]), n), np.float32)
-    count_y = taps(height, box[GRID_Y], box[FIRST_Y], mirror_y, 1 / 255, start[0], weight_y)
-    count_x = taps(width, box[GRID_X], box[FIRST_X], mirror_x, 1.0, start[1], weight_x)
-    rows = np.empty((height, channels, n), np.float32)
-    along_x(pixels, base + box[TOP] * stride + box[LEFT] * channels, stride, width, start[1], weight_x, count_x, rows)
     margin = _margin(sigma, n)
     wide = n + 2 * margin
     planes = np.zeros((channels, wide, wide), np.float32) if margin else np.empty((channels, n, n), np.float32)
-    along_y(rows, start[0], weight_y, count_y, margin, planes)
+    # A quarter turn anticlockwise is a mirror image along x, then a transposition; two are both mirrors
+    resize(pixels, base, stride, box, flip != (turn in (1, 2)), turn in (2, 3), margin, planes)
     _colours(planes, n, order, factor, grey, luma)
-    _finish(_blur(planes, n, sigma) if margin else planes, solarise, turn in (1, 3), scale, shift, out)
+    transposed = turn in (1, 3)
+    if margin:
+        kernel, radius = _gaussian(sigma, n, margin)
+        half, blurred = np.empty(n * wide, np.float32), np.empty((n, wide), np.float32)
+        for c in range(channels):
+            _blur(planes[c], kernel, radius, half, blurred.reshape(n * wide))
+            _finish(blurred, solarise, transposed, scale[c], shift[c], out[c])
+    else:
+        for c in range(channels):
+            _finish(planes[c], solarise, transposed, scale[c], shift[c], out[c])
 
 
 @njit(cache=True, nogil=True, parallel=True)
@@ -250,8 +249,8 @@ def views(
         first: Where each image begins in `pixels`, int64 [n]: these are the samples begin .. begin + n of the batch.
         width: Each image's width, int64 [B].
         begin: See `first`.
-        box: For each sample and view the crop and the grid it is resized to, int64 [B, V, 8], see `TOP` and its neighbours:
-            height x width pixels from (top, left) become GRID_Y x GRID_X pixels, of which S x S from (FIRST_Y, FIRST_X) are kept.
+        box: For each sample and view the crop and the grid it is resized to, int64 [B, V, 8], see
+            `resize.TOP` and its neighbours.
         flip: Mirror left to right, bool [B, V].
         turn: Quarter turns anticlockwise, after the flip, int64 [B, V].
         order: The jitter's operations, first to last, or `NOTHING`, int64 [B, V, 4].

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.kernels import image as kernel
+from selftaught.kernels import resize as layout
 from selftaught.kernels.crop import crops
 from selftaught.kernels.random import uniforms
 from selftaught.method import Index, Params
@@ -135,13 +136,13 @@ def boxes(augment: Augment, params: Params, view: int, sizes: NDArray[np.int64],
     if augment.crop is None:
         short = sizes.min(axis=1)
         grid = side * sizes // short[:, None]  # [B, 2]
-        box[:, [kernel.HEIGHT, kernel.WIDTH]] = sizes
-        box[:, [kernel.GRID_Y, kernel.GRID_X]] = grid
-        box[:, [kernel.FIRST_Y, kernel.FIRST_X]] = np.rint((grid - side) / 2)
+        box[:, [layout.HEIGHT, layout.WIDTH]] = sizes
+        box[:, [layout.GRID_Y, layout.GRID_X]] = grid
+        box[:, [layout.FIRST_Y, layout.FIRST_X]] = np.rint((grid - side) / 2)
         return box
     draws = (np.ascontiguousarray(params[name][:, view]) for name in ("area", "log_ratio", "place"))
     found = np.empty((len(sizes), 4), np.int64)
     crops(*draws, sizes, tuple(map(float, augment.ratio)), found)
-    box[:, [kernel.TOP, kernel.LEFT, kernel.HEIGHT, kernel.WIDTH]] = found
-    box[:, [kernel.GRID_Y, kernel.GRID_X]] = side
+    box[:, [layout.TOP, layout.LEFT, layout.HEIGHT, layout.WIDTH]] = found
+    box[:, [layout.GRID_Y, layout.GRID_X]] = side
     return box

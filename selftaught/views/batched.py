@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selftaught.kernels import image as kernel
+from selftaught.kernels import resize as layout
 from selftaught.method import Params
 
 _LUMA = (float(kernel.RED), float(kernel.GREEN), float(kernel.BLUE))
@@ -26,8 +27,8 @@ def render(images: Tensor, box: Tensor, look: Params, luma: Tensor, side: int) -
         luma: Each channel's share in the grey value, float32 [C].
         side: S.
     """
-    y = _resampling(box[:, [kernel.HEIGHT, kernel.GRID_Y, kernel.FIRST_Y, kernel.TOP]], side, images.shape[2])
-    x = _resampling(box[:, [kernel.WIDTH, kernel.GRID_X, kernel.FIRST_X, kernel.LEFT]], side, images.shape[3])
+    y = _resampling(box[:, [layout.HEIGHT, layout.GRID_Y, layout.FIRST_Y, layout.TOP]], side, images.shape[2])
+    x = _resampling(box[:, [layout.WIDTH, layout.GRID_X, layout.FIRST_X, layout.LEFT]], side, images.shape[3])
     views = _both(y, images.float() / 255, x)
     device = images.device
     views = torch.where(torch.from_numpy(look["flip"]).to(device)[:, None, None, None], views.flip(3), views)

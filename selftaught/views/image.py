@@ -23,7 +23,7 @@ __all__ = ["Augment", "ImageViews", "apply_torch", "denormalise", "plain"]
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 _LAUNCH = threading.Lock()  # not all of numba's threading layers survive launches from two threads at once
-_CHUNK = 32 << 20  # bytes of differently sized images that are joined for one launch
+_CHUNK = 4 << 20  # bytes of differently sized images that are joined for each thread of a launch: they stay in the last cache
 
 
 @final
@@ -117,12 +117,12 @@ def _by_side(sides: list[int]) -> dict[int, list[int]]:
     return {side: [v for v, s in enumerate(sides) if s == side] for side in dict.fromkeys(sides)}
 
 
-def _chunks(images: Images) -> Iterator[tuple[int, int]]:
-    """Parts of the batch that are joined for one launch: all of an array, some megabytes of a list."""
+def _chunks(images: Images, most: int) -> Iterator[tuple[int, int]]:
+    """Parts of the batch that are joined for one launch: all of an array, at most `most` bytes of a list."""
     begin, held = 0, 0
     if isinstance(images, Sequence):
         for end, image in enumerate(images):
-            if held + image.nbytes > _CHUNK and end > begin:
+            if held + image.nbytes > most and end > begin:
                 yield begin, end
                 begin, held = end, 0
             held += image.nbytes
@@ -149,7 +149,7 @@ def _apply_fused(views: ImageViews, images: Images, params: Params) -> list[Tens
         out = torch.empty(len(members), len(sizes), channels, side, side)
         box = np.stack([boxes(views.augments[v], params, v, sizes, side) for v in members], axis=1)  # [B, V, 8]
         look = [np.ascontiguousarray(params[name][:, members]) for name in LOOK]
-        for begin, end in _chunks(images):
+        for begin, end in _chunks(images, _CHUNK * tasks):
             ends = np.cumsum(sizes[begin:end].prod(axis=1) * channels)
             first = np.concatenate([[0], ends[:-1]])
             pixels = _bytes(images[begin:end])
@@ -166,7 +166,7 @@ def apply_torch(views: ImageViews, raw: Raw, params: Params, device: torch.devic
     sizes = _sizes(images, int(views.input["channels"]))
     luma, scale, shift = (torch.from_numpy(a).to(device) for a in views.colour)
     parts: list[list[Tensor]] = [[] for _ in views.augments]
-    for begin, end in _chunks(images):
+    for begin, end in _chunks(images, 8 * _CHUNK):
         pixels = batched.upload(images[begin:end], device)  # [B, C, H, W]
         for v, (augment, side) in enumerate(zip(views.augments, views.sides, strict=True)):
             box = torch.from_numpy(boxes(augment, params, v, sizes, side)[begin:end]).to(device)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from views.reference import crop_of
 
 from selftaught.errors import UserError
-from selftaught.kernels import image as kernel
+from selftaught.kernels import resize as layout
 from selftaught.views.augment import Augment, boxes, sample
 
 SIMCLR = Augment(crop=(0.08, 1.0), flip=0.5, jitter=(0.4, 0.3, 0.2, 0.1), grey=0.2, blur=0.5, solarise=0.3, turns=(0, 1, 2, 3))
@@ -72,14 +72,14 @@ def test_crops_are_torchvisions(height, width, least, seed):
     found = boxes(augment, params, 0, np.tile([height, width], (8, 1)), 16)
     for b in range(8):
         draws = {name: values[b, 0] for name, values in params.items()}
-        assert tuple(found[b, [kernel.TOP, kernel.LEFT, kernel.HEIGHT, kernel.WIDTH]]) == crop_of(height, width, draws, augment.ratio)
+        assert tuple(found[b, [layout.TOP, layout.LEFT, layout.HEIGHT, layout.WIDTH]]) == crop_of(height, width, draws, augment.ratio)
 
 
 def test_every_place_of_a_crop_is_as_likely():
     augment = Augment(crop=(0.25, 0.25), ratio=(1.0, 1.0))
     box = boxes(augment, sample([augment], np.arange(20_000), 0, 0), 0, np.full((20_000, 2), 8), 8)
-    assert set(box[:, kernel.HEIGHT]) == {4}
-    for edge in (kernel.TOP, kernel.LEFT):
+    assert set(box[:, layout.HEIGHT]) == {4}
+    for edge in (layout.TOP, layout.LEFT):
         np.testing.assert_allclose(np.bincount(box[:, edge], minlength=5), 4000, rtol=0.08)
 
 

@@ -38,7 +38,7 @@ class Judged:
     few: dict[str, FewLabels]
     width: int
 
-    def protocol(self) -> dict[str, Any]:
+    def fit(self) -> dict[str, Any]:
         """How the linear probe was fitted; "weights" is a digest that changes with any bit of them."""
         fitted = self.linear
         weights = hashlib.sha256(fitted.weight.cpu().numpy().tobytes() + fitted.bias.cpu().numpy().tobytes()).hexdigest()[:16]
@@ -81,8 +81,8 @@ def probe(
         say: Called with a line at each stage.
 
     Returns:
-        {"linear": {side: %}, "knn": {side: %}, "labels": {budget: {side: %, "spread": {side: %}, "draws", "labels"}}, "protocol"} with
-        the sides trained, untrained and raw; "spread" is the standard deviation over draws.
+        {"linear": {side: %}, "knn": {side: %}, "labels": {budget: {side: %, "spread": {side: %}, "draws", "labels"}}, "protocol", "fits"}
+        with the sides trained, untrained and raw; "spread" is the standard deviation over draws. "fits" says how each linear probe went.
 
     Raises:
         UserError: Labels are missing, of one class only, or no test sample is new.
@@ -122,8 +122,9 @@ def probe(
         "seed": seed, "train": len(train), "test": len(test), "duplicates_removed": known - len(test),
         "unlabelled_left_out": len(train_source) - len(train) + len(test_source) - known, "classes": int(train_y.max()) + 1,
         "k": judged["raw"].k, "temperature": temperature, "draws": draws, "grouped": groups is not None,
-        "probes": {side: found.protocol() for side, found in judged.items()}, "seconds": round(time.perf_counter() - began, 1),
+        "seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
+    result["fits"] = {side: found.fit() for side, found in judged.items()}
     return result
 
 

@@ -1,0 +1,168 @@
+"""Watching a run: what its features are worth while it trains, and a warning in plain language when it is collapsing."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from selftaught.evaluate.embed import frozen, plain
+from selftaught.evaluate.geometry import alignment, embedding_std, rankme, uniformity
+from selftaught.evaluate.knn import Neighbours, percent
+from selftaught.evaluate.splits import parts
+from selftaught.evaluate.threads import pool
+from selftaught.evaluate.warning import Verdict
+from selftaught.method import Batch, Clock, Encoder, Method, Source, Views
+
+MEMORY, ASKED, PAIRS = 2000, 500, 256
+"""Training samples that online kNN remembers, others that it is asked about, and samples of which two views are compared."""
+SHARE = 0.025
+"""Part of the training time that may be spent on looking."""
+FIRST_WAIT = 10.0
+"""Seconds, at most, between the first look and the second: the first also compiles kernels, which tells nothing about the next."""
+BATCH = 256
+
+
+@final
+class Diagnostics:
+    """An observer of `fit` that looks at the encoder's features of some training samples; test data never come near it.
+
+    A look gives "knn" (accuracy in percent of 2,000 labelled samples classifying 500 others, k = 20), "embedding_std" and "rankme" of
+    those 500, "alignment" and "uniformity" of two views of 256 samples, and "warning" (sentences) where something is wrong. It leaves the
+    method, its modes, buffers and all random numbers as they are.
+
+    Args:
+        source: What the run trains on. Labels, if there are any, only watch.
+        held_out: Samples to ask about that the run does not train on; by default a part of `source`.
+        every: Steps between looks. None looks at once, then so often that it takes 2.5% of the time, and at the last step.
+        seed: Which samples are looked at, and with which views.
+        views: What to show the encoder; by default the plain views of its input.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        held_out: Source | None = None,
+        every: int | None = None,
+        seed: int = 0,
+        views: Views | None = None,
+    ) -> None:
+        self.source, self.held_out, self.every, self.seed, self.views = source, held_out, every, seed, views
+        self.memory, self.asked = _samples(source, held_out, seed)
+        self.verdict = Verdict()
+        self.bound: Source | None = None
+        self.looks = 0
+        self.cost = 0.0
+        self.next = 0.0
+
+    def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> dict[str, Any] | None:
+        """After every step of `fit`: what was seen, or None when it was not time to look."""
+        if "loss" in scalars:
+            self.verdict.saw_loss(float(scalars["loss"]), clock.progress)
+        if not self._due(clock):
+            return None
+        began = time.perf_counter()
+        seen = self.look(method)
+        warnings = self.verdict.warnings(seen)
+        if warnings:
+            seen["warning"] = " ".join(warnings)
+        self.cost = time.perf_counter() - began
+        wait = self.cost / SHARE
+        self.next = time.perf_counter() + (min(wait, FIRST_WAIT) if self.looks == 0 else wait)
+        self.looks += 1
+        return seen
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def _due(self, clock: Clock) -> bool:
+        if clock.step >= clock.steps:
+            return True
+        if self.every is not None:
+            return clock.step % self.every == 0
+        return time.perf_counter() >= self.next
+
+    def look(self, method: Method) -> dict[str, Any]:
+        """The numbers for the encoder as it is now."""
+        encoder = method.encoder
+        seen: dict[str, Any] = {}
+        with frozen(method):
+            asked = self._embed(encoder, self.held_out or self.source, self.asked)  # [M, D]
+            if len(self.memory):
+                y, truth = self.source.labels[self.memory], (self.held_out or self.source).labels[self.asked]
+                memory = self._embed(encoder, self.source, self.memory)
+                known = truth >= 0
+                nearest = Neighbours(memory.numpy(), y, k=min(20, len(y)))
+                seen["knn"] = percent(nearest.predict(asked[torch.from_numpy(known)].numpy()), truth[known])
+            seen["embedding_std"] = embedding_std(asked)
+            with pool():
+                seen["rankme"] = rankme(asked)
+            pair = self._pair(method)
+            if pair is not None:
+                first, second = (encoder(view).float().flatten(1).cpu() for view in pair)
+                seen["alignment"], seen["uniformity"] = alignment(first, second), uniformity(first)
+        self.verdict.width = min(asked.shape)
+        return seen
+
+    def _embed(self, encoder: Encoder, source: Source, index: NDArray[np.int64]) -> Tensor:
+        views = self.views or plain(encoder.spec["input"])
+        device = next(encoder.parameters()).device
+        found = []
+        for begin in range(0, len(index), BATCH):
+            part = index[begin : begin + BATCH]
+            batch = views.apply(source.fetch(part), views.sample(part, 0, self.seed), device)
+            (given,) = _inputs(batch)
+            found.append(encoder(given).float().flatten(1).cpu())
+        return torch.cat(found)
+
+    def _pair(self, method: Method) -> tuple[Tensor, Tensor] | None:
+        """Two views of the same samples as the method sees them, always with the same random parameters; None where it has none alike.
+
+        A method that shows one view at a time is asked twice.
+        """
+        if self.bound is None:
+            self.bound = method.views.bind(self.source)
+        index = np.unique(np.linspace(0, len(self.bound) - 1, min(PAIRS, len(self.bound))).astype(np.int64))
+        if len(index) < 2:
+            return None
+        raw, device = self.bound.fetch(index), next(method.parameters()).device
+        shape = None
+        if self.views is None:
+            size, channels = method.encoder.spec["input"]["size"], method.encoder.spec["input"]["channels"]
+            shape = (channels, size, size)
+        found: list[Tensor] = []
+        for epoch in (0, 1):
+            batch = method.views.apply(raw, method.views.sample(index, epoch, self.seed), device)
+            found += [x for x in _inputs(batch) if len(x) == len(index) and (shape is None or tuple(x.shape[1:]) == shape)]
+            if len(found) >= 2:
+                return found[0], found[1]
+            if not found:
+                return None
+        return None
+
+
+def _inputs(batch: Batch) -> list[Tensor]:
+    """The float tensors that a batch shows a network, lists laid out."""
+    values = [v for key, v in batch.items() if key not in ("label", "index")]
+    flat = [x for value in values for x in (value if isinstance(value, list | tuple) else [value])]
+    return [x for x in flat if isinstance(x, Tensor) and x.is_floating_point() and x.dim() > 1]
+
+
+def _samples(source: Source, held_out: Source | None, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which samples to remember (labelled ones of `source`; none when it has no labels) and which to ask about."""
+    rng = np.random.Generator(np.random.Philox(key=[seed, 0xD1A6]))
+    asked_of = held_out or source
+    labelled = np.flatnonzero(source.labels >= 0)
+    truth = np.flatnonzero(asked_of.labels >= 0)
+    if len(labelled) < 2 or len(truth) == 0 or len(np.unique(source.labels[labelled])) < 2:
+        return np.zeros(0, np.int64), np.sort(rng.permutation(len(asked_of))[:ASKED])
+    if held_out is not None:
+        return np.sort(rng.permutation(labelled)[:MEMORY]), np.sort(rng.permutation(truth)[:ASKED])
+    groups = getattr(source, "groups", None)
+    part = parts(source.labels[labelled], 5, seed, None if groups is None else groups[labelled])
+    memory, asked = labelled[part != 0], labelled[part == 0]
+    return np.sort(rng.permutation(memory)[:MEMORY]), np.sort(rng.permutation(asked)[:ASKED])

@@ -1,0 +1,51 @@
+"""How features lie in space, measured without labels: spread, effective rank, alignment and uniformity."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def embedding_std(z: Tensor) -> float:
+    """Spread of the directions of z [N, D] over samples, in [0, 1]: 0 = all alike, 1 = even over the sphere.
+
+    The root mean over features of the variance over samples of z / ||z||, in units of 1 / sqrt(D), which is what Chen and He watch
+    for collapse (CVPR 2021, arXiv 2011.10566). It equals sqrt(1 - ||mean direction||^2).
+    """
+    return float(F.normalize(z.double(), dim=1).var(0, correction=0).sum().clamp(min=0).sqrt())
+
+
+def rankme(z: Tensor, eps: float = 1e-7) -> float:
+    """Effective rank of z [N, D], between 1 and min(N, D): the exponential of the entropy of the normalised singular values.
+
+    Garrido, Balestriero, Najman, LeCun, ICML 2023 (arXiv 2210.02885): p = sigma / sum(sigma) + eps, not centred. Compare runs of one
+    method only. The singular values are the roots of the smaller Gram matrix's eigenvalues in float64, which loses those below
+    1e-8 of the largest.
+    """
+    z = z.double()
+    z = z / z.abs().max().clamp(min=1e-300)
+    gram = z @ z.T if len(z) < z.shape[1] else z.T @ z
+    sigma = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    sigma[sigma < 1e-7 * sigma.max()] = 0  # rounding, not rank
+    if float(sigma.sum()) == 0:
+        return 1.0
+    p = sigma / sigma.sum() + eps
+    return float(torch.exp(-(p * p.log()).sum()))
+
+
+def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> float:
+    """Mean ||f(x) - f(y)||^alpha of positive pairs: rows of x and y [N, D], put on the unit sphere. From 0 (views look the same) to 2^alpha.
+
+    Wang and Isola, ICML 2020 (arXiv 2005.10242).
+    """
+    return float((F.normalize(x.double(), dim=1) - F.normalize(y.double(), dim=1)).norm(dim=1).pow(alpha).mean())
+
+
+def uniformity(x: Tensor, t: float = 2.0) -> float:
+    """log mean exp(-t ||f(x) - f(y)||^2) over distinct pairs of rows of x [N, D] on the unit sphere: from -4t to 0, 0 = all equal.
+
+    Wang and Isola, ICML 2020 (arXiv 2005.10242). Needs at least two rows.
+    """
+    squared = torch.pdist(F.normalize(x.double(), dim=1)).square()  # [N (N - 1) / 2]
+    return float(squared.mul(-t).exp().mean().log())

@@ -1,0 +1,79 @@
+"""When to warn that a run goes wrong, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import numpy as np
+
+ALIKE = 0.05
+"""Spread of the embeddings (`geometry.embedding_std`) below which all samples look alike to the encoder."""
+NARROW = 0.01
+"""Effective rank, as a part of the largest possible, below which the features have collapsed to a few directions."""
+SHRUNK = 0.2
+"""Or as a part of what it was at the first look."""
+FALLING = 0.01
+"""Part of its height by which the loss must have come down to count as falling."""
+LOGGED = 20
+"""Logged losses before the loss is judged."""
+
+COLLAPSED = (
+    "the run is collapsing: all embeddings are almost equal (spread {std:.3f}, healthy runs are far above {least}). Usual causes: no "
+    "negatives and no stop-gradient, predictor or variance term; a learning rate that is too high; a momentum teacher that moves too "
+    "fast; views so weak that the task is trivial."
+)
+FLAT = (
+    "the run is losing dimensions: the features use about {rank:.1f} of {width} directions{since}. Usual causes: too little pressure "
+    "to spread out (few negatives, a high temperature, a low variance or covariance weight), a learning rate or weight decay that is "
+    "too high."
+)
+STUCK = (
+    "the loss is not falling: it stands at {last:.4g} and its peak was {peak:.4g}. Usual causes: a learning rate that is too high or "
+    "too low, embeddings that are all equal, views that share too little, or a temperature that does not fit."
+)
+
+
+@final
+class Verdict:
+    """What is wrong with a run, judged by its looks (see `Diagnostics`) and its logged losses."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.progress = 0.0
+        self.first_rank: float | None = None
+        self.width = 1
+        """The largest possible rank: min(samples looked at, features)."""
+
+    def saw_loss(self, loss: float, progress: float) -> None:
+        """A logged loss, and the part of training done by then."""
+        self.losses.append(loss)
+        self.progress = progress
+
+    def warnings(self, seen: Mapping[str, Any]) -> list[str]:
+        """Sentences, none for a run that looks healthy."""
+        found = []
+        std, rank = seen["embedding_std"], seen["rankme"]
+        first = self.first_rank
+        if first is None:
+            self.first_rank = rank
+        if std < ALIKE:
+            found.append(COLLAPSED.format(std=std, least=ALIKE))
+        elif rank < max(1.5, NARROW * self.width) or (first is not None and rank < SHRUNK * first):
+            since = f", from {first:.1f} at the first look" if first is not None else ""
+            found.append(FLAT.format(rank=rank, width=self.width, since=since))
+        stuck = self._stuck()
+        if stuck is not None:
+            found.append(STUCK.format(last=stuck[0], peak=stuck[1]))
+        return found
+
+    def _stuck(self) -> tuple[float, float] | None:
+        """The smoothed loss now and at its peak, when it has not come down from there.
+
+        The peak counts, not the start: with a queue the loss climbs while the queue fills.
+        """
+        if len(self.losses) < LOGGED or self.progress < 0.1:
+            return None
+        smooth = [float(np.mean(window)) for window in np.array_split(self.losses, 10)]
+        peak, last = max(smooth), smooth[-1]
+        return (last, peak) if peak - last <= FALLING * abs(peak) else None

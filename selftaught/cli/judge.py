@@ -27,7 +27,7 @@ def probe(run: Path, data: str | None = None, /, *, seed: int = 0, quick: bool =
     """
     from selftaught import pretraining
 
-    result = pretraining.load(run).probe(data, seed=seed, quick=quick)
+    result = pretraining.load(run).probe(data, seed=seed, quick=quick, say=remark)
     if json_:
         show_json(result)
     else:
@@ -42,7 +42,9 @@ def show_probe(result: Mapping[str, Any]) -> None:
 
 def _entries(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     entries = [("linear probe, all labels", result["linear"]), ("k nearest neighbours", result["knn"])]
-    for labels, entry in result.get("labels", {}).items():
+    for labels, entry in result["labels"].items():
+        if labels == "all":
+            continue
         entries.append((f"linear probe, {labels} labels" + (" a class" if labels.isdigit() else ""), entry))
     return entries
 

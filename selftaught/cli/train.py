@@ -124,8 +124,7 @@ def demo(
     if run.interrupted is not None:
         return code
     trained = time.perf_counter()
-    remark("judging the encoder beside itself untrained and the raw pixels")
-    probe = run.probe(quick=quick)
+    probe = run.probe(quick=quick, say=remark)
     probed = time.perf_counter()
     page = run.report()
     reported = time.perf_counter()

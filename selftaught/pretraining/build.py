@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,18 +76,26 @@ def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
 
 def build(config: Config, source: Source) -> Method:
     """The method around its encoder, its initial weights a pure function of the seed. Raises UserError for arguments that do not fit."""
-    with torch.random.fork_rng(devices=[]):  # a caller's own random numbers go on as if nothing happened
-        encoder = fresh_encoder(config, encoder_input(source, config.data["size"]))
-        if config.init is not None:
-            encoders.load_weights(encoder, _weights(config.init), strict=True)
+    encoder = fresh_encoder(config, encoder_input(source, config.data["size"]))
+    if config.init is not None:
+        encoders.load_weights(encoder, _weights(config.init), strict=True)
+    with _seeded(config.recipe.seed + 1):
         method: Method = methods.load(config.method)(encoder, **config.method_arguments)
     return method
 
 
-def fresh_encoder(config: Config, spec: dict[str, Any]) -> Encoder:
-    """The encoder as it was before any training: seeded, so that it is the same every time."""
-    torch.manual_seed(config.recipe.seed)
-    return encoders.build(config.encoder, spec, **config.encoder_arguments)
+def fresh_encoder(config: Config, seen: dict[str, Any]) -> Encoder:
+    """The encoder as it is before any training, the same every time; `seen` is the "input" of its spec."""
+    with _seeded(config.recipe.seed):
+        return encoders.build(config.encoder, seen, **config.encoder_arguments)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """torch's generator starts at `seed` inside; outside, a caller's own random numbers go on as if nothing happened."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _weights(init: str) -> Path:

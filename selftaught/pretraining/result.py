@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -14,7 +15,7 @@ from selftaught.config import Config, Layer, resolve
 from selftaught.data import open_source
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Source
-from selftaught.pretraining.build import build, open_data
+from selftaught.pretraining.build import build, fresh_encoder, open_data
 from selftaught.run import RunFolder
 
 QUICK = (2000, 1000)
@@ -82,19 +83,27 @@ class Run:
         features: NDArray[np.float32] = evaluate.embed(self.encoder, self.fitting(open_source(data, split, limit)), batch_size)
         return features
 
-    def probe(self, data: Any = None, *, seed: int = 0, quick: bool = False) -> dict[str, Any]:
+    def probe(
+        self, data: Any = None, *, seed: int = 0, quick: bool = False, say: Callable[[str], None] | None = None
+    ) -> dict[str, Any]:
         """Judge the encoder beside itself untrained and the raw input; percent. Written to summary.json of a run folder.
 
-        Raises UserError when `data` (by default the run's own) have no labels.
+        Args:
+            data: Labelled data; by default what the run was trained on.
+            seed: Of the draws of labels, and of the untrained weights where the run's own are not known.
+            quick: Use at most 2,000 training and 1,000 test samples.
+            say: Called with a line at each stage.
+
+        Raises:
+            UserError: The data have no labels.
         """
         from selftaught import evaluate
 
         train, test = self.sources(data, QUICK if quick else (None, None))
-        for source in (train, test):
-            if not (self.fitting(source).labels >= 0).any():
-                raise UserError(f"{self.named(data)} has no labels to judge by: name data that have, 'selftaught probe RUN DATA'")
-        result: dict[str, Any] = evaluate.probe(self.encoder, train, test, seed=seed)
-        result["data"] = self.named(data)
+        self.fitting(train)
+        untrained = fresh_encoder(self.config, self.encoder.spec["input"]) if self.path.is_dir() else None
+        result: dict[str, Any] = evaluate.probe(self.encoder, train, test, seed, untrained=untrained, say=say)
+        result |= {"data": self.named(data), "quick": quick}
         if self.path.is_dir():
             folder = self.folder
             with folder.lock():

@@ -10,6 +10,9 @@ import numpy as np
 from numba import njit, uint64
 from numpy.typing import NDArray
 
+Word = np.uint64
+Ints = NDArray[np.int64]
+
 _MULTIPLIER = (np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157))
 _WEYL = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B))
 _LOW = np.uint64(0xFFFFFFFF)
@@ -18,7 +21,7 @@ _DROP = np.uint64(11)  # a double's 53 bits are the upper ones of 64
 
 
 @njit(cache=True, nogil=True)
-def _high(a, b):  # type: ignore[no-untyped-def]
+def _high(a: Word, b: Word) -> Word:
     """The upper 64 bits of the 128-bit product."""
     a0, a1 = a & _LOW, a >> _HALF
     b0, b1 = b & _LOW, b >> _HALF
@@ -27,7 +30,7 @@ def _high(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def block(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
+def block(k0: Word, k1: Word, c0: Word, c1: Word, c2: Word, c3: Word) -> tuple[Word, Word, Word, Word]:
     """Four uint64 for one key (two words) and one counter (four words), all uint64."""
     for _ in range(10):
         high0, low0 = _high(_MULTIPLIER[0], c0), _MULTIPLIER[0] * c0
@@ -39,7 +42,7 @@ def block(k0, k1, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _uniforms(seed, stream, index, epoch, draw, out):  # type: ignore[no-untyped-def]
+def _uniforms(seed: int, stream: int, index: Ints, epoch: int, draw: Ints, out: NDArray[np.float64]) -> None:
     n = out.shape[2]
     for b in range(out.shape[0]):
         for v in range(out.shape[1]):

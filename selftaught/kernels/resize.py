@@ -1,4 +1,7 @@
-"""Antialiased linear resizing of a part of a uint8 image, first along x, then along y."""
+"""Antialiased linear resizing of a part of a uint8 image, first along x, then along y.
+
+numba's cache does not see that `image.py` compiles these functions in: whoever changes this file touches that one too.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,10 @@ class Observer(Protocol):
     """What watches a run (progress, online kNN, collapse warnings). It must leave the method and its state as they are."""
 
     def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> dict[str, Any] | None:
-        """Called on rank 0 after every step. `scalars` is empty but on steps that are logged. What it returns joins the log."""
+        """Called on rank 0 after every step. What it returns joins the log.
+
+        `scalars` is empty but on steps that are logged, and holds what the observers before this one returned.
+        """
 
     def finish(self) -> None:
         """Called once, when training ends for whatever reason."""
@@ -260,7 +263,7 @@ class _Loop:
                 return
             seen: dict[str, Any] = {}
             for observer in observers:
-                seen |= observer.step(self.clock, self.method, dict(line) | seen if logged else {}) or {}
+                seen |= observer.step(self.clock, self.method, line | seen) or {}
             if observers:
                 self.method.train()
             if logged or seen:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from selftaught.cli.output import remark, show, show_json, table
 from selftaught.cli.signature import SWITCH
 from selftaught.errors import UserError
+
+if TYPE_CHECKING:
+    from selftaught.run import RunFolder
 
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON instead of a table.", **SWITCH)]
 SIDES = ("trained", "untrained", "raw")
@@ -84,40 +87,41 @@ def embed(
 def compare(*runs: Path, json_: Json = False) -> None:
     """Runs side by side, the best linear probe first; accuracies in percent.
 
+    "gain" is the linear probe over the same encoder untrained, "+-" half of its 95% confidence interval.
+
     Args:
         runs: Run folders.
     """
+    from selftaught import evaluate
     from selftaught.run import RunFolder
 
     if not runs:
         raise UserError("no run is given: name run folders, 'selftaught compare runs/*'")
-    rows = [_row(RunFolder.open(path)) for path in runs]
-    rows.sort(key=lambda row: -(row["linear"] if row["linear"] is not None else -1.0))
+    folders = {str(path): RunFolder.open(path) for path in runs}
+    judged = evaluate.compare({name: folder.summary for name, folder in folders.items()})
+    rows = [_made(folders[row["run"]]) | row for row in judged]
     if json_:
         show_json(rows)
         return
-    table(rows, left=("run", "method", "encoder", "data"))
+    names = {"labels": "100 labels", "interval": "+-"}
+    table([{names.get(key, key): value for key, value in row.items()} for row in rows], left=("run", "method", "encoder", "data"))
     for row in rows:
         if row["linear"] is None:
             remark(f"{row['run']} was not judged yet: selftaught probe {row['run']}")
 
 
-def _row(folder: Any) -> dict[str, Any]:
-    summary, config = folder.summary, folder.config
-    probe = summary.get("probe", {})
-    few = probe.get("labels", {}).get("100", {})
+def _made(folder: RunFolder) -> dict[str, Any]:
+    """How a run was made."""
+    config, summary = folder.config, folder.summary
     seconds = summary.get("seconds")
-    row = {
+    return {
         "run": str(folder.path),
-        **{part: config.get(part, {}).get("name") for part in ("method", "encoder")},
+        "method": config.get("method", {}).get("name"),
+        "encoder": config.get("encoder", {}).get("name"),
         "data": Path(str(config.get("data", {}).get("source") or "in memory")).name,
         "steps": summary.get("steps"),
-        "minutes": round(seconds / 60, 2) if seconds is not None else None,
-        "linear": probe.get("linear", {}).get("trained"),
-        "knn": probe.get("knn", {}).get("trained"),
-        "100 labels": few.get("trained"),
+        "minutes": None if seconds is None else round(seconds / 60, 2),
     }
-    return row | {f"linear {side}": probe.get("linear", {}).get(side) for side in SIDES[1:]}
 
 
 def report(run: Path, /) -> None:

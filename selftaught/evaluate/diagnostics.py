@@ -15,7 +15,7 @@ from selftaught.evaluate.geometry import alignment, embedding_std, rankme, unifo
 from selftaught.evaluate.knn import Neighbours, percent
 from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
-from selftaught.evaluate.warning import Verdict
+from selftaught.evaluate.warning import DIVERGED, Verdict
 from selftaught.method import Batch, Clock, Encoder, Method, Source, Views
 
 MEMORY, ASKED, PAIRS = 2000, 500, 256
@@ -67,7 +67,7 @@ class Diagnostics:
             return None
         began = time.perf_counter()
         seen = self.look(method)
-        warnings = self.verdict.warnings(seen)
+        warnings = self.verdict.warnings(seen) if "rankme" in seen else []
         if warnings:
             seen["warning"] = " ".join(warnings)
         self.cost = time.perf_counter() - began
@@ -92,6 +92,8 @@ class Diagnostics:
         seen: dict[str, Any] = {}
         with frozen(method):
             asked = self._embed(encoder, self.held_out or self.source, self.asked)  # [M, D]
+            if not bool(torch.isfinite(asked).all()):
+                return {"warning": DIVERGED}  # none of the numbers below exists
             if len(self.memory):
                 y, truth = self.source.labels[self.memory], (self.held_out or self.source).labels[self.asked]
                 memory = self._embed(encoder, self.source, self.memory)

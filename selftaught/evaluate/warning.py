@@ -23,6 +23,10 @@ COLLAPSED = (
     "negatives and no stop-gradient, predictor or variance term; a learning rate that is too high; a momentum teacher that moves too "
     "fast; views so weak that the task is trivial."
 )
+DIVERGED = (
+    "the run has diverged: its features are no longer finite numbers. Usual causes: a learning rate that is too high, a warm-up that is "
+    "too short, gradients that are not clipped."
+)
 FLAT = (
     "the run is losing dimensions: the features use about {rank:.1f} of {width} directions{since}. Usual causes: too little pressure "
     "to spread out (few negatives, a high temperature, a low variance or covariance weight), a learning rate or weight decay that is "

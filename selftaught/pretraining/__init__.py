@@ -10,6 +10,7 @@ from typing import Any
 from selftaught import encoders, fit
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
+from selftaught.evaluate.diagnostics import Diagnostics
 from selftaught.method import Method, Source
 from selftaught.pretraining import place
 from selftaught.pretraining.build import build, inherited, locate, open_data
@@ -132,7 +133,9 @@ def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str
 def _train(
     config: Config, source: Source, method: Method, folder: RunFolder, data: Any, again: bool, watch: Watch | None
 ) -> Run:
-    observers: list[fit.Observer] = [*_diagnostics(config, source, data), *([watch] if watch else [])]
+    observers: list[fit.Observer] = [Diagnostics(source, seed=config.recipe.seed)] if len(source) > 1 else []
+    if watch:
+        observers.append(watch)  # last: it also shows what the others found
     try:
         result = fit.fit(method, source, config.recipe, folder, observers, resume=again)
     except ValueError:  # the input is at fault, so the corrected command may use the same name
@@ -168,10 +171,6 @@ def _summarise(config: Config, source: Source, method: Method, folder: RunFolder
         finished=result.interrupted is None,
         interrupted=result.interrupted,
     )
-
-
-def _diagnostics(config: Config, source: Source, data: Any) -> list[fit.Observer]:
-    return []
 
 
 def _absolute(config: Config) -> Config:

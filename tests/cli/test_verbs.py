@@ -15,6 +15,8 @@ from safetensors.numpy import load_file
 import selftaught
 from selftaught import methods
 from selftaught.cli import main
+from selftaught.cli.judge import show_probe
+from selftaught.pretraining import Run
 from selftaught.pretraining.progress import Watch
 from selftaught.run import RunFolder
 
@@ -149,7 +151,8 @@ def test_probe_compare_and_report(capsys, trained, tmp_path):
     for side in SIDES:
         for numbers in (result["linear"], result["knn"], result["labels"]["100"]):
             assert 0 <= numbers[side] <= 100
-    text = said(capsys, "probe", trained, "--quick")
+    show_probe(result)
+    text = capsys.readouterr().out
     assert all(side in text for side in SIDES)
     assert "100 labels a class" in text
 
@@ -161,6 +164,7 @@ def test_probe_compare_and_report(capsys, trained, tmp_path):
     assert [row["run"] for row in rows] == [str(other), str(trained), str(unjudged)]
     assert rows[1]["linear"] == pytest.approx(result["linear"]["trained"])
     assert (rows[1]["method"], rows[1]["encoder"], rows[1]["data"], rows[1]["steps"]) == ("simclr", "conv", "digits", 10)
+    assert rows[1]["gain"] == pytest.approx(result["linear"]["trained"] - result["linear"]["untrained"])
     assert rows[2]["linear"] is None
     assert "99.0" in said(capsys, "compare", trained, other)
 
@@ -179,7 +183,7 @@ def test_report_without_the_data(capsys, tmp_path):
     assert (run / "report.html").exists()
 
 
-def test_the_demo_from_end_to_end_and_again(capsys, tmp_path):
+def test_the_demo_from_end_to_end_and_again(capsys, monkeypatch, tmp_path):
     words = ("demo", "--data", "digits", "--steps", "4", "--quick", "--out", tmp_path / "demo")
     result = parsed(capsys, *words)
     assert set(result["times"]) == {"data", "training", "probe", "report", "all"}
@@ -188,6 +192,7 @@ def test_the_demo_from_end_to_end_and_again(capsys, tmp_path):
         assert all(isinstance(numbers[side], float) for side in SIDES)
     assert (tmp_path / "demo" / "report.html").exists()
     (tmp_path / "demo" / "old").write_text("of the demo before")
+    monkeypatch.setattr(Run, "probe", lambda self, **_: result["probe"])
     text = said(capsys, *words)
     assert not (tmp_path / "demo" / "old").exists()
     assert all(word in text for word in ("linear probe", "training", "report.html"))
@@ -203,6 +208,7 @@ def test_the_demo_without_fashion_mnist(capsys, monkeypatch, tmp_path):
 
     opened = data.open_source
     monkeypatch.setattr(data, "open_source", unreachable)
+    monkeypatch.setattr(Run, "probe", lambda self, **_: {"linear": {}, "knn": {}, "labels": {}})
     assert main(["demo", "--steps", "4", "--quick", "--out", str(tmp_path / "demo")]) == 0
     assert "fashion-mnist cannot be fetched (no network); the demo goes on with the small built-in digits" in capsys.readouterr().err
     assert RunFolder.open(tmp_path / "demo").config["data"]["source"] == "digits"

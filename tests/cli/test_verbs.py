@@ -23,6 +23,12 @@ from selftaught.run import RunFolder
 SIDES = ("trained", "untrained", "raw")
 
 
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """A quick probe that is over in a second."""
+    monkeypatch.setattr("selftaught.pretraining.result.QUICK", (250, 100))
+
+
 def said(capsys, *words, code=0):
     """What `words` print on stdout."""
     capsys.readouterr()
@@ -149,12 +155,12 @@ def test_probe_compare_and_report(capsys, trained, tmp_path):
     assert summary["probe"] == result
     assert summary["steps"] == 10  # what was there stays
     for side in SIDES:
-        for numbers in (result["linear"], result["knn"], result["labels"]["100"]):
+        for numbers in (result["linear"], result["knn"], result["labels"]["10"]):
             assert 0 <= numbers[side] <= 100
     show_probe(result)
     text = capsys.readouterr().out
     assert all(side in text for side in SIDES)
-    assert "100 labels a class" in text
+    assert "10 labels a class" in text
 
     other = shutil.copytree(trained, tmp_path / "other")
     RunFolder.open(other).update_summary(probe=result | {"linear": dict.fromkeys(SIDES, 99.0)})
@@ -188,7 +194,7 @@ def test_the_demo_from_end_to_end_and_again(capsys, monkeypatch, tmp_path):
     result = parsed(capsys, *words)
     assert set(result["times"]) == {"data", "training", "probe", "report", "all"}
     summary = json.loads((tmp_path / "demo" / "summary.json").read_bytes())
-    for numbers in (summary["probe"]["linear"], summary["probe"]["knn"], summary["probe"]["labels"]["100"]):
+    for numbers in (summary["probe"]["linear"], summary["probe"]["knn"], summary["probe"]["labels"]["10"]):
         assert all(isinstance(numbers[side], float) for side in SIDES)
     assert (tmp_path / "demo" / "report.html").exists()
     (tmp_path / "demo" / "old").write_text("of the demo before")

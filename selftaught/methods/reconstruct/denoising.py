@@ -161,7 +161,7 @@ class Damage(Views):
 
 @final
 class Upward(nn.Module):
-    """Strided convolutions in reverse: each step doubles the side and halves the channels (to 16), the last gives C channels."""
+    """Strided convolutions in reverse: each doubles the side and halves the channels (to 16); the last gives C channels."""
 
     def __init__(self, encoder: Encoder, tied: bool) -> None:
         super().__init__()

@@ -264,7 +264,7 @@ class _Loop:
             seen: dict[str, Any] = {}
             for observer in observers:
                 seen |= observer.step(self.clock, self.method, line | seen) or {}
-            if observers:
+            if seen:  # somebody looked, perhaps in eval mode
                 self.method.train()
             if logged or seen:
                 self.run.log({"step": self.clock.step, "epoch": self.clock.epoch, **line, **seen})

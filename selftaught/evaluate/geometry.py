@@ -35,7 +35,7 @@ def rankme(z: Tensor, eps: float = 1e-7) -> float:
 
 
 def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> float:
-    """Mean ||f(x) - f(y)||^alpha of positive pairs: rows of x and y [N, D], put on the unit sphere. From 0 (views look the same) to 2^alpha.
+    """Mean ||f(x) - f(y)||^alpha of positive pairs, rows of x and y [N, D], on the unit sphere: 0 (views look the same) to 2^alpha.
 
     Wang and Isola, ICML 2020 (arXiv 2005.10242).
     """

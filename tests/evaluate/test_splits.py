@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from selftaught.evaluate.splits import balanced_order, parts
+
+LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=120).map(np.asarray)
+
+
+@settings(max_examples=50, deadline=None)
+@given(LABELS, st.integers(0, 1000))
+def test_every_prefix_is_balanced_within_one_as_far_as_the_classes_reach(y: NDArray[np.int64], seed: int) -> None:
+    order = balanced_order(y, seed)
+    assert sorted(order) == list(range(len(y)))
+    sizes = np.bincount(y, minlength=5)
+    for end in range(1, len(y) + 1):
+        taken = np.bincount(y[order[:end]], minlength=5)
+        unfinished = taken[(taken < sizes)]
+        if len(unfinished):
+            assert taken.max() - unfinished.min() <= 1
+
+
+def test_orders_are_random_and_repeat() -> None:
+    y = np.arange(100) % 4
+    assert balanced_order(y, 1).tolist() == balanced_order(y, 1).tolist()
+    assert balanced_order(y, 1).tolist() != balanced_order(y, 2).tolist()
+
+
+@settings(max_examples=50, deadline=None)
+@given(LABELS, st.integers(2, 5), st.integers(0, 1000))
+def test_parts_are_of_equal_size_and_hold_the_classes_alike(y: NDArray[np.int64], count: int, seed: int) -> None:
+    part = parts(y, count, seed)
+    assert np.ptp(np.bincount(part, minlength=count)) <= 1
+    for c in np.unique(y):
+        assert np.ptp(np.bincount(part[y == c], minlength=count)) <= 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=100).map(np.asarray), st.integers(0, 1000))
+def test_groups_stay_whole_and_no_part_is_empty(groups: NDArray[np.int64], seed: int) -> None:
+    count = min(3, len(np.unique(groups)))
+    part = parts(np.zeros(len(groups), np.int64), count, seed, groups)
+    for g in np.unique(groups):
+        assert len(np.unique(part[groups == g])) == 1
+    assert set(part) == set(range(count))

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from evaluate.stand_ins import INPUT, Pictures, Small
+from evaluate.test_embed import bits
+
+from selftaught import encoders
+from selftaught.errors import UserError
+from selftaught.evaluate import embed, knn, linear_probe, probe, raw
+from selftaught.evaluate.few_labels import label_efficiency
+
+SMALL: dict[str, Any] = {"budgets": (2, "10%"), "draws": 2}
+
+
+def pair() -> tuple[Small, Small]:
+    torch.manual_seed(0)
+    return Small(), Small()
+
+
+def test_the_whole_protocol_is_its_parts() -> None:
+    trained, untrained = pair()
+    train, test = Pictures(240, noise=120), Pictures(80, noise=120, seed=1)
+    lines: list[str] = []
+    found = probe(trained, train, test, seed=5, untrained=untrained, say=lines.append, **SMALL)
+    sets = {
+        "trained": (embed(trained, train), embed(trained, test)),
+        "untrained": (embed(untrained, train), embed(untrained, test)),
+        "raw": (raw(train, trained.spec["input"]), raw(test, trained.spec["input"])),
+    }
+    for side, (x, z) in sets.items():
+        assert found["linear"][side] == linear_probe(x, train.labels, z, test.labels, seed=5).accuracy
+        assert found["knn"][side] == knn(x, train.labels, z, test.labels)
+        few = label_efficiency(x, train.labels, z, test.labels, seed=5, **SMALL)
+        for budget, row in few.items():
+            assert found["labels"][budget][side] == row["mean"]
+            assert found["labels"][budget]["spread"][side] == row["spread"]
+            assert found["labels"][budget]["draws"] == 2
+    assert set(found["labels"]) == {"2", "10%", "all"}
+    assert found["labels"]["all"]["trained"] == found["linear"]["trained"]
+    assert found["labels"]["all"]["labels"] == 240
+    assert found["protocol"]["test"] == 80
+    assert len(lines) == 3
+
+
+def test_test_labels_come_last() -> None:
+    """Whatever the test labels are, every fitted weight and chosen hyper-parameter is the same: they only score."""
+    trained, untrained = pair()
+    train, test = Pictures(160, noise=120), Pictures(60, noise=120, seed=1)
+    honest = probe(trained, train, test, untrained=untrained, **SMALL)
+    test.shown = np.random.default_rng(0).permutation(test.shown)
+    shuffled = probe(trained, train, test, untrained=untrained, **SMALL)
+    for side in honest["fits"]:
+        assert shuffled["fits"][side] == honest["fits"][side]
+        assert len(honest["fits"][side]["weights"]) == 16
+    assert shuffled["linear"]["raw"] < honest["linear"]["raw"] - 20
+    train.shown = (train.shown + (np.arange(160) == 7)) % 4  # one training label is enough to be noticed
+    assert probe(trained, train, test, untrained=untrained, **SMALL)["fits"]["raw"]["weights"] != honest["fits"]["raw"]["weights"]
+
+
+def test_test_samples_that_were_trained_on_do_not_count() -> None:
+    trained, untrained = pair()
+    train, test = Pictures(120), Pictures(60, seed=1)
+    test.images[:7] = train.images[20:27]
+    assert probe(trained, train, test, untrained=untrained, **SMALL)["protocol"] | {"seconds": 0} == {
+        "seed": 0, "train": 120, "test": 53, "duplicates_removed": 7, "unlabelled_left_out": 0, "classes": 4, "k": 20,
+        "temperature": 0.07, "draws": 2, "grouped": False, "seconds": 0,
+    }  # fmt: skip
+    with pytest.raises(UserError, match="also occurs in the training data"):
+        probe(trained, train, train, untrained=untrained)
+
+
+def test_samples_without_a_label_are_left_out() -> None:
+    trained, untrained = pair()
+    train, test = Pictures(120), Pictures(60, seed=1)
+    train.shown = np.where(np.arange(120) < 30, -1, train.shown)
+    found = probe(trained, train, test, untrained=untrained, **SMALL)
+    assert found["protocol"]["train"] == 90
+    assert found["protocol"]["unlabelled_left_out"] == 30
+    x = raw(train, trained.spec["input"])[30:]
+    assert found["linear"]["raw"] == linear_probe(x, train.labels[30:], raw(test, trained.spec["input"]), test.labels).accuracy
+
+
+def test_without_labels_there_is_one_sentence() -> None:
+    trained, untrained = pair()
+    with pytest.raises(UserError, match="the training data have no labels"):
+        probe(trained, Pictures(20, labelled=False), Pictures(20, seed=1), untrained=untrained)
+    with pytest.raises(UserError, match="the test data have no labels"):
+        probe(trained, Pictures(20), Pictures(20, seed=1, labelled=False), untrained=untrained)
+    with pytest.raises(UserError, match="the same label"):
+        probe(trained, Pictures(20, classes=1), Pictures(20, seed=1), untrained=untrained)
+
+
+def test_the_untrained_encoder_is_the_one_that_the_seed_builds() -> None:
+    torch.manual_seed(4)
+    encoder = encoders.build("mlp", INPUT)
+    before, random = bits(encoder), torch.get_rng_state()
+    found = probe(encoder, Pictures(120), Pictures(60, seed=1), seed=4, **SMALL)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert bits(encoder) == before
+    assert found["fits"]["untrained"] == found["fits"]["trained"]  # it never trained
+    other = probe(encoder, Pictures(120), Pictures(60, seed=1), seed=5, **SMALL)
+    assert other["fits"]["untrained"] != other["fits"]["trained"]
+
+
+def test_groups_reach_the_splits() -> None:
+    trained, untrained = pair()
+    train, test = Pictures(160, noise=120), Pictures(60, noise=120, seed=1)
+    plain = probe(trained, train, test, untrained=untrained, **SMALL)
+    train.groups = np.arange(160) // 16  # type: ignore[attr-defined]
+    grouped = probe(trained, train, test, untrained=untrained, **SMALL)
+    assert grouped["protocol"]["grouped"]
+    assert grouped["fits"]["raw"]["l2"] != plain["fits"]["raw"]["l2"]

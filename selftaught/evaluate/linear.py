@@ -26,7 +26,7 @@ TUNED_ON = 10_000
 FOLDS = 5
 CROSS_VALIDATED = 2_000
 """Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
-ROUGH, FINE = 2e-3, 5e-4
+ROUGH, FINE = 2e-3, 1e-3
 """Tolerances of `logistic.solve` while choosing, and for the probe itself."""
 ROWS = 8192
 

@@ -1,25 +1,28 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from selftaught.evaluate import compare
-from selftaught.evaluate.comparison import half_width
+from selftaught.evaluate.probe import _gain
 
 
-def summary(linear: float, untrained: float = 80.0) -> dict[str, object]:
-    sides = {"trained": linear, "untrained": untrained, "raw": 70.0}
-    labels = {"100": {"trained": linear - 5}}
-    return {"probe": {"linear": sides, "knn": {"trained": linear - 2}, "labels": labels, "protocol": {"test": 10_000}}}
+def summary(linear: float) -> dict[str, object]:
+    gain = {"untrained": {"linear": linear - 80, "interval": 0.5}}
+    return {"probe": {"linear": {"trained": linear}, "knn": {"trained": linear - 2}, "labels": {"100": {"trained": 70.0}}, "gain": gain}}
 
 
 def test_rows_are_sorted_and_what_was_not_measured_is_none() -> None:
     rows = compare({"a": summary(85.0), "b": {}, "c": summary(90.0)})
     assert [row["run"] for row in rows] == ["c", "a", "b"]
-    assert rows[0] | {"interval": None} == {"run": "c", "linear": 90.0, "knn": 88.0, "labels": 85.0, "gain": 10.0, "interval": None}
+    assert rows[0] == {"run": "c", "linear": 90.0, "knn": 88.0, "labels": 70.0, "gain": 10.0, "interval": 0.5}
     assert set(rows[2].values()) == {"b", None}
     assert compare({"a": summary(85.0)}, labels="10")[0]["labels"] is None
 
 
-def test_the_interval_is_the_binomial_one() -> None:
-    assert compare({"a": summary(90.0)})[0]["interval"] == pytest.approx(196 * ((0.09 + 0.16) / 10_000) ** 0.5)
-    assert half_width((100.0, 100.0), 10) == 0
+def test_the_interval_of_a_gain_is_paired() -> None:
+    ours, theirs = np.arange(1000) < 900, np.arange(1000) < 850  # right on the same samples but 50
+    found = _gain(ours, theirs)
+    assert found["linear"] == pytest.approx(5.0)
+    assert found["interval"] == pytest.approx(196 * np.sqrt(0.05 - 0.05**2) / np.sqrt(1000))
+    assert _gain(ours, ours) == {"linear": 0.0, "interval": 0.0}

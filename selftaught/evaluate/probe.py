@@ -81,10 +81,10 @@ def probe(
         say: Called with a line at each stage.
 
     Returns:
-        {"linear": {side: %}, "knn": {side: %}, "labels": {budget: {side: %, "spread": {side: %}, "draws", "labels"}}, "gain": {side: {"linear",
-        "interval"}}, "protocol", "fits"} with the sides trained, untrained and raw. "spread" is the standard deviation over draws; "gain" is
-        what the trained encoder's linear probe has over the side in points, with half of its paired 95% confidence interval; "fits" says how
-        each linear probe went.
+        "linear" and "knn": {side: %} for the sides trained, untrained and raw. "labels": {budget: {side: %, "spread": {side: points},
+        "draws", "labels"}}, spread being the standard deviation over draws. "gain": {side: {"linear", "interval"}}, what the trained
+        encoder's linear probe has over the side in points, with half of its paired 95% confidence interval. "protocol": how it was
+        measured. "fits": how each linear probe went.
 
     Raises:
         UserError: Labels are missing, of one class only, or no test sample is new.

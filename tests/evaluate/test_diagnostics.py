@@ -104,6 +104,16 @@ def test_without_labels_there_is_no_knn_but_all_the_rest() -> None:
     assert set(seen) == {"embedding_std", "rankme", "alignment", "uniformity"}
 
 
+def test_a_run_that_diverged_is_told_so() -> None:
+    method = Pull(Small(), True)
+    with torch.no_grad():
+        method.encoder.out.weight.fill_(float("nan"))
+    seen = Diagnostics(Pictures(100), every=1).step(Clock(steps=10), method, {})
+    assert seen is not None
+    assert set(seen) == {"warning"}
+    assert "diverged" in seen["warning"]
+
+
 def test_without_a_schedule_looks_take_a_small_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now, spent = [0.0], [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: now[0])

@@ -163,7 +163,7 @@ class _Loop:
                 (loss if self.recipe.accumulate == 1 else loss / self.recipe.accumulate).backward()
             micro.append(outputs)
         outputs = _join(micro)
-        value = float(gather.average(outputs["loss"].detach().float().clone()))
+        value = float(outputs["loss"] if gather.world() == 1 else gather.average(outputs["loss"].float().clone()))
         if not math.isfinite(value):
             self._refuse("loss", player)
         if self.recipe.clip:
@@ -173,7 +173,8 @@ class _Loop:
         rate = optimizer.set_rates(opt, self.recipe, (self.clock.step + 0.5) / self.clock.steps)
         opt.step()
         prefix = "" if number == 0 else f"{player.name}/"
-        self.meter.add({prefix + k: v for k, v in outputs.items()} | {f"{prefix}loss": value} | ({} if prefix else {"lr": rate}))
+        scalars = outputs | ({"loss": value} if prefix else {"loss": value, "lr": rate})
+        self.meter.add({prefix + k: v for k, v in scalars.items()} if prefix else scalars)
         return outputs
 
     def _sync(self, micro: int) -> AbstractContextManager[Any]:

@@ -71,9 +71,11 @@ def build(player: Player, recipe: Recipe) -> Optimizer:
 
 def set_rates(optimizer: Optimizer, recipe: Recipe, progress: float) -> float:
     """Set every group's learning rate for `progress` in [0, 1]; returns the recipe's own rate, for the log."""
+    own = recipe.factor(progress)
     for group in optimizer.param_groups:
-        group["lr"] = recipe.lr * group["lr_scale"] * recipe.factor(progress, group["schedule"])
-    return recipe.lr * recipe.factor(progress)
+        factor = own if group["schedule"] == recipe.schedule else recipe.factor(progress, group["schedule"])
+        group["lr"] = recipe.lr * group["lr_scale"] * factor
+    return recipe.lr * own
 
 
 def pack(optimizer: Optimizer, prefix: str) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from selftaught.run import RunFolder
 
 pytestmark = pytest.mark.slow
 
-RECIPE: dict[str, Any] = {"steps": 2500, "checkpoint_every": 7, "log_every": 1, "seed": 11}
+RECIPE: dict[str, Any] = {"steps": 1500, "checkpoint_every": 7, "log_every": 1, "seed": 11}
 
 
 def live(name: str, path: str) -> None:

@@ -16,15 +16,21 @@ COLUMNS = ("trained", "untrained", "raw")
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as Markdown: what was trained on what, then each protocol as trained / untrained / raw, in percent."""
     lines = [
-        "| method | data | encoder | budget | linear probe | kNN | 100 labels a class |",
-        "|---|---|---|---|---|---|---|",
+        "| method | data | encoder | budget | seeds | linear probe | kNN | 100 labels a class |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         probe = row["probe"]
-        parts = [probe["linear"], probe["knn"], probe["labels"]["100"]]
-        numbers = " | ".join(f"**{part['trained']:.1f}** / {part['untrained']:.1f} / {part['raw']:.1f}" for part in parts)
-        lines.append(f"| `{row['method']}` | {row['data']} | `{row['encoder']}` | {row['budget']} | {numbers} |")
+        numbers = " | ".join(cell(part) for part in (probe["linear"], probe["knn"], probe["labels"]["100"]))
+        lines.append(f"| `{row['method']}` | {row['data']} | `{row['encoder']}` | {row['budget']} | {row['seeds']} | {numbers} |")
     return "\n".join(lines)
+
+
+def cell(part: dict[str, Any]) -> str:
+    """One protocol: trained, with its standard deviation over seeds where there are several, then the two baselines."""
+    spread = (part.get("spread") or {}).get("trained")
+    trained = f"**{part['trained']:.1f}**" + (f" ±{spread:.1f}" if spread is not None else "")
+    return f"{trained} / {part['untrained']:.1f} / {part['raw']:.1f}"
 
 
 def filled(text: str, rows: list[dict[str, Any]]) -> str:

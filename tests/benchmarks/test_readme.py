@@ -11,7 +11,7 @@ from benchmarks import measure, readme
 
 PART = {"trained": 90.123, "untrained": 87.6, "raw": 84.649}
 ROW = {
-    "method": "simclr", "data": "fashion-mnist", "encoder": "conv", "budget": "2 min",
+    "method": "simclr", "data": "fashion-mnist", "encoder": "conv", "budget": "2 min", "seeds": 3,
     "probe": {"linear": PART, "knn": PART, "labels": {"100": {**PART, "draws": 3}}},
 }
 
@@ -19,7 +19,12 @@ ROW = {
 def test_a_row_shows_trained_untrained_and_raw() -> None:
     last = readme.table([ROW]).splitlines()[-1]
     cell = "**90.1** / 87.6 / 84.6"
-    assert last == f"| `simclr` | fashion-mnist | `conv` | 2 min | {cell} | {cell} | {cell} |"
+    assert last == f"| `simclr` | fashion-mnist | `conv` | 2 min | 3 | {cell} | {cell} | {cell} |"
+
+
+@pytest.mark.parametrize(("spread", "shown"), [(0.26, "**90.1** ±0.3"), (None, "**90.1**")])
+def test_the_spread_over_seeds_is_shown_where_there_is_one(spread: float | None, shown: str) -> None:
+    assert readme.cell({**PART, "spread": {"trained": spread}}) == f"{shown} / 87.6 / 84.6"
 
 
 def test_filling_replaces_only_what_is_between_the_markers_and_is_idempotent() -> None:

@@ -213,6 +213,8 @@ class _Loop:
             start = self._load(saved)
             first = self.clock.step
         else:
+            if gather.rank() == 0:
+                self.run.truncate_metrics(0)  # of a process that was killed before its first checkpoint
             self.clock.steps = self._length()
         log = self._logger(observers)
         began = saved_at = time.perf_counter()

@@ -339,6 +339,13 @@ def test_turns_that_need_more_than_an_epoch_are_refused(tmp_path: Path) -> None:
         train(lambda: toys.build("game"), tmp_path / "run", batch_size=48)
 
 
+def test_a_run_that_died_before_its_first_checkpoint_starts_its_log_again(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", {})
+    folder.log({"step": 1, "loss": 7.0})
+    train(lambda: toys.build("plain"), tmp_path / "run", resume=True)
+    assert [m["step"] for m in folder.metrics()] == list(range(1, 10))
+
+
 def test_other_data_is_not_resumed_on(tmp_path: Path) -> None:
     train(lambda: toys.build("plain"), tmp_path / "run", observers=[StopAfter(2)])
     with pytest.raises(UserError, match="the data is not what the run"):

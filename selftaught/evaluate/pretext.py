@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from selftaught.errors import UserError
 from selftaught.evaluate.embed import frozen
+from selftaught.meter import is_scalar
 from selftaught.method import Clock, Method, Source
 
 
@@ -51,6 +51,6 @@ def pretext(
                 batch = method.views.apply(bound.fetch(index), method.views.sample(index, epoch, seed), device)
                 outputs: dict[str, Any] = method(player=player, clock=Clock(seed), **batch)
                 for key, value in outputs.items():
-                    if isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1):
+                    if is_scalar(value):
                         sums.setdefault(key, []).append(float(value))
     return {key: float(np.mean(values)) for key, values in sums.items()}

@@ -6,14 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from selftaught.parts.spread import spread
+
 
 def embedding_std(z: Tensor) -> float:
-    """Spread of the directions of z [N, D] over samples, in [0, 1]: 0 = all alike, 1 = even over the sphere.
-
-    The root mean over features of the variance over samples of z / ||z||, in units of 1 / sqrt(D), which is what Chen and He watch
-    for collapse (CVPR 2021, arXiv 2011.10566). It equals sqrt(1 - ||mean direction||^2).
-    """
-    return float(F.normalize(z.double(), dim=1).var(0, correction=0).sum().clamp(min=0).sqrt())
+    """Spread of the directions of z [N, D] over samples, in [0, 1]: see `selftaught.parts.spread`."""
+    return float(spread(z.double()))
 
 
 def rankme(z: Tensor, eps: float = 1e-7) -> float:

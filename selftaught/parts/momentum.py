@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import nn
@@ -21,3 +22,11 @@ def follow(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
     """
     for old, new in zip(slow.parameters(), fast.parameters(), strict=True):
         old.lerp_(new, 1 - momentum)
+
+
+def rising(start: float, progress: float) -> float:
+    """A momentum that goes from `start` to 1 along half a cosine as `progress` goes from 0 to 1: the slow copy comes to rest.
+
+    1 - (1 - start) * (cos(pi * progress) + 1) / 2, of Grill et al. 2020, "Bootstrap Your Own Latent", section 3.3.
+    """
+    return 1 - (1 - start) * (math.cos(math.pi * progress) + 1) / 2

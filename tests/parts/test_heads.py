@@ -33,3 +33,14 @@ def test_with_norm_every_layer_is_standardised_over_the_batch() -> None:
     out = projection(6, 5, 4, 2)(torch.randn(64, 6) * 3 + 1)
     assert torch.allclose(out.mean(0), torch.zeros(4), atol=1e-5)
     assert torch.allclose(out.var(0, correction=0), torch.ones(4), atol=1e-3)
+
+
+def test_the_last_norm_can_be_without_parameters_or_missing() -> None:
+    x = torch.randn(64, 6) * 3 + 1
+    kinds = {last: [type(m).__name__ for m in projection(6, 5, 4, 2, last=last)] for last in ("norm", "fixed", "none")}
+    assert kinds["norm"] == kinds["fixed"] == ["Linear", "BatchNorm1d", "ReLU", "Linear", "BatchNorm1d"]
+    assert kinds["none"] == kinds["norm"][:-1]
+    plain, fixed = projection(6, 5, 4, 2, last="none"), projection(6, 5, 4, 2, last="fixed")
+    assert [m.bias for m in plain if isinstance(m, nn.Linear)] == [None, None]
+    assert [m.affine for m in fixed if isinstance(m, BatchNorm1d)] == [True, False]
+    assert fixed(x).var(0, correction=0).allclose(torch.ones(4), atol=1e-3)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from selftaught.parts.momentum import follow, momentum_copy
+from selftaught.parts.momentum import follow, momentum_copy, rising
 from selftaught.parts.norm import BatchNorm1d
 
 
@@ -54,3 +54,10 @@ def test_running_statistics_are_the_copys_own() -> None:
     follow(slow, fast, 0.0)
     assert torch.equal(slow[1].running_mean, own)
     assert not torch.allclose(own, fast[1].running_mean)
+
+
+def test_a_rising_momentum_ends_at_one_and_is_half_way_in_the_middle() -> None:
+    assert [rising(0.9, part) for part in (0.0, 0.5, 1.0)] == pytest.approx([0.9, 0.95, 1.0])
+    values = [rising(0.99, i / 50) for i in range(51)]
+    assert values == sorted(values)
+    assert rising(1.0, 0.3) == 1.0

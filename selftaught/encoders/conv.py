@@ -39,8 +39,8 @@ class Conv(Encoder):
             nn.Sequential(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=norm == "none"), norm2d(norm, b), nn.ReLU())
             for a, b in pairwise(widths)
         )
-        side = -(-input["size"] // 2**depth)
-        self.dim = pooled_width(pool, widths[-1], side * side)
+        self.side = -(-input["size"] // 2**depth)
+        self.dim = pooled_width(pool, widths[-1], self.side**2)
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
         """One [B, C, h, w] per block."""
@@ -51,5 +51,5 @@ class Conv(Encoder):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, dim]."""
-        return pooled(self.pool, self.local(x))
+        """[B, C, S, S] to [B, dim], whatever S: positions of images of another size are repeated or averaged to as many."""
+        return pooled(self.pool, self.local(x), self.side)

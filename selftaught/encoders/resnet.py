@@ -94,8 +94,8 @@ class ResNet(Encoder):
         for m in self.modules():
             if isinstance(m, nn.Conv2d):
                 nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
-        side = -(-input["size"] // (8 if small else 32))
-        self.dim = pooled_width(pool, channels, side * side)
+        self.side = -(-input["size"] // (8 if small else 32))
+        self.dim = pooled_width(pool, channels, self.side**2)
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
         """[B, C, h, w] after the stem (pooled, where it pools) and after each of the four stages."""
@@ -105,5 +105,5 @@ class ResNet(Encoder):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, dim]."""
-        return pooled(self.pool, self.local(x))
+        """[B, C, S, S] to [B, dim], whatever S: positions of images of another size are repeated or averaged to as many."""
+        return pooled(self.pool, self.local(x), self.side)

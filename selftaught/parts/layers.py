@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.parts.norm import BatchNorm2d
@@ -41,8 +42,14 @@ def pooled_width(kind: Pool, channels: int, positions: int) -> int:
     return channels * positions if kind == "flatten" else channels
 
 
-def pooled(kind: Pool, x: Tensor) -> Tensor:
-    """[B, C, *positions] to [B, C] (mean, max over positions) or [B, C * positions] (flatten)."""
+def pooled(kind: Pool, x: Tensor, side: int = 0) -> Tensor:
+    """[B, C, *positions] to [B, C] (mean, max over positions) or [B, C * positions] (flatten).
+
+    With `side`, flatten first brings other numbers of positions to side x side, repeating or averaging them, so that the
+    width stays what it is for images of any size.
+    """
+    if kind == "flatten" and side and tuple(x.shape[2:]) != (side, side):
+        x = F.adaptive_avg_pool2d(x, side)
     x = x.flatten(2)
     return x.mean(2) if kind == "mean" else x.amax(2) if kind == "max" else x.flatten(1)
 

@@ -34,6 +34,16 @@ def test_kinds_are_what_they_are_called() -> None:
     assert torch.allclose(norm2d("layer", 48)(x), expected, atol=1e-5)
 
 
+def test_flatten_brings_other_sizes_to_the_same_positions() -> None:
+    x = torch.randn(2, 3, 2, 2)
+    assert torch.equal(pooled("flatten", x, 2), x.flatten(1))
+    assert torch.equal(pooled("flatten", x, 4), x.repeat_interleave(2, 2).repeat_interleave(2, 3).flatten(1))
+    y = torch.randn(2, 3, 4, 6)
+    assert torch.allclose(pooled("flatten", y, 2), y.unflatten(3, (2, 3)).unflatten(2, (2, 2)).mean((3, 5)).flatten(1), atol=1e-6)
+    assert torch.equal(pooled("flatten", y), y.flatten(1))
+    assert torch.equal(pooled("max", y, 2), y.amax((2, 3)))
+
+
 def test_pools() -> None:
     x = torch.randn(2, 3, 4, 5)
     assert torch.allclose(pooled("mean", x), x.mean((2, 3)))

@@ -125,6 +125,11 @@ class Method(nn.Module, ABC):
     encoder: Encoder
     views: Views
 
+    @property
+    def kept(self) -> Encoder:
+        """The encoder that a run keeps: `encoder`, unless the method says that another, such as its average, is the better one."""
+        return self.encoder
+
     def prepare(self, source: Source) -> None:
         """Called once with the bound source, before training and before loading a checkpoint.
 
@@ -178,6 +183,14 @@ class Shows(Protocol):
 
 
 @runtime_checkable
+class Classifies(Protocol):
+    """A method that learns to name classes, and how to ask it."""
+
+    def classify(self, image: Tensor) -> Tensor:
+        """One score per class, the largest for the class that it believes in: [B, C, S, S] to [B, K]."""
+
+
+@runtime_checkable
 class Scores(Protocol):
     """A method that scores sequences: language models."""
 
@@ -194,6 +207,6 @@ class Generates(Protocol):
 
 
 __all__ = [
-    "Batch", "Clock", "Embed", "Encoder", "Fits", "Generates", "Group", "Index", "Labels", "Method", "Outputs", "Params",
+    "Batch", "Classifies", "Clock", "Embed", "Encoder", "Fits", "Generates", "Group", "Index", "Labels", "Method", "Outputs", "Params",
     "Player", "Raw", "Scores", "Shows", "Source", "Views", "final",
 ]

@@ -45,11 +45,20 @@ def show_probe(result: Mapping[str, Any]) -> None:
 
 def _entries(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     entries = [("linear probe, all labels", result["linear"]), ("k nearest neighbours", result["knn"])]
+    if "classifier" in result:
+        own = result["classifier"]
+        entries.insert(0, (f"the run's own classifier, {_labels(own['labels'])}", {"trained": own["accuracy"]}))
     for labels, entry in result["labels"].items():
         if labels == "all":
             continue
         entries.append((f"linear probe, {labels} labels" + (" a class" if labels.isdigit() else ""), entry))
     return entries
+
+
+def _labels(budget: str) -> str:
+    """What `data.labels` says in words: 10/class is "10 labels a class", 10% "10% labels"."""
+    number, _, a_class = budget.partition("/")
+    return f"{number} labels" + (" a class" if a_class else "")
 
 
 def embed(

@@ -33,7 +33,7 @@ class Config:
     encoder: str
     encoder_arguments: dict[str, Any]
     data: dict[str, Any]
-    """"source" (a catalog name, a path, or None for data in memory), "split", "limit", "size"."""
+    """"source" (a catalog name, a path, or None for data in memory), "split", "limit", "size", "labels"."""
     recipe: Recipe
     init: str | None = None
 
@@ -73,6 +73,8 @@ def resolve(*layers: Layer, in_memory: bool = False) -> Config:
     for key in ("data.limit", "data.size"):
         if checked.get(key) is not None and checked[key] < 1:
             raise UserError(located(where[key], f"{_short(key)} must be at least 1, not {checked[key]}"))
+    if checked.get("data.labels") is not None:
+        _check_labels(checked["data.labels"], where["data.labels"])
     return Config(
         method=method,
         method_arguments=_defaults(known, "method") | _section(checked, "method"),
@@ -82,6 +84,15 @@ def resolve(*layers: Layer, in_memory: bool = False) -> Config:
         recipe=_recipe(method, _section(checked, "recipe"), where),
         init=checked.get("init"),
     )
+
+
+def _check_labels(text: str, where: str) -> None:
+    from selftaught.data.budget import parse
+
+    try:
+        parse(text)
+    except UserError as error:
+        raise UserError(located(where, str(error))) from None
 
 
 def _merged(layers: tuple[Layer, ...]) -> tuple[dict[str, Any], dict[str, str]]:

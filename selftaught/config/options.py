@@ -45,6 +45,7 @@ class Option:
 DATA = (
     Option("data.limit", int | None, None, "Only the first N samples."),
     Option("data.size", int | None, None, "Height and width that the encoder sees. By default the images' own up to 96, else 96."),
+    Option("data.labels", str | None, None, "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden."),
     Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
 )
 INIT = Option("init", str | None, None, "Encoder to start from: a run, its encoder.safetensors, or torchvision's or timm's weights.")

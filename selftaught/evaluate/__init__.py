@@ -1,5 +1,6 @@
 """Judging representations honestly: always beside the raw input and the same encoder untrained, never with a test label too early."""
 
+from selftaught.evaluate.classifier import classifier
 from selftaught.evaluate.comparison import compare
 from selftaught.evaluate.diagnostics import Diagnostics
 from selftaught.evaluate.embed import embed, raw
@@ -11,6 +12,6 @@ from selftaught.evaluate.pretext import pretext
 from selftaught.evaluate.probe import probe
 
 __all__ = [
-    "Diagnostics", "Linear", "Neighbours", "Probe", "alignment", "compare", "embed", "embedding_std", "fit_linear", "knn",
+    "Diagnostics", "Linear", "Neighbours", "Probe", "alignment", "classifier", "compare", "embed", "embedding_std", "fit_linear", "knn",
     "label_efficiency", "linear_probe", "pretext", "probe", "rankme", "raw", "uniformity",
 ]  # fmt: skip

@@ -88,7 +88,7 @@ class Diagnostics:
 
     def look(self, method: Method) -> dict[str, Any]:
         """The numbers for the encoder as it is now."""
-        encoder = method.encoder
+        encoder = method.kept
         seen: dict[str, Any] = {}
         with frozen(method):
             asked = self._embed(encoder, self.held_out or self.source, self.asked)  # [M, D]

@@ -9,12 +9,12 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.budget import Budget, Labels, subset
 from selftaught.errors import UserError
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.linear import Standard, fit_linear
-from selftaught.evaluate.splits import Labels, balanced_order
 
-BUDGETS: tuple[int | str, ...] = (10, 100, "1%", "10%")
+BUDGETS: tuple[Budget, ...] = (10, 100, "1%", "10%")
 """Labels a class, or a part of all labels."""
 DRAWS = 3
 
@@ -41,36 +41,12 @@ class FewLabels:
         return {"mean": float(np.mean(accuracies)), "spread": spread, "draws": len(accuracies), "labels": self.labels}
 
 
-def subset(y: Labels, budget: int | str, seed: int) -> NDArray[np.int64]:
-    """The positions of the labels of one draw: a prefix of one order per seed, so that smaller budgets are inside larger ones.
-
-    A class that has fewer samples than asked for gives all it has.
-    """
-    order = balanced_order(y, seed)
-    if isinstance(budget, int):
-        if budget < 1:
-            raise UserError(f"a budget of labels must be at least 1 a class, not {budget}")
-        sizes = np.bincount(y)
-        return np.sort(order[: int(np.minimum(sizes, budget).sum())])
-    return np.sort(order[: max(len(np.unique(y)), round(_part(budget) * len(y)))])
-
-
-def _part(budget: str) -> float:
-    try:
-        part = float(budget.removesuffix("%")) / 100
-    except ValueError:
-        part = -1.0
-    if not budget.endswith("%") or not 0 < part <= 1:
-        raise UserError(f"a budget of labels is a number of labels a class, or a part such as '1%', not '{budget}'")
-    return part
-
-
 def few_labels(
     train_x: NDArray[Any],
     train_y: Labels,
     test_x: NDArray[Any],
     *,
-    budgets: Sequence[int | str] = BUDGETS,
+    budgets: Sequence[Budget] = BUDGETS,
     draws: int = DRAWS,
     seed: int = 0,
     groups: NDArray[np.int64] | None = None,
@@ -115,7 +91,7 @@ def label_efficiency(
     test_x: NDArray[Any],
     test_y: Labels,
     *,
-    budgets: Sequence[int | str] = BUDGETS,
+    budgets: Sequence[Budget] = BUDGETS,
     draws: int = DRAWS,
     seed: int = 0,
     groups: NDArray[np.int64] | None = None,

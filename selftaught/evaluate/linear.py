@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from selftaught.data.budget import Labels
 from selftaught.errors import UserError
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.logistic import Solution, gram, solve
-from selftaught.evaluate.splits import Labels, parts
+from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
 
 STRENGTHS = tuple(10.0**e for e in range(4, -4, -1))

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from selftaught import encoders
+from selftaught.data.budget import Labels
 from selftaught.errors import UserError
 from selftaught.evaluate.embed import Features, embed, raw
 from selftaught.evaluate.few_labels import BUDGETS, DRAWS, FewLabels, few_labels
 from selftaught.evaluate.knn import Neighbours, percent
 from selftaught.evaluate.linear import Linear, fit_linear
-from selftaught.evaluate.splits import Labels
 from selftaught.evaluate.threads import pool
 from selftaught.method import Encoder, Source
 
@@ -185,6 +185,11 @@ def _fresh(encoder: Encoder, seed: int) -> Encoder:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return encoders.build(**encoder.spec)
+
+
+def new_samples(train: Source, test: Source) -> NDArray[np.int64]:
+    """The labelled test samples whose content does not occur in training."""
+    return np.flatnonzero((test.labels >= 0) & ~_seen(train, test))
 
 
 def _seen(train: Source, test: Source) -> NDArray[np.bool_]:

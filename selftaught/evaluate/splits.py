@@ -5,23 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Labels = NDArray[np.int64]
-Index = NDArray[np.int64]
-
-
-def balanced_order(y: Labels, seed: int) -> Index:
-    """A random order of all samples, every prefix of which holds the classes equally often, give or take one.
-
-    Classes that run out are missed from there on. Prefixes are nested subsets by construction.
-    """
-    rng = np.random.Generator(np.random.Philox(key=[seed, 0x5B11]))
-    order = rng.permutation(len(y))
-    rank = np.empty(len(y), np.int64)  # how many of the same class come before
-    for c in np.unique(y):
-        members = order[y[order] == c]
-        rank[members] = np.arange(len(members))
-    shuffled = rng.permutation(int(y.max()) + 1)  # which class comes first among equals
-    return np.lexsort((shuffled[y], rank))
+from selftaught.data.budget import Labels, balanced_order
 
 
 def parts(y: Labels, count: int, seed: int, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Index, Method, Outputs, Source
+from selftaught.parts.streams import classes_of, visits
 from selftaught.views.image import Augment, ImageViews
 
 
@@ -60,25 +61,24 @@ class Supervised(Method):
 
     def prepare(self, source: Source) -> None:
         """One output per class. Raises UserError when fewer than two classes are labelled."""
-        labels = source.labels
-        self.labelled = np.flatnonzero(labels >= 0)
-        if not len(self.labelled):
-            raise UserError("supervised needs labels and this data has none: name classes by folders, or choose another method")
-        classes = max(len(source.classes), int(labels.max()) + 1)
-        if classes < 2:
-            raise UserError("supervised needs at least two classes and this data has one")
-        self.head = nn.Linear(self.encoder.dim, classes)
+        self.head = nn.Linear(self.encoder.dim, classes_of(source, "supervised"))
+        self.labelled = np.flatnonzero(source.labels >= 0)
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
-        """A permutation of the labelled samples."""
-        return self.labelled[super().order(epoch, seed, len(self.labelled))]
+        """n visits to the labelled samples: permutation after permutation, when only some of the n are labelled."""
+        return visits(self.labelled, n, epoch, seed)
 
     def forward(self, image: Tensor, label: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
         """Cross-entropy over the labelled samples of the batch; 0 when it has none."""
-        if self.head is None:
-            raise RuntimeError("call prepare(source) before the first batch: it counts the classes")
-        logits = self.head(self.encoder(image))  # [B, classes]
+        logits = self.classify(image)  # [B, classes]
         count = (label >= 0).sum().clamp(min=1)
         loss = F.cross_entropy(logits, label, ignore_index=-1, reduction="sum", label_smoothing=self.smoothing) / count
         accuracy = (logits.argmax(1) == label).sum() / count  # no prediction equals -1
         return {"loss": loss, "accuracy": accuracy.detach(), "chance": torch.tensor(1 / logits.shape[1])}
+
+    def classify(self, image: Tensor) -> Tensor:
+        """[B, C, S, S] to [B, classes] logits."""
+        if self.head is None:
+            raise RuntimeError("call prepare(source) before the first batch: it counts the classes")
+        logits: Tensor = self.head(self.encoder(image))
+        return logits

@@ -10,6 +10,7 @@ from typing import Any
 from selftaught import encoders, fit
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
+from selftaught.data.hidden import revealed
 from selftaught.evaluate.diagnostics import Diagnostics
 from selftaught.method import Method, Source
 from selftaught.pretraining import place
@@ -29,6 +30,7 @@ def pretrain(
     limit: int | None = None,
     size: int | None = None,
     split: str | None = None,
+    labels: str | None = None,
     config: str | Path | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -46,6 +48,8 @@ def pretrain(
         limit: Only the first so many samples.
         size: Height and width in pixels that the encoder sees.
         split: "train", "test" or "all"; by default "train" where there are labels.
+        labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the seed; what judges
+            the run still sees every label.
         config: A YAML file with the sections of a run's config.yaml; what is said here beats it.
         resume: Continue the run at `out` if there is one.
         progress: Show progress on stderr.
@@ -57,7 +61,7 @@ def pretrain(
     """
     file = [read(config)] if config is not None else []
     flags: dict[str, Any] = {"method.name": method, "init": str(init) if init is not None else None}
-    flags |= {"data.source": locate(data), "data.limit": limit, "data.size": size, "data.split": split}
+    flags |= {"data.source": locate(data), "data.limit": limit, "data.size": size, "data.split": split, "data.labels": labels}
     flags |= Layer.of({"encoder": encoder}).values
     flags = {key: value for key, value in flags.items() if value is not None}
     name = method or next((layer.values["method.name"] for layer in file if "method.name" in layer.values), None)
@@ -133,7 +137,7 @@ def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str
 def _train(
     config: Config, source: Source, method: Method, folder: RunFolder, data: Any, again: bool, watch: Watch | None
 ) -> Run:
-    observers: list[fit.Observer] = [Diagnostics(source, seed=config.recipe.seed)] if len(source) > 1 else []
+    observers: list[fit.Observer] = [Diagnostics(revealed(source), seed=config.recipe.seed)] if len(source) > 1 else []
     if watch:
         observers.append(watch)  # last: it also shows what the others found
     try:
@@ -147,9 +151,9 @@ def _train(
             watch.finish()
     if place.rank() == 0:
         if result.interrupted is None:
-            write_atomically(folder.path / "encoder.safetensors", encoders.save(method.encoder))
+            write_atomically(folder.path / "encoder.safetensors", encoders.save(method.kept))
         _summarise(config, source, method, folder, result, again)
-    return Run(folder.path, encoder=method.encoder, data=data, interrupted=result.interrupted)
+    return Run(folder.path, encoder=method.kept, data=data, interrupted=result.interrupted)
 
 
 def _summarise(config: Config, source: Source, method: Method, folder: RunFolder, result: fit.Result, again: bool) -> None:
@@ -161,8 +165,8 @@ def _summarise(config: Config, source: Source, method: Method, folder: RunFolder
         data=config.data["source"] or "in memory",
         images=len(source),
         skipped=len(getattr(source, "skipped", [])),
-        parameters=sum(p.numel() for p in method.encoder.parameters()),
-        dim=method.encoder.dim,
+        parameters=sum(p.numel() for p in method.kept.parameters()),
+        dim=method.kept.dim,
         steps=result.step,
         planned_steps=result.steps,
         seconds=round(before + result.seconds, 3),

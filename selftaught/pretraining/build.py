@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from selftaught import encoders, methods
 from selftaught.config import Config, Layer
 from selftaught.data import catalog, open_source
+from selftaught.data.hidden import hide
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Source
 
@@ -33,11 +34,14 @@ def locate(data: Any) -> str | None:
 
 
 def open_data(config: Config, data: Any = None, progress: Callable[[int, int], None] | None = None) -> tuple[Source, str]:
-    """What the run trains on, and its split. `data` is the object itself where config names none. Raises UserError."""
+    """What the run trains on, labels hidden as it says, and its split. `data` is the object itself where config names none.
+
+    Raises UserError.
+    """
     given = config.data["source"] if data is None else data
     if given is None:
         raise UserError("the data of this run were in memory: resume it from Python, selftaught.pretrain(..., out=RUN, resume=True)")
-    split = config.data["split"]
+    split, labels, seed = config.data["split"], config.data["labels"], config.recipe.seed
     arguments: dict[str, Any] = {"limit": config.data["limit"], "size": config.data["size"]}
     if progress is not None:
         arguments["progress"] = progress
@@ -46,8 +50,8 @@ def open_data(config: Config, data: Any = None, progress: Callable[[int, int], N
         if not (isinstance(given, str) and given in catalog.FILES):
             whole = open_source(given, "all", **arguments)
             if not (whole.labels >= 0).any():  # nothing to judge it by: every sample is worth training on
-                return whole, "all"
-    return open_source(given, split, **arguments), split
+                return hide(whole, labels, seed), "all"
+    return hide(open_source(given, split, **arguments), labels, seed), split
 
 
 def encoder_input(source: Source, size: int | None = None) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from selftaught import encoders
 from selftaught.config import Config, Layer, resolve
 from selftaught.data import open_source
+from selftaught.data.hidden import revealed
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Source
+from selftaught.method import Classifies, Encoder, Method, Source
 from selftaught.pretraining.build import build, fresh_encoder, open_data
 from selftaught.run import RunFolder
 
@@ -88,6 +89,8 @@ class Run:
     ) -> dict[str, Any]:
         """Judge the encoder beside itself untrained and the raw input; percent. Written to summary.json of a run folder.
 
+        A method that learns to name classes is also asked itself, on the test part of what it trained on: "classifier".
+
         Args:
             data: Labelled data; by default what the run was trained on.
             seed: Of the draws of labels, and of the untrained weights where the run's own are not known.
@@ -104,11 +107,22 @@ class Run:
         untrained = fresh_encoder(self.config, self.encoder.spec["input"]) if self.path.is_dir() else None
         result: dict[str, Any] = evaluate.probe(self.encoder, train, test, seed, untrained=untrained, say=say)
         result |= {"data": self.named(data), "quick": quick}
+        if self.path.is_dir() and data is None:
+            result |= self._classifier(train, test)
         if self.path.is_dir():
             folder = self.folder
             with folder.lock():
                 folder.update_summary(probe=result)
         return result
+
+    def _classifier(self, train: Source, test: Source) -> dict[str, Any]:
+        from selftaught import evaluate, methods
+
+        if not issubclass(methods.load(self.config.method), Classifies):
+            return {}
+        method = self.method(open_data(self.config, self._data)[0])  # of what it trained on: a memory has a row for each sample
+        accuracy = evaluate.classifier(method, train, test)
+        return {} if accuracy is None else {"classifier": {"accuracy": accuracy, "labels": self.config.data["labels"] or "all"}}
 
     def report(self) -> Path:
         """Write RUN/report.html; what cannot be shown (the data are gone) is left out and said there."""
@@ -120,7 +134,7 @@ class Run:
         except UserError:
             return report.write(folder, encoder=self.encoder)
         held_out = open_source(self._given(None), "test") if self.config.data["split"] == "train" else None
-        return report.write(folder, encoder=self.encoder, method=self.method(source), source_train=source, source_test=held_out)
+        return report.write(folder, encoder=self.encoder, method=self.method(source), source_train=revealed(source), source_test=held_out)
 
     def method(self, source: Source) -> Method:
         """The whole trained method, heads included, prepared for `source`, in eval mode."""

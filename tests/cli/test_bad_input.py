@@ -57,6 +57,10 @@ def here(tmp_path, monkeypatch):
         (("pretrain", "simclr", "digits", "--steps", "5", "--minutes", "1"), "give only one of steps, epochs and minutes"),
         (("pretrain", "simclr", "digits", "--warmup", "2"), "warmup must be in [0, 1), not 2.0"),
         (("pretrain", "simclr", "digits", "--limit", "0"), "limit must be at least 1, not 0"),
+        (("pretrain", "simclr", "digits", "--labels", "0/class"), "labels must be at least 1/class, not 0/class"),
+        (("pretrain", "simclr", "digits", "--labels", "200%"), "labels must be more than 0% and at most 100%, not 200%"),
+        (("pretrain", "simclr", "digits", "--labels", "some"), "or all, not 'some'"),
+        (("pretrain", "simclr", "digits", *TINY, "--labels", "999/class"), "labels 999/class is more than the"),
         (("pretrain", "simclr", "digits", "more"), "more"),
         (("pretrain", "simclr"), "no data is given"),
         (("pretrain",), "no method is given"),
@@ -200,6 +204,13 @@ def test_labels_missing_for_a_probe(capsys, here, trained):
     sentence = refused(capsys, "probe", trained, "images.npy")
     assert "no labels" in sentence
     assert "probe" not in json.loads((trained / "summary.json").read_bytes())
+
+
+def test_labels_to_hide_that_are_not_there(capsys, here):
+    np.save(here / "images.npy", np.random.default_rng(0).integers(0, 255, (64, 8, 8), dtype=np.uint8))
+    sentence = refused(capsys, "pretrain", "supervised", "images.npy", *TINY, "--labels", "10/class", "--out", "x")
+    assert sentence == "labels 10/class hides labels, and this data has none: name classes by folders, or leave labels out"
+    assert not (here / "x").exists()
 
 
 def test_images_of_other_channels(capsys, here, trained):

@@ -3,37 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from evaluate.test_linear import blobs
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
+from selftaught.data.budget import subset
 from selftaught.errors import UserError
 from selftaught.evaluate import label_efficiency
-from selftaught.evaluate.few_labels import few_labels, subset
+from selftaught.evaluate.few_labels import few_labels
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.linear import Standard, fit_linear
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(0, 3), min_size=40, max_size=200).map(np.asarray), st.integers(0, 100))
-def test_subsets_are_nested_and_balanced_within_one(y: NDArray[np.int64], seed: int) -> None:
-    drawn = [set(subset(y, budget, seed)) for budget in (1, 2, 5, "50%", "100%")]
-    assert drawn[0] <= drawn[1] <= drawn[2]
-    assert len(drawn[4]) == len(y)
-    sizes = np.bincount(y)
-    np.testing.assert_array_equal(np.bincount(y[sorted(drawn[2])], minlength=len(sizes)), np.minimum(sizes, 5))
-    half = np.bincount(y[sorted(drawn[3])], minlength=len(sizes))
-    open_ = half < sizes
-    assert not open_.any() or half.max() - half[open_].min() <= 1
-
-
-def test_smaller_parts_are_inside_larger_ones_and_draws_differ() -> None:
-    y = np.arange(2000) % 10
-    one, ten = subset(y, "1%", 0), subset(y, "10%", 0)
-    assert (len(one), len(ten)) == (20, 200)
-    assert set(one) < set(ten)
-    assert set(one) != set(subset(y, "1%", 1))
-    assert len(subset(y, "0.1%", 0)) == 10  # one of each class at least
 
 
 def test_accuracy_grows_with_labels_and_the_spread_is_over_draws() -> None:

@@ -5,28 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from selftaught.evaluate.splits import balanced_order, parts
+from selftaught.evaluate.splits import parts
 
 LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=120).map(np.asarray)
-
-
-@settings(max_examples=50, deadline=None)
-@given(LABELS, st.integers(0, 1000))
-def test_every_prefix_is_balanced_within_one_as_far_as_the_classes_reach(y: NDArray[np.int64], seed: int) -> None:
-    order = balanced_order(y, seed)
-    assert sorted(order) == list(range(len(y)))
-    sizes = np.bincount(y, minlength=5)
-    for end in range(1, len(y) + 1):
-        taken = np.bincount(y[order[:end]], minlength=5)
-        unfinished = taken[(taken < sizes)]
-        if len(unfinished):
-            assert taken.max() - unfinished.min() <= 1
-
-
-def test_orders_are_random_and_repeat() -> None:
-    y = np.arange(100) % 4
-    assert balanced_order(y, 1).tolist() == balanced_order(y, 1).tolist()
-    assert balanced_order(y, 1).tolist() != balanced_order(y, 2).tolist()
 
 
 @settings(max_examples=50, deadline=None)

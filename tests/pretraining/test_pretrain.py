@@ -181,6 +181,22 @@ def test_what_could_not_be_read_is_named(here):
     assert "torn.png" in named[0]["path"]
 
 
+def test_labels_are_hidden_from_training_and_shown_to_the_judge(here, stopped_at):
+    few = {**FEW, "limit": 300, "labels": "2/class", "workers": 0}
+    whole = selftaught.pretrain("supervised", "digits", out="whole", **few)
+    assert whole.config.data["labels"] == "2/class"
+    probe = whole.probe(quick=True)
+    assert probe["protocol"]["train"] > 1000  # it judges by all labels
+    assert probe["classifier"]["labels"] == "2/class" and 0 < probe["classifier"]["accuracy"] < 100
+    stopped_at(3, signal.SIGTERM)
+    selftaught.pretrain("supervised", "digits", out="part", **few | {"progress": True})
+    assert same(weights(whole), weights(selftaught.resume("part", progress=False)))
+    others = [{"seed": 1}, {"labels": "3/class"}, {"labels": "all"}]
+    assert not any(same(weights(whole), weights(selftaught.pretrain("supervised", "digits", **few | other))) for other in others)
+    with pytest.raises(UserError, match=r"was started with data\.labels 2/class, not 3/class"):
+        selftaught.pretrain("supervised", "digits", out="part", resume=True, **few | {"labels": "3/class"})
+
+
 def test_misspelt_arguments_get_a_suggestion(here):
     with pytest.raises(UserError, match="unknown argument of simclr 'temprature': did you mean 'temperature'"):
         selftaught.pretrain("simclr", IMAGES, temprature=0.1)

@@ -1,0 +1,88 @@
+"""Labels put out of sight, to learn from few of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.data.budget import parse, subset
+from selftaught.data.source import ImageSource, Index, checked, digest_of
+from selftaught.errors import UserError
+
+
+@final
+class HiddenLabels(ImageSource):
+    """All samples of `source`, of which only those at `known` (int64 [M]) keep their labels; the others' are -1.
+
+    `whole` is the source with all its labels: what judges may look at it, what trains may not.
+    """
+
+    def __init__(self, source: ImageSource, known: Index) -> None:
+        self.whole = source
+        self._known = checked(known, len(source))
+        self.classes = source.classes
+        self.channels = source.channels
+        self.image_size = source.image_size
+        self.skipped = source.skipped
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def fetch(self, index: Index) -> dict[str, Any]:
+        """See `ImageSource.fetch`."""
+        index = checked(index, len(self))
+        return self.whole.fetch(index) | {"label": self.labels[index]}
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """int64 [N], -1 = unknown or hidden."""
+        labels = np.full(len(self.whole), -1, dtype=np.int64)
+        labels[self._known] = self.whole.labels[self._known]
+        return labels
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """int64 [N] or None."""
+        return self.whole.groups
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """uint8 [N, 32]."""
+        return self.whole.digests
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the whole source and of which labels were kept."""
+        return digest_of(self.whole.fingerprint, self._known.tobytes())
+
+
+def hide(source: ImageSource, labels: str | None, seed: int) -> ImageSource:
+    """`source` with as many labels as `labels` ("10/class", "10%", "all" or None = all) says; the rest are hidden.
+
+    Which are kept is a pure function of the labels and the seed. Classes keep equally many, and a smaller budget keeps a part of what a
+    larger one keeps. Raises UserError when the budget means nothing, or asks for what is not there.
+    """
+    if labels is None:
+        return source
+    budget = parse(labels)
+    there = np.flatnonzero(source.labels >= 0)
+    if not len(there):
+        raise UserError(f"labels {labels} hides labels, and this data has none: name classes by folders, or leave labels out")
+    y = source.labels[there]
+    if isinstance(budget, int):
+        sizes = np.bincount(y)
+        least = min(np.unique(y).tolist(), key=lambda c: int(sizes[c]))
+        if sizes[least] < budget:
+            name = source.classes[least] if least < len(source.classes) else least
+            most = f"{sizes[least]}/class"
+            raise UserError(f"labels {labels} is more than the {sizes[least]} that class '{name}' has: ask for {most} at most")
+    known = there[subset(y, budget, seed)]
+    return source if len(known) == len(there) else HiddenLabels(source, known)
+
+
+def revealed(source: Any) -> Any:
+    """The source with the labels that `hide` put out of sight, for what watches and judges."""
+    return source.whole if isinstance(source, HiddenLabels) else source

@@ -69,7 +69,7 @@ class Bench:
         """What a little training shows: an argument that the method ignores leaves this as it is."""
         clock, losses = Clock(0, steps), []
         for clock.step in range(steps):
-            losses.append(float(self.step(method, self.batch(method, epoch=clock.step), clock)["loss"]))
+            losses.append(self.step(method, self.batch(method, epoch=clock.step), clock)["loss"].item())
         return [losses, [{k: v for k, v in g.items() if k != "params"} for p in method.players() for g in p.groups]]
 
 

@@ -13,9 +13,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from selftaught.encoders.vit import resampled
 from selftaught.errors import UserError
 from selftaught.method import Encoder
 
+FIRST = ("conv1.weight", "patch_embed.proj.weight")  # the convolutions that see the image's channels
 HEADS = ("fc.", "head.", "classifier.")  # of torchvision and timm: the part that labels trained
 
 
@@ -32,7 +34,7 @@ class Report:
     unexpected: tuple[str, ...]
     """Tensors of the file that the encoder has no place for."""
     adapted: tuple[str, ...]
-    """First convolutions that were fitted to another number of input channels."""
+    """First convolutions that were fitted to another number of input channels, and positions to another number of patches."""
 
 
 def pack(encoder: Encoder) -> bytes:
@@ -54,15 +56,16 @@ def unpack(path: Path, build: Callable[..., Encoder]) -> Encoder:
 def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
     """Copy the tensors of `path` into `encoder`, by name.
 
-    Understood are our own ``encoder.safetensors``, and torchvision's and timm's ResNets as ``.safetensors`` or as a ``.pth`` of
-    plain tensors (torch's ``weights_only`` reader: nothing in the file is executed; a dictionary under "state_dict" or "model"
+    Understood are our own ``encoder.safetensors``, torchvision's and timm's ResNets and timm's ViTs as ``.safetensors`` or as a
+    ``.pth`` of plain tensors (torch's ``weights_only`` reader: nothing in the file is executed; a dictionary under "state_dict" or "model"
     is opened, the prefix "module." dropped). Classifiers ("fc.", "head.", "classifier.") are ignored. Counters of batches
     (``num_batches_tracked``) may be missing, as in torchvision's oldest files. Pretrained weights expect the normalisation they
     were trained with.
 
     A first convolution for 3 channels is fitted to another number C: for 1 channel its weights are summed, so that a grey image
     gives what the same image gave as equal red, green and blue; for other C channel c takes the weights of channel c mod 3,
-    times 3 / C, which keeps the scale of what follows.
+    times 3 / C, which keeps the scale of what follows. Positions of a ViT (``pos_embed``) for images of another size are resampled
+    as the encoder resamples its own.
 
     Args:
         encoder: Changed in place.
@@ -85,8 +88,12 @@ def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
         raise UserError(f"{path} does not fit encoder {name}: {differences}")
     adapted = []
     for key, tensor in loaded.items():
-        if tensor.ndim == 4 and tensor.shape[1] == 3 != own[key].shape[1] and key == "conv1.weight":
+        if tensor.ndim == 4 and tensor.shape[1] == 3 != own[key].shape[1] and key in FIRST:
             loaded[key] = tensor = adapt_channels(tensor, own[key].shape[1])
+            adapted.append(key)
+        if key == "pos_embed" and tensor.ndim == 3 and tensor.shape[1] != own[key].shape[1]:
+            side = round((own[key].shape[1] - 1) ** 0.5)
+            loaded[key] = tensor = resampled(tensor, (side, side))
             adapted.append(key)
         if tensor.shape != own[key].shape:
             raise UserError(f"{path} does not fit encoder {name}: {_mismatch(key, tensor, own[key])}")

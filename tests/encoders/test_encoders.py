@@ -13,7 +13,8 @@ from selftaught.parts.norm import set_groups
 
 INPUT = {"kind": "image", "size": 20, "channels": 2, "mean": [0.5, 0.4], "std": [0.2, 0.3]}
 NARROW = {
-    "conv": {"width": 4}, "mlp": {"width": 8}, "resnet18": {"width": 0.125}, "resnet34": {"width": 0.0625}, "resnet50": {"width": 0.0625}
+    "conv": {"width": 4}, "mlp": {"width": 8}, "resnet18": {"width": 0.125}, "resnet34": {"width": 0.0625}, "resnet50": {"width": 0.0625},
+    "vit": {"width": 12, "depth": 2}, "vit_tiny": {}
 }  # fmt: skip
 
 # One other value for every argument of every encoder.
@@ -21,6 +22,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "conv": {"width": 5, "depth": 2, "pool": "max", "norm": "layer"},
     "mlp": {"width": 9, "depth": 1, "activation": "sigmoid"},
     "resnet18": {"width": 0.25, "stem": "7x7", "pool": "max", "norm": "group"},
+    "vit": {"patch": 5, "width": 24, "depth": 1, "heads": 2, "pool": "mean"},
 }
 
 
@@ -34,7 +36,7 @@ def fingerprint(name: str, **arguments: Any) -> list[Any]:
 def test_names_need_no_torch() -> None:
     code = "import sys; from selftaught import encoders; print(*encoders.names()); assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["conv", "mlp", "resnet18", "resnet34", "resnet50"]
+    assert done.stdout.split() == ["conv", "mlp", "resnet18", "resnet34", "resnet50", "vit", "vit_base", "vit_small", "vit_tiny"]
 
 
 def test_every_argument_is_documented_and_varied_here() -> None:
@@ -49,7 +51,7 @@ def test_every_argument_matters(name: str, argument: str) -> None:
     assert fingerprint(name, **{argument: OTHERS[name][argument]}) != fingerprint(name)
 
 
-@pytest.mark.parametrize("name", encoders.names())
+@pytest.mark.parametrize("name", NARROW)
 def test_the_spec_builds_the_same_encoder_again(name: str) -> None:
     for others in ({}, OTHERS.get(name, {})):
         encoder = encoders.build(name, INPUT, **(NARROW[name] | others)).eval()
@@ -60,7 +62,7 @@ def test_the_spec_builds_the_same_encoder_again(name: str) -> None:
         assert twin.spec == encoder.spec
 
 
-@pytest.mark.parametrize("name", encoders.names())
+@pytest.mark.parametrize("name", NARROW)
 def test_forward_pools_the_last_layer(name: str) -> None:
     encoder = encoders.build(name, INPUT, **NARROW[name]).eval()
     x = torch.randn(3, 2, 20, 20)
@@ -72,6 +74,9 @@ def test_forward_pools_the_last_layer(name: str) -> None:
         assert [tuple(layer.shape) for layer in layers] == [(3, 4, 10, 10), (3, 8, 5, 5), (3, 16, 3, 3)]
     elif name == "mlp":
         assert torch.equal(out, local)
+    elif name.startswith("vit"):
+        assert not torch.allclose(out, local.mean((2, 3)), atol=1e-3)  # the class token
+        assert all(layer.shape == (3, encoder.dim, 5, 5) for layer in layers)
     else:
         assert torch.allclose(out, local.mean((2, 3)), atol=1e-6)
         assert [layer.shape[2] for layer in layers] == [20, 20, 10, 5, 3]

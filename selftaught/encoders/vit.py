@@ -1,0 +1,181 @@
+"""The vision Transformer with timm's parameter names, so that weights travel both ways."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selftaught.errors import UserError
+from selftaught.method import Encoder
+
+NAMES = {
+    "vit": {},
+    "vit_tiny": {"width": 192, "depth": 12, "heads": 3},
+    "vit_small": {"width": 384, "depth": 12, "heads": 6},
+    "vit_base": {"width": 768, "depth": 12, "heads": 12},
+}
+
+
+@final
+class Attention(nn.Module):
+    """softmax(q k^T / sqrt(d)) v in each of `heads` parts of the width, from one matrix for q, k and v."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, width] to the same."""
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [B, heads, T, width / heads] each
+        y: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return y
+
+
+@final
+class MLP(nn.Module):
+    """Two linear layers with GELU between them, four times as wide inside."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., width] to the same."""
+        y: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return y
+
+
+@final
+class Block(nn.Module):
+    """Attention over tokens, then an MLP on each; both add to what is there, and see it through a LayerNorm."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=1e-6)
+        self.attn = Attention(width, heads)
+        self.norm2 = nn.LayerNorm(width, eps=1e-6)
+        self.mlp = MLP(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, width] to the same."""
+        x = x + self.attn(self.norm1(x))
+        y: Tensor = x + self.mlp(self.norm2(x))
+        return y
+
+
+@final
+class PatchEmbed(nn.Module):
+    """A linear layer on each patch."""
+
+    def __init__(self, channels: int, width: int, patch: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(channels, width, patch, patch)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] to [B, width, h, w]; sides that patches do not fill are padded at the right and at the bottom with 0."""
+        patch = self.proj.kernel_size[0]
+        y: Tensor = self.proj(F.pad(x, (0, -x.shape[3] % patch, 0, -x.shape[2] % patch)))
+        return y
+
+
+@final
+class ViT(Encoder):
+    """Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), "An Image is Worth 16x16 Words", without the classifier.
+
+    An image becomes a sequence of square patches, each embedded and given a learnt position, after one class token; `depth`
+    blocks of attention and MLP follow, and a LayerNorm. Images of other sizes than the encoder's get its positions resampled
+    (bicubic and antialiased, as timm does), so that small crops work. Sides that patches do not fill are padded with 0, the mean
+    colour.
+
+    Args:
+        patch: Side of a patch in pixels; 0 = 4 up to 64 pixels, else 16.
+        width: Of every token.
+        depth: Number of blocks.
+        heads: Of the attention; must divide width.
+        pool: cls gives the class token, mean the mean of the patches' tokens, both after the LayerNorm.
+    """
+
+    def __init__(
+        self,
+        input: dict[str, Any],
+        patch: int = 0,
+        width: int = 192,
+        depth: int = 6,
+        heads: int = 3,
+        pool: Literal["cls", "mean"] = "cls",
+    ) -> None:
+        super().__init__()
+        patch = patch or (4 if input["size"] <= 64 else 16)
+        if min(patch, width, depth, heads) < 1 or width % heads:
+            raise UserError(
+                "encoder vit needs patch, width, depth and heads of at least 1, and heads that divide width, "
+                f"not {patch}, {width}, {depth} and {heads}"
+            )
+        if pool not in ("cls", "mean"):
+            raise UserError(f"pool of encoder vit must be cls or mean, not '{pool}'")
+        shape = {"width": width, "depth": depth, "heads": heads}
+        preset = next((name for name, fixed in NAMES.items() if fixed == shape), None)
+        self.spec = {"name": preset or "vit", "input": input, "patch": patch, "pool": pool} | ({} if preset else shape)
+        self.pool, self.dim = pool, width
+        side = -(-input["size"] // patch)
+        self.patch_embed = PatchEmbed(input["channels"], width, patch)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + side * side, width))  # the class token's, then row by row
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        nn.init.normal_(self.cls_token, std=1e-6)
+        nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        for m in self.modules():
+            if isinstance(m, nn.Linear):
+                nn.init.trunc_normal_(m.weight, std=0.02)
+                nn.init.zeros_(m.bias)
+
+    def tokens(self, x: Tensor, keep: Tensor | None = None) -> tuple[list[Tensor], tuple[int, int]]:
+        """All tokens after each block, the last through the LayerNorm: [B, 1 + P, width] each; and the grid's height and width.
+
+        `keep`, int64 [B, P], numbers the patches that are looked at, row by row from 0; without it, all.
+        """
+        x = self.patch_embed(x)
+        grid = (x.shape[2], x.shape[3])
+        positions = resampled(self.pos_embed, grid)
+        x = x.flatten(2).transpose(1, 2) + positions[:, 1:]
+        if keep is not None:
+            x = x.gather(1, keep[:, :, None].expand(-1, -1, x.shape[2]))
+        x = torch.cat([(self.cls_token + positions[:, :1]).expand(len(x), -1, -1), x], 1)
+        features = []
+        for block in self.blocks:
+            x = block(x)
+            features.append(x)
+        features[-1] = self.norm(x)
+        return features, grid
+
+    def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
+        """The patches' tokens after each block, the last through the LayerNorm: [B, width, h, w].
+
+        With the mask `keep`, int64 [B, P], the numbers of patches to look at (row by row from 0), the others are dropped:
+        [B, width, P].
+        """
+        features, grid = self.tokens(x, **masks)
+        patches = [f[:, 1:].transpose(1, 2) for f in features]
+        return patches if masks else [p.unflatten(2, grid) for p in patches]
+
+    def forward(self, x: Tensor, **masks: Tensor) -> Tensor:
+        """[B, C, S, S], whatever S, to [B, width]. Masks are those of `layers`."""
+        last = self.tokens(x, **masks)[0][-1]
+        return last[:, 0] if self.pool == "cls" else last[:, 1:].mean(1)
+
+
+def resampled(positions: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Positions of a class token and a square grid, [1, 1 + s * s, D], for another grid: [1, 1 + h * w, D]."""
+    side = round((positions.shape[1] - 1) ** 0.5)
+    if grid == (side, side):
+        return positions
+    square = positions[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+    there = F.interpolate(square.float(), size=grid, mode="bicubic", antialias=True).to(positions.dtype)
+    return torch.cat([positions[:, :1], there.flatten(2).transpose(1, 2)], 1)

@@ -1,13 +1,14 @@
 # Python 3.11+, git and make are all that must be there. `make help` lists what can be made.
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS := parquet,hf,map,photos,bench,dev
+EXTRAS := parquet,hf,map,photos,redis,bench,dev
 INSTALLED := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
+REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo test check bench faults pin clean
+.PHONY: help install browser redis demo test check bench faults pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,10 +38,28 @@ $(BROWSER): | $(INSTALLED)
 	fi
 	@touch $@
 
+redis: $(REDIS)  ## Debian's Redis server for the tests that keep a bank there, unpacked into .venv where apt-get allows it
+
+# Never fails: without a server those tests are skipped, and say so. Unpacked, not installed, so that nothing is started.
+$(REDIS): | $(INSTALLED)
+	@mkdir -p $@/packages
+	@if command -v redis-server >/dev/null; then \
+		echo "Redis tests: a redis-server is installed"; \
+	elif command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null; then \
+		echo "Redis tests: fetching Debian's redis-server with apt-get"; \
+		( [ "$$(id -u)" != 0 ] || timeout 120 apt-get update -qq; \
+		  cd $@/packages && timeout 120 apt-get download redis-server redis-tools libatomic1 libjemalloc2 liblzf1 && \
+		  for package in *.deb; do dpkg-deb -x $$package .. || exit 1; done ) \
+			>$@/log 2>&1 || echo "Redis tests: apt-get could not fetch redis-server (see $@/log); they will be skipped"; \
+		rm -rf $@/packages; \
+	else \
+		echo "Redis tests: no redis-server, and no apt-get to fetch it with; they will be skipped"; \
+	fi
+
 demo: install  ## pretrain on Fashion-MNIST, probe, report: a few minutes on two cores
 	$(VENV)/bin/selftaught demo
 
-test: install browser  ## the test suite, without the slow part
+test: install browser redis  ## the test suite, without the slow part
 	$(VENV)/bin/python -m pytest
 
 check: install  ## lint, strict types, and who may import whom
@@ -52,7 +71,7 @@ bench: install  ## every table of the documentation, measured again (long)
 	for name in views loop methods; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 	$(VENV)/bin/python -m benchmarks.readme
 
-faults: install  ## kill -9, full disks and damaged checkpoints, again and again (long)
+faults: install redis  ## kill -9, full disks and damaged checkpoints, again and again (long)
 	$(VENV)/bin/python -m pytest tests/faults -m slow
 
 pin: install  ## write constraints.txt again from what .venv holds

@@ -70,6 +70,11 @@ def newest(run: RunFolder) -> Path | None:
     return max(_all(run.path / "checkpoints").values(), default=None)
 
 
+def steps(run: RunFolder) -> list[int]:
+    """The steps of all checkpoints by name, unverified, ascending."""
+    return sorted(_all(run.path / "checkpoints"))
+
+
 def load(run: RunFolder) -> Checkpoint | None:
     """The newest checkpoint that is whole, or None when there is none yet.
 

@@ -29,7 +29,7 @@ from selftaught.device import autocast, join_ranks, pick_device, reseed
 from selftaught.errors import UserError
 from selftaught.loader import Loader
 from selftaught.meter import Meter, is_scalar
-from selftaught.method import Batch, Clock, Embed, Fits, Index, Method, Outputs, Player, Source, Views
+from selftaught.method import Batch, Clock, Embed, Fits, Index, Method, Outputs, Player, Source, Views, outside
 from selftaught.parts import gather, norm
 from selftaught.recipe import Recipe
 from selftaught.run import Interrupts, RunFolder, to_json, write_atomically
@@ -79,7 +79,9 @@ def fit(
         if gather.rank() == 0:
             stack.enter_context(run.lock())
         source = method.views.bind(source)
-        method.prepare(source)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)  # what a method draws for its memories depends on nothing else
+            method.prepare(source)
         if isinstance(method, Fits):
             method.fit(source, recipe, run)
             return Result(0, 0, 0.0, 0.0)
@@ -110,6 +112,7 @@ class _Loop:
         self.loader = Loader(source, method.views, recipe, device)
         self.source = source
         self.trainable = {p: p.requires_grad for p in method.parameters()}
+        self.outside = outside(method, run.path / "banks")
         self.model: nn.Module = method
         if world > 1:
             warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
@@ -376,6 +379,8 @@ class _Loop:
                 "optimizer.safetensors": checkpoint.pack(tensors),
                 "state.json": to_json(state),
             }
+            for module in self.outside:
+                module.saving(self.clock.step, checkpoint.steps(self.run))
             checkpoint.write(self.run, self.clock.step, files, self.meter.loss, self.recipe.keep)
         gather.barrier()
 

@@ -11,7 +11,8 @@ gradients, alternating players and replaying a step after a crash can never push
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
@@ -175,6 +176,28 @@ class Fits(Protocol):
 
 
 @runtime_checkable
+class Outside(Protocol):
+    """A module inside a method, part of whose state is kept outside the checkpoints, and goes back in time with them."""
+
+    def attach(self, folder: Path, train: bool = True) -> None:
+        """`folder`, inside the run's, is for this module alone. Called before training or loading; `train` False: it is only read."""
+
+    def saving(self, step: int, wanted: Collection[int]) -> None:
+        """The checkpoint of `step` is about to be written, and of older ones those of the steps `wanted` are there.
+
+        Loading the state that it holds must bring back the outside as it is now. Called on the first rank.
+        """
+
+
+def outside(method: nn.Module, folder: Path, train: bool = True) -> list[Outside]:
+    """The modules of `method` that keep state outside the checkpoints, each told of a folder of its own inside `folder`."""
+    found = [(name, module) for name, module in method.named_modules() if isinstance(module, Outside)]
+    for name, module in found:
+        module.attach(folder / name, train)
+    return [module for _, module in found]
+
+
+@runtime_checkable
 class Shows(Protocol):
     """A method that can picture what it does (reconstructions, rotations) for the report."""
 
@@ -207,6 +230,6 @@ class Generates(Protocol):
 
 
 __all__ = [
-    "Batch", "Classifies", "Clock", "Embed", "Encoder", "Fits", "Generates", "Group", "Index", "Labels", "Method", "Outputs", "Params",
-    "Player", "Raw", "Scores", "Shows", "Source", "Views", "final",
+    "Batch", "Classifies", "Clock", "Embed", "Encoder", "Fits", "Generates", "Group", "Index", "Labels", "Method", "Outputs",
+    "Outside", "Params", "Player", "Raw", "Scores", "Shows", "Source", "Views", "final", "outside",
 ]

@@ -7,6 +7,7 @@
     RUN/encoder.safetensors  what most people take away            RUN/skipped.jsonl     samples that could not be read
     RUN/method.safetensors   all of the method, heads included     RUN/report.html       the page to look at
     RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the process that writes
+    RUN/banks/NAME/          what is kept outside the checkpoints, and the journal that takes it back to any of them
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import pytest  # noqa: E402
 from ranks import Ranks  # noqa: E402
+from redis_server import Server, program  # noqa: E402
 
 CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -69,7 +70,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=reasons[marker]))
 
 
-
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of larger data sets, for tests marked `shared`."""
@@ -84,6 +84,17 @@ def chromium() -> str:
     path = browser_path()
     assert path is not None
     return path
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Redis server of the session's own."""
+    if program() is None:
+        pytest.skip("no redis-server: run `make redis` where apt-get is, or install one")
+    pytest.importorskip("redis", reason="the package redis is not installed: pip install 'selftaught[redis]'")
+    server = Server(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ OPTIONAL = {
     "pyarrow": ("data/", "export/"),
     "skimage": ("data/",),
     "openTSNE": ("report/",),
+    "redis": ("parts/rows.py",),
 }
 ABSTRACT = {"ABC", "Protocol"}
 

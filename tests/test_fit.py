@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -117,6 +118,15 @@ def test_the_seed_changes_the_order_and_the_noise(tmp_path: Path) -> None:
     a, _ = train(lambda: toys.build("plain"), tmp_path / "a", seed=0)
     b, _ = train(lambda: toys.build("plain"), tmp_path / "b", seed=1)
     assert not same(state(a), state(b))
+
+
+def test_what_prepare_draws_depends_on_the_recipes_seed_alone(tmp_path: Path) -> None:
+    starts = []
+    for number, seed in enumerate((0, 0, 1)):
+        torch.manual_seed(100 + number)
+        method, _ = train(partial(toys.build, "banked", seed=number), tmp_path / str(number), steps=1, seed=seed)
+        starts.append(int(method.bank.seed))
+    assert starts[0] == starts[1] != starts[2]
 
 
 def test_accumulating_equals_one_large_batch_where_samples_do_not_meet(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from selftaught.method import Batch, Clock, Embed, Encoder, Index, Labels, Method, Outputs, Params, Player, Raw, Source, Views
+from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.norm import BatchNorm1d
 from selftaught.run import write_atomically
@@ -185,6 +186,26 @@ class Memory(Method):
 
 
 @final
+class Banked(Method):
+    """Features stay near those of the last visit, which a bank of some store remembers."""
+
+    def __init__(self, encoder: Encoder, store: str = "memory") -> None:
+        super().__init__()
+        self.encoder, self.views, self.store = encoder, Noisy(), store
+
+    def prepare(self, source: Source) -> None:
+        self.bank = Bank(len(source), 8, store=self.store)
+
+    def forward(self, *, player: str, clock: Clock, noisy: Tensor, index: Tensor, **_: Any) -> Outputs:
+        rows = F.normalize(self.encoder(noisy), dim=1)
+        scores = self.bank.scores(rows)
+        return {"loss": F.cross_entropy(scores, index), "rows": rows, "index": index}
+
+    def after_step(self, clock: Clock, outputs: Outputs) -> None:
+        self.bank.write(gather(outputs["index"]), gather(outputs["rows"]))
+
+
+@final
 class Streams(Method):
     """Half of every batch labelled, half not: two streams in one order."""
 
@@ -231,7 +252,7 @@ class Counted(Method):
         write_atomically(run.path / "histogram.bin", self.histogram.numpy().tobytes())
 
 
-TOYS = {"plain": Plain, "game": Game, "clusters": Clusters, "memory": Memory, "streams": Streams}
+TOYS = {"plain": Plain, "game": Game, "clusters": Clusters, "memory": Memory, "banked": Banked, "streams": Streams}
 
 
 def build(name: str, seed: int = 0, **arguments: Any) -> Method:

@@ -51,12 +51,14 @@ def train(
     return method, result
 
 
-def train_toy_on_rank(name: str, path: str, **recipe: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def train_toy_on_rank(
+    name: str, path: str, arguments: dict[str, Any] | None = None, **recipe: Any
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What each rank of the pair runs. Only rank 0 may make the folder."""
     from selftaught.parts.gather import barrier, rank
 
     if rank() == 0:
         RunFolder.create(path, {"method": {"name": name}})
     barrier()
-    method, result = train(lambda: toys.build(name), path, resume=True, **recipe)
+    method, result = train(lambda: toys.build(name, **(arguments or {})), path, resume=True, **recipe)
     return state(method), {"step": result.step}

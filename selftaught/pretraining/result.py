@@ -15,7 +15,7 @@ from selftaught.config import Config, Layer, resolve
 from selftaught.data import open_source
 from selftaught.data.hidden import revealed
 from selftaught.errors import UserError
-from selftaught.method import Classifies, Encoder, Method, Source
+from selftaught.method import Classifies, Encoder, Method, Source, outside
 from selftaught.pretraining.build import build, fresh_encoder, open_data
 from selftaught.run import RunFolder
 
@@ -140,6 +140,7 @@ class Run:
         """The whole trained method, heads included, prepared for `source`, in eval mode."""
         method = build(self.config, source)
         method.prepare(method.views.bind(source))
+        outside(method, self.path / "banks", train=False)
         try:
             method.load_state_dict(safetensors.torch.load_file(self.path / "method.safetensors"))
         except (OSError, RuntimeError, safetensors.SafetensorError) as error:

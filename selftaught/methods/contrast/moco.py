@@ -12,10 +12,10 @@ from selftaught.errors import UserError
 from selftaught.method import Clock, Encoder, Method, Outputs
 from selftaught.parts.gather import gather
 from selftaught.parts.heads import projection
-from selftaught.parts.info_nce import info_nce
 from selftaught.parts.momentum import follow, momentum_copy
 from selftaught.parts.queue import Queue
 from selftaught.parts.shuffle_bn import shuffled
+from selftaught.parts.streamed_info_nce import streamed_info_nce
 from selftaught.views.image import Augment, ImageViews
 
 
@@ -107,7 +107,7 @@ class MoCo(Method):
         for one, other in directions:
             q = F.normalize(self.head(self.encoder(one)), dim=1)  # [B, dim]
             k = self.keys(other, clock)  # [B, dim]
-            outputs.append(info_nce((q * k).sum(1), q @ self.queue.keys.T, self.temperature))
+            outputs.append(streamed_info_nce(q, (q * k).sum(1), self.queue.keys, self.temperature))
             keys.append(k)
         mean = {name: torch.stack([o[name] for o in outputs]).mean(0) for name in outputs[0]}
         return {**mean, "loss": mean["loss"] * len(directions), "keys": torch.stack(keys, 1)}

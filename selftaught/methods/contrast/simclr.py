@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Literal, final, get_args
 
 import torch
 from torch import Tensor
@@ -10,10 +10,17 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs
+from selftaught.parts.contrastive_margin import contrastive_margin
 from selftaught.parts.gather import gather_with_gradient, rank
 from selftaught.parts.heads import projection
-from selftaught.parts.info_nce import info_nce
+from selftaught.parts.n_pairs import n_pairs
+from selftaught.parts.nce import nce
+from selftaught.parts.scores import Cosine, Dot, Score, SquaredDistance
+from selftaught.parts.streamed_info_nce import streamed_info_nce
+from selftaught.parts.triplet import triplet
 from selftaught.views.image import Augment, ImageViews
+
+Loss = Literal["nt_xent", "logistic", "triplet", "semi_hard", "margin", "n_pairs"]
 
 
 @final
@@ -28,19 +35,24 @@ class SimCLR(Method):
 
         L = -1/(2N) sum_i log( exp(s_ij(i)/t) / sum_{k != i} exp(s_ik/t) )
 
-    Shapes: views is a list of two [B, C, S, S]; z is [2B, dim]; N counts the samples of all ranks.
+    Shapes: views is a list of two [B, C, S, S]; z is [2B, dim]; N counts the samples of all ranks. The matrix s is never held, so
+    memory grows with the batch, not with its square; only the other losses hold it.
 
     Defaults are those of the authors' CIFAR-10 command (temperature 0.5, jitter strength 0.5, no blur) with the 512 hidden
     units of its ResNet-18; on ImageNet the paper takes temperature 0.1, strength 1, blur 0.5. Departures: batch norm sees the
     groups of the recipe instead of always the whole batch over all devices; the loss is the paper's mean, half of the released
-    code's; the recipe is AdamW for a few minutes instead of LARS (lr 0.3 * batch / 256, or 1.0 at 512 for CIFAR-10) for 100 to
-    1000 epochs.
+    code's; the recipe is AdamW for a few minutes instead of LARS for 100 to 1000 epochs. The paper's is --optimizer lars with
+    --lr 0.3 * batch / 256 or 0.075 * sqrt(batch) (1.0 at 512 for CIFAR-10), --weight-decay 1e-6 (1e-4) and ten epochs of warm-up.
 
     Args:
         dim: Width of the space in which views are compared.
         hidden: Units of the head's hidden layers.
         depth: Linear layers in the head: 2 in the paper, 1 is linear, 0 compares features themselves.
-        temperature: t, greater than 0.
+        temperature: t, greater than 0; of nt_xent and logistic.
+        loss: Over the same scores, what the paper compares and its ancestors. nt_xent: above. logistic: each pair by itself, the
+            other view or not. triplet, semi_hard: the other view closer than the others by a margin, than all or than the closest
+            that is farther. margin: two views together, others a distance apart. n_pairs: nt_xent of rows that are not normalised.
+        margin: Of triplet and semi_hard, a difference of cosines; of margin, a distance, at most 2.
         crop: Smallest part of the image's area that a crop takes; the largest is all of it.
         strength: Of the colour jitter: brightness, contrast, saturation 0.8 times this, hue 0.2 times this.
         flip: Probability of a mirror image.
@@ -60,6 +72,8 @@ class SimCLR(Method):
         hidden: int = 512,
         depth: int = 2,
         temperature: float = 0.5,
+        loss: Loss = "nt_xent",
+        margin: float = 0.5,
         crop: float = 0.08,
         strength: float = 0.5,
         flip: float = 0.5,
@@ -69,9 +83,13 @@ class SimCLR(Method):
         super().__init__()
         if temperature <= 0:
             raise UserError(f"temperature of simclr must be greater than 0, not {temperature}")
+        if loss not in get_args(Loss):
+            raise UserError(f"loss of simclr must be one of {', '.join(get_args(Loss))}, not '{loss}'")
+        if not 0 < margin <= 2:
+            raise UserError(f"margin of simclr must be in (0, 2], not {margin}")
         self.encoder = encoder
         self.head = projection(encoder.dim, hidden, dim, depth)
-        self.temperature = temperature
+        self.loss, self.temperature, self.margin = loss, temperature, margin
         augment = Augment(
             crop=(crop, 1.0), flip=flip, jitter=(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength),
             jitter_p=0.8, grey=grey, blur=blur, blur_sigma=(0.1, 2.0),
@@ -79,18 +97,36 @@ class SimCLR(Method):
         self.views = ImageViews(encoder.spec["input"], views=[augment, augment])
 
     def forward(self, views: list[Tensor], **_: Any) -> Outputs:  # type: ignore[override]
-        """NT-Xent over all ranks' views, for the views of this rank."""
+        """The loss over all ranks' views, for the views of this rank."""
         x = torch.stack(views, 1).flatten(0, 1)  # [2B, C, S, S]: a sample's views side by side, in one batch norm group
-        z = F.normalize(self.head(self.encoder(x)), dim=1)  # [2B, dim]
-        return nt_xent(z, gather_with_gradient(z), rank() * len(z), self.temperature)
+        z = self.head(self.encoder(x))  # [2B, dim]
+        z = z if self.loss == "n_pairs" else F.normalize(z, dim=1)
+        return self.contrast(z, gather_with_gradient(z), rank() * len(z))
+
+    def contrast(self, z: Tensor, everyone: Tensor, first: int) -> Outputs:
+        """The loss of `z` [2B, dim], rows first, first + 1, ... of `everyone` [2N, dim], whose rows 2i and 2i + 1 are a pair."""
+        if self.loss == "nt_xent":
+            return nt_xent(z, everyone, first, self.temperature)
+        if self.loss == "margin":
+            return contrastive_margin(*scores(SquaredDistance(), z, everyone, first), self.margin)
+        if self.loss == "n_pairs":
+            return n_pairs(*scores(Dot(), z, everyone, first), z)
+        if self.loss == "logistic":
+            positive, negative = scores(Cosine(self.temperature), z, everyone, first)
+            return nce(positive, negative, noise=1 / max(len(everyone) - 2, 1))  # K P_n = 1: no model of the noise
+        return triplet(*scores(Cosine(), z, everyone, first), self.margin, "semi_hard" if self.loss == "semi_hard" else "all")
 
 
 def nt_xent(z: Tensor, everyone: Tensor, first: int, temperature: float) -> Outputs:
-    """The loss of `z` [2B, D], rows first, first + 1, ... of `everyone` [2N, D], whose rows 2i and 2i + 1 are a pair."""
-    scores = z @ everyone.T  # [2B, 2N]
+    """The equation above, streamed."""
+    mine = torch.arange(first, first + len(z), device=z.device)  # [2B]
+    positive = (z * everyone[mine ^ 1]).sum(1)  # [2B]
+    return streamed_info_nce(z, positive, everyone, temperature, exclude=torch.stack([mine, mine ^ 1], 1))
+
+
+def scores(score: Score, z: Tensor, everyone: Tensor, first: int) -> tuple[Tensor, Tensor]:
+    """Of the same rows: with the other view [2B], and with all views [2B, 2N], -inf but for the 2N - 2 negatives."""
+    table = score.table(z, everyone)
     mine = torch.arange(first, first + len(z), device=z.device)[:, None]
-    other = mine ^ 1
-    positive = scores.gather(1, other).squeeze(1)  # [2B]
-    columns = torch.arange(len(everyone), device=z.device)
-    negative = scores.masked_fill((columns == mine) | (columns == other), -torch.inf)  # [2B, 2N], of which 2N - 2 count
-    return info_nce(positive, negative, temperature)
+    places = torch.cat([mine, mine ^ 1], 1)
+    return table.gather(1, mine ^ 1).squeeze(1), table.scatter(1, places, -torch.inf)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught import encoders
+from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.contrast.moco import MoCo
 from selftaught.parts.norm import set_groups
@@ -139,8 +140,130 @@ def test_the_exported_encoder_has_no_head(bench: Any) -> None:
 def test_augmentations_are_the_papers(bench: Any) -> None:
     views = MoCo(bench.encoder(), blur=0.5).views
     assert views.outputs == ["query", "key"]
-    assert views.augments[0] == views.augments[1] == Augment(
-        crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2, blur=0.5, blur_sigma=(0.1, 2.0)
+    assert (
+        views.augments[0]
+        == views.augments[1]
+        == Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2, blur=0.5, blur_sigma=(0.1, 2.0))
     )
+    other = MoCo(bench.encoder(), crop=0.3, jitter=0.6, hue=0.4, flip=0.1, grey=0.3).views.augments[0]
+    assert other == Augment(crop=(0.3, 1.0), flip=0.1, jitter=(0.6, 0.6, 0.6, 0.4), jitter_p=0.8, grey=0.3, blur=0.0, blur_sigma=(0.1, 2.0))
     batch = bench.batch(MoCo(bench.encoder()))
     assert (batch["query"] - batch["key"]).flatten(1).abs().amax(1).min() > 0.1
+
+
+@pytest.mark.parametrize("queue", [16, 256, 4096])
+def test_at_the_start_the_loss_is_that_of_guessing(bench: Any, queue: int) -> None:
+    method = MoCo(bench.encoder(), queue=queue, temperature=20.0).eval()  # hot enough that an untrained encoder's scores do not matter
+    outputs = method(clock=Clock(), **bench.batch(method))
+    assert outputs["loss"].item() == pytest.approx(math.log(1 + queue), abs=0.1)
+    assert outputs["chance"].item() == pytest.approx(1 / (1 + queue))
+
+
+def test_more_negatives_are_harder_to_beat(bench: Any) -> None:
+    method, accuracy = MoCo(bench.encoder(), queue=4096, dim=4).eval(), []
+    batch, keys = bench.batch(method, 64), method.queue.keys
+    for count in (1, 16, 256, 4096):
+        method.queue.keys = keys[:count]
+        outputs = method(clock=Clock(), **batch)
+        accuracy.append(outputs["accuracy"].item())
+        assert outputs["negatives"] == count
+    assert accuracy == sorted(accuracy, reverse=True) and accuracy[0] > accuracy[-1]
+
+
+def test_queries_alone_get_gradients_of_the_papers_loss(bench: Any) -> None:
+    method = MoCo(bench.encoder(), queue=40, dim=8).double().eval()
+    batch = {k: v.double() for k, v in bench.batch(method, 4).items() if k in ("query", "key")}
+    weight = method.head[0].bias  # moves every query
+    value = method(clock=Clock(), **batch)["loss"]
+    (slope,) = torch.autograd.grad(value, weight)
+    for i in range(8):
+        sides = []
+        for step in (1e-6, -1e-6):
+            with torch.no_grad():
+                weight[i] += step
+                sides.append(method(clock=Clock(), **batch)["loss"].item())
+                weight[i] -= step
+        assert (sides[0] - sides[1]) / 2e-6 == pytest.approx(slope[i].item(), rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("hyper", "message"),
+    [
+        ({"temperature": 0.0}, "temperature of moco must be greater than 0, not 0"),
+        ({"momentum": 1.1}, r"momentum of moco must be in \[0, 1\], not 1.1"),
+        ({"queue": 0}, "queue must hold at least 1 key, not 0"),
+        ({"dim": 0}, "a head needs .* dim of at least 1"),
+    ],
+)
+def test_values_out_of_range_are_refused(bench: Any, hyper: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        MoCo(bench.encoder(), **hyper)
+
+
+# --- what batch statistics give away ----------------------------------------------------------------------------------
+
+GROUPS, SIZE = 8, 8
+
+
+def in_company(step: int) -> tuple[Tensor, Tensor]:
+    """Views of 8 groups of 8 pictures. The first of each group is one and the same blank, so that nothing but the company it is
+    normalised in tells a blank from the others; its company has two views that are alike."""
+    generator = torch.Generator().manual_seed(step)
+    pictures = torch.randn(GROUPS, SIZE, 3, 12, 12, generator=generator)
+    query, key = (pictures + 0.1 * torch.randn(pictures.shape, generator=generator) for _ in range(2))
+    query[:, 0] = key[:, 0] = 0.5
+    return query.flatten(0, 1), key.flatten(0, 1)
+
+
+def blanks(bench: Any, shuffle: bool, groups: int = GROUPS, norm: str = "batch", steps: int = 12) -> tuple[float, Tensor]:
+    """How often a blank's query finds its own key among the blanks' keys of all other groups and steps, and these queries."""
+    torch.manual_seed(0)
+    method = MoCo(bench.encoder(norm=norm), shuffle=shuffle)
+    set_groups(method, groups)
+    queries, keys = [], []
+    with torch.no_grad():
+        for step in range(steps):
+            clock = Clock(0, steps)
+            clock.step = step
+            query, key = in_company(step)
+            queries.append(F.normalize(method.head(method.encoder(query)), dim=1)[::SIZE])
+            keys.append(method.keys(key, clock)[::SIZE])
+    q, k = torch.cat(queries), torch.cat(keys)
+    # Centred, as a head that was trained to look at what differs would see them.
+    table = F.normalize(q - q.mean(0), dim=1) @ F.normalize(k - k.mean(0), dim=1).T
+    own = table.diagonal()
+    others = table.masked_fill(torch.eye(len(q), dtype=torch.bool), -torch.inf)
+    return (own > others.amax(1)).float().mean().item(), q
+
+
+def test_the_key_of_a_split_batch_leaks_its_groups_statistics_and_shuffling_stops_it(bench: Any) -> None:
+    leaked, _ = blanks(bench, shuffle=False)
+    stopped, _ = blanks(bench, shuffle=True)
+    assert leaked > 0.9  # without any content: chance is 1/96
+    assert stopped < 0.1
+
+
+def test_one_group_signs_the_whole_batch_alike(bench: Any) -> None:
+    _, q = blanks(bench, shuffle=False, groups=1, steps=2)
+    assert torch.allclose(q[:GROUPS], q[:1].expand(GROUPS, -1), atol=1e-5)
+    assert not torch.allclose(q[GROUPS:], q[:1].expand(GROUPS, -1), atol=1e-3)  # another batch signs otherwise
+
+
+@pytest.mark.parametrize("norm", ["layer", "group", "none"])
+def test_norms_of_one_sample_have_nothing_to_leak(bench: Any, norm: str) -> None:
+    _, q = blanks(bench, shuffle=False, norm=norm, steps=3)
+    assert torch.allclose(q, q[:1].expand_as(q), atol=1e-5)  # whatever the company, the same features
+    method, (query, _) = MoCo(bench.encoder(norm=norm)), in_company(0)
+    together, alone = method.encoder(query), torch.cat([method.encoder(x[None]) for x in query])
+    assert torch.allclose(together, alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+def test_batch_norm_makes_features_depend_on_the_company(bench: Any, groups: int) -> None:
+    method, (query, _) = MoCo(bench.encoder()), in_company(0)
+    set_groups(method, groups)
+    other = query.clone()
+    other[1:SIZE] = 3 * other[1:SIZE]  # the first group's company changes
+    change = (method.encoder(query) - method.encoder(other)).abs().amax(1)
+    assert change[0] > 1e-2
+    assert (change[SIZE:].max() > 1e-2) == (groups == 1)  # split: the other groups see nothing of it

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import torch
-from torch import Tensor
+from test_contract import batch, build
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from toys import Blobs
+from training import train
 
-from selftaught.methods.contrast.simclr import SimCLR, nt_xent
+from selftaught.errors import UserError
+from selftaught.methods.contrast.simclr import Loss, SimCLR, nt_xent
+from selftaught.parts import streamed_info_nce
 from selftaught.parts.norm import set_groups
 from selftaught.views.image import Augment
 
@@ -97,8 +104,14 @@ def test_both_views_of_a_sample_share_a_batch_norm_group(bench: Any) -> None:
 
 def test_augmentations_are_the_papers(bench: Any) -> None:
     one, two = SimCLR(bench.encoder(), strength=1.0, blur=0.5).views.augments
-    assert one == two == Augment(
-        crop=(0.08, 1.0), flip=0.5, jitter=(0.8, 0.8, 0.8, 0.2), jitter_p=0.8, grey=0.2, blur=0.5, blur_sigma=(0.1, 2.0)
+    assert (
+        one
+        == two
+        == Augment(crop=(0.08, 1.0), flip=0.5, jitter=(0.8, 0.8, 0.8, 0.2), jitter_p=0.8, grey=0.2, blur=0.5, blur_sigma=(0.1, 2.0))
+    )
+    other = SimCLR(bench.encoder(), crop=0.3, strength=0.25, flip=0.1, grey=0.4).views.augments[0]
+    assert other == Augment(
+        crop=(0.3, 1.0), flip=0.1, jitter=(0.2, 0.2, 0.2, 0.05), jitter_p=0.8, grey=0.4, blur=0.0, blur_sigma=(0.1, 2.0)
     )
 
 
@@ -111,3 +124,122 @@ def test_features_are_taken_before_the_head(bench: Any) -> None:
     method = SimCLR(bench.encoder())
     assert not {id(p) for p in method.encoder.parameters()} & {id(p) for p in method.head.parameters()}
     assert method.encoder(torch.randn(2, 3, 12, 12)).shape == (2, method.encoder.dim)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_the_head_is_as_deep_and_wide_as_asked(bench: Any, depth: int) -> None:
+    method = SimCLR(bench.encoder(), dim=12, hidden=20, depth=depth)
+    linear = [(m.in_features, m.out_features) for m in method.head if isinstance(m, nn.Linear)]
+    assert linear == {0: [], 1: [(72, 12)], 2: [(72, 20), (20, 12)], 3: [(72, 20), (20, 20), (20, 12)]}[depth]
+    kinds = [type(m).__name__ for m in method.head]
+    assert kinds == ["Linear", "BatchNorm1d", "ReLU"] * max(depth - 1, 0) + ["Linear", "BatchNorm1d"] * min(depth, 1)
+    x = bench.batch(method)["views"]
+    method(views=x)["loss"].backward()
+    assert all(p.grad is not None for p in method.parameters())
+    if depth == 0:  # features themselves are compared
+        method.eval()
+        z = F.normalize(method.encoder(torch.stack(x, 1).flatten(0, 1)), dim=1)
+        assert torch.allclose(method(views=x)["loss"], loss(z), atol=1e-6)
+
+
+def by_hand(kind: str, z: Tensor, temperature: float, margin: float) -> float:
+    """The loss of every view, pair by pair."""
+    total = 0.0
+    for i in range(len(z)):
+        j, others = i ^ 1, [k for k in range(len(z)) if k // 2 != i // 2]
+        p, n = float(z[i] @ z[j]), [float(z[i] @ z[k]) for k in others]
+        if kind == "nt_xent":
+            total += math.log(1 + sum(math.exp((x - p) / temperature) for x in n))
+        elif kind == "logistic":
+            total += math.log1p(math.exp(-p / temperature)) + sum(math.log1p(math.exp(x / temperature)) for x in n)
+        elif kind == "triplet":
+            total += sum(max(0.0, x - p + margin) for x in n) / len(n)
+        elif kind == "semi_hard":
+            total += max(0.0, max((x for x in n if x < p), default=min(n)) - p + margin)
+        elif kind == "margin":
+            far = [max(0.0, margin - float((z[i] - z[k]).norm())) ** 2 for k in others]
+            total += float((z[i] - z[j]).square().sum()) + sum(far) / len(far)
+        else:
+            total += math.log(1 + sum(math.exp(x - p) for x in n)) + 0.002 * float(z[i] @ z[i])
+    return total / len(z)
+
+
+every_loss = pytest.mark.parametrize("kind", get_args(Loss))
+
+
+@every_loss
+@pytest.mark.parametrize(("temperature", "margin"), [(0.5, 0.5), (0.2, 1.2)])
+def test_every_loss_equals_its_double_loop(bench: Any, kind: Loss, temperature: float, margin: float) -> None:
+    method, z = SimCLR(bench.encoder(), loss=kind, temperature=temperature, margin=margin), embeddings()
+    outputs = method.contrast(z, z, 0)
+    assert outputs["loss"].item() == pytest.approx(by_hand(kind, z, temperature, margin), rel=1e-6)
+    assert outputs["negatives"] == 10
+    parts = [method.contrast(z[first : first + 4], z, first)["loss"] for first in (0, 4, 8)]  # as three ranks would
+    assert torch.allclose(torch.stack(parts).mean(), outputs["loss"], rtol=1e-9)
+
+
+@every_loss
+def test_every_loss_trains_encoder_and_head(bench: Any, kind: Loss) -> None:
+    method = SimCLR(bench.encoder(), loss=kind)
+    outputs = method(views=bench.batch(method)["views"])
+    outputs["loss"].backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in method.parameters())
+    assert set(outputs) == {"loss", "accuracy", "chance", "negatives"}
+
+
+def test_only_n_pairs_compares_rows_of_any_length(bench: Any) -> None:
+    for kind in get_args(Loss):
+        method = SimCLR(bench.encoder(), depth=1, loss=kind).eval()
+        views = bench.batch(method)["views"]
+        before = method(views=views)["loss"].item()
+        method.head[1].weight.data *= 3  # what the head ends in
+        assert (method(views=views)["loss"].item() == pytest.approx(before, rel=1e-4)) == (kind != "n_pairs")
+
+
+class Shapes(TorchDispatchMode):
+    """Remembers the shape of every tensor that is made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[int, ...]] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        out = func(*args, **(kwargs or {}))
+        self.seen |= {tuple(x.shape) for x in (out if isinstance(out, (tuple, list)) else (out,)) if isinstance(x, Tensor)}
+        return out
+
+
+@pytest.mark.parametrize("kind", ["nt_xent", "logistic"])
+def test_the_matrix_of_scores_is_never_held(bench: Any, kind: Loss, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(streamed_info_nce.TILES, "cpu", (8, 10))
+    method = SimCLR(bench.encoder(), loss=kind)
+    x = bench.batch(method)["views"]
+    with Shapes() as shapes:
+        method(views=x)["loss"].backward()
+    assert ((32, 32) in shapes.seen) == (kind != "nt_xent")
+    assert ((8, 10) in shapes.seen) == (kind == "nt_xent")
+
+
+def test_lars_learns(tmp_path: Path) -> None:
+    recipe = {"optimizer": "lars", "lr": 2.0, "weight_decay": 1e-6, "warmup": 0.1, "steps": 60, "batch_size": 64}
+    trained, _ = train(lambda: build("simclr"), tmp_path / "run", Blobs(256), **recipe)
+    views = batch(trained, Blobs(64, seed=1), range(64))["views"]
+    with torch.no_grad():
+        after, before = (float(m.eval()(views=views)["loss"]) for m in (trained, build("simclr")))
+    assert before == pytest.approx(math.log(127), abs=0.05)
+    assert after < before - 0.1
+
+
+@pytest.mark.parametrize(
+    ("hyper", "message"),
+    [
+        ({"temperature": 0.0}, "temperature of simclr must be greater than 0, not 0"),
+        ({"margin": 0.0}, r"margin of simclr must be in \(0, 2\], not 0"),
+        ({"margin": 2.5}, r"margin of simclr must be in \(0, 2\], not 2.5"),
+        ({"loss": "l2"}, "loss of simclr must be one of nt_xent, .*, not 'l2'"),
+        ({"depth": -1}, "a head needs a depth of at least 0"),
+    ],
+)
+def test_values_out_of_range_are_refused(bench: Any, hyper: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        SimCLR(bench.encoder(), **hyper)

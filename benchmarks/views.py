@@ -130,8 +130,9 @@ def vector_along_x(pixels, size, start, weight, count, rows):
     """Three channels of size x size pixels, as the kernel resizes them along x: rows [C, size, S]."""
     words = np.empty(((size + 3) // 4, 3 * size), np.uint32)
     join(pixels, 0, 3 * size, size, words)
+    place, found = np.empty(start.size, np.uint64), np.empty((count, start.size), np.uint32)
     for c in range(3):
-        along_x(words, 3, c, start, weight, count, rows[c])
+        along_x(words, 3, c, start, weight, count, place, found, rows[c])
 
 
 @njit(nogil=True, fastmath=True)

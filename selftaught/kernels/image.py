@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from selftaught.kernels.resize import resize
+from selftaught.kernels.resize import Scratch, resize, scratch
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE, NOTHING = 0, 1, 2, 3, -1
 RED, GREEN, BLUE = np.float32(0.2989), np.float32(0.587), np.float32(0.114)
@@ -109,15 +109,14 @@ def _total(planes: Floats, begin: int, end: int, luma: Floats) -> float:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _colours(planes: Floats, n: int, order: Ints, factor: Doubles, grey: bool, luma: Floats) -> None:
+def _colours(planes: Floats, margin: int, order: Ints, factor: Doubles, grey: bool, luma: Floats) -> None:
     """Jitter in its order, contrast around the mean at its place in the order, then grey.
 
-    planes is [C, wide, wide] around pictures of n x n. What is beside a picture is black: no operation before contrast lights
-    it, and it adds nothing to the mean.
+    The pictures are rows `margin` .. margin + n of planes [C, n + 2 margin, n].
     """
-    channels, wide, _ = planes.shape
-    flat = planes.reshape(channels, wide * wide)
-    begin, end = (wide - n) // 2 * wide, (wide + n) // 2 * wide
+    channels, _, n = planes.shape
+    flat = planes.reshape(channels, planes.shape[1] * n)
+    begin, end = margin * n, (margin + n) * n
     place = 4
     for i in range(4):
         if order[i] == CONTRAST:
@@ -130,26 +129,39 @@ def _colours(planes: Floats, n: int, order: Ints, factor: Doubles, grey: bool, l
         _saturate(flat[0, begin:end], flat[1, begin:end], flat[2, begin:end], _ZERO)
 
 
+@njit(cache=True, nogil=True, fastmath=_FAST, inline="always")
+def _shifted(source: Floats, first: int, size: int) -> Floats:
+    return source[first : first + size]
+
+
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _spread(source: Floats, centre: int, step: int, kernel: Floats, out: Floats) -> None:
-    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, t to 3, 5, 7 ... as the kernel's size says."""
-    for begin in range(0, out.size, STRIP):
-        size = min(STRIP, out.size - begin)
-        first = centre + begin
-        done, middle = out[begin : begin + size], source[first : first + size]
-        a, b = source[first - step : first - step + size], source[first + step : first + step + size]
-        c, d = source[first - 2 * step : first - 2 * step + size], source[first + 2 * step : first + 2 * step + size]
-        e, f = source[first - 3 * step : first - 3 * step + size], source[first + 3 * step : first + 3 * step + size]
-        u, v, w, z = kernel[0], kernel[1], kernel[2], kernel[3]
-        for i in range(size):
-            done[i] = u * middle[i] + v * (a[i] + b[i]) + w * (c[i] + d[i]) + z * (e[i] + f[i])
-        for t in range(4, kernel.size, 2):
-            near, far = t * step, (t + 1) * step
-            a, b = source[first - near : first - near + size], source[first + near : first + near + size]
-            c, d = source[first - far : first - far + size], source[first + far : first + far + size]
-            u, v = kernel[t], kernel[t + 1]
-            for i in range(size):
-                done[i] += u * (a[i] + b[i]) + v * (c[i] + d[i])
+    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, t to 3, 5, 7 ... as the kernel's size says.
+
+    As many taps as fit the registers in one run: to add to what is there costs as much as two more taps.
+    """
+    n, most = out.size, kernel.size - 1
+    middle = _shifted(source, centre, n)
+    a, b = _shifted(source, centre - step, n), _shifted(source, centre + step, n)
+    c, d = _shifted(source, centre - 2 * step, n), _shifted(source, centre + 2 * step, n)
+    e, f = _shifted(source, centre - 3 * step, n), _shifted(source, centre + 3 * step, n)
+    u, v, w, z = kernel[0], kernel[1], kernel[2], kernel[3]
+    if most == 3:
+        for i in range(n):
+            out[i] = u * middle[i] + v * (a[i] + b[i]) + w * (c[i] + d[i]) + z * (e[i] + f[i])
+        return
+    g, h = _shifted(source, centre - 4 * step, n), _shifted(source, centre + 4 * step, n)
+    j, k = _shifted(source, centre - 5 * step, n), _shifted(source, centre + 5 * step, n)
+    p, q = kernel[4], kernel[5]
+    for i in range(n):
+        near = u * middle[i] + v * (a[i] + b[i]) + w * (c[i] + d[i])
+        out[i] = near + z * (e[i] + f[i]) + p * (g[i] + h[i]) + q * (j[i] + k[i])
+    for t in range(6, kernel.size, 2):
+        a, b = _shifted(source, centre - t * step, n), _shifted(source, centre + t * step, n)
+        c, d = _shifted(source, centre - (t + 1) * step, n), _shifted(source, centre + (t + 1) * step, n)
+        u, v = kernel[t], kernel[t + 1]
+        for i in range(n):
+            out[i] += u * (a[i] + b[i]) + v * (c[i] + d[i])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -161,39 +173,42 @@ def _margin(sigma: float, n: int) -> int:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _gaussian(sigma: float, n: int, margin: int) -> tuple[Floats, int]:
-    """Half a Gaussian kernel, cut at 3 sigma and padded with zeros to [margin + 1], and where it is cut."""
+def _gaussian(sigma: float, n: int, kernel: Floats) -> int:
+    """Half a Gaussian kernel, cut at 3 sigma and padded with zeros to [margin + 1]; returns where it is cut."""
     radius = min(math.ceil(3 * sigma), n - 1)
-    kernel = np.zeros(margin + 1, np.float32)
     total = 0.0
     for t in range(radius + 1):
         kernel[t] = math.exp(-0.5 * (t / sigma) ** 2)
         total += kernel[t] * (1 if t == 0 else 2)
-    for t in range(radius + 1):
-        kernel[t] /= total
-    return kernel, radius
+    for t in range(kernel.size):
+        kernel[t] = kernel[t] / total if t <= radius else 0.0
+    return radius
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _blur(plane: Floats, kernel: Floats, radius: int, half: Floats, blurred: Floats) -> None:
-    """Gaussian blur, edges mirrored, of the middle of plane [wide, wide]; the margin around it takes the mirror images.
+def _blur(plane: Floats, kernel: Floats, radius: int, wide: Floats, blurred: Floats) -> None:
+    """Gaussian blur, edges mirrored, of the middle n rows of plane [n + 2 margin, n], whose other rows take the mirror images.
 
-    So each direction is one run over the whole plane. `half` and `blurred` are [n * wide]; the result's rows are as long as
-    the plane's and begin with the picture's.
+    So each direction is one run over all pixels. `wide` is scratch [n, n + 2 margin]; the result's rows, in blurred [n * (n +
+    2 margin)], are as long as its rows and begin with the picture's.
     """
-    wide, margin = plane.shape[0], kernel.size - 1
-    n = wide - 2 * margin
+    n, margin = plane.shape[1], kernel.size - 1
     first, last = np.uint64(margin), np.uint64(margin + n - 1)
-    for y in range(margin, margin + n):
-        for t in range(np.uint64(1), np.uint64(radius + 1)):
-            plane[y, first - t] = plane[y, first + t]
-            plane[y, last + t] = plane[y, last - t]
-    for t in range(np.uint64(1), np.uint64(radius + 1)):
-        for x in range(wide):
-            plane[first - t, x] = plane[first + t, x]
-            plane[last + t, x] = plane[last - t, x]
-    _spread(plane.reshape(wide * wide), margin * wide, wide, kernel, half)
-    _spread(half, margin, np.int64(1), kernel, blurred[: n * wide - 2 * margin])
+    for t in range(np.uint64(1), np.uint64(margin + 1)):
+        # Beyond the radius the kernel is zero: what stands there must only be finite
+        near = min(t, np.uint64(radius))
+        for x in range(n):
+            plane[first - t, x] = plane[first + near, x]
+            plane[last + t, x] = plane[last - near, x]
+    _spread(plane.reshape(plane.size), margin * n, n, kernel, blurred[: n * n])
+    for y in range(n):
+        for x in range(n):
+            wide[y, first + np.uint64(x)] = blurred[y * n + x]
+        for t in range(np.uint64(1), np.uint64(margin + 1)):
+            near = min(t, np.uint64(radius))
+            wide[y, first - t] = wide[y, first + near]
+            wide[y, last + t] = wide[y, last - near]
+    _spread(wide.reshape(wide.size), margin, np.int64(1), kernel, blurred[: wide.size - 2 * margin])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -215,23 +230,24 @@ def _finish(plane: Floats, solarise: bool, transposed: bool, scale: np.float32, 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _view(
     pixels: Bytes, base: int, stride: int, box: Ints, flip: bool, turn: int, order: Ints, factor: Doubles, grey: bool,
-    sigma: float, solarise: bool, luma: Floats, scale: Floats, shift: Floats, out: Floats,
+    sigma: float, solarise: bool, luma: Floats, scale: Floats, shift: Floats, memory: Floats, scratch: Scratch, out: Floats,
 ) -> None:  # fmt: skip
     """One view of one sample."""
     channels, n, _ = out.shape
     margin = _margin(sigma, n)
-    wide = n + 2 * margin
-    planes = np.zeros((channels, wide, wide), np.float32) if margin else np.empty((channels, n, n), np.float32)
+    tall = n + 2 * margin
+    planes = memory[: channels * tall * n].reshape(channels, tall, n)
     # A quarter turn anticlockwise is a mirror image along x, then a transposition; two are both mirrors
-    resize(pixels, base, stride, box, flip != (turn in (1, 2)), turn in (2, 3), margin, planes)
-    _colours(planes, n, order, factor, grey, luma)
+    resize(pixels, base, stride, box, flip != (turn in (1, 2)), turn in (2, 3), margin, planes, scratch)
+    _colours(planes, margin, order, factor, grey, luma)
     transposed = turn in (1, 3)
     if margin:
-        kernel, radius = _gaussian(sigma, n, margin)
-        half, blurred = np.empty(n * wide, np.float32), np.empty((n, wide), np.float32)
+        rest = memory[planes.size :]
+        kernel, wide, blurred = rest[: margin + 1], rest[margin + 1 : margin + 1 + n * tall], rest[margin + 1 + n * tall :][: n * tall]
+        radius = _gaussian(sigma, n, kernel)
         for c in range(channels):
-            _blur(planes[c], kernel, radius, half, blurred.reshape(n * wide))
-            _finish(blurred, solarise, transposed, scale[c], shift[c], out[c])
+            _blur(planes[c], kernel, radius, wide.reshape(n, tall), blurred)
+            _finish(blurred.reshape(n, tall), solarise, transposed, scale[c], shift[c], out[c])
     else:
         for c in range(channels):
             _finish(planes[c], solarise, transposed, scale[c], shift[c], out[c])
@@ -264,12 +280,15 @@ def views(
         tasks: How many parts to split the samples into: as many as there are threads.
         out: float32 [V, B, C, S, S].
     """
-    samples = first.size
+    samples, channels, n = first.size, out.shape[2], out.shape[3]
+    tall = n + 2 * _margin(sigma.max(), n)
     for task in prange(tasks):
+        memory = np.empty((channels + 2) * tall * n + tall, np.float32)
+        working = scratch(box[begin : begin + samples], channels, n)
         for i in range(samples * task // tasks, samples * (task + 1) // tasks):
             b = begin + i
             for v in range(out.shape[0]):
                 _view(
-                    pixels, first[i], width[b] * out.shape[2], box[b, v], flip[b, v], turn[b, v], order[b, v], factor[b, v],
-                    grey[b, v], sigma[b, v], solarise[b, v], luma, scale, shift, out[v, b],
+                    pixels, first[i], width[b] * channels, box[b, v], flip[b, v], turn[b, v], order[b, v], factor[b, v],
+                    grey[b, v], sigma[b, v], solarise[b, v], luma, scale, shift, memory, working, out[v, b],
                 )  # fmt: skip

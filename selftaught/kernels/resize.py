@@ -20,6 +20,8 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint32]
+Places = NDArray[np.uint64]  # unsigned, so that no index can be from the end: that test would keep loops scalar
+Scratch = tuple[Ints, Floats, Words, Places, Words, Floats]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -34,30 +36,44 @@ def taps(size: int, grid: int, first: int, mirrored: bool, gain: float, start: I
 
     Output o is ``sum_k weight[k, o] * in[start[o] + k]``; each output's weights sum to `gain`. The triangle is as wide as
     an output pixel when the image shrinks, as PIL's and torch's (antialias=True). Returns the number of taps, the same for
-    all outputs; none reads outside the input. start is int64 [S], weight float32 [`most_taps`, S].
+    all outputs; none reads outside the input. start is int64 [S], weight float32 [`most_taps`, S], of which the taps are written.
     """
-    n = start.size
     scale = size / grid
-    support = max(scale, 1.0)
-    inverse = 1 / support
-    most = 1
+    begin, step = (scale * (first + start.size - 0.5), -scale) if mirrored else (scale * (first + 0.5), scale)
+    if size > grid:
+        return _triangles(size, scale, begin, step, gain, start, weight)
+    if size == grid or size == 1:
+        for o in range(start.size):
+            start[o] = int(min(begin + step * o, size - 0.5))
+            weight[0, o] = gain
+        return 1
+    for o in range(start.size):  # between the centres of two pixels; beyond the first and the last centre, at it
+        place = min(max(begin + step * o - 0.5, 0.0), size - 1.0)
+        start[o] = min(int(place), size - 2)
+        weight[1, o] = gain * (place - start[o])
+        weight[0, o] = gain - weight[1, o]
+    return 2
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _triangles(size: int, scale: float, begin: float, step: float, gain: float, start: Ints, weight: Floats) -> int:
+    """`taps` where the image shrinks; output o is centred at begin + step * o."""
+    n, inverse, most = start.size, 1 / scale, 1
     for o in range(n):
-        centre = scale * (first + o + 0.5)
-        low = max(int(centre - support + 0.5), 0)
-        count = min(int(centre + support + 0.5), size) - low
-        place = n - 1 - o if mirrored else o
-        total = 0.0
+        centre, total = begin + step * o, 0.0
+        low = max(int(centre - scale + 0.5), 0)
+        count = min(int(centre + scale + 0.5), size) - low
         for k in range(count):
             w = max(1.0 - abs((low + k - centre + 0.5) * inverse), 0.0)
-            weight[k, place] = w
+            weight[k, o] = w
             total += w
         for k in range(count):
-            weight[k, place] *= gain / total
-            if weight[k, place] > 0:
+            weight[k, o] *= gain / total
+            if weight[k, o] > 0:
                 most = max(most, k + 1)
         for k in range(count, weight.shape[0]):
-            weight[k, place] = 0
-        start[place] = low
+            weight[k, o] = 0
+        start[o] = low
     for o in range(n):
         over = start[o] + most - size
         if over > 0:
@@ -90,18 +106,19 @@ def _byte(word: np.uint32, shift: np.uint32) -> np.float32:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def along_x(words: Words, channels: int, channel: int, start: Ints, weight: Floats, count: int, rows: Floats) -> None:
+def along_x(
+    words: Words, channels: int, channel: int, start: Ints, weight: Floats, count: int, place: Places, found: Words, rows: Floats
+) -> None:  # fmt: skip
     """One channel of joined rows, resized along x: rows [height, S].
 
     The lookup of each tap has no contiguous memory to run over. So it fetches a word with four rows' bytes, and the arithmetic,
     which is then contiguous, is left to vector instructions: 2 to 3 times as fast as a scalar loop that is compiled for three
-    channels, 5 to 7 times one for any number (benchmarks/views.py measures the former).
+    channels, 5 to 7 times one for any number (benchmarks/views.py measures the former). `place` [S] and `found` [`count`, S] are
+    scratch.
     """
     height, n = rows.shape
-    place = np.empty(n, np.uint64)  # unsigned, so that no index can be from the end: that test would keep loops scalar
     for x in range(n):
         place[x] = start[x] * channels + channel
-    found = np.empty((count, n), np.uint32)
     for top in range(0, height, 4):
         for k in range(count):
             offset = np.uint64(k * channels)
@@ -122,40 +139,51 @@ def along_x(words: Words, channels: int, channel: int, start: Ints, weight: Floa
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def along_y(rows: Floats, start: Ints, weight: Floats, count: int, margin: int, plane: Floats) -> None:
-    """Then along y: rows [height, S] into plane [S + 2 margin, S + 2 margin], whose margins are left as they are."""
+    """Then along y: rows [height, S] into plane [S + 2 margin, S], whose first and last `margin` rows are left as they are."""
     n = start.size
-    left = np.uint64(margin)  # unsigned for the same reason
     for y in range(n):
         first, w = start[y], weight[0, y]
         if count == 1:
             for x in range(n):
-                plane[margin + y, left + np.uint64(x)] = w * rows[first, x]
+                plane[margin + y, x] = w * rows[first, x]
         else:
             v = weight[1, y]
             for x in range(n):
-                plane[margin + y, left + np.uint64(x)] = w * rows[first, x] + v * rows[first + 1, x]
+                plane[margin + y, x] = w * rows[first, x] + v * rows[first + 1, x]
         for k in range(2, count):
             w = weight[k, y]
             for x in range(n):
-                plane[margin + y, left + np.uint64(x)] += w * rows[first + k, x]
+                plane[margin + y, x] += w * rows[first + k, x]
+
+
+@njit(cache=True, nogil=True)
+def scratch(boxes: Ints, channels: int, n: int) -> Scratch:
+    """Memory that `resize` works in, enough for any of `boxes` [..., 8] to n x n pixels: to ask for it once is a tenth faster."""
+    height = width = count = 1
+    for box in boxes.reshape(-1, boxes.shape[-1]):
+        height, width = max(height, box[HEIGHT]), max(width, box[WIDTH])
+        count = max(count, most_taps(box[HEIGHT], box[GRID_Y]), most_taps(box[WIDTH], box[GRID_X]))
+    return (
+        np.empty((2, n), np.int64), np.empty((2, count, n), np.float32), np.empty((height + 3) // 4 * width * channels, np.uint32),
+        np.empty(n, np.uint64), np.empty((count, n), np.uint32), np.empty((height, n), np.float32),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def resize(pixels: Bytes, base: int, stride: int, box: Ints, mirror_x: bool, mirror_y: bool, margin: int, planes: Floats) -> None:
-    """A box of an image as planes [C, S + 2 margin, S + 2 margin] in [0, 1], whose margins are left as they are.
+def resize(
+    pixels: Bytes, base: int, stride: int, box: Ints, mirror_x: bool, mirror_y: bool, margin: int, planes: Floats, scratch: Scratch
+) -> None:  # fmt: skip
+    """A box of an image as planes [C, S + 2 margin, S] in [0, 1], whose first and last `margin` rows are left as they are.
 
     The image begins at byte `base`, and its rows are `stride` bytes apart.
     """
-    channels, n = planes.shape[0], planes.shape[1] - 2 * margin
-    height, width = box[HEIGHT], box[WIDTH]
-    start = np.empty((2, n), np.int64)
-    weight_y = np.empty((most_taps(height, box[GRID_Y]), n), np.float32)
-    weight_x = np.empty((most_taps(width, box[GRID_X]), n), np.float32)
-    count_y = taps(height, box[GRID_Y], box[FIRST_Y], mirror_y, 1 / 255, start[0], weight_y)
-    count_x = taps(width, box[GRID_X], box[FIRST_X], mirror_x, 1.0, start[1], weight_x)
-    words = np.empty(((height + 3) // 4, width * channels), np.uint32)
+    start, weight, memory, place, found, rows = scratch
+    channels, height, width = planes.shape[0], box[HEIGHT], box[WIDTH]
+    count_y = taps(height, box[GRID_Y], box[FIRST_Y], mirror_y, 1 / 255, start[0], weight[0])
+    count_x = taps(width, box[GRID_X], box[FIRST_X], mirror_x, 1.0, start[1], weight[1])
+    groups = (height + 3) // 4
+    words = memory[: groups * width * channels].reshape(groups, width * channels)
     join(pixels, base + box[TOP] * stride + box[LEFT] * channels, stride, height, words)
-    rows = np.empty((height, n), np.float32)
     for c in range(channels):
-        along_x(words, channels, c, start[1], weight_x, count_x, rows)
-        along_y(rows, start[0], weight_y, count_y, margin, planes[c])
+        along_x(words, channels, c, start[1], weight[1], count_x, place, found, rows[:height])
+        along_y(rows, start[0], weight[0], count_y, margin, planes[c])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from selftaught.kernels.resize import most_taps, resize, taps
+from selftaught.kernels.resize import most_taps, resize, scratch, taps
 
 SIDE = st.integers(1, 70)
 
@@ -27,7 +27,7 @@ def test_taps_stay_inside_and_sum_to_the_gain(size, grid, data, mirrored):
     start, weight, count = weights(size, grid, first, n, mirrored, gain=0.25)
     assert start.min() >= 0
     assert start.max() + count <= size
-    assert weight.min() >= 0
+    assert weight[:count].min() >= 0
     np.testing.assert_allclose(weight[:count].sum(0), 0.25, rtol=1e-5)
 
 
@@ -39,9 +39,9 @@ def test_resizing_is_torchs_antialiased_interpolation(channels, height, width, n
     image = generator.integers(0, 256, (height + 3, width + 2, channels), np.uint8)
     pixels = image.reshape(-1).view()
     pixels.flags.writeable = False
-    planes = np.full((channels, n + 4, n + 4), -1, np.float32)
-    resize(pixels, 0, (width + 2) * channels, np.array([2, 1, height, width, n, n, 0, 0]), False, False, 2, planes)
-    inside = planes[:, 2:-2, 2:-2]
+    planes, box = np.full((channels, n + 4, n), -1, np.float32), np.array([2, 1, height, width, n, n, 0, 0])
+    resize(pixels, 0, (width + 2) * channels, box, False, False, 2, planes, scratch(box[None], channels, n))
+    inside = planes[:, 2:-2]
     crop = torch.from_numpy(image[2 : 2 + height, 1 : 1 + width]).permute(2, 0, 1)[None].double()
     expected = F.interpolate(crop, size=(n, n), mode="bilinear", antialias=True)[0]
     np.testing.assert_allclose(inside, expected.numpy() / 255, atol=1e-5)

@@ -1,0 +1,184 @@
+"""Every image method with the same encoder and the same 45 seconds, judged by one protocol beside the encoder untrained and the raw input.
+
+    python -m benchmarks.vision                            all rows; what results/vision.json holds already is not measured again
+    python -m benchmarks.vision --data cifar10 simclr cmc  these rows only
+    python -m benchmarks.vision --seeds 1                  one seed of each
+    python -m benchmarks.vision --table                    print what was measured
+
+A method enters by existing; VARIANTS adds rows for arguments whose effect the table should show. The first seed trains for 45
+seconds, the others take as many steps, so that seeds differ in nothing but the seed and a busy machine costs time, not
+steps. Each run is saved as soon as it is judged, so the benchmark may be stopped at any moment; its encoder stays in
+runs/vision for `benchmarks.finetune`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import selftaught
+from benchmarks import measure
+from selftaught import encoders, evaluate, methods
+from selftaught.data import open_source
+from selftaught.errors import UserError
+from selftaught.evaluate.probe import judge, score
+from selftaught.method import Encoder
+from selftaught.pretraining.build import encoder_input
+
+DATA, ENCODER, MINUTES, SEEDS = ("cifar10", "fashion-mnist", "photos"), "conv", 0.75, (0, 1, 2)
+LABELS = 20_000
+"""Training samples that the probes get: the first ones. A third of the labels takes a third of the time."""
+VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "moco-v2": ("fashion-mnist", "moco", {"mlp": True, "temperature": 0.2, "blur": 0.5}),
+    "denoising-gaussian": ("fashion-mnist", "denoising", {"noise": "gaussian", "level": 0.3}),
+    "denoising-salt-and-pepper": ("fashion-mnist", "denoising", {"noise": "salt_and_pepper"}),
+    "denoising-l2": ("fashion-mnist", "denoising", {"loss": "l2"}),
+    "denoising-full-emphasis": ("fashion-mnist", "denoising", {"alpha": 1.0, "beta": 0.0}),
+}
+"""Row's name: data, method and arguments. The card of each argument's method says what it is."""
+PROBE = {"budgets": (10, 100), "draws": 3}
+RUNS = Path("runs") / "vision"
+
+
+def cases(data: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Every row of one data set: each method with its defaults, and the variants."""
+    variants = {name: (method, arguments) for name, (where, method, arguments) in VARIANTS.items() if where == data}
+    return dict(sorted({**{name: (name, {}) for name in methods.names()}, **variants}.items()))
+
+
+@cache
+def source(data: str, split: str) -> Any:
+    """The data set: the first `LABELS` samples for the probe, or the whole test set."""
+    return open_source(data, split, LABELS) if split == "train" else open_source(data, split)
+
+
+def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The protocol for one set of features; None is the raw input."""
+    train, test = source(data, "train"), source(data, "test")
+    features = [evaluate.raw(s, seen) if encoder is None else evaluate.embed(encoder, s) for s in (train, test)]
+    found = score({"it": judge(features[0], train.labels, features[1], seed=seed, **PROBE)}, test.labels, len(train))
+    few = {budget: found["labels"][budget]["it"] for budget in ("10", "100") if budget in found["labels"]}
+    return {"linear": found["linear"]["it"], "knn": found["knn"]["it"], **few}
+
+
+def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, Any]:
+    """Train and judge one row with one seed: for so many `steps`, or for 45 seconds. "refused" says why the data cannot serve."""
+    method, arguments = cases(data)[case]
+    out = RUNS / f"{data}-{case}-{seed}"
+    shutil.rmtree(out, ignore_errors=True)
+    length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
+    row = {"data": data, "case": case, "seed": seed}
+    try:
+        run = selftaught.pretrain(method, data, out=out, encoder=ENCODER, seed=seed, progress=False, **length, **arguments)
+    except UserError as reason:
+        return {**row, "refused": str(reason)}
+    config, summary = run.config, run.summary
+    pretext = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
+    recipe = {k: v for k, v in config.recipe.as_dict().items() if k in ("optimizer", "lr", "batch_size", "batch_norm_groups")}
+    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    return {
+        **row, "steps": summary["steps"], "seconds": summary["seconds"], "images_per_second": summary["images_per_second"],
+        "recipe": recipe, "pretext": pretext, "probe": judged(data, run.encoder, run.encoder.spec["input"], seed),
+    }  # fmt: skip
+
+
+def baselines(data: str, seed: int) -> dict[str, Any]:
+    """The raw input, and the encoder with the weights that this seed's runs started from."""
+    seen = encoder_input(open_source(data, "train"))
+    torch.manual_seed(seed)
+    untrained = encoders.build(ENCODER, seen)
+    return {"data": data, "seed": seed, "untrained": judged(data, untrained, seen, seed), "raw": judged(data, None, seen, seed)}
+
+
+def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a data set and case: means over its seeds, and beside each the standard deviation."""
+    table = []
+    for data in DATA:
+        for case, (method, arguments) in cases(data).items():
+            mine = [r for r in runs if (r["data"], r["case"]) == (data, case) and "probe" in r]
+            if not mine:
+                continue
+            seeds = {r["seed"] for r in mine}
+            sides = {"trained": [r["probe"] for r in mine]}
+            sides |= {side: [b[side] for b in base if b["data"] == data and b["seed"] in seeds] for side in ("untrained", "raw")}
+
+            def cell(key: str, sides: dict[str, Any] = sides) -> dict[str, Any]:
+                values = {side: [found[key] for found in per_seed] for side, per_seed in sides.items()}
+                spread = {side: round(float(np.std(v, ddof=1)), 2) if len(v) > 1 else None for side, v in values.items()}
+                return {side: round(float(np.mean(v)), 2) for side, v in values.items()} | {"spread": spread}
+
+            flags = " ".join(f"--{k.replace('_', '-')} {v}" if v is not False else f"--no-{k}" for k, v in arguments.items())
+            shown = [k for k in ("accuracy", "chance") if k in mine[0]["pretext"]]
+            first = min(mine, key=lambda r: r["seed"])
+            table.append({
+                "method": case, "data": data, "encoder": ENCODER, "budget": f"{60 * MINUTES:.0f} s", "seeds": len(mine), "labels": LABELS,
+                "command": f"selftaught pretrain {method} {data} --minutes {MINUTES} {flags}".strip(),
+                "steps": round(float(np.mean([r["steps"] for r in mine]))),
+                "seconds": first["seconds"], "images_per_second": first["images_per_second"],
+                "pretext": {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown},
+                "probe": {
+                    "linear": cell("linear"), "knn": cell("knn"),
+                    "labels": {budget: cell(budget) for budget in ("10", "100") if all(budget in r["probe"] for r in mine)},
+                },
+            })  # fmt: skip
+    return table
+
+
+def shown(table: list[dict[str, Any]]) -> Iterable[str]:
+    """The rows as lines of text."""
+    yield f"{'data':14} {'method':26} {'seeds':>5} {'linear':>13} {'untrained':>9} {'raw':>5} {'kNN':>13} {'images/s':>9} {'seconds':>8}"
+    for row in table:
+        linear, knn = row["probe"]["linear"], row["probe"]["knn"]
+        spread = [f"±{p['spread']['trained']:.1f}" if p["spread"]["trained"] is not None else "" for p in (linear, knn)]
+        yield (
+            f"{row['data']:14} {row['method']:26} {row['seeds']:5} {linear['trained']:8.1f} {spread[0]:4} {linear['untrained']:9.1f} "
+            f"{linear['raw']:5.1f} {knn['trained']:8.1f} {spread[1]:4} {row['images_per_second']:9.0f} {row['seconds']:8.1f}"
+        )
+
+
+def main() -> None:
+    """Measure what is missing, row by row, and save after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", help="rows to measure; all when none is named")
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--seeds", type=int, default=len(SEEDS))
+    parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
+    asked = parser.parse_args()
+    path = measure.RESULTS / "vision.json"
+    old = json.loads(path.read_text()) if path.exists() else {}
+    runs, base = old.get("runs", []), old.get("baselines", [])
+    if asked.table:
+        print("\n".join(shown(rows(runs, base))))
+        return
+    shutil.rmtree(RUNS / "warm", ignore_errors=True)  # kernels are compiled before anything is timed
+    selftaught.pretrain("simclr", "digits", out=RUNS / "warm", steps=2, batch_size=16, progress=False)
+    wanted = [
+        (data, case, seed)
+        for seed in SEEDS[: asked.seeds] for data in asked.data for case in cases(data) if case in asked.cases or not asked.cases
+    ]  # fmt: skip
+    have = {(r["data"], r["case"], r["seed"]) for r in runs}
+    refused = {(r["data"], r["case"]) for r in runs if "refused" in r}
+    missing = [key for key in wanted if key not in have and key[:2] not in refused]
+    for done, (data, case, seed) in enumerate(missing):
+        steps = next((r["steps"] for r in runs if (r["data"], r["case"]) == (data, case) and "steps" in r), None)
+        run = measured(data, case, seed, steps)
+        runs.append(run)
+        if not any((b["data"], b["seed"]) == (data, seed) for b in base):
+            base.append(baselines(data, seed))
+        found = run.get("refused") or json.dumps({**run["probe"], "images_per_second": run["images_per_second"], **run["pretext"]})
+        print(f"{done + 1} of {len(missing)}: {data} {case} {seed} {found}", flush=True)
+        measure.save("vision", rows(runs, base), runs=runs, baselines=base)
+    measure.save("vision", rows(runs, base), runs=runs, baselines=base)
+    print("\n".join(shown(rows(runs, base))))
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,10 @@ from selftaught import encoders, methods
 from selftaught.method import Clock, Method, Source
 from selftaught.run import RunFolder
 
-SMALL: dict[str, dict[str, Any]] = {"moco": {"queue": 64}}
+SMALL: dict[str, dict[str, Any]] = {
+    "moco": {"queue": 64},
+    "swav": {"prototypes": 16, "hidden": 64, "small": 1, "crop": 0.6, "small_crop": 0.4},
+}
 """Arguments that fit a method to 96 pictures of 16 pixels, where its defaults do not."""
 STEPS = 8
 

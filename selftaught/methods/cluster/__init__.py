@@ -1,0 +1,1 @@
+"""Learn groups of samples, and features that tell the groups apart."""

@@ -68,7 +68,7 @@ check: install  ## lint, strict types, and who may import whom
 	$(VENV)/bin/lint-imports
 
 bench: install  ## every table of the documentation, measured again (long)
-	for name in views loop methods; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	for name in views loop info_nce methods; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 	$(VENV)/bin/python -m benchmarks.readme
 
 faults: install redis  ## kill -9, full disks and damaged checkpoints, again and again (long)

@@ -8,7 +8,7 @@ REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser redis demo test check bench faults pin clean
+.PHONY: help install browser redis demo test check bench bench-vision faults pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,7 +68,11 @@ check: install  ## lint, strict types, and who may import whom
 	$(VENV)/bin/lint-imports
 
 bench: install  ## every table of the documentation, measured again (long)
-	for name in views loop info_nce methods; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	for name in views loop info_nce vision; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	$(VENV)/bin/python -m benchmarks.readme
+
+bench-vision: install  ## every image method on three data sets, resumable (hours); SELFTAUGHT_DATA names a folder with CIFAR-10
+	$(VENV)/bin/python -m benchmarks.vision
 	$(VENV)/bin/python -m benchmarks.readme
 
 faults: install redis  ## kill -9, full disks and damaged checkpoints, again and again (long)

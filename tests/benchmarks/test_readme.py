@@ -11,20 +11,35 @@ from benchmarks import measure, readme
 
 PART = {"trained": 90.123, "untrained": 87.6, "raw": 84.649}
 ROW = {
-    "method": "simclr", "data": "fashion-mnist", "encoder": "conv", "budget": "2 min", "seeds": 3,
+    "method": "simclr",
+    "data": "fashion-mnist",
+    "encoder": "conv",
+    "budget": "2 min",
+    "seeds": 3,
     "probe": {"linear": PART, "knn": PART, "labels": {"100": {**PART, "draws": 3}}},
 }
 
 
-def test_a_row_shows_trained_untrained_and_raw() -> None:
-    last = readme.table([ROW]).splitlines()[-1]
-    cell = "**90.1** / 87.6 / 84.6"
-    assert last == f"| `simclr` | fashion-mnist | `conv` | 2 min | 3 | {cell} | {cell} | {cell} |"
+def test_the_table_has_the_baselines_first_and_a_cell_for_each_data_set() -> None:
+    other = {**ROW, "data": "cifar10", "method": "moco", "seeds": 1}
+    lines = readme.table([ROW, other]).splitlines()
+    assert lines[0] == "| | fashion-mnist linear | kNN | cifar10 linear | kNN | seeds |"
+    assert lines[2:] == [
+        "| raw | 84.6 | 84.6 | 84.6 | 84.6 | |",
+        "| untrained | 87.6 | 87.6 | 87.6 | 87.6 | |",
+        "| `moco` |  |  | **90.1** | **90.1** | -, 1 |",
+        "| `simclr` | **90.1** | **90.1** |  |  | 3, - |",
+    ]
 
 
 @pytest.mark.parametrize(("spread", "shown"), [(0.26, "**90.1** ±0.3"), (None, "**90.1**")])
 def test_the_spread_over_seeds_is_shown_where_there_is_one(spread: float | None, shown: str) -> None:
-    assert readme.cell({**PART, "spread": {"trained": spread}}) == f"{shown} / 87.6 / 84.6"
+    assert readme.cell({**PART, "spread": {"trained": spread}}) == shown
+
+
+@pytest.mark.parametrize("trained", [87.5, 84.0])
+def test_what_does_not_beat_both_baselines_is_not_bold(trained: float) -> None:
+    assert readme.cell({**PART, "trained": trained}) == f"{trained}"
 
 
 def test_filling_replaces_only_what_is_between_the_markers_and_is_idempotent() -> None:
@@ -41,8 +56,8 @@ def test_a_missing_marker_is_an_error(text: str) -> None:
 
 
 def test_the_readme_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (measure.RESULTS / "methods.json").exists():
-        pytest.skip("no results/methods.json yet: run `make bench`")
+    if not (measure.RESULTS / "vision.json").exists():
+        pytest.skip("no results/vision.json yet: run `make bench`")
     monkeypatch.setattr(sys, "argv", ["readme", "--check"])
     assert readme.main() == 0, "run `python -m benchmarks.readme`"
 

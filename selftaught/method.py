@@ -198,6 +198,17 @@ def outside(method: nn.Module, folder: Path, train: bool = True) -> list[Outside
 
 
 @runtime_checkable
+class Remembers(Protocol):
+    """A method that keeps a feature of every training sample: nearest neighbours can ask it without embedding anything."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """The space of what is remembered: [B, C, S, S] to [B, D]."""
+
+    def remembered(self, index: Tensor) -> Tensor:
+        """What it keeps of the training samples `index`, int64 [B]: [B, D]."""
+
+
+@runtime_checkable
 class Shows(Protocol):
     """A method that can picture what it does (reconstructions, rotations) for the report."""
 
@@ -231,5 +242,5 @@ class Generates(Protocol):
 
 __all__ = [
     "Batch", "Classifies", "Clock", "Embed", "Encoder", "Fits", "Generates", "Group", "Index", "Labels", "Method", "Outputs",
-    "Outside", "Params", "Player", "Raw", "Scores", "Shows", "Source", "Views", "final", "outside",
+    "Outside", "Params", "Player", "Raw", "Remembers", "Scores", "Shows", "Source", "Views", "final", "outside",
 ]

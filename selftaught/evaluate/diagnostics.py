@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, final
 
 import numpy as np
@@ -16,7 +17,7 @@ from selftaught.evaluate.knn import Neighbours, percent
 from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
 from selftaught.evaluate.warning import DIVERGED, Verdict
-from selftaught.method import Batch, Clock, Encoder, Method, Source, Views
+from selftaught.method import Batch, Clock, Encoder, Method, Remembers, Source, Views
 
 MEMORY, ASKED, PAIRS = 2000, 500, 256
 """Training samples that online kNN remembers, others that it is asked about, and samples of which two views are compared."""
@@ -31,9 +32,10 @@ BATCH = 256
 class Diagnostics:
     """An observer of `fit` that looks at the encoder's features of some training samples; test data never come near it.
 
-    A look gives "knn" (accuracy in percent of 2,000 labelled samples classifying 500 others, k = 20), "embedding_std" and "rankme" of
-    those 500, "alignment" and "uniformity" of two views of 256 samples, and "warning" (sentences) where something is wrong. It leaves the
-    method, its modes, buffers and all random numbers as they are.
+    A look gives "knn" (accuracy in percent of 2,000 labelled samples classifying 500 others, k = 20), "memory_knn" (the same with what
+    the method remembers of the 2,000, where it does), "embedding_std" and "rankme" of those 500, "alignment" and "uniformity" of two
+    views of 256 samples, and "warning" (sentences) where something is wrong. It leaves the method, its modes, buffers and all random
+    numbers as they are.
 
     Args:
         source: What the run trains on. Labels, if there are any, only watch.
@@ -100,6 +102,12 @@ class Diagnostics:
                 known = truth >= 0
                 nearest = Neighbours(memory.numpy(), y, k=min(20, len(y)))
                 seen["knn"] = percent(nearest.predict(asked[torch.from_numpy(known)].numpy()), truth[known])
+                if isinstance(method, Remembers):
+                    device = next(method.parameters()).device
+                    rows = method.remembered(torch.from_numpy(self.memory).to(device)).float().cpu()
+                    nearest = Neighbours(rows.numpy(), y, k=min(20, len(y)))
+                    asked_there = self._embed(encoder, self.held_out or self.source, self.asked[known], method.features)
+                    seen["memory_knn"] = percent(nearest.predict(asked_there.numpy()), truth[known])
             seen["embedding_std"] = embedding_std(asked)
             with pool():
                 seen["rankme"] = rankme(asked)
@@ -110,7 +118,9 @@ class Diagnostics:
         self.verdict.width = min(asked.shape)
         return seen
 
-    def _embed(self, encoder: Encoder, source: Source, index: NDArray[np.int64]) -> Tensor:
+    def _embed(
+        self, encoder: Encoder, source: Source, index: NDArray[np.int64], features: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         views = self.views or plain(encoder.spec["input"])
         device = next(encoder.parameters()).device
         found = []
@@ -118,7 +128,7 @@ class Diagnostics:
             part = index[begin : begin + BATCH]
             batch = views.apply(source.fetch(part), views.sample(part, 0, self.seed), device)
             (given,) = _inputs(batch)
-            found.append(encoder(given).float().flatten(1).cpu())
+            found.append((features or encoder)(given).float().flatten(1).cpu())
         return torch.cat(found)
 
     def _pair(self, method: Method) -> tuple[Tensor, Tensor] | None:

@@ -59,7 +59,7 @@ class ImageSource(Source):
 
     @property
     def groups(self) -> NDArray[np.int64] | None:
-        """int64 [N]: samples of one group (crops of one photograph) must stay on one side of a split; None = no groups."""
+        """int64 [N]: samples of one group (crops of one part of a photograph) must stay on one side of a split; None = no groups."""
         return None
 
     @property

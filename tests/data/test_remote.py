@@ -65,20 +65,6 @@ def served(monkeypatch):
     server.server_close()
 
 
-@pytest.fixture
-def programs(tmp_path, monkeypatch):
-    """A PATH that holds only what a test puts there."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder))
-
-    def put(name: str, script: str) -> None:
-        (folder / name).write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")
-        (folder / name).chmod(0o755)
-
-    return put
-
-
 def package(tmp_path: Path) -> Path:
     """The files of the Debian package, as dpkg-deb would unpack them."""
     root = tmp_path / "package"
@@ -227,46 +213,6 @@ def test_fashion_mnist_is_what_it_is(users_cache):
     assert everything.std() / 255 == pytest.approx(0.3530, abs=5e-5)
     assert [train.classes[i] for i in train.labels[:4]] == ["ankle boot", "T-shirt/top", "T-shirt/top", "dress"]
     assert len(open_source("fashion-mnist", "all", limit=60_001)) == 60_001
-
-
-def test_photos(users_cache):
-    train, test = fetched("photos", "train"), fetched("photos", "test")
-    assert train.image_size == test.image_size == (64, 64)
-    assert train.channels == 3
-    assert not train.labelled
-    both = set(train.groups.tolist()), set(test.groups.tolist())
-    assert not both[0] & both[1]
-    assert len(both[0]) > len(both[1]) >= 1
-    assert not {row.tobytes() for row in train.digests} & {row.tobytes() for row in test.digests} - _plain(test)
-
-
-def _plain(source) -> set[bytes]:
-    """Digests of patches of one colour: a black corner may be in any photograph."""
-    images = source.fetch(np.arange(len(source)))["image"].reshape(len(source), -1, 3)
-    return {source.digests[i].tobytes() for i in range(len(source)) if np.ptp(images[i], axis=0).max() == 0}
-
-
-def test_photos_are_cut_into_a_grid(tmp_path):
-    from PIL import Image
-
-    from selftaught.data.sets import photos
-
-    grid = np.arange(96).reshape(8, 12)
-    Image.fromarray(np.kron(grid, np.ones((64, 64))).astype(np.uint8)).convert("RGB").save(tmp_path / "a.png")
-    assert [set(np.unique(patch)) for patch in photos.cut(tmp_path / "a.png")] == [{i} for i in range(96)]
-    Image.fromarray(np.zeros((300, 200, 3), np.uint8)).save(tmp_path / "b.png")
-    assert photos.cut(tmp_path / "b.png").shape == (96, 64, 64, 3)
-
-
-def test_photos_without_packages_and_without_anything(programs, monkeypatch, caplog):
-    from selftaught.data.sets import photos
-
-    source = open_source("photos")
-    assert len(source) + len(open_source("photos", "test")) == 96 * len(photos.BUNDLED)
-    assert "fewer photographs" in caplog.text
-    monkeypatch.setattr(photos, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="pip install scikit-image"):
-        open_source("photos")
 
 
 def test_digits_equals_scikit_learn():

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -345,18 +346,17 @@ class _Loop:
         self.restart(Clock(self.recipe.seed))
 
     def _time_steps(self, batches: Iterator[Batch], count: int, budget: float) -> float:
-        """Seconds a step, after the first few, which compile kernels and fill caches."""
-        warm, taken, began = min(3, count - 1), 0, 0.0
+        """Seconds a step: the median, which a busy moment does not move, after the first few, which compile kernels and fill caches."""
+        warm, seconds = min(3, count - 1), []
         for i in range(count):
-            if i == warm:
-                began = time.perf_counter()
+            began = time.perf_counter()
             self.step(batches)
             if i >= warm:
-                taken += 1
-                _, over = self._agree(None, time.perf_counter() - began > budget)
+                seconds.append(time.perf_counter() - began)
+                _, over = self._agree(None, sum(seconds) > budget)
                 if over:
                     break
-        return (time.perf_counter() - began) / taken
+        return median(seconds)
 
     # --- saving and loading -------------------------------------------------------------------------------------------
 

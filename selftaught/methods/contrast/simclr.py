@@ -49,9 +49,10 @@ class SimCLR(Method):
         hidden: Units of the head's hidden layers.
         depth: Linear layers in the head: 2 in the paper, 1 is linear, 0 compares features themselves.
         temperature: t, greater than 0; of nt_xent and logistic.
-        loss: Over the same scores, what the paper compares and its ancestors. nt_xent: above. logistic: each pair by itself, the
-            other view or not. triplet, semi_hard: the other view closer than the others by a margin, than all or than the closest
-            that is farther. margin: two views together, others a distance apart. n_pairs: nt_xent of rows that are not normalised.
+        loss: Over the same scores, what the paper compares with and its ancestors. nt_xent: above. logistic: each pair by itself,
+            other view or not, at odds of 2N - 2 to 1. triplet, semi_hard: the other view closer by a margin than all others, than
+            the closest that is farther. margin: two views together, others a distance apart. n_pairs: nt_xent of rows that are
+            not normalised.
         margin: Of triplet and semi_hard, a difference of cosines; of margin, a distance, at most 2.
         crop: Smallest part of the image's area that a crop takes; the largest is all of it.
         strength: Of the colour jitter: brightness, contrast, saturation 0.8 times this, hue 0.2 times this.
@@ -73,7 +74,7 @@ class SimCLR(Method):
         depth: int = 2,
         temperature: float = 0.5,
         loss: Loss = "nt_xent",
-        margin: float = 0.5,
+        margin: float = 1.0,
         crop: float = 0.08,
         strength: float = 0.5,
         flip: float = 0.5,
@@ -113,7 +114,7 @@ class SimCLR(Method):
             return n_pairs(*scores(Dot(), z, everyone, first), z)
         if self.loss == "logistic":
             positive, negative = scores(Cosine(self.temperature), z, everyone, first)
-            return nce(positive, negative, noise=1 / max(len(everyone) - 2, 1))  # K P_n = 1: no model of the noise
+            return nce(positive, negative, noise=1.0)  # K to 1 against each view, or pushing all apart would be the easiest answer
         return triplet(*scores(Cosine(), z, everyone, first), self.margin, "semi_hard" if self.loss == "semi_hard" else "all")
 
 

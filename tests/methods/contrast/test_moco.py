@@ -206,8 +206,10 @@ GROUPS, SIZE = 8, 8
 
 
 def in_company(step: int) -> tuple[Tensor, Tensor]:
-    """Views of 8 groups of 8 pictures. The first of each group is one and the same blank, so that nothing but the company it is
-    normalised in tells a blank from the others; its company has two views that are alike."""
+    """Views of 8 groups of 8 pictures; the first of each group is one and the same blank, the rest is its company.
+
+    Nothing but the company that it is normalised in tells a blank from the other blanks.
+    """
     generator = torch.Generator().manual_seed(step)
     pictures = torch.randn(GROUPS, SIZE, 3, 12, 12, generator=generator)
     query, key = (pictures + 0.1 * torch.randn(pictures.shape, generator=generator) for _ in range(2))
@@ -267,3 +269,36 @@ def test_batch_norm_makes_features_depend_on_the_company(bench: Any, groups: int
     change = (method.encoder(query) - method.encoder(other)).abs().amax(1)
     assert change[0] > 1e-2
     assert (change[SIZE:].max() > 1e-2) == (groups == 1)  # split: the other groups see nothing of it
+
+
+@pytest.mark.parametrize(
+    ("norm", "groups", "shuffle", "least", "most"),
+    [
+        ("batch", GROUPS, False, 0.95, 1.0),
+        ("batch", GROUPS, True, 0.0, 0.25),  # chance is 1/8
+        ("batch", 1, False, 0.0, 0.0),  # the rest are ties
+        ("layer", GROUPS, False, 0.0, 0.0),
+    ],
+    ids=["split", "split and shuffled", "whole batch", "layer"],
+)
+def test_training_learns_to_read_the_leak(bench: Any, norm: str, groups: int, shuffle: bool, least: float, most: float) -> None:
+    """After training, how often a blank's key is told from the same step's other blanks: by its company, it has no content."""
+    torch.manual_seed(0)
+    method = MoCo(bench.encoder(norm=norm), dim=32, queue=512, momentum=0.9, temperature=0.2, shuffle=shuffle)
+    set_groups(method, groups)
+    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], lr=5e-3)
+    clock, found = Clock(0, 50), []
+    for _ in range(50):
+        query, key = in_company(clock.step)
+        outputs = method(query=query, key=key, clock=clock)
+        with torch.no_grad():
+            q, k = F.normalize(method.head(method.encoder(query)), dim=1)[::SIZE], outputs["keys"][::SIZE, 0]
+            others = (q @ k.T).fill_diagonal_(-1).amax(1)
+            found.append(((q * k).sum(1) > others + 1e-6).float().mean().item())
+        optimizer.zero_grad()
+        outputs["loss"].backward()
+        optimizer.step()
+        with torch.no_grad():
+            method.after_step(clock, {"keys": outputs["keys"]})
+        clock.step += 1
+    assert least <= sum(found[-20:]) / 20 <= most

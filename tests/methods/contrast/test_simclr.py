@@ -151,7 +151,8 @@ def by_hand(kind: str, z: Tensor, temperature: float, margin: float) -> float:
         if kind == "nt_xent":
             total += math.log(1 + sum(math.exp((x - p) / temperature) for x in n))
         elif kind == "logistic":
-            total += math.log1p(math.exp(-p / temperature)) + sum(math.log1p(math.exp(x / temperature)) for x in n)
+            yes = [math.exp(x / temperature) / (math.exp(x / temperature) + len(n)) for x in (p, *n)]
+            total -= math.log(yes[0]) + sum(math.log(1 - y) for y in yes[1:])
         elif kind == "triplet":
             total += sum(max(0.0, x - p + margin) for x in n) / len(n)
         elif kind == "semi_hard":

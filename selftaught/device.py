@@ -47,8 +47,21 @@ def reseed(*key: int, device: torch.device) -> None:
 
 
 def autocast(recipe: Recipe, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
-    """bfloat16 where it gains: on GPUs that have it. On CPUs it is slower than float32, so auto leaves it off there."""
-    gains = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    if recipe.precision == "bfloat16" or (recipe.precision == "auto" and gains):
+    """bfloat16 where the recipe's precision wants it.
+
+    GPUs that have it gain. CPUs gain when they multiply it in hardware and lose when they do not: auto leaves it off on all of them,
+    so that a run does not depend on which CPU it is on, and native asks the CPU.
+    """
+    chosen = {"auto": ("cuda",), "native": ("cuda", "cpu"), "bfloat16": (device.type,), "float32": ()}[recipe.precision]
+    gains = recipe.precision == "bfloat16" or multiplies_bfloat16(device)
+    if device.type in chosen and gains:
         return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware has products of bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -389,3 +389,17 @@ def test_bfloat16_is_used_when_asked_for(tmp_path: Path) -> None:
     kinds.clear()
     train(build, tmp_path / "full", precision="auto", steps=2)
     assert kinds == {torch.float32}
+
+
+@pytest.mark.parametrize(("able", "kind"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_native_precision_is_what_the_cpu_multiplies(able: bool, kind: torch.dtype, tmp_path: Path, monkeypatch: Any) -> None:
+    kinds: set[torch.dtype] = set()
+
+    def build() -> Method:
+        method = toys.build("plain")
+        method.decoder.register_forward_hook(lambda m, i, o: kinds.add(o.dtype))
+        return method
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": able})
+    train(build, tmp_path / "run", precision="native", steps=2)
+    assert kinds == {kind}

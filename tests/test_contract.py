@@ -22,6 +22,7 @@ from selftaught.method import Clock, Method, Source
 from selftaught.run import RunFolder
 
 SMALL: dict[str, dict[str, Any]] = {
+    "dino": {"hidden": 64, "prototypes": 64, "small": 2},
     "moco": {"queue": 64},
     "swav": {"prototypes": 16, "hidden": 64, "small": 1, "crop": 0.6, "small_crop": 0.4},
 }

@@ -1,0 +1,197 @@
+"""DINO."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selftaught.errors import UserError
+from selftaught.method import Clock, Encoder, Method, Outputs, Player
+from selftaught.parts.gather import gather
+from selftaught.parts.matching import matching
+from selftaught.parts.momentum import follow, momentum_copy, rising
+from selftaught.parts.multi_crop import by_size
+from selftaught.parts.norm import BatchNorm1d
+from selftaught.parts.spread import spread
+from selftaught.views.image import Augment, ImageViews
+from selftaught.views.multi_crop import multi_crop
+
+FULL = 2  # crops of the encoder's size, which the teacher sees
+
+
+@final
+class DINO(Method):
+    """A student classifies every crop of an image as its teacher, a slow copy of it, classifies another and larger one.
+
+    Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin, ICCV 2021 (arXiv 2104.14294), "Emerging Properties in Self-Supervised
+    Vision Transformers". Two forces on the teacher's output hold each other: subtracting its running mean (centring) keeps any one
+    class from winning everywhere, a low temperature (sharpening) keeps all from being equally likely.
+
+    With s the scores of prototypes (cosines of the head's output and of unit vectors), c the centre, and V crops of which the first
+    two are full and seen by the teacher::
+
+        P_t = softmax((s_t - c) / t_teacher),   P_s = softmax(s_s / t_student)
+        L = mean over pairs (full crop f, crop v != f) of -sum_k P_t(f)_k log P_s(v)_k        2 V - 2 pairs
+        c <- centring * c + (1 - centring) * mean of s_t,   teacher <- m * teacher + (1 - m) * student
+
+    where m rises from `momentum` to 1 along half a cosine. Shapes: views is a list of [B, C, S, S], two full ones first; scores are
+    [B, prototypes].
+
+    There is no right answer to predict; "accuracy" is how often the student's scores of one full crop, less their mean over the
+    batch, are closest in direction, in their batch, to the teacher's of the other. Both collapses can be seen: "entropy" (of P_t,
+    mean over images) is 1 when the teacher finds all prototypes equally likely, "marginal_entropy" (of the mean of P_t) is 0 when
+    it gives all images the same one, both as parts of log(prototypes). "spread" watches the teacher's head, 1 healthy and 0
+    collapsed.
+
+    Defaults are the paper's but for widths (there a head of 2048, a bottleneck of 256, 65536 prototypes) and 4 small crops for 8. On
+    ImageNet the full crops are blurred with probability 1 and 0.1 (blur, other_blur), the small ones with 0.5, and momentum is
+    0.996; images of 32 pixels are not blurred. Departures: weight decay stays 0.04 instead of growing to 0.4 along a cosine;
+    prototypes are divided by their length, which is weight normalisation with a gain of 1, and do not decay; the head has batch
+    norm, without which short trainings here ended with a uniform teacher; the teacher's temperature stays at 0.04 by default,
+    for the same reason (in long ones it rises to 0.07 over 30 epochs); parts of training stand for numbers of epochs (the last
+    layer rests for 1 of 100); the recipe is a few minutes.
+
+    Args:
+        hidden: Units of the two hidden layers of the head.
+        bottleneck: Width of the head's output, which is compared with prototypes.
+        prototypes: Number of classes.
+        norm: Batch norm in the head's hidden layers. The paper's heads for Transformers have none, an option of its code.
+        student_temperature: t_student, greater than 0.
+        teacher_temperature: t_teacher after its rise, greater than 0.
+        first_teacher_temperature: t_teacher at the start.
+        rise: Part of training over which t_teacher rises, in [0, 1].
+        momentum: Of the teacher at the start, in [0, 1]; it rises to 1.
+        centring: Momentum of the centre, in [0, 1].
+        freeze: Part of training in which the prototypes rest, in [0, 1].
+        small: Small crops.
+        small_size: Their side in pixels; 0 = 3/7 of the encoder's.
+        crop: Smallest part of the image's area that a full crop takes, and the largest of a small one.
+        small_crop: Smallest part of the area that a small crop takes.
+        strength: Of the colour jitter: brightness and contrast 0.4, saturation 0.2, hue 0.1 times this.
+        flip: Probability of a mirror image.
+        grey: Probability of dropping colour.
+        blur: Probability of a Gaussian blur of the first full crop, with sigma 0.1 to 2 pixels.
+        other_blur: The same of the second full crop.
+        small_blur: The same of the small crops.
+        solarise: Probability of inverting the bright half of the second full crop's values.
+
+    Raises:
+        UserError: A value out of range, or small crops for an encoder of one size.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "weight_decay": 0.04, "clip": 3.0}
+    centre: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        hidden: int = 512,
+        bottleneck: int = 128,
+        prototypes: int = 1024,
+        norm: bool = True,
+        student_temperature: float = 0.1,
+        teacher_temperature: float = 0.04,
+        first_teacher_temperature: float = 0.04,
+        rise: float = 0.3,
+        momentum: float = 0.99,
+        centring: float = 0.9,
+        freeze: float = 0.01,
+        small: int = 4,
+        small_size: int = 0,
+        crop: float = 0.4,
+        small_crop: float = 0.05,
+        strength: float = 1.0,
+        flip: float = 0.5,
+        grey: float = 0.2,
+        blur: float = 0.0,
+        other_blur: float = 0.0,
+        small_blur: float = 0.0,
+        solarise: float = 0.2,
+    ) -> None:
+        super().__init__()
+        temperatures = (student_temperature, teacher_temperature, first_teacher_temperature)
+        if min(temperatures) <= 0:
+            raise UserError(f"temperatures of dino must be greater than 0, not {', '.join(map(str, temperatures))}")
+        if not all(0 <= part <= 1 for part in (rise, momentum, centring, freeze)):
+            raise UserError(f"rise, momentum, centring and freeze of dino must be in [0, 1], not {rise}, {momentum}, {centring}, {freeze}")
+        if min(hidden, bottleneck) < 1 or prototypes < 2:
+            raise UserError(
+                f"dino needs hidden and bottleneck of at least 1 and at least 2 prototypes, not {hidden}, {bottleneck} and {prototypes}"
+            )
+        self.encoder = encoder
+        self.head = nn.Sequential(
+            nn.Linear(encoder.dim, hidden), BatchNorm1d(hidden) if norm else nn.Identity(), nn.GELU(),
+            nn.Linear(hidden, hidden), BatchNorm1d(hidden) if norm else nn.Identity(), nn.GELU(),
+            nn.Linear(hidden, bottleneck),
+        )  # fmt: skip
+        self.prototypes = nn.Linear(bottleneck, prototypes, bias=False)
+        self.teacher = momentum_copy(nn.ModuleList([self.encoder, self.head, self.prototypes]))
+        self.register_buffer("centre", torch.zeros(prototypes))
+        self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
+        self.first_teacher_temperature, self.rise = first_teacher_temperature, rise
+        self.momentum, self.centring, self.freeze = momentum, centring, freeze
+        look: dict[str, Any] = {
+            "flip": flip, "jitter": (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength), "jitter_p": 0.8, "grey": grey
+        }  # fmt: skip
+        full = [
+            Augment(crop=(crop, 1.0), blur=blur, **look),
+            Augment(crop=(crop, 1.0), blur=other_blur, solarise=solarise, **look),
+        ]
+        part = Augment(crop=(small_crop, crop), blur=small_blur, **look)
+        self.views = ImageViews(encoder.spec["input"], views=multi_crop(encoder, full, part, small, small_size))
+
+    def players(self) -> list[Player]:
+        """One player; prototypes have no length, so they do not decay."""
+        network = [*self.encoder.parameters(), *self.head.parameters()]
+        return [Player("main", [{"params": network}, {"params": list(self.prototypes.parameters()), "weight_decay": 0.0}])]
+
+    def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+        """Cross-entropy of the student's classes with the teacher's, and "scores" of the teacher for `after_step`: [B, prototypes]."""
+        z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]  # V of [B, bottleneck]
+        prototypes = F.normalize(self.prototypes.weight, dim=1)
+        if clock.progress < self.freeze:
+            prototypes = prototypes.detach() + 0 * prototypes  # the same numbers, and a gradient of 0
+        learnt = [one @ prototypes.T for one in z]  # V of [B, K]
+        student = [(s / self.student_temperature).log_softmax(1) for s in learnt]
+        known, scores = self.taught(views[:FULL])
+        teacher = [((s - self.centre) / self.sharpness(clock.progress)).softmax(1) for s in scores]  # 2 of [B, K]
+        pairs = [(f, v) for f in range(FULL) for v in range(len(views)) if v != f]
+        loss = torch.stack([-(teacher[f] * student[v]).sum(1).mean() for f, v in pairs]).mean()
+        found = [matching(centred(learnt[1 - f]), centred(scores[f])) for f in range(FULL)]
+        match = {name: torch.stack([m[name] for m in found]).mean() for name in found[0]}
+        every = torch.cat(teacher)  # [2B, K]
+        entropies = {"entropy": entropy(every).mean(), "marginal_entropy": entropy(every.mean(0))}
+        return {"loss": loss, **match, **entropies, "spread": spread(torch.cat(known)), "scores": torch.stack(scores).mean(0)}
+
+    @torch.no_grad()
+    def taught(self, full: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """What the teacher's head gives, each row of length 1: [B, bottleneck], and its scores: [B, prototypes]; for each full crop."""
+        encoder, head = self.teacher.get_submodule("0"), self.teacher.get_submodule("1")
+        prototypes = F.normalize(self.teacher.get_parameter("2.weight"), dim=1)
+        z = [F.normalize(y, dim=1) for y in by_size(lambda x: head(encoder(x)), full)]
+        return z, [one @ prototypes.T for one in z]
+
+    def sharpness(self, progress: float) -> float:
+        """The teacher's temperature."""
+        done = min(progress / self.rise, 1.0) if self.rise else 1.0
+        return self.first_teacher_temperature + done * (self.teacher_temperature - self.first_teacher_temperature)
+
+    def after_step(self, clock: Clock, outputs: Outputs) -> None:
+        """The teacher and its centre follow."""
+        follow(self.teacher, nn.ModuleList([self.encoder, self.head, self.prototypes]), rising(self.momentum, clock.progress))
+        self.centre.lerp_(gather(outputs["scores"]).mean(0), 1 - self.centring)
+
+
+def centred(x: Tensor) -> Tensor:
+    """The rows of x [B, K] less their mean."""
+    return x - x.mean(0)
+
+
+def entropy(p: Tensor) -> Tensor:
+    """Of the probabilities along the last axis, as a part of the largest there is: 1 = uniform, 0 = certain."""
+    nats: Tensor = torch.special.entr(p).sum(-1)
+    return nats / math.log(p.shape[-1])

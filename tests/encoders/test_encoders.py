@@ -17,6 +17,10 @@ NARROW = {
     "vit": {"width": 12, "depth": 2}, "vit_tiny": {}
 }  # fmt: skip
 
+SPECIAL = {"multiview"}
+"""Encoders that do not take just any image, and have a file of tests of their own."""
+GENERAL = [name for name in encoders.names() if name not in SPECIAL]
+
 # One other value for every argument of every encoder.
 OTHERS: dict[str, dict[str, Any]] = {
     "conv": {"width": 5, "depth": 2, "pool": "max", "norm": "layer"},

@@ -22,7 +22,7 @@ import numpy as np
 
 import selftaught
 from benchmarks import measure
-from benchmarks.vision import DATA, ENCODER, RUNS, SEEDS, cases, source
+from benchmarks.vision import DATA, ENCODER, RUNS, SEEDS, SIZE, cases, source
 from selftaught import evaluate
 from selftaught.data import open_source
 
@@ -38,7 +38,7 @@ def measured(data: str, case: str, seed: int, labels: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = selftaught.pretrain(
             "supervised", data, out=Path(folder) / "run", encoder=None if init else ENCODER, init=init,
-            labels=labels, steps=steps, seed=seed, progress=False,
+            size=SIZE.get(data), labels=labels, steps=steps, seed=seed, progress=False,
         )  # fmt: skip
         found = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
         seconds = run.summary["seconds"]

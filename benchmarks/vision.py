@@ -44,7 +44,11 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "denoising-full-emphasis": ("fashion-mnist", "denoising", {"alpha": 1.0, "beta": 0.0}),
 }
 """Row's name: data, method and arguments. The card of each argument's method says what it is."""
-PROBE = {"budgets": (10, 100), "draws": 3}
+SIZE = {"photos": 32}
+"""Pixels that the encoder sees, where not the data's own."""
+BUDGETS: dict[str, tuple[int, ...]] = {"photos": ()}
+"""Labels a class that are probed too, if not `FEW`; `photos` has 30 in all."""
+FEW = (10, 100)
 RUNS = Path("runs") / "vision"
 
 
@@ -57,14 +61,14 @@ def cases(data: str) -> dict[str, tuple[str, dict[str, Any]]]:
 @cache
 def source(data: str, split: str) -> Any:
     """The data set: the first `LABELS` samples for the probe, or the whole test set."""
-    return open_source(data, split, LABELS) if split == "train" else open_source(data, split)
+    return open_source(data, split, LABELS if split == "train" else None)
 
 
 def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) -> dict[str, Any]:
     """The protocol for one set of features; None is the raw input."""
     train, test = source(data, "train"), source(data, "test")
     features = [evaluate.raw(s, seen) if encoder is None else evaluate.embed(encoder, s) for s in (train, test)]
-    found = score({"it": judge(features[0], train.labels, features[1], seed=seed, **PROBE)}, test.labels, len(train))
+    found = score({"it": judge(features[0], train.labels, features[1], seed=seed, budgets=BUDGETS.get(data, FEW), draws=3)}, test.labels, len(train))
     few = {budget: found["labels"][budget]["it"] for budget in ("10", "100") if budget in found["labels"]}
     return {"linear": found["linear"]["it"], "knn": found["knn"]["it"], **few}
 
@@ -77,7 +81,9 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
     row = {"data": data, "case": case, "seed": seed}
     try:
-        run = selftaught.pretrain(method, data, out=out, encoder=ENCODER, seed=seed, progress=False, **length, **arguments)
+        run = selftaught.pretrain(
+            method, data, out=out, encoder=ENCODER, size=SIZE.get(data), seed=seed, progress=False, **length, **arguments
+        )
     except UserError as reason:
         return {**row, "refused": str(reason)}
     config, summary = run.config, run.summary
@@ -92,7 +98,7 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
 
 def baselines(data: str, seed: int) -> dict[str, Any]:
     """The raw input, and the encoder with the weights that this seed's runs started from."""
-    seen = encoder_input(open_source(data, "train"))
+    seen = encoder_input(open_source(data, "train"), SIZE.get(data))
     torch.manual_seed(seed)
     untrained = encoders.build(ENCODER, seen)
     return {"data": data, "seed": seed, "untrained": judged(data, untrained, seen, seed), "raw": judged(data, None, seen, seed)}

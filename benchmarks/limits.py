@@ -1,0 +1,150 @@
+"""How near every image method trains to its limit: its views on one core, its network alone, and the whole loop.
+
+    python -m benchmarks.limits [METHOD ...]     two threads; views on one
+
+Goals: views of at least 8,000 images a second and core at 32 px, and a loop within 10% of the network alone, encoder `conv`. The
+network alone is forward, backward, optimiser and `after_step` on one batch that is already there; the loop makes its batches.
+What a method does between epochs (clustering) is in neither. Rounds take turns, so a busy machine slows both.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, final
+
+import numba
+import numpy as np
+import torch
+
+from benchmarks import measure
+from selftaught import encoders, methods, optimizer
+from selftaught.data import open_source
+from selftaught.fit import fit
+from selftaught.method import Clock, Method, Source
+from selftaught.pretraining.build import encoder_input
+from selftaught.recipe import Recipe
+from selftaught.run import RunFolder
+
+IMAGES, SIDE, STEPS, WARM, ROUNDS = 4096, 32, 16, 3, 3
+CPU = torch.device("cpu")
+
+
+def colour_images() -> Source:
+    """Labelled noise: what it shows does not matter to its speed."""
+    generator = np.random.default_rng(0)
+    return open_source(generator.integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8), labels=generator.integers(0, 10, IMAGES))
+
+
+def build(name: str, source: Source) -> Method:
+    torch.manual_seed(0)
+    return methods.load(name)(encoders.build("conv", encoder_input(source)))
+
+
+def recipe_of(name: str) -> Recipe:
+    """The method's own, so short that nothing but steps is in it."""
+    own = {k: v for k, v in methods.describe(name).recipe.items() if k != "minutes"}
+    return Recipe(**{**own, "steps": STEPS, "device": "cpu", "workers": 0, "log_every": 10**6})
+
+
+def views_rate(name: str, source: Source) -> float:
+    """Source images a second, sampled and made into this method's inputs by one thread."""
+    method = build(name, source)
+    bound = method.views.bind(source)
+    index, seconds = np.arange(min(256, len(bound))), []
+    numba.set_num_threads(1)
+    torch.set_num_threads(1)
+    for i in range(12):
+        began = time.perf_counter()
+        method.views.apply(bound.fetch(index), method.views.sample(index, i, 0), CPU)
+        seconds.append(time.perf_counter() - began)
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    torch.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    return len(index) / median(seconds[2:])
+
+
+def alone(name: str, source: Source) -> float:
+    """Seconds a step of the network on one batch."""
+    recipe, method = recipe_of(name), build(name, source)
+    bound = method.views.bind(source)
+    method.prepare(bound)
+    method.train()
+    clock = Clock(0, STEPS)
+    order = method.order(0, 0, len(bound))
+    index = np.asarray(order[: recipe.batch_size])
+    batch = method.views.apply(bound.fetch(index), method.views.sample(index, 0, 0), CPU)
+    players = method.players()
+    optimizers = {player.name: optimizer.build(player, recipe) for player in players}
+    seconds = []
+    for _ in range(STEPS):
+        began, outputs = time.perf_counter(), {}
+        for player in players:
+            for _ in range(player.turns):
+                method.zero_grad(set_to_none=True)
+                found = method(player=player.name, clock=clock, **batch)
+                found["loss"].backward()
+                optimizers[player.name].step()
+                outputs |= {k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in found.items()}
+        with torch.no_grad():
+            method.after_step(clock, outputs)
+        clock.step += 1
+        seconds.append(time.perf_counter() - began)
+    return median(seconds[WARM:])
+
+
+@final
+class Intervals:
+    """Seconds between steps."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.last = time.perf_counter()
+
+    def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> None:
+        now = time.perf_counter()
+        self.seconds.append(now - self.last)
+        self.last = now
+
+    def finish(self) -> None: ...
+
+
+def looped(name: str, source: Source) -> float:
+    """Seconds a step of `fit`."""
+    watch = Intervals()
+    with tempfile.TemporaryDirectory() as folder:
+        fit(build(name, source), source, recipe_of(name), RunFolder.create(Path(folder) / "run", {}), [watch])
+    return median(watch.seconds[WARM:])
+
+
+def measured(name: str, source: Source) -> dict[str, Any]:
+    """One row; medians over rounds."""
+    rounds = [(alone(name, source), looped(name, source)) for _ in range(ROUNDS)]
+    batch = recipe_of(name).batch_size * sum(player.turns for player in build_prepared(name, source).players())
+    return {
+        "method": name, "views_per_second": round(views_rate(name, source)),
+        "alone_per_second": round(batch / median(a for a, _ in rounds)), "loop_per_second": round(batch / median(b for _, b in rounds)),
+        "loop_over_alone": {"median": round(median(b / a for a, b in rounds), 3), "low": round(min(b / a for a, b in rounds), 3)},
+    }  # fmt: skip
+
+
+def build_prepared(name: str, source: Source) -> Method:
+    method = build(name, source)
+    method.prepare(method.views.bind(source))
+    return method
+
+
+def main() -> None:
+    """Every method, or those named."""
+    source, rows = colour_images(), []
+    for name in sys.argv[1:] or methods.names():
+        rows.append(measured(name, source))
+        print(rows[-1], flush=True)
+    if len(sys.argv) == 1:
+        measure.save("limits", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ from selftaught.method import Clock, Method
 from selftaught.parts.signature import constants
 from selftaught.recipe import Recipe
 
-# One other value for every argument of every method. "with" sets the stage where another argument must be on.
+# One other value for every argument of every method. STAGE is what must be on for an argument to matter.
 OTHERS: dict[str, dict[str, Any]] = {
     "denoising": {"noise": "gaussian", "level": 0.5, "loss": "l2", "alpha": 2.0, "beta": 0.1, "tied": True},
     "moco": {
@@ -26,10 +26,12 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
     "rotation": {"blocks": 1, "width": 7, "crop": 0.2, "flip": 0.0},
     "simclr": {
-        "dim": 5, "hidden": 9, "depth": 3, "temperature": 0.1, "crop": 0.9, "strength": 0.1, "flip": 0.0, "grey": 0.9, "blur": 1.0,
+        "dim": 5, "hidden": 9, "depth": 3, "temperature": 0.1, "loss": "triplet", "margin": 0.1, "crop": 0.9, "strength": 0.1,
+        "flip": 0.0, "grey": 0.9, "blur": 1.0,
     },
     "supervised": {"crop": 0.2, "flip": 0.0, "jitter": 0.5, "smoothing": 0.2},
 }  # fmt: skip
+STAGE: dict[str, dict[str, Any]] = {"tied": {"mlp_encoder": True}, "margin": {"loss": "triplet"}}
 
 
 def others(name: str) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def test_a_misspelt_name_gets_a_suggestion() -> None:
 
 @pytest.mark.parametrize(("name", "argument"), [(n, a) for n, others in OTHERS.items() for a in others])
 def test_every_argument_matters(bench: Any, name: str, argument: str) -> None:
-    stage = {"mlp_encoder": True} if argument == "tied" else {}
+    stage = STAGE.get(argument, {})
     assert fingerprint(bench, name, **stage, **{argument: OTHERS[name][argument]}) != fingerprint(bench, name, **stage)
 
 

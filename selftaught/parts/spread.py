@@ -14,4 +14,5 @@ def spread(z: Tensor) -> Tensor:
     The root mean over features of the variance over samples of z / ||z||, in units of 1 / sqrt(D), which is what Chen and He watch
     for collapse (CVPR 2021, arXiv 2011.10566). It equals sqrt(1 - ||mean direction||^2).
     """
+    z = z.to(torch.promote_types(z.dtype, torch.float32))
     return F.normalize(z, dim=1).var(0, correction=0).sum().clamp(min=0).sqrt()

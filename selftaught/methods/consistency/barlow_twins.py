@@ -96,8 +96,9 @@ class BarlowTwins(Method):
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
         """How far the cross-correlation of both views is from the identity."""
-        one, two = (standardised(gather_with_gradient(self.head(self.encoder(x)))) for x in (first, second))  # [N, dim]
-        c = one.T @ two / len(one)  # [dim, dim]
+        one, two = (standardised(gather_with_gradient(self.head(self.encoder(x)).float())) for x in (first, second))  # [N, dim]
+        with torch.autocast(first.device.type, enabled=False):  # what is left off the diagonal is small
+            c = one.T @ two / len(one)  # [dim, dim]
         on = c.diagonal()
         off = c.square().sum() - on.square().sum()
         loss = (1 - on).square().sum() + self.redundancy * off

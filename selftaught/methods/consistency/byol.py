@@ -107,4 +107,4 @@ class BYOL(Method):
 
 def disagreement(p: Tensor, z: Tensor) -> Tensor:
     """Mean squared distance of the directions of `p` and `z`, both [B, D]: 0 for equal ones, 4 for opposite ones."""
-    return (2 - 2 * F.cosine_similarity(p, z, dim=1)).mean()
+    return (2 - 2 * F.cosine_similarity(p.float(), z.float(), dim=1)).mean()

@@ -155,7 +155,7 @@ class DINO(Method):
         prototypes = F.normalize(self.prototypes.weight, dim=1)
         if clock.progress < self.freeze:
             prototypes = prototypes.detach() + 0 * prototypes  # the same numbers, and a gradient of 0
-        learnt = [one @ prototypes.T for one in z]  # V of [B, K]
+        learnt = [(one @ prototypes.T).float() for one in z]  # V of [B, K]
         student = [(s / self.student_temperature).log_softmax(1) for s in learnt]
         known, scores = self.taught(views[:FULL])
         teacher = [((s - self.centre) / self.sharpness(clock.progress)).softmax(1) for s in scores]  # 2 of [B, K]
@@ -173,7 +173,7 @@ class DINO(Method):
         encoder, head = self.teacher.get_submodule("0"), self.teacher.get_submodule("1")
         prototypes = F.normalize(self.teacher.get_parameter("2.weight"), dim=1)
         z = [F.normalize(y, dim=1) for y in by_size(lambda x: head(encoder(x)), full)]
-        return z, [one @ prototypes.T for one in z]
+        return z, [(one @ prototypes.T).float() for one in z]
 
     def sharpness(self, progress: float) -> float:
         """The teacher's temperature."""

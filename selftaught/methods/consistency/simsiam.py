@@ -98,4 +98,4 @@ class SimSiam(Method):
 
 def disagreement(p: Tensor, z: Tensor) -> Tensor:
     """Mean of -cos(p, z) over the rows of both, [B, D] each; `z` is a constant."""
-    return -F.cosine_similarity(p, z.detach(), dim=1).mean()
+    return -F.cosine_similarity(p.float(), z.detach().float(), dim=1).mean()

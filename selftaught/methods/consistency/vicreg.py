@@ -95,7 +95,7 @@ class VICReg(Method):
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
         """The three terms over the images of all ranks."""
-        x, y = (gather_with_gradient(self.head(self.encoder(view))) for view in (first, second))  # [N, dim] each
+        x, y = (gather_with_gradient(self.head(self.encoder(view)).float()) for view in (first, second))  # [N, dim] each
         same = F.mse_loss(x, y)
         x, y = x - x.mean(0), y - y.mean(0)
         varied = (lack_of_variance(x) + lack_of_variance(y)) / 2
@@ -112,5 +112,6 @@ def lack_of_variance(x: Tensor) -> Tensor:
 
 def redundancy(x: Tensor) -> Tensor:
     """Squared covariances of different features of the centred x [N, D], summed and divided by D."""
-    covariance = x.T @ x / (len(x) - 1)  # [D, D]
+    with torch.autocast(x.device.type, enabled=False):  # what is left off the diagonal is small
+        covariance = x.T @ x / (len(x) - 1)  # [D, D]
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / x.shape[1]

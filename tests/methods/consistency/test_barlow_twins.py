@@ -88,7 +88,7 @@ def test_scale_and_shift_of_a_feature_do_not_matter(bench: Any) -> None:
 
 def test_swapping_the_views_transposes_and_changes_nothing(bench: Any) -> None:
     one, two = torch.randn(2, 40, 6, dtype=torch.float64).unbind(0)
-    assert loss(bench, one, two) == pytest.approx(loss(bench, two, one), rel=1e-12)
+    assert loss(bench, one, two) == pytest.approx(loss(bench, two, one), rel=1e-5)
 
 
 def test_standardising_is_batch_norms(bench: Any) -> None:
@@ -143,6 +143,16 @@ def test_biases_and_norms_have_a_rate_of_their_own_and_do_not_decay(bench: Any) 
         assert group["lr"] == pytest.approx(0.0048 if biases else 0.2)
         assert group["adapt"] != biases
         assert group["weight_decay"] == (0 if biases else 1e-6)
+
+
+def test_half_precision_keeps_the_loss(bench: Any) -> None:
+    method = make(bench)
+    batch = bench.batch(method)
+    full = method(**batch)["loss"].item()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = method(**batch)
+    assert half["loss"].dtype == torch.float32
+    assert half["loss"].item() == pytest.approx(full, rel=0.05)
 
 
 def test_augmentations_are_the_papers(bench: Any) -> None:

@@ -245,6 +245,17 @@ def test_ranks_share_the_centre(ranks: Ranks) -> None:
         assert torch.allclose(theirs, alone, atol=1e-7)
 
 
+def test_half_precision_keeps_the_loss(bench: Any) -> None:
+    method = make(bench)
+    batch = bench.batch(method)
+    full = method(clock=at(50), **batch)["loss"].item()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = method(clock=at(50), **batch)
+    assert half["loss"].dtype == torch.float32
+    assert half["loss"].item() == pytest.approx(full, rel=0.05)
+    method.after_step(at(50), half)
+
+
 def test_augmentations_are_the_papers(bench: Any) -> None:
     first, second, *small = make(bench, small=2, blur=1.0, other_blur=0.1, small_blur=0.5).views.augments
     shared: dict[str, Any] = {"flip": 0.5, "jitter": (0.4, 0.4, 0.2, 0.1), "jitter_p": 0.8, "grey": 0.2, "blur_sigma": (0.1, 2.0)}

@@ -127,6 +127,16 @@ def test_a_fresh_head_is_healthy(bench: Any) -> None:
     assert float(method(views=bench.batch(method)["views"])["spread"]) > 0.9
 
 
+def test_half_precision_keeps_the_loss(bench: Any) -> None:
+    method = make(bench)
+    batch = bench.batch(method)
+    full = method(**batch)["loss"].item()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = method(**batch)
+    assert half["loss"].dtype == torch.float32
+    assert half["loss"].item() == pytest.approx(full, rel=0.05)
+
+
 def test_augmentations_are_the_papers(bench: Any) -> None:
     one, two = make(bench, blur=0.5).views.augments
     assert one == two == Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2, blur=0.5)

@@ -68,7 +68,8 @@ def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) 
     """The protocol for one set of features; None is the raw input."""
     train, test = source(data, "train"), source(data, "test")
     features = [evaluate.raw(s, seen) if encoder is None else evaluate.embed(encoder, s) for s in (train, test)]
-    found = score({"it": judge(features[0], train.labels, features[1], seed=seed, budgets=BUDGETS.get(data, FEW), draws=3)}, test.labels, len(train))
+    it = judge(features[0], train.labels, features[1], seed=seed, budgets=BUDGETS.get(data, FEW), draws=3)
+    found = score({"it": it}, test.labels, len(train))
     few = {budget: found["labels"][budget]["it"] for budget in ("10", "100") if budget in found["labels"]}
     return {"linear": found["linear"]["it"], "knn": found["knn"]["it"], **few}
 

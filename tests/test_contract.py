@@ -18,23 +18,36 @@ from toys import Blobs
 from training import StopAfter, state, train
 
 from selftaught import encoders, methods
+from selftaught.errors import UserError
 from selftaught.method import Clock, Method, Source
 from selftaught.run import RunFolder
 
 SMALL: dict[str, dict[str, Any]] = {
+    "amdim": {"dim": 16},
+    "cpc": {"width": 8, "depth": 1, "steps": 1, "negatives": 64},
+    "dictionary": {"k": 64},
     "dino": {"hidden": 64, "prototypes": 64, "small": 2},
+    "infomax": {"units": 32},
+    "local_aggregation": {"clusters": 8, "background": 48},
     "moco": {"queue": 64},
     "swav": {"prototypes": 16, "hidden": 64, "small": 1, "crop": 0.6, "small_crop": 0.4},
 }
 """Arguments that fit a method to 96 pictures of 16 pixels, where its defaults do not."""
+COLOUR = {"cmc"}
+"""Methods that need colour: their toys have three channels."""
 STEPS = 8
 
 
-def build(name: str, seed: int = 0, channels: int = 1, **arguments: Any) -> Method:
+def build(name: str, seed: int = 0, channels: int = 0, **arguments: Any) -> Method:
     torch.manual_seed(seed)
+    channels = channels or channels_of(name)
     spec = {"kind": "image", "size": 16, "channels": channels, "mean": [0.4] * channels, "std": [0.25] * channels}
     encoder = encoders.build("conv", spec, width=8, depth=2)
     return methods.load(name)(encoder, **(SMALL.get(name, {}) | arguments))
+
+
+def channels_of(name: str) -> int:
+    return 3 if name in COLOUR else 1
 
 
 def train_on_rank(name: str, path: str, **recipe: Any) -> dict[str, Tensor]:
@@ -44,7 +57,7 @@ def train_on_rank(name: str, path: str, **recipe: Any) -> dict[str, Tensor]:
     if rank() == 0:
         RunFolder.create(path, {"method": {"name": name}})
     barrier()
-    method, _ = train(partial(build, name), path, Blobs(), resume=True, **recipe)
+    method, _ = train(partial(build, name), path, Blobs(channels=channels_of(name)), resume=True, **recipe)
     return state(method)
 
 
@@ -83,7 +96,7 @@ def test_the_class_says_what_it_is(name: str) -> None:
 
 @every("gradient")
 def test_the_loss_is_finite_and_gradients_reach_the_players_and_only_them(name: str) -> None:
-    source = Blobs(48)
+    source = Blobs(48, channels=channels_of(name))
     method = prepared(name, source)
     clock = Clock(0, STEPS)
     everything = dict(method.named_parameters())
@@ -108,7 +121,7 @@ def test_the_loss_is_finite_and_gradients_reach_the_players_and_only_them(name: 
 @every("gradient")
 def test_forward_writes_no_state(name: str) -> None:
     """But for the running statistics of batch norm, which every network with one updates as it computes."""
-    source = Blobs(48)
+    source = Blobs(48, channels=channels_of(name))
     method = prepared(name, source)
     running = ("running_mean", "running_var", "num_batches_tracked")
     before = state(method)
@@ -124,13 +137,13 @@ def test_forward_writes_no_state(name: str) -> None:
 
 @every("gradient")
 def test_it_learns_a_toy(name: str, tmp_path: Path) -> None:
-    train(partial(build, name), tmp_path / "run", Blobs(256), steps=160, batch_size=64, lr=5e-3)
+    train(partial(build, name), tmp_path / "run", Blobs(256, channels=channels_of(name)), steps=160, batch_size=64, lr=5e-3)
     losses = [m["loss"] for m in RunFolder.open(tmp_path / "run").metrics()]
     # Memories start with random rows, which are easy to tell from a key: only once they are full does the loss mean something.
     start = max(np.mean(losses[i : i + 4]) for i in range(0, 40, 4))
     assert np.mean(losses[-16:]) < start, f"the loss went from {start} to {np.mean(losses[-16:])}"
     method = build(name)
-    source, held_out = Blobs(256), Blobs(64, seed=1)
+    source, held_out = (Blobs(n, channels=channels_of(name), seed=seed) for n, seed in ((256, 0), (64, 1)))
     method.prepare(method.views.bind(source))
     method.load_state_dict(load_file(tmp_path / "run" / "method.safetensors"))
     method.eval()
@@ -142,10 +155,11 @@ def test_it_learns_a_toy(name: str, tmp_path: Path) -> None:
 
 @every("deterministic")
 def test_stopping_and_resuming_gives_the_bits_of_never_stopping(name: str, tmp_path: Path) -> None:
-    whole, _ = train(partial(build, name), tmp_path / "whole", steps=STEPS, workers=0)
-    _, part = train(partial(build, name), tmp_path / "parts", steps=STEPS, observers=[StopAfter(3)])
+    source = Blobs(channels=channels_of(name))
+    whole, _ = train(partial(build, name), tmp_path / "whole", source, steps=STEPS, workers=0)
+    _, part = train(partial(build, name), tmp_path / "parts", source, steps=STEPS, observers=[StopAfter(3)])
     assert part.interrupted == signal.SIGTERM and part.step == 3
-    resumed, _ = train(partial(build, name, seed=7), tmp_path / "parts", steps=STEPS, resume=True, workers=2)
+    resumed, _ = train(partial(build, name, seed=7), tmp_path / "parts", source, steps=STEPS, resume=True, workers=2)
     for k, v in state(whole).items():
         assert torch.equal(v, state(resumed)[k]), k
     a, b = (tmp_path / p / "method.safetensors" for p in ("whole", "parts"))
@@ -156,7 +170,7 @@ def test_stopping_and_resuming_gives_the_bits_of_never_stopping(name: str, tmp_p
 def test_one_rank_and_two_ranks_agree(name: str, ranks: Ranks, tmp_path: Path) -> None:
     # Plain descent with a small step: Adam divides by the root of tiny moments, which magnifies rounding into differences.
     recipe: dict[str, Any] = {"steps": STEPS, "optimizer": "sgd", "lr": 1e-3, "batch_norm_groups": 2}
-    one, _ = train(partial(build, name), tmp_path / "one", Blobs(), **recipe)
+    one, _ = train(partial(build, name), tmp_path / "one", Blobs(channels=channels_of(name)), **recipe)
     first, second = ranks.call("test_contract", "train_on_rank", name=name, path=str(tmp_path / "two"), **recipe)
     moved = 0.0
     start = state(build(name))
@@ -175,3 +189,9 @@ def test_colour_works_where_grey_does(name: str) -> None:
     method.prepare(method.views.bind(source))
     out = method(player=method.players()[0].name, clock=Clock(), **batch(method, source, range(16)))
     assert math.isfinite(out["loss"].detach())
+
+
+@pytest.mark.parametrize("name", sorted(COLOUR))
+def test_methods_that_need_colour_say_so_when_given_grey_images(name: str) -> None:
+    with pytest.raises(UserError, match="colour"):
+        prepared(name, Blobs(32), channels=1)

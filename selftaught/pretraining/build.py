@@ -94,6 +94,14 @@ def fresh_encoder(config: Config, seen: dict[str, Any]) -> Encoder:
         return encoders.build(config.encoder, seen, **config.encoder_arguments)
 
 
+def untrained(config: Config, seen: dict[str, Any]) -> Encoder:
+    """What the method would keep if it stopped before its first step, without weights from elsewhere: its own form of `fresh_encoder`."""
+    encoder = fresh_encoder(config, seen)
+    with _seeded(config.recipe.seed + 1):
+        kept: Encoder = methods.load(config.method)(encoder, **config.method_arguments).encoder
+    return kept
+
+
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """torch's generator starts at `seed` inside; outside, a caller's own random numbers go on as if nothing happened."""

@@ -16,7 +16,7 @@ from selftaught.data import open_source
 from selftaught.data.hidden import revealed
 from selftaught.errors import UserError
 from selftaught.method import Classifies, Encoder, Method, Source, outside
-from selftaught.pretraining.build import build, fresh_encoder, open_data
+from selftaught.pretraining.build import build, open_data, untrained
 from selftaught.run import RunFolder
 
 QUICK = (2000, 1000)
@@ -104,8 +104,8 @@ class Run:
 
         train, test = self.sources(data, QUICK if quick else (None, None))
         self.fitting(train)
-        untrained = fresh_encoder(self.config, self.encoder.spec["input"]) if self.path.is_dir() else None
-        result: dict[str, Any] = evaluate.probe(self.encoder, train, test, seed, untrained=untrained, say=say)
+        before = untrained(self.config, self.encoder.spec["input"]) if self.path.is_dir() else None
+        result: dict[str, Any] = evaluate.probe(self.encoder, train, test, seed, untrained=before, say=say)
         result |= {"data": self.named(data), "quick": quick}
         if self.path.is_dir() and data is None:
             result |= self._classifier(train, test)

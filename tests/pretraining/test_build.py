@@ -10,7 +10,16 @@ from selftaught import encoders
 from selftaught.config import Layer, resolve
 from selftaught.data import open_source
 from selftaught.errors import UserError
-from selftaught.pretraining.build import LARGEST_SIDE, build, channel_statistics, encoder_input, inherited, locate, open_data
+from selftaught.pretraining.build import (
+    LARGEST_SIDE,
+    build,
+    channel_statistics,
+    encoder_input,
+    inherited,
+    locate,
+    open_data,
+    untrained,
+)
 from selftaught.run import write_atomically
 
 RNG = np.random.default_rng(5)
@@ -117,3 +126,18 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
     assert inherited(str(tmp_path / "torn.safetensors")).values == {}
     with pytest.raises(UserError, match=r"torn\.safetensors is not a readable"):
         build(config(init=str(tmp_path / "torn.safetensors")), source)
+
+
+@pytest.mark.parametrize("method", ["simclr", "cmc"])
+def test_the_untrained_encoder_is_what_the_method_starts_from(method):
+    source = open_source(RNG.integers(0, 256, (20, 12, 12, 3), dtype=np.uint8), "all")
+    chosen = config(method=method, data={"source": None})
+    started, before = build(chosen, source).encoder, untrained(chosen, encoder_input(source))
+    assert before.spec == started.spec
+    assert all(torch.equal(tensor, before.state_dict()[key]) for key, tensor in started.state_dict().items())
+
+
+def test_cmc_refuses_grey_images_before_anything_is_written():
+    source = open_source(RNG.integers(0, 256, (20, 12, 12), dtype=np.uint8), "all")
+    with pytest.raises(UserError, match="these have 1 channels, not 3: give it colour images"):
+        build(config(method="cmc", data={"source": None}), source)

@@ -1,0 +1,186 @@
+"""CMC, contrastive multiview coding."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+from typing import Any, ClassVar, Literal, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selftaught import encoders
+from selftaught.encoders.multiview import Multiview
+from selftaught.errors import UserError
+from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.parts.bank import Bank
+from selftaught.parts.gather import average, gather, gather_with_gradient, rank
+from selftaught.parts.info_nce import info_nce
+from selftaught.parts.nce import nce, normaliser
+from selftaught.parts.scores import ranking
+from selftaught.views.image import Augment, ImageViews
+
+
+@final
+class CMC(Method):
+    """Lightness and colour of one picture find each other among other pictures.
+
+    Tian, Krishnan, Isola, ECCV 2020 (arXiv 1906.05849), "Contrastive Multiview Coding". What several views of one scene share
+    is what the scene is; here a view is a group of channels, and every view has a network of its own. No colour may be jittered:
+    the channels themselves are the views.
+
+    With z^i the normalised code of view i and k^j_1 ... k^j_K codes of other images in view j::
+
+        L(i -> j) = -log( exp(z^i.z^j/t) / (exp(z^i.z^j/t) + sum_k exp(z^i.k^j_k/t)) )
+        L = sum over edges {i, j} of L(i -> j) + L(j -> i)
+
+    where the edges are all pairs of views (full graph) or those of the first view (core). A query of view i is only ever scored
+    with codes of view j, never with those of its own view.
+
+    Shapes: image is [B, 3, S, S]; the M codes are [B, dim] each. What is kept is encoder `multiview`: it takes the ordinary
+    picture, takes it apart itself, and joins the features of its M networks, each built like the given encoder. These start
+    from the given encoder's weights wherever the shapes agree: all but the first layer, which sees fewer channels.
+
+    Keys come from the batch (of all ranks, with gradients), or from one memory bank a view, as in the paper: then the positive
+    is the image's own row in the bank of view j, and the loss is a softmax or NCE with constants Z, one a direction, from the
+    first batch. Held-out images have no row, so in eval mode the positive is the other view's code.
+
+    Defaults are the authors' for STL-10 (temperature 0.1, dim 128, crop 0.2, L and ab); on ImageNet temperature 0.07, 16384
+    negatives and NCE. They find YCbCr slightly better. Departures: the batch itself holds the negatives unless a bank is asked
+    for; all queries of a step share the rows that are drawn from a bank; the recipe is AdamW for a few minutes instead of SGD
+    0.03 for 240 epochs.
+
+    Args:
+        views: Channels of Lab, YCbCr or RGB in groups: "L,ab", "Y,CbCr", "Y,Cb,Cr", "R,G,B".
+        graph: full compares all pairs of views, core the first with each other.
+        dim: Width of the space in which views are compared.
+        temperature: t, greater than 0.
+        keys: Where keys come from: batch or bank.
+        loss: softmax, or for a bank nce.
+        negatives: K, rows drawn from a bank.
+        momentum: What a bank's row keeps of its past, in [0, 1).
+        crop: Smallest part of the image's area that a crop takes.
+        flip: Probability of a mirror image.
+
+    Raises:
+        UserError: A value out of range, or images without colour.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    encoder: Multiview
+    z: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        views: str = "L,ab",
+        graph: Literal["full", "core"] = "full",
+        dim: int = 128,
+        temperature: float = 0.1,
+        keys: Literal["batch", "bank"] = "batch",
+        loss: Literal["softmax", "nce"] = "softmax",
+        negatives: int = 4096,
+        momentum: float = 0.5,
+        crop: float = 0.2,
+        flip: float = 0.5,
+    ) -> None:
+        super().__init__()
+        channels = encoder.spec["input"]["channels"]
+        if channels != 3:
+            raise UserError(f"cmc compares the colours of an image, and these have {channels} channels, not 3: give it colour images")
+        if temperature <= 0 or dim < 1 or negatives < 1:
+            raise UserError(f"cmc needs a temperature above 0, dim and negatives of at least 1, not {temperature}, {dim} and {negatives}")
+        choices = {"graph": (graph, "full", "core"), "keys": (keys, "batch", "bank"), "loss": (loss, "softmax", "nce")}
+        for name, (value, *known) in choices.items():
+            if value not in known:
+                raise UserError(f"{name} of cmc must be {' or '.join(known)}, not '{value}'")
+        if loss == "nce" and keys == "batch":
+            raise UserError("loss nce of cmc draws its noise from a bank: say keys bank, or loss softmax")
+        self.encoder = multiview(encoder, views)
+        self.heads = nn.ModuleList(nn.Linear(network.dim, dim) for network in self.encoder.encoders())
+        count = len(self.heads)
+        self.edges = [(i, j) for i, j in combinations(range(count), 2) if graph == "full" or i == 0]
+        self.register_buffer("z", torch.zeros(count, count))  # of query i and bank j; 0: not yet estimated
+        self.dim, self.temperature, self.keys, self.loss = dim, temperature, keys, loss
+        self.negatives, self.momentum = negatives, momentum
+        self.banks = nn.ModuleList()
+        self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
+
+    def prepare(self, source: Source) -> None:
+        """With keys bank: one bank a view, a random row for each sample."""
+        if self.keys == "bank":
+            self.banks = nn.ModuleList(Bank(len(source), self.dim, self.momentum) for _ in self.heads)
+
+    def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+        """The summed loss of all edges; with a bank, for `after_step` "codes" [B, M, dim], "samples" [B] and "z" [1, M, M]."""
+        z = [F.normalize(head(code), dim=1) for head, code in zip(self.heads, self.encoder.codes(image), strict=True)]
+        directions = [pair for i, j in self.edges for pair in ((i, j), (j, i))]
+        if self.keys == "batch":
+            outputs = [self.in_batch(z[i], z[j]) for i, j in directions]
+            return merged(outputs)
+        constants, outputs = self.z.clone(), []
+        for i, j in directions:
+            outputs.append(self.in_bank(i, j, z[i], z[j], index, clock))
+            constants[i, j] = outputs[-1].pop("z")
+        return {**merged(outputs), "codes": torch.stack(z, 1).detach(), "samples": index, "z": constants[None]}
+
+    def in_batch(self, query: Tensor, key: Tensor) -> Outputs:
+        """Queries [B, dim] of one view against all ranks' codes of another, of which row i is the positive of query i."""
+        scores = query @ gather_with_gradient(key).T  # [B, R * B]
+        mine = torch.arange(len(query), device=query.device)[:, None] + rank() * len(query)
+        return info_nce(scores.gather(1, mine)[:, 0], scores.scatter(1, mine, -torch.inf), self.temperature)
+
+    def in_bank(self, i: int, j: int, query: Tensor, key: Tensor, index: Tensor, clock: Clock) -> Outputs:
+        """Queries [B, dim] of view i against rows of the bank of view j."""
+        bank = self.banks[j]
+        assert isinstance(bank, Bank)
+        drawn = torch.from_numpy(draws(bank.n, self.negatives, clock.seed, clock.step, j)).to(index.device)  # [K]
+        positive = (query * (bank.rows(index) if self.training else key)).sum(1)
+        negative = query @ bank.rows(drawn).T  # [B, K]
+        own = (drawn == index[:, None]) & self.training  # noise may draw the own row, a softmax must not
+        others = negative.masked_fill(own, -torch.inf)
+        if self.loss == "softmax":
+            return {**info_nce(positive, others, self.temperature), "z": self.z[i, j]}
+        z = self.z[i, j] if self.z[i, j] > 0 else average(normaliser(negative, bank.n, self.temperature))
+        loss = nce(positive, negative, 1 / bank.n, self.temperature, z)["loss"]
+        return {"loss": loss, **ranking(positive, others), "z": z}
+
+    def after_step(self, clock: Clock, outputs: Outputs) -> None:
+        """The batch's rows of every bank follow its codes; the first batch's Z stay."""
+        if self.keys == "bank":
+            self.z.copy_(torch.where(self.z > 0, self.z, outputs["z"].mean(0)))
+            samples, codes = gather(outputs["samples"]), gather(outputs["codes"])
+            for view, bank in enumerate(self.banks):
+                assert isinstance(bank, Bank)
+                bank.write(samples, codes[:, view])
+
+
+def multiview(encoder: Encoder, views: str) -> Multiview:
+    """Encoder `multiview` of networks like `encoder`, which starts them; itself if it is one already, for the same views."""
+    if isinstance(encoder, Multiview):
+        if encoder.spec["views"] != views:
+            raise UserError(f"the encoder was made for views '{encoder.spec['views']}', not '{views}': give cmc the same")
+        return encoder
+    settings = {key: value for key, value in encoder.spec.items() if key not in ("name", "input")}
+    made = encoders.build(
+        "multiview", encoder.spec["input"], views=views, network=encoder.spec["name"], arguments=json.dumps(settings, sort_keys=True)
+    )
+    assert isinstance(made, Multiview)
+    for network in made.encoders():
+        own = network.state_dict()
+        fitting = {name: tensor for name, tensor in encoder.state_dict().items() if tensor.shape == own[name].shape}
+        network.load_state_dict(own | fitting)
+    return made
+
+
+def merged(outputs: list[Outputs]) -> Outputs:
+    """Losses are summed over directions, everything else is averaged."""
+    mean = {name: torch.stack([out[name] for out in outputs]).mean(0) for name in outputs[0]}
+    return {**mean, "loss": mean["loss"] * len(outputs)}
+
+
+def draws(n: int, m: int, seed: int, step: int, view: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """m rows of n, uniform, with replacement: a pure function of its arguments, so that all ranks draw the same."""
+    return np.random.Generator(np.random.Philox(key=[seed, step], counter=[0, 0, view, 0xC3C])).integers(n, size=m)

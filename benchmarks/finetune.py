@@ -1,7 +1,7 @@
 """Fine-tuning with few labels: each pretrained encoder beside training from scratch, for as long and for four times as long.
 
     python -m benchmarks.finetune                        every encoder that `benchmarks.vision` left in runs/vision
-    python -m benchmarks.finetune --data cifar10 simclr  these only
+    python -m benchmarks.finetune simclr --data cifar10  these only
     python -m benchmarks.finetune --table                print what was measured
 
 All weights are trained, by the method `supervised` with its own recipe, on 1%, 10% and all labels of the training set; accuracy is

@@ -1,7 +1,7 @@
 """Every image method with the same encoder and the same 45 seconds, judged by one protocol beside the encoder untrained and the raw input.
 
     python -m benchmarks.vision                            all rows; what results/vision.json holds already is not measured again
-    python -m benchmarks.vision --data cifar10 simclr cmc  these rows only
+    python -m benchmarks.vision simclr cmc --data cifar10  these rows only
     python -m benchmarks.vision --seeds 1                  one seed of each
     python -m benchmarks.vision --table                    print what was measured
 

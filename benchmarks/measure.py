@@ -64,9 +64,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(name: str, rows: list[dict[str, Any]], **about: Any) -> Path:
-    """Write benchmarks/results/NAME.json: the command, the machine, whatever is told `about` the run, and the rows."""
+def save(name: str, rows: list[dict[str, Any]], folder: Path | None = None, **about: Any) -> Path:
+    """Write benchmarks/results/NAME.json (or one in `folder`): the command, the machine, whatever is told `about` the run, and the rows."""
     command = " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]])
-    path = RESULTS / f"{name}.json"
+    path = (folder or RESULTS) / f"{name}.json"
     path.write_text(json.dumps({"command": command, "machine": machine(), **about, "rows": rows}, indent=1) + "\n")
     return path

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-THREADS = str(min(2, os.cpu_count() or 1))
+THREADS = os.environ.get("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(variable, THREADS)  # before torch and numba are imported, here and in child processes
 os.environ["HF_HUB_OFFLINE"] = "1"

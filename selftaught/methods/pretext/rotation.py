@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs
 from selftaught.parts.layers import norm2d, shape_of
+from selftaught.parts.turns import turned
 from selftaught.views.image import Augment, ImageViews
 
 
@@ -78,8 +79,3 @@ class Rotation(Method):
     def show(self, image: Tensor, **_: Any) -> dict[str, Tensor]:
         """The four turns that have to be told apart."""
         return {f"{90 * r} degrees": torch.rot90(image, r, (2, 3)) for r in range(4)}
-
-
-def turned(image: Tensor) -> Tensor:
-    """[B, C, S, S] to [4B, C, S, S]: every image turned counter-clockwise by 0, 90, 180 and 270 degrees, exactly."""
-    return torch.stack([torch.rot90(image, r, (2, 3)) for r in range(4)], 1).flatten(0, 1)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load
 from torch.nn import functional as F
 
-from selftaught import encoders
+from selftaught import encoders, methods
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.consistency.mean_teacher import MeanTeacher, disagree
@@ -17,6 +17,11 @@ from selftaught.parts.ramp import ramp_up
 from selftaught.views.image import Augment
 
 LABELS = np.where(np.arange(16) % 4 == 0, np.arange(16) // 4 % 3, -1)
+
+OTHERS: dict[str, Any] = {
+    "share": 0.5, "consistency": 3.0, "cost": "kl", "ramp": 0.9, "momentum": 0.1, "early": 0.2, "two_heads": False, "distance": 1.0,
+    "noise": 0.5, "dropout": 0.1, "crop": 0.2, "flip": 0.0,
+}  # fmt: skip
 
 
 def prepared(bench: Any, **hyper: Any) -> MeanTeacher:
@@ -188,6 +193,18 @@ def test_order_and_views(bench: Any) -> None:
     order = method.order(0, 0, 16)
     assert len(order) == 24 and all((LABELS[order[i : i + 2]] >= 0).sum() == 1 for i in range(0, 24, 2))
     assert method.views.augments == [Augment(crop=(0.9, 1.0), flip=0.1)] * 2
+
+
+def trace(bench: Any, **hyper: Any) -> list[Any]:
+    """What four steps and an epoch's order show of the arguments."""
+    method = prepared(bench, **hyper)
+    return [bench.fingerprint(method, 4), method.order(0, 0, 16).tolist()]
+
+
+@pytest.mark.parametrize("argument", OTHERS)
+def test_every_argument_matters(bench: Any, argument: str) -> None:
+    assert list(OTHERS) == [a.name for a in methods.describe("mean_teacher").arguments]
+    assert trace(bench, **{argument: OTHERS[argument]}) != trace(bench)
 
 
 @pytest.mark.parametrize(

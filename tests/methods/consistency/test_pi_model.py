@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from selftaught import methods
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.consistency.pi_model import PiModel
@@ -14,6 +15,10 @@ from selftaught.parts.ramp import ramp_up
 from selftaught.views.image import Augment
 
 LABELS = np.where(np.arange(16) % 4 == 0, np.arange(16) // 4 % 3, -1)
+
+OTHERS: dict[str, Any] = {
+    "share": 0.5, "consistency": 3.0, "ramp": 0.9, "noise": 0.5, "dropout": 0.1, "crop": 0.2, "flip": 0.0,
+}  # fmt: skip
 
 
 def prepared(bench: Any, **hyper: Any) -> PiModel:
@@ -74,7 +79,7 @@ def test_noise_is_of_the_step(bench: Any) -> None:
 
 
 def test_unlabelled_rows_have_no_class_loss_and_gradients_flow_through_both_passes(bench: Any) -> None:
-    method = prepared(bench, noise=0, dropout=0).eval()  # so that a row is a function of itself
+    method = prepared(bench, noise=0, dropout=0, crop=0.3).eval()  # so that a row is a function of itself, and views differ
     data = batch(bench, method)
     first, second = data["first"].requires_grad_(), data["second"].requires_grad_()
     method(clock=at(0), **data)["loss"].backward()
@@ -109,6 +114,18 @@ def test_order_and_views(bench: Any) -> None:
     order = method.order(0, 0, 16)
     assert len(order) == 24 and all((LABELS[order[i : i + 2]] >= 0).sum() == 1 for i in range(0, 24, 2))
     assert method.views.augments == [Augment(crop=(0.9, 1.0), flip=0.1)] * 2
+
+
+def trace(bench: Any, **hyper: Any) -> list[Any]:
+    """What four steps and an epoch's order show of the arguments."""
+    method = prepared(bench, **hyper)
+    return [bench.fingerprint(method, 4), method.order(0, 0, 16).tolist()]
+
+
+@pytest.mark.parametrize("argument", OTHERS)
+def test_every_argument_matters(bench: Any, argument: str) -> None:
+    assert list(OTHERS) == [a.name for a in methods.describe("pi_model").arguments]
+    assert trace(bench, **{argument: OTHERS[argument]}) != trace(bench)
 
 
 @pytest.mark.parametrize("hyper", [{"share": 1.0}, {"dropout": 1.0}, {"ramp": 2.0}, {"consistency": -1.0}, {"noise": -0.1}])

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ranks import Ranks
+from torch.nn import functional as F
+
+from selftaught import methods
+from selftaught.errors import UserError
+from selftaught.methods.consistency.s4l import S4L, exemplar
+from selftaught.views.image import Augment
+
+LABELS = np.where(np.arange(16) % 2 == 0, np.arange(16) // 2 % 3, -1)
+
+OTHERS: dict[str, Any] = {
+    "kind": "exemplar", "share": 0.25, "weight": 3.0, "copies": 3, "dim": 5, "crop": 0.2, "flip": 0.0, "jitter": 0.1,
+}  # fmt: skip
+
+
+def prepared(bench: Any, **hyper: Any) -> S4L:
+    method = S4L(bench.encoder(), **hyper)
+    torch.manual_seed(0)
+    method.prepare(bench.Pictures(16, labels=LABELS))
+    return method.eval()  # a row is a function of itself
+
+
+def batch(bench: Any, method: S4L) -> dict[str, Any]:
+    return bench.batch(method) | {"label": torch.from_numpy(LABELS)}
+
+
+def embedded(n: int, copies: int, seed: int = 0) -> torch.Tensor:
+    return F.normalize(torch.randn(n * copies, 5, generator=torch.Generator().manual_seed(seed)), dim=1)
+
+
+def by_loop(z: torch.Tensor, copies: int) -> tuple[float, float]:
+    """Batch-hard soft-margin triplets as defined, and the part of them that are in order."""
+    rows, loss, good = z.double().numpy(), 0.0, 0
+    for a in range(len(rows)):
+        far = max(np.linalg.norm(rows[a] - rows[p]) for p in range(len(rows)) if p != a and p // copies == a // copies)
+        near = min(np.linalg.norm(rows[a] - rows[n]) for n in range(len(rows)) if n // copies != a // copies)
+        loss += math.log1p(math.exp(far - near)) / len(rows)
+        good += bool(far < near)
+    return loss, good / len(rows)
+
+
+def test_rotation_is_both_losses_over_all_turns(bench: Any) -> None:
+    method = prepared(bench, weight=0.7)
+    data = batch(bench, method)
+    named, puzzle, solved = 0.0, 0.0, 0
+    for i, y in enumerate(LABELS):
+        for r in range(4):
+            with torch.no_grad():
+                features = method.encoder(torch.rot90(data["image"][i : i + 1], r, (2, 3)))
+                p, q = method.head(features).log_softmax(1)[0], method.puzzle(features).log_softmax(1)[0]
+            puzzle -= float(q[r]) / (4 * 16)
+            solved += int(q.argmax() == r)
+            if y >= 0:  # the label of an image stands beside each of its turns
+                named -= float(p[y]) / (4 * 8)
+    outputs = method(**data)
+    assert outputs["class_loss"].item() == pytest.approx(named, rel=1e-4)
+    assert outputs["loss"].item() == pytest.approx(named + 0.7 * puzzle, rel=1e-4)
+    assert outputs["solved"].item() == pytest.approx(solved / 64)
+    says = method.classify(data["image"]).argmax(1)
+    assert outputs["accuracy"] == (says == data["label"])[::2].float().mean() and outputs["chance"] == pytest.approx(1 / 3)
+
+
+def test_without_the_puzzle_it_is_supervised(bench: Any) -> None:
+    method = prepared(bench, weight=0.0)
+    data = batch(bench, method)
+    image = data["image"].requires_grad_()
+    method(**data)["loss"].backward()
+    assert ((image.grad.flatten(1).abs().sum(1) > 0).numpy() == (LABELS >= 0)).all()  # unlabelled ones never enter the class loss
+    assert method.puzzle.weight.grad is None or method.puzzle.weight.grad.abs().sum() == 0
+
+
+def test_the_puzzle_is_for_everyone_and_shares_the_trunk(bench: Any) -> None:
+    for kind in ("rotation", "exemplar"):
+        method = prepared(bench, kind=kind)
+        data = batch(bench, method)
+        data["label"] = torch.full((16,), -1)
+        outputs = method(**data)
+        assert outputs["class_loss"] == 0 and outputs["accuracy"] == 0
+        outputs["loss"].backward()
+        assert method.puzzle.weight.grad.abs().sum() > 0
+        assert all(p.grad.abs().sum() > 0 for p in method.encoder.parameters() if p.dim() == 4)
+
+
+def test_exemplar_is_both_losses_over_all_copies(bench: Any) -> None:
+    method = prepared(bench, kind="exemplar", weight=0.7, copies=3, dim=6)
+    data = batch(bench, method)
+    assert len(data["views"]) == 3
+    with torch.no_grad():
+        features = method.encoder(torch.stack(data["views"], 1).flatten(0, 1))
+        logits, z = method.head(features), F.normalize(method.puzzle(features), dim=1)
+    assert z.shape == (48, 6)
+    named = F.cross_entropy(logits, torch.from_numpy(LABELS).repeat_interleave(3), ignore_index=-1)
+    puzzle, solved = by_loop(z, 3)
+    outputs = method(**data)
+    assert outputs["loss"].item() == pytest.approx(float(named) + 0.7 * puzzle, rel=1e-4)
+    assert outputs["solved"].item() == pytest.approx(solved)
+
+
+@pytest.mark.parametrize(("n", "copies"), [(2, 2), (5, 2), (4, 4), (3, 8)])
+def test_the_hardest_positive_and_negative_are_a_loops(n: int, copies: int) -> None:
+    z = embedded(n, copies)
+    loss, good = by_loop(z, copies)
+    found = exemplar(z, copies)
+    assert found["loss"].item() == pytest.approx(loss, rel=1e-5)
+    assert found["accuracy"].item() == pytest.approx(good)
+
+
+def test_permuting_images_or_scaling_the_puzzle_head_changes_nothing(bench: Any) -> None:
+    z = embedded(6, 3).view(6, 3, 5)
+    torch.testing.assert_close(exemplar(z[torch.randperm(6)].flatten(0, 1), 3)["loss"], exemplar(z.flatten(0, 1), 3)["loss"])
+    method = prepared(bench, kind="exemplar")
+    data = batch(bench, method)
+    before = method(**data)["loss"]
+    with torch.no_grad():
+        method.puzzle.weight.mul_(3)
+        method.puzzle.bias.mul_(3)
+    torch.testing.assert_close(method(**data)["loss"], before)
+
+
+def test_one_copy_has_no_positive_and_one_image_no_negative() -> None:
+    assert exemplar(embedded(5, 1), 1)["loss"] == 0
+    assert exemplar(embedded(1, 4), 4)["loss"] == 0
+
+
+def test_equal_embeddings_have_finite_gradients() -> None:
+    z = torch.ones(6, 5).div(math.sqrt(5)).requires_grad_()
+    loss = exemplar(z, 2)["loss"]
+    assert loss.item() == pytest.approx(math.log(2))
+    loss.backward()
+    assert torch.isfinite(z.grad).all()
+
+
+def on_rank() -> tuple[float, torch.Tensor]:
+    from selftaught.parts.gather import rank
+
+    z = embedded(4, 3).view(2, 6, 5)[rank()].clone().requires_grad_()
+    loss = exemplar(z, 3)["loss"]
+    loss.backward()
+    return float(loss.detach()), z.grad
+
+
+def test_negatives_come_from_all_ranks(ranks: Ranks) -> None:
+    z = embedded(4, 3).requires_grad_()
+    loss = exemplar(z, 3)["loss"]
+    loss.backward()
+    parts = ranks.call("methods.consistency.test_s4l", "on_rank")
+    assert sum(part[0] for part in parts) / 2 == pytest.approx(float(loss.detach()), rel=1e-5)
+    torch.testing.assert_close(torch.cat([part[1] for part in parts]) / 2, z.grad)
+
+
+def test_order_and_views(bench: Any) -> None:
+    method = prepared(bench, share=0.25, crop=0.9, flip=0.1)
+    order = method.order(0, 0, 16)
+    assert all((LABELS[order[i : i + 4]] >= 0).sum() == 1 for i in range(0, len(order) - 3, 4))
+    assert method.views.augments == [Augment(crop=(0.9, 1.0), flip=0.1)]
+    views = S4L(bench.encoder(), kind="exemplar", copies=3, jitter=0.8, crop=0.9, flip=0.1).views.augments
+    assert views == [Augment(crop=(0.9, 1.0), flip=0.1, jitter=(0.8, 0.8, 0.8, 0.2))] * 3
+
+
+def trace(bench: Any, **hyper: Any) -> list[Any]:
+    """What two steps and an epoch's order show of the arguments."""
+    method = prepared(bench, **hyper)
+    return [bench.fingerprint(method.train()), method.order(0, 0, 16).tolist()]
+
+
+@pytest.mark.parametrize("argument", OTHERS)
+def test_every_argument_matters(bench: Any, argument: str) -> None:
+    assert list(OTHERS) == [a.name for a in methods.describe("s4l").arguments]
+    stage = {"kind": "exemplar"} if argument in ("copies", "dim", "jitter") else {}
+    assert trace(bench, **stage, **{argument: OTHERS[argument]}) != trace(bench, **stage)
+
+
+@pytest.mark.parametrize("hyper", [{"kind": "jigsaw"}, {"share": 1.0}, {"weight": -1.0}, {"copies": 1}, {"dim": 0}])
+def test_values_out_of_range(bench: Any, hyper: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=next(iter(hyper))):
+        S4L(bench.encoder(), **hyper)
+
+
+def test_data_without_labels(bench: Any) -> None:
+    with pytest.raises(UserError, match="s4l needs labels"):
+        S4L(bench.encoder()).prepare(bench.Pictures(labels=np.full(16, -1)))
+    with pytest.raises(RuntimeError, match="prepare"):
+        S4L(bench.encoder())(**bench.batch(S4L(bench.encoder())))

@@ -24,13 +24,17 @@ from selftaught.run import RunFolder
 
 SMALL: dict[str, dict[str, Any]] = {
     "amdim": {"dim": 16},
+    "barlow_twins": {"dim": 128, "crop": 0.8, "solarise": 0.0},
+    "byol": {"hidden": 128, "crop": 0.8, "strength": 0.5, "solarise": 0.0},
     "cpc": {"width": 8, "depth": 1, "steps": 1, "negatives": 64},
     "dictionary": {"k": 64},
-    "dino": {"hidden": 64, "prototypes": 64, "small": 2},
+    "dino": {"hidden": 64, "prototypes": 64, "small": 2, "crop": 0.6, "small_crop": 0.4, "strength": 0.5, "solarise": 0.0},
     "infomax": {"units": 32},
     "local_aggregation": {"clusters": 8, "background": 48},
     "moco": {"queue": 64},
+    "simsiam": {"dim": 128, "bottleneck": 32, "crop": 0.8, "jitter": 0.2},
     "swav": {"prototypes": 16, "hidden": 64, "small": 1, "crop": 0.6, "small_crop": 0.4},
+    "vicreg": {"dim": 128, "crop": 0.8, "solarise": 0.0},
 }
 """Arguments that fit a method to 96 pictures of 16 pixels, where its defaults do not."""
 COLOUR = {"cmc"}

@@ -9,13 +9,21 @@ from ranks import Ranks
 from torch import Tensor
 from torch.nn import functional as F
 
-from selftaught import encoders
+from selftaught import encoders, methods
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.cluster.swav import SwAV
 from selftaught.parts.gather import rank
 from selftaught.parts.sinkhorn import sinkhorn
 from selftaught.views.image import Augment
+
+OTHERS: dict[str, Any] = {
+    "dim": 5, "hidden": 9, "prototypes": 7, "temperature": 0.3, "epsilon": 0.2, "iterations": 1, "freeze": 0, "queue": 8,
+    "queue_epoch": 0, "small": 1, "small_size": 7, "crop": 0.9, "small_crop": 0.02, "strength": 0.1, "flip": 0.0, "grey": 0.9,
+    "blur": 1.0,
+}  # fmt: skip
+STAGE: dict[str, dict[str, Any]] = {"queue": {"queue_epoch": 0}, "queue_epoch": {"queue": 16}}
+"""What must be on for an argument to matter."""
 
 
 def later(step: int = 1000, epoch: int = 0) -> Clock:
@@ -200,3 +208,10 @@ def test_an_encoder_of_one_size_is_refused_but_without_small_crops(bench: Any) -
     with pytest.raises(UserError, match="encoder mlp takes images of 12 pixels only"):
         SwAV(encoders.build("mlp", bench.input, width=4))
     assert SwAV(encoders.build("mlp", bench.input, width=4), small=0).views.sides == [12, 12]
+
+
+@pytest.mark.parametrize("argument", OTHERS)
+def test_every_argument_matters(bench: Any, argument: str) -> None:
+    assert list(OTHERS) == [a.name for a in methods.describe("swav").arguments]
+    stage = STAGE.get(argument, {})
+    assert bench.fingerprint(make(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(make(bench, **stage))

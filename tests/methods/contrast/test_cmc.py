@@ -10,12 +10,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from selftaught import encoders
+from selftaught import encoders, methods
 from selftaught.encoders.multiview import Multiview
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.contrast.cmc import CMC, draws
 from selftaught.views.image import Augment
+
+OTHERS: dict[str, Any] = {
+    "views": "Y,CbCr", "graph": "core", "dim": 5, "temperature": 0.3, "keys": "bank", "loss": "nce", "negatives": 7, "momentum": 0.1,
+    "crop": 0.9, "flip": 0.0,
+}  # fmt: skip
+STAGE: dict[str, dict[str, Any]] = {"graph": {"views": "R,G,B"}} | {name: {"keys": "bank"} for name in ("loss", "negatives", "momentum")}
+"""What must be on for an argument to matter."""
 
 
 def make(bench: Any, **arguments: Any) -> CMC:
@@ -201,3 +208,10 @@ def test_grey_images_are_refused(bench: Any) -> None:
     grey = encoders.build("conv", bench.input | {"channels": 1, "mean": [0.5], "std": [0.2]}, width=4)
     with pytest.raises(UserError, match="these have 1 channels, not 3: give it colour images"):
         CMC(grey)
+
+
+@pytest.mark.parametrize("argument", OTHERS)
+def test_every_argument_matters(bench: Any, argument: str) -> None:
+    assert list(OTHERS) == [a.name for a in methods.describe("cmc").arguments]
+    stage = STAGE.get(argument, {})
+    assert bench.fingerprint(make(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(make(bench, **stage))

@@ -197,6 +197,13 @@ def test_labels_are_hidden_from_training_and_shown_to_the_judge(here, stopped_at
         selftaught.pretrain("supervised", "digits", out="part", resume=True, **few | {"labels": "3/class"})
 
 
+def test_the_encoder_that_the_method_says_is_kept(here):
+    run = selftaught.pretrain("mean_teacher", "digits", limit=100, labels="2/class", **FEW)
+    whole = run.method(selftaught.open_source("digits", "train", 100))
+    assert same(weights(selftaught.load(run.path)), whole.teacher["encoder"].state_dict())
+    assert not same(weights(run), whole.encoder.state_dict())
+
+
 def test_misspelt_arguments_get_a_suggestion(here):
     with pytest.raises(UserError, match="unknown argument of simclr 'temprature': did you mean 'temperature'"):
         selftaught.pretrain("simclr", IMAGES, temprature=0.1)

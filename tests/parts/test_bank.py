@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 from selftaught.errors import UserError
 from selftaught.parts import bank as module
 from selftaught.parts.bank import Bank
+from selftaught.parts.rows import FileRows
 
 STORES = ("memory", "file", "redis")
 
@@ -189,6 +191,71 @@ def test_every_checkpoint_that_is_kept_can_be_gone_back_to(store: str, tmp_path:
         write(other, 77)
     with pytest.raises(UserError, match="does not reach back" if store == "file" else "older than the checkpoint"):
         made(store, tmp_path, request).load_state_dict(states[10][0])  # overwritten, and nobody kept what it needs
+
+
+class Death(BaseException):
+    """Stands for SIGKILL: nothing in between may catch it and tidy up."""
+
+
+def test_a_bank_may_die_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At every point where something is made durable, half way through a write, while saving, and while going back."""
+    expected = [(bank := made("memory", tmp_path)).all()]
+    for number in range(12):
+        write(bank, number)
+        expected.append(bank.all())
+    real_sync, real_put = os.fsync, FileRows.put
+    left = 0
+
+    def moment() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Death
+
+    def sync(descriptor: int) -> None:
+        moment()
+        real_sync(descriptor)
+
+    def put(self: FileRows, index: Any, rows: Any, writes: int) -> None:
+        try:
+            moment()
+        except Death:
+            real_put(self, index[: len(index) // 2], rows[: len(index) // 2], writes)
+            raise
+        real_put(self, index, rows, writes)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(FileRows, "put", put)
+    died = 0
+    for lives in range(0, 60, 2):
+        folder = tmp_path / str(lives)
+        saved: dict[int, dict[str, Tensor]] = {}
+        finished = False
+        for patience in [lives, lives // 2, lives // 3, 10**9]:  # the first life dies at every moment in turn, later ones sooner
+            left = patience
+            try:
+                bank = made("file", folder)
+                if saved:
+                    bank.load_state_dict(saved[max(saved)])
+                done = int(bank.writes)
+                assert torch.equal(bank.all(), expected[done])
+                for number in range(done, 12):
+                    write(bank, number)
+                    if number % 3 == 2:
+                        bank.saving(number, list(saved))
+                        saved[number] = {k: v.clone() for k, v in bank.state_dict().items()}
+                        saved = {step: saved[step] for step in sorted(saved)[-2:]}
+                finished = True
+                break
+            except Death:
+                died += 1
+        left = 10**9
+        assert finished and torch.equal(bank.all(), expected[12])
+        if len(saved) > 1:  # the newest checkpoint turns out to be damaged
+            older = made("file", folder)
+            older.load_state_dict(saved[min(saved)])
+            assert torch.equal(older.all(), expected[int(older.writes)])
+    assert died > 50
 
 
 @pytest.mark.parametrize("store", ["file", "redis"])

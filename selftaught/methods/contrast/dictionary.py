@@ -139,9 +139,10 @@ class Dictionary(Method):
         found = self.keys.find(self.network(), view, index, clock.seed, clock.step)
         positive, scores = (q * found.positive).sum(1), q @ found.others.T  # [B], [B, M]
         out = info_nce(positive, self.chosen(scores, found.positive, found.others, found.own), self.temperature)
-        collisions = 0.0 if self.kind == "batch" else found.own.float().mean()
-        seen = {"collisions": collisions, "age": found.age.float().mean()}
-        return {**out, **seen, "queries": q, "own_keys": found.positive, "samples": index}
+        if self.training:  # held-out samples have no past
+            out["collisions"] = torch.zeros(()) if self.kind == "batch" else found.own.float().mean()
+            out["age"] = found.age.float().mean()
+        return {**out, "queries": q, "own_keys": found.positive, "samples": index}
 
     def chosen(self, scores: Tensor, positive: Tensor, others: Tensor, own: Tensor) -> Tensor:
         """The scores [B, M] that count, [B, K] or [B, M], -inf where one does not."""

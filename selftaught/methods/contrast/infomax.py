@@ -1,0 +1,207 @@
+"""Deep InfoMax."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Literal, final, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from selftaught.errors import UserError
+from selftaught.method import Clock, Encoder, Method, Outputs, Player
+from selftaught.parts.gather import gather_with_gradient, rank, world
+from selftaught.parts.layers import shape_of
+from selftaught.parts.local_info_nce import local_info_nce
+from selftaught.views.image import Augment, ImageViews
+
+Objective = Literal["jsd", "dv", "info_nce"]
+Discriminator = Literal["dot", "concat"]
+
+TAG = 0x7072696F72  # keeps the prior's draws apart from other uses of (seed, step)
+
+
+@final
+class InfoMax(Method):
+    """A picture's summary knows the picture's own places from those of other pictures.
+
+    Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler, Bengio, ICLR 2019 (arXiv 1808.06670), "Learning deep
+    representations by mutual information estimation and maximization". A network that is good at telling pairs that belong
+    together from pairs that do not bounds the mutual information of the two sides from below; the encoder raises that bound.
+    What a summary shares with every place of its picture is what the picture is of, and not the noise of one place.
+
+    With y_i the summary of picture i, M_il place l of a layer's positions, T_ijl = T(M_jl, y_i) the discriminator's score and
+    sp(t) = log(1 + e^t), each place l has an estimate I_l::
+
+        jsd:       I_l = mean_i (log 2 - sp(-T_iil)) - mean_{i != j} (sp(T_ijl) - log 2)
+        dv:        I_l = mean_i T_iil - log mean_{i != j} exp T_ijl                          (Donsker and Varadhan 1983)
+        info_nce:  I_l = log(1 + (N - 1) places) - mean_i log(1 + sum_{j != i, m} exp(T_ijm - T_iil))
+
+        L = -alpha I(whole layer as one place) - beta mean_l I_l + gamma mean_i sp(-D(s(y_i)))
+
+    The last term is a game: the critic D, a player of its own, learns to tell s(y), s the logistic function, from uniform noise
+    in (0, 1)^dim, by mean sp(-D(noise)) + mean sp(D(s(y))), and the encoder to pass for noise. So summaries spread evenly. Each
+    of the three estimates is 0 where T is 0.
+
+    Shapes: image is [B, C, S, S], places [B, C', P], scores [N, N, P] with summaries first; N counts all ranks' pictures.
+
+    Defaults are DIM(L) with InfoNCE: alpha 0, beta 1, gamma 0.1, 64 units in the summary, a critic of 1000 and 200 units; DIM(G)
+    is alpha 1, beta 0, gamma 1. Departures: the summary is a head that is thrown away, and what is kept are the features before
+    it; self pairs are left out and not given a score of -10; concat scores every pair of the batch and not one negative for
+    each; both discriminators and the critic have no batch norm; the recipe is AdamW for a few minutes.
+
+    Args:
+        objective: How the mutual information is estimated; jsd learns slowly at first, dv is unstable in small batches.
+        discriminator: dot maps both sides and takes their inner product; concat runs 1x1 convolutions over every place beside
+            the summary, which costs N^2 places instead of N.
+        alpha: Weight of the whole layer.
+        beta: Weight of the places' average.
+        gamma: Weight of the prior; 0 leaves the critic out.
+        layer: Which of the encoder's layers the places are of; negative numbers count from the last.
+        dim: Width of the summary.
+        units: Width of the discriminator.
+        crop: Smallest part of the image's area that a crop takes; 1 takes all of it, as the paper does.
+        flip: Probability of a mirror image.
+
+    Raises:
+        UserError: A value out of range, or an encoder whose layer has no positions.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        objective: Objective = "info_nce",
+        discriminator: Discriminator = "dot",
+        alpha: float = 0.0,
+        beta: float = 1.0,
+        gamma: float = 0.1,
+        layer: int = -2,
+        dim: int = 64,
+        units: int = 128,
+        crop: float = 1.0,
+        flip: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if objective not in get_args(Objective) or discriminator not in get_args(Discriminator):
+            raise UserError(
+                f"objective of infomax must be one of {', '.join(get_args(Objective))} and discriminator one of "
+                f"{', '.join(get_args(Discriminator))}, not '{objective}' and '{discriminator}'"
+            )
+        if min(alpha, beta, gamma) < 0 or alpha + beta == 0:
+            raise UserError(f"alpha, beta and gamma of infomax must be at least 0, and alpha or beta more, not {alpha}, {beta} and {gamma}")
+        if dim < 1 or units < 1:
+            raise UserError(f"dim and units of infomax must be at least 1, not {dim} and {units}")
+        self.encoder = encoder
+        self.objective, self.alpha, self.beta, self.gamma, self.layer = objective, alpha, beta, gamma, layer
+        channels, places = positions(encoder, layer)
+        last, count = positions(encoder, -1)
+        self.summary = nn.Sequential(nn.Flatten(), nn.Linear(last * count, dim))
+        score = EncodeAndDot if discriminator == "dot" else ConcatAndConvolve
+        self.whole = score(dim, channels * places, units) if alpha else None
+        self.places = score(dim, channels, units) if beta else None
+        self.critic = nn.Sequential(
+            nn.Linear(dim, 1000), nn.ReLU(), nn.Linear(1000, 200), nn.ReLU(), nn.Linear(200, 1)
+        ) if gamma else None  # fmt: skip
+        self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
+
+    def players(self) -> list[Player]:
+        """The encoder with its discriminators, and the prior's critic."""
+        critic = list(self.critic.parameters()) if self.critic else []
+        theirs = {id(p) for p in critic}
+        main = Player("main", [{"params": [p for p in self.parameters() if id(p) not in theirs]}])
+        return [main, Player("prior", [{"params": critic}])] if critic else [main]
+
+    def forward(self, image: Tensor, player: str, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+        """The player's loss. "accuracy": the part of summaries whose own picture scores highest, averaged over its places."""
+        if player == "prior":
+            with torch.no_grad():
+                y = self.summary(self.encoder.layers(image)[-1])  # [B, dim]
+            return {"loss": self.distinguish(y, clock)}
+        layers = self.encoder.layers(image)
+        y = self.summary(layers[-1])
+        loss = y.new_zeros(())
+        if self.critic:
+            loss = self.gamma * F.softplus(-self.critic(y.sigmoid())).mean()
+        y, m = gather_with_gradient(y), gather_with_gradient(layers[self.layer].flatten(2))  # [N, dim], [N, C', P]
+        outputs: Outputs = {}
+        for weight, score, what in ((self.alpha, self.whole, m.flatten(1)[:, :, None]), (self.beta, self.places, m)):
+            if score is not None:
+                scores = score(y, what)  # [N, N, P], or [N, N, 1]
+                information = estimate(self.objective, scores)
+                loss = loss - weight * information
+                outputs = {"information": information.detach(), "accuracy": told_apart(scores), "chance": 1 / len(y)}
+        return {"loss": loss, **outputs}
+
+    def distinguish(self, y: Tensor, clock: Clock) -> Tensor:
+        """The critic's loss on summaries y [B, dim]. The noise is a function of (seed, step) and the rows' places in the batch."""
+        assert self.critic is not None
+        generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
+        noise = generator.random((world() * len(y), y.shape[1]), np.float32)[rank() * len(y) : (rank() + 1) * len(y)]
+        real, fake = self.critic(torch.from_numpy(noise).to(y.device)), self.critic(y.sigmoid())
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def positions(encoder: Encoder, layer: int) -> tuple[int, int]:
+    """Channels and number of positions of a layer. Raises UserError when there is no such layer or it has no positions."""
+    try:
+        shape = shape_of(lambda x: encoder.layers(x)[layer], encoder, encoder.spec["input"])
+    except IndexError:
+        raise UserError(f"layer {layer} of infomax is none of the encoder's: choose a smaller number, or a deeper encoder") from None
+    if len(shape) != 3:
+        raise UserError(f"infomax needs an encoder with positions, such as conv or resnet18, not {encoder.spec['name']}")
+    return shape[0], shape[1] * shape[2]
+
+
+def estimate(objective: Objective, scores: Tensor) -> Tensor:
+    """The mean over places of the estimated mutual information, from scores [N, N, P] of summaries (first) and pictures."""
+    own = torch.arange(len(scores), device=scores.device)
+    if objective == "info_nce":
+        found = local_info_nce(scores, own)
+        return torch.log1p(found["negatives"]) - found["loss"]
+    mine = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
+    joint, apart = scores[mine], scores[~mine]  # [N, P], [N (N - 1), P]
+    if objective == "dv":
+        return (joint.mean(0) - apart.logsumexp(0) + math.log(len(apart))).mean()
+    return (math.log(2) - F.softplus(-joint)).mean() - (F.softplus(apart) - math.log(2)).mean()
+
+
+def told_apart(scores: Tensor) -> Tensor:
+    """The part of summaries whose own picture has the highest mean score, from [N, N, P]; a tie is a miss."""
+    mean = scores.detach().mean(2)
+    others = mean.masked_fill(torch.eye(len(mean), dtype=torch.bool, device=mean.device), -torch.inf)
+    return (mean.diagonal() > others.amax(1)).float().mean()
+
+
+@final
+class EncodeAndDot(nn.Module):
+    """T(M, y) = place(M) . summary(y), both two layers deep."""
+
+    def __init__(self, dim: int, channels: int, units: int) -> None:
+        super().__init__()
+        self.summary = nn.Sequential(nn.Linear(dim, units), nn.ReLU(), nn.Linear(units, units))
+        self.place = nn.Sequential(nn.Linear(channels, units), nn.ReLU(), nn.Linear(units, units))
+
+    def forward(self, y: Tensor, m: Tensor) -> Tensor:
+        """[N, dim] and [N, channels, P] to [N, N, P]."""
+        places: Tensor = self.place(m.mT)  # [N, P, units]
+        scores: Tensor = self.summary(y) @ places.flatten(0, 1).T  # [N, N * P]
+        return scores.view(len(y), *places.shape[:2])
+
+
+@final
+class ConcatAndConvolve(nn.Module):
+    """T(M, y) is a network of three layers on M and y side by side, the same at every place."""
+
+    def __init__(self, dim: int, channels: int, units: int) -> None:
+        super().__init__()
+        self.summary, self.place = nn.Linear(dim, units), nn.Linear(channels, units, bias=False)  # one layer, cut in two
+        self.rest = nn.Sequential(nn.ReLU(), nn.Linear(units, units), nn.ReLU(), nn.Linear(units, 1))
+
+    def forward(self, y: Tensor, m: Tensor) -> Tensor:
+        """[N, dim] and [N, channels, P] to [N, N, P]."""
+        scores: Tensor = self.rest(self.summary(y)[:, None, None] + self.place(m.mT)[None])  # [N, N, P, 1]
+        return scores.squeeze(3)

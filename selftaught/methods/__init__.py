@@ -1,7 +1,7 @@
 """Methods: one paper, one file, one final `Method`. The folder is the idea, the file's name is the method's name.
 
 ``methods/contrast/moco.py`` is ``moco``. Where one paper needs several files, they share a folder inside the idea's:
-``methods/contrast/cpc/image.py`` is ``cpc-image``, and its folder is still ``contrast``. Listing and describing them imports no
+``methods/language/gpt/text.py`` is ``gpt-text``, and its folder is still ``language``. Listing and describing them imports no
 torch.
 """
 

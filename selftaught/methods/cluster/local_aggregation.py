@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Clock, Embed, Encoder, Method, Outputs, Source
-from selftaught.parts.bank import Bank
+from selftaught.parts.bank import CHUNK, Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.heads import projection
 from selftaught.parts.kmeans import kmeans
-from selftaught.views.image import Augment, ImageViews
+from selftaught.views.image import Augment, ImageViews, plain
 
 EPSILON = 1e-7
 """Inside the logarithm, as in the released code: an image may have no close neighbour at all."""
@@ -33,8 +33,8 @@ class LocalAggregation(Method):
         P(A) = sum_{j in A} exp(v.u_j/t) / Z
         L = -log( P(C_i and B_i) / P(B_i) + 1e-7 )
 
-    Z cancels, so the ratio is a softmax over B_i alone, summed over close neighbours. In the first `warm` epochs, when the bank
-    is still random, the loss is that of instance discrimination over all n rows: -log( exp(v.u_i/t) / sum_j exp(v.u_j/t) ).
+    Z cancels, so the ratio is a softmax over B_i alone, summed over close neighbours. In the first `warm` epochs, when neighbours
+    mean little, the loss is that of instance discrimination over all n rows: -log( exp(v.u_i/t) / sum_j exp(v.u_j/t) ).
 
     Shapes: image is [B, C, S, S]; the bank is [n, dim], the clusters int64 [clusterings, n]. "close" is the mean ratio. Held-out
     images have no row; in eval mode they belong to the clusters of the row nearest to them.
@@ -42,7 +42,8 @@ class LocalAggregation(Method):
     The bank's rows are clustered before an epoch (before the warm ones too, which makes every epoch as long as the first one,
     by which minutes are turned into steps). Defaults suit some ten thousand images; the authors take 4096 neighbours, 10
     clusterings of 30,000 clusters (43 images each) and 10 warm epochs for the 1.3 million of ImageNet, with the temperature,
-    dim, momentum and views given here. Departures: the recipe is AdamW for a few minutes instead of SGD 0.03 for 200 epochs.
+    dim, momentum and views given here. Departures: the bank starts from the untrained network's features of the whole pictures,
+    not from noise, which takes an epoch to be overwritten; the recipe is AdamW for a few minutes instead of SGD 0.03 for 200 epochs.
 
     Args:
         dim: Width of the space of neighbours.
@@ -100,14 +101,18 @@ class LocalAggregation(Method):
         self.views = ImageViews(encoder.spec["input"], image=augment)
 
     def prepare(self, source: Source) -> None:
-        """A bank of random rows, all in one cluster. Raises UserError when there are fewer images than clusters."""
+        """A bank, all in one cluster. Raises UserError when there are fewer images than clusters."""
         if max(self.count, 2) > len(source):
             raise UserError(f"local_aggregation cannot make {max(self.count, 2)} clusters of {len(source)} images: ask for fewer")
         self.bank = Bank(len(source), self.dim, self.momentum)
         self.register_buffer("clusters", torch.zeros(self.clusterings, len(source), dtype=torch.long))
 
+    @torch.no_grad()
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        """Cluster the bank's rows anew, each time and for each clustering from another start."""
+        """Fill the bank before the first; cluster its rows anew, each time and for each clustering from another start."""
+        if clock.epoch == 0:
+            features = embed(plain(self.encoder.spec["input"]), None)  # [n, dim of the encoder]
+            self.bank.memory.copy_(torch.cat([F.normalize(self.head(part), dim=1) for part in features.split(CHUNK)]))
         if clock.epoch % self.refresh == 0:
             rows = self.bank.all().to(self.clusters.device)  # [n, dim]
             count = self.count or max(len(rows) // 60, 2)

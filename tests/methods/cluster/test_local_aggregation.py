@@ -32,6 +32,12 @@ def nothing(*_: Any) -> Tensor:
     raise AssertionError("the bank is clustered, not the encoder's features")
 
 
+def embedded(views: Any, layer: Any) -> Tensor:
+    """What the encoder makes of 30 whole pictures."""
+    assert views.augments == [Augment()] and layer is None
+    return torch.randn(30, 72, generator=torch.Generator().manual_seed(2))
+
+
 def make(bench: Any, n: int = 30, **arguments: Any) -> LocalAggregation:
     torch.manual_seed(1)
     method = LocalAggregation(bench.encoder(), **({"dim": 8, "background": 12, "clusters": 4, "temperature": 0.3} | arguments))
@@ -144,11 +150,21 @@ def test_clusterings_are_of_the_bank_each_from_a_start_of_its_own(bench: Any) ->
     assert not torch.equal(once.clusters, method.clusters)
 
 
+def test_the_bank_starts_from_the_untrained_features(bench: Any) -> None:
+    method = make(bench)
+    method.before_epoch(at(0), embedded)
+    expected = F.normalize(method.head(embedded(method.views.__class__(bench.input, image=Augment()), None)), dim=1)
+    assert torch.allclose(method.bank.all(), expected, atol=1e-6)
+    assert torch.equal(method.clusters[1], kmeans(method.bank.all(), 4, 8, 0, 0, 1)[0])
+    method.before_epoch(at(1), nothing)
+    assert torch.allclose(method.bank.all(), expected, atol=1e-6)
+
+
 def test_clusters_are_refreshed_every_so_many_epochs(bench: Any) -> None:
     method = make(bench, refresh=2)
     seen = []
     for epoch in range(4):
-        method.before_epoch(at(epoch), nothing)
+        method.before_epoch(at(epoch), embedded)
         seen.append(method.clusters.clone())
     assert [bool(torch.equal(a, b)) for a, b in pairwise(seen)] == [True, False, True]
 
@@ -213,7 +229,7 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
     def losses(**arguments: Any) -> list[float]:
         method, found = make(bench, **arguments), []
         for epoch in range(3):
-            method.before_epoch(at(epoch), nothing)
+            method.before_epoch(at(epoch), embedded)
             found.append(bench.step(method, clock=at(epoch))["loss"].item())
         return found
 

@@ -27,6 +27,12 @@ from selftaught.views.image import Augment
 
 KEYS = ("batch", "bank", "queue")
 N = 32
+OTHERS: dict[str, Any] = {
+    "keys": "batch", "k": 7, "negatives": "hard", "pool": 20, "duplicates": 0.3, "dim": 5, "temperature": 0.3, "momentum": 0.5,
+    "bank_momentum": 0.1, "bank": "file", "crop": 0.9, "jitter": 0.1, "hue": 0.4, "flip": 0.0, "grey": 0.9,
+}  # fmt: skip
+STAGE: dict[str, dict[str, Any]] = {"pool": {"negatives": "hard"}, "bank_momentum": {"keys": "bank"}}
+"""What must be on for an argument to matter."""
 
 
 def made(bench: Any, keys: str, **arguments: Any) -> Dictionary:
@@ -311,6 +317,12 @@ def test_augmentations_are_mocos(bench: Any) -> None:
     assert made(bench, "queue").views.augments == [plain, plain]
     changed = made(bench, "bank", crop=0.5, jitter=0.1, hue=0.2, flip=0.0, grey=0.0)
     assert changed.views.augments == [Augment(crop=(0.5, 1.0), flip=0.0, jitter=(0.1, 0.1, 0.1, 0.2), jitter_p=0.8, grey=0.0)]
+
+
+@pytest.mark.parametrize("argument", [a for a in OTHERS if a != "bank"])  # where rows are kept must change nothing
+def test_every_argument_matters(argument: str, bench: Any) -> None:
+    stage = {"keys": "queue"} | STAGE.get(argument, {})
+    assert bench.fingerprint(made(bench, **(stage | {argument: OTHERS[argument]}))) != bench.fingerprint(made(bench, **stage))
 
 
 # --- whole runs -----------------------------------------------------------------------------------------------------------

@@ -21,6 +21,17 @@ from selftaught.parts.gather import barrier, rank
 from selftaught.run import RunFolder
 from selftaught.views.image import Augment
 
+OTHERS: dict[str, Any] = {
+    "dim": 5, "temperature": 0.3, "loss": "nce", "noise": 9, "momentum": 0.1, "proximal": 3.0, "bank": "file", "crop": 0.9,
+    "jitter": 0.1, "flip": 0.0, "grey": 0.9,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("argument", [a for a in OTHERS if a != "bank"])  # where rows are kept must change nothing
+def test_every_argument_matters(argument: str, bench: Any) -> None:
+    stage = {"loss": "nce"} if argument == "noise" else {}
+    assert bench.fingerprint(made(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(made(bench, **stage))
+
 
 def made(bench: Any, n: int = 24, **arguments: Any) -> InstDisc:
     method = InstDisc(bench.encoder(), **({"dim": 8} | arguments))

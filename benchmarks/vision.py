@@ -31,7 +31,7 @@ from selftaught.data import open_source
 from selftaught.errors import UserError
 from selftaught.evaluate.probe import judge, score
 from selftaught.method import Encoder
-from selftaught.pretraining.build import encoder_input
+from selftaught.pretraining.build import encoder_input, untrained
 
 DATA, ENCODER, MINUTES, SEEDS = ("cifar10", "fashion-mnist", "photos"), "conv", 0.75, (0, 1, 2)
 LABELS = 20_000
@@ -80,7 +80,7 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     out = RUNS / f"{data}-{case}-{seed}"
     shutil.rmtree(out, ignore_errors=True)
     length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
-    row = {"data": data, "case": case, "seed": seed}
+    row: dict[str, Any] = {"data": data, "case": case, "seed": seed}
     try:
         run = selftaught.pretrain(
             method, data, out=out, encoder=ENCODER, size=SIZE.get(data), seed=seed, progress=False, **length, **arguments
@@ -91,9 +91,14 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     pretext = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
     recipe = {k: v for k, v in config.recipe.as_dict().items() if k in ("optimizer", "lr", "batch_size", "batch_norm_groups")}
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    seen = run.encoder.spec["input"]
+    if type(run.encoder) is not type(
+        encoders.build(ENCODER, seen)
+    ):  # a method that keeps a form of its own: untrained, it has that form too
+        row["untrained"] = judged(data, untrained(config, seen), seen, seed)
     return {
         **row, "steps": summary["steps"], "seconds": summary["seconds"], "images_per_second": summary["images_per_second"],
-        "recipe": recipe, "pretext": pretext, "probe": judged(data, run.encoder, run.encoder.spec["input"], seed),
+        "recipe": recipe, "pretext": pretext, "probe": judged(data, run.encoder, seen, seed),
     }  # fmt: skip
 
 
@@ -113,9 +118,12 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
             mine = [r for r in runs if (r["data"], r["case"]) == (data, case) and "probe" in r]
             if not mine:
                 continue
-            seeds = {r["seed"] for r in mine}
-            sides = {"trained": [r["probe"] for r in mine]}
-            sides |= {side: [b[side] for b in base if b["data"] == data and b["seed"] in seeds] for side in ("untrained", "raw")}
+            beside = {b["seed"]: b for b in base if b["data"] == data}
+            sides = {
+                "trained": [r["probe"] for r in mine],
+                "untrained": [r.get("untrained") or beside[r["seed"]]["untrained"] for r in mine],
+                "raw": [beside[r["seed"]]["raw"] for r in mine],
+            }
 
             def cell(key: str, sides: dict[str, Any] = sides) -> dict[str, Any]:
                 values = {side: [found[key] for found in per_seed] for side, per_seed in sides.items()}

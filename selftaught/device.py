@@ -62,6 +62,6 @@ def autocast(recipe: Recipe, device: torch.device) -> Callable[[], AbstractConte
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the hardware has products of bfloat16."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return any(bool(capabilities.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))

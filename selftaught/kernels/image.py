@@ -194,9 +194,9 @@ def _blur(plane: Floats, kernel: Floats, radius: int, wide: Floats, blurred: Flo
     """
     n, margin = plane.shape[1], kernel.size - 1
     first, last = np.uint64(margin), np.uint64(margin + n - 1)
-    for t in range(np.uint64(1), np.uint64(margin + 1)):
+    for i in range(1, margin + 1):
         # Beyond the radius the kernel is zero: what stands there must only be finite
-        near = min(t, np.uint64(radius))
+        t, near = np.uint64(i), np.uint64(min(i, radius))
         for x in range(n):
             plane[first - t, x] = plane[first + near, x]
             plane[last + t, x] = plane[last - near, x]
@@ -204,8 +204,8 @@ def _blur(plane: Floats, kernel: Floats, radius: int, wide: Floats, blurred: Flo
     for y in range(n):
         for x in range(n):
             wide[y, first + np.uint64(x)] = blurred[y * n + x]
-        for t in range(np.uint64(1), np.uint64(margin + 1)):
-            near = min(t, np.uint64(radius))
+        for i in range(1, margin + 1):
+            t, near = np.uint64(i), np.uint64(min(i, radius))
             wide[y, first - t] = wide[y, first + near]
             wide[y, last + t] = wide[y, last - near]
     _spread(wide.reshape(wide.size), margin, np.int64(1), kernel, blurred[: wide.size - 2 * margin])

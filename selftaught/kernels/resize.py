@@ -41,10 +41,11 @@ def taps(size: int, grid: int, first: int, mirrored: bool, gain: float, start: I
     scale = size / grid
     begin, step = (scale * (first + start.size - 0.5), -scale) if mirrored else (scale * (first + 0.5), scale)
     if size > grid:
-        return _triangles(size, scale, begin, step, gain, start, weight)
+        count: int = _triangles(size, scale, begin, step, gain, start, weight)
+        return count
     if size == grid or size == 1:
         for o in range(start.size):
-            start[o] = int(min(begin + step * o, size - 0.5))
+            start[o] = min(int(begin + step * o), size - 1)
             weight[0, o] = gain
         return 1
     for o in range(start.size):  # between the centres of two pixels; beyond the first and the last centre, at it

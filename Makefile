@@ -68,11 +68,11 @@ check: install  ## lint, strict types, and who may import whom
 	$(VENV)/bin/lint-imports
 
 bench: install  ## every table of the documentation, measured again (long)
-	for name in views loop info_nce mechanisms vision; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	for name in views loop limits info_nce mechanisms vision; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 	$(VENV)/bin/python -m benchmarks.readme
 
 bench-vision: install  ## every image method on three data sets, resumable (hours); SELFTAUGHT_DATA names a folder with CIFAR-10
-	$(VENV)/bin/python -m benchmarks.vision
+	for name in vision finetune few_labels; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 	$(VENV)/bin/python -m benchmarks.readme
 
 faults: install redis  ## kill -9, full disks and damaged checkpoints, again and again (long)

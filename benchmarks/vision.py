@@ -42,6 +42,22 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "denoising-salt-and-pepper": ("fashion-mnist", "denoising", {"noise": "salt_and_pepper"}),
     "denoising-l2": ("fashion-mnist", "denoising", {"loss": "l2"}),
     "denoising-full-emphasis": ("fashion-mnist", "denoising", {"alpha": 1.0, "beta": 0.0}),
+    "instdisc-nce": ("cifar10", "instdisc", {"loss": "nce"}),
+    "instdisc-proximal": ("cifar10", "instdisc", {"proximal": 30.0}),
+    "cpc-v1": ("cifar10", "cpc", {"directions": 1, "patch_flip": 0.0, "drop": 0.0}),
+    "cmc-ycbcr": ("cifar10", "cmc", {"views": "Y,CbCr"}),
+    "cmc-three-views": ("cifar10", "cmc", {"views": "Y,Cb,Cr"}),
+    "cmc-core": ("cifar10", "cmc", {"views": "Y,Cb,Cr", "graph": "core"}),
+    "infomax-jsd": ("cifar10", "infomax", {"objective": "jsd"}),
+    "infomax-dv": ("cifar10", "infomax", {"objective": "dv"}),
+    "infomax-global": ("cifar10", "infomax", {"alpha": 1.0, "beta": 0.0, "gamma": 1.0}),
+    "dictionary-batch": ("cifar10", "dictionary", {"keys": "batch", "k": 0}),
+    "dictionary-bank": ("cifar10", "dictionary", {"keys": "bank"}),
+    "dictionary-hard": ("cifar10", "dictionary", {"negatives": "hard"}),
+    "moco-unshuffled": ("cifar10", "moco", {"shuffle": False}),
+    "simclr-deep-head": ("cifar10", "simclr", {"depth": 3}),
+    "s4l-exemplar": ("cifar10", "s4l", {"kind": "exemplar"}),
+    "sla-distill": ("cifar10", "sla", {"distill": True}),
 }
 """Row's name: data, method and arguments. The card of each argument's method says what it is."""
 SIZE = {"photos": 32}

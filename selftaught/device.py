@@ -7,7 +7,7 @@ import os
 import struct
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
@@ -46,15 +46,20 @@ def reseed(*key: int, device: torch.device) -> None:
         torch.cuda.default_generators[device.index or 0].manual_seed(seed)
 
 
-def autocast(recipe: Recipe, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
-    """bfloat16 where the recipe's precision wants it.
+def precision(recipe: Recipe, device: torch.device) -> Literal["bfloat16", "float32"]:
+    """What the recipe's precision comes to on this device.
 
-    GPUs that have it gain. CPUs gain when they multiply it in hardware and lose when they do not: auto leaves it off on all of them,
-    so that a run does not depend on which CPU it is on, and native asks the CPU.
+    GPUs that have bfloat16 gain from it. CPUs gain when they multiply it in hardware and lose when they do not: auto leaves it off on all of
+    them, so that a run does not depend on which CPU it is on, and native asks the CPU.
     """
     chosen = {"auto": ("cuda",), "native": ("cuda", "cpu"), "bfloat16": (device.type,), "float32": ()}[recipe.precision]
     gains = recipe.precision == "bfloat16" or multiplies_bfloat16(device)
-    if device.type in chosen and gains:
+    return "bfloat16" if device.type in chosen and gains else "float32"
+
+
+def autocast(recipe: Recipe, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """The context in which a method's `forward` runs."""
+    if precision(recipe, device) == "bfloat16":
         return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext
 

@@ -11,6 +11,7 @@ from selftaught import encoders, fit
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
 from selftaught.data.hidden import revealed
+from selftaught.device import pick_device, precision
 from selftaught.evaluate.diagnostics import Diagnostics
 from selftaught.method import Method, Source
 from selftaught.pretraining import place
@@ -169,6 +170,7 @@ def _summarise(config: Config, source: Source, method: Method, folder: RunFolder
         dim=method.kept.dim,
         steps=result.step,
         planned_steps=result.steps,
+        precision=precision(config.recipe, pick_device(config.recipe.device)),
         seconds=round(before + result.seconds, 3),
         images_per_second=round(result.samples_per_second, 1) or folder.summary.get("images_per_second", 0.0),
         loss=losses[-1] if losses else None,

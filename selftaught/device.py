@@ -49,8 +49,8 @@ def reseed(*key: int, device: torch.device) -> None:
 def precision(recipe: Recipe, device: torch.device) -> Literal["bfloat16", "float32"]:
     """What the recipe's precision comes to on this device.
 
-    GPUs that have bfloat16 gain from it. CPUs gain when they multiply it in hardware and lose when they do not: auto leaves it off on all of
-    them, so that a run does not depend on which CPU it is on, and native asks the CPU.
+    GPUs that have bfloat16 gain from it. CPUs gain when they multiply it in hardware and lose when they do not: auto leaves it off on
+    all of them, so that a run does not depend on which CPU it is on, and native asks the CPU.
     """
     chosen = {"auto": ("cuda",), "native": ("cuda", "cpu"), "bfloat16": (device.type,), "float32": ()}[recipe.precision]
     gains = recipe.precision == "bfloat16" or multiplies_bfloat16(device)

@@ -83,25 +83,25 @@ class Bank(nn.Module):
         return torch.from_numpy(found).view(*index.shape, self.dim).to(self.writes.device)
 
     @torch.no_grad()
-    def write(self, index: Tensor, rows: Tensor) -> None:
-        """Let the rows of the samples `index`, int64 [B], follow `rows`, [B, dim].
+    def write(self, index: Tensor, rows: Tensor, momentum: float | None = None) -> None:
+        """Let the rows of the samples `index`, int64 [B], follow `rows`, [B, dim], with the bank's momentum or another; 0 forgets the old.
 
         A sample that occurs several times follows the mean of its rows, whatever their order. Give all ranks the same arguments.
         """
         self.writes.add_(1)
         places, mean = _merged(index, rows.float())
         if self.store == "memory":
-            self.memory[places] = self._followed(places, mean)
+            self.memory[places] = self._followed(places, mean, momentum)
             return
         kept = self._outside()
         if rank() == 0:
             at = places.cpu().numpy()
             self.journal.note(at, kept.get)
-            kept.put(at, self._followed(places, mean).cpu().numpy(), int(self.writes))
+            kept.put(at, self._followed(places, mean, momentum).cpu().numpy(), int(self.writes))
         barrier()
 
-    def _followed(self, places: Tensor, mean: Tensor) -> Tensor:
-        return F.normalize(torch.lerp(mean, self.rows(places), self.momentum), dim=1)
+    def _followed(self, places: Tensor, mean: Tensor, momentum: float | None) -> Tensor:
+        return F.normalize(torch.lerp(mean, self.rows(places), self.momentum if momentum is None else momentum), dim=1)
 
     def scores(self, v: Tensor) -> Tensor:
         """v . v_i of `v` [B, dim] with every row i: [B, n], with gradients to `v`."""

@@ -402,3 +402,11 @@ def test_a_bank_inside_a_method_is_loaded_with_it(tmp_path: Path) -> None:
     write(holder.bank, 1)
     holder.load_state_dict(state)
     assert torch.equal(holder.bank.all(), then)
+
+
+def test_a_momentum_of_its_own_holds_for_one_write() -> None:
+    bank, rows = Bank(6, 4, 0.5), F.normalize(torch.randn(2, 4), dim=1)
+    bank.write(torch.tensor([1, 4]), rows, momentum=0)
+    torch.testing.assert_close(bank.rows(torch.tensor([1, 4])), rows)
+    bank.write(torch.tensor([1, 4]), -rows.flip(0))
+    torch.testing.assert_close(bank.rows(torch.tensor([1, 4])), F.normalize(0.5 * rows - 0.5 * rows.flip(0), dim=1))

@@ -22,12 +22,12 @@ from selftaught.run import RunFolder
 from selftaught.views.image import Augment
 
 OTHERS: dict[str, Any] = {
-    "dim": 5, "temperature": 0.3, "loss": "nce", "noise": 9, "momentum": 0.1, "proximal": 3.0, "bank": "file", "crop": 0.9,
-    "jitter": 0.1, "flip": 0.0, "grey": 0.9,
+    "dim": 5, "temperature": 0.3, "loss": "nce", "noise": 9, "momentum": 0.1, "proximal": 3.0, "start": "random", "bank": "file",
+    "crop": 0.9, "jitter": 0.1, "flip": 0.0, "grey": 0.9,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("argument", [a for a in OTHERS if a != "bank"])  # where rows are kept must change nothing
+@pytest.mark.parametrize("argument", [a for a in OTHERS if a not in ("bank", "start")])  # where rows are kept must change nothing
 def test_every_argument_matters(argument: str, bench: Any) -> None:
     stage = {"loss": "nce"} if argument == "noise" else {}
     assert bench.fingerprint(made(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(made(bench, **stage))
@@ -38,6 +38,28 @@ def made(bench: Any, n: int = 24, **arguments: Any) -> InstDisc:
     torch.manual_seed(1)
     method.prepare(bench.Pictures(n))
     return method
+
+
+@pytest.mark.parametrize("start", ["features", "random"])
+def test_rows_start_as_untrained_features_or_at_random(start: str, bench: Any) -> None:
+    method = made(bench, start=start)
+    before, features = method.bank.all().clone(), torch.randn(24, method.encoder.dim)
+    asked: list[Any] = []
+
+    def embed(views: Any, layer: int | None) -> torch.Tensor:
+        asked.append(layer)
+        return features
+
+    method.before_epoch(Clock(), embed)
+    if start == "random":
+        assert asked == []
+        assert torch.equal(method.bank.all(), before)
+    else:
+        torch.testing.assert_close(method.bank.all(), F.normalize(method.head(features), dim=1).detach())
+        later, rows = Clock(), method.bank.all().clone()
+        later.epoch = 1
+        method.before_epoch(later, embed)
+        assert torch.equal(method.bank.all(), rows)
 
 
 def test_the_full_softmax_is_the_papers(bench: Any) -> None:
@@ -217,4 +239,4 @@ def test_a_finished_run_gives_its_method_back_with_a_bank_in_a_file(tmp_path: Pa
     method = run.method(selftaught.data.open_source(images, "all"))
     assert method.bank.all().shape == (64, 8)
     assert torch.allclose(method.bank.all().norm(dim=1), torch.ones(64), atol=1e-5)
-    assert int(method.bank.writes) == 3
+    assert int(method.bank.writes) == 1 + 3  # the start, and every step

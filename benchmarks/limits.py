@@ -44,6 +44,14 @@ def build(name: str, source: Source) -> Method:
     return methods.load(name)(encoders.build("conv", encoder_input(source)))
 
 
+def prepared(name: str, source: Source) -> tuple[Method, Source]:
+    """The method ready for its first batch, and the source it iterates over."""
+    method = build(name, source)
+    bound = method.views.bind(source)
+    method.prepare(bound)
+    return method.train(), bound
+
+
 def recipe_of(name: str) -> Recipe:
     """The method's own, so short that nothing but steps is in it."""
     own = {k: v for k, v in methods.describe(name).recipe.items() if k != "minutes"}
@@ -68,10 +76,7 @@ def views_rate(name: str, source: Source) -> float:
 
 def alone(name: str, source: Source) -> float:
     """Seconds a step of the network on one batch."""
-    recipe, method = recipe_of(name), build(name, source)
-    bound = method.views.bind(source)
-    method.prepare(bound)
-    method.train()
+    recipe, (method, bound) = recipe_of(name), prepared(name, source)
     clock = Clock(0, STEPS)
     order = method.order(0, 0, len(bound))
     index = np.asarray(order[: recipe.batch_size])
@@ -122,18 +127,12 @@ def looped(name: str, source: Source) -> float:
 def measured(name: str, source: Source) -> dict[str, Any]:
     """One row; medians over rounds."""
     rounds = [(alone(name, source), looped(name, source)) for _ in range(ROUNDS)]
-    batch = recipe_of(name).batch_size * sum(player.turns for player in build_prepared(name, source).players())
+    batch = recipe_of(name).batch_size * sum(player.turns for player in prepared(name, source)[0].players())
     return {
         "method": name, "views_per_second": round(views_rate(name, source)),
         "alone_per_second": round(batch / median(a for a, _ in rounds)), "loop_per_second": round(batch / median(b for _, b in rounds)),
         "loop_over_alone": {"median": round(median(b / a for a, b in rounds), 3), "low": round(min(b / a for a, b in rounds), 3)},
     }  # fmt: skip
-
-
-def build_prepared(name: str, source: Source) -> Method:
-    method = build(name, source)
-    method.prepare(method.views.bind(source))
-    return method
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, final
 
@@ -36,6 +36,7 @@ class Bank(nn.Module):
         bank.rows(index)                     # [..., dim] for int64 [...]; a copy without gradients, on the bank's device
         bank.scores(v)                       # v [B, dim] with every row: [B, n]
         bank.write(index, rows)              # in Method.after_step, with the rows of all ranks: gather them first
+        bank.fill(head, features)            # in Method.before_epoch, to start from features instead
         bank.all()                           # [n, dim]
         for first, rows in bank.chunks(): ...  # the same, rows first, first + 1, ... at a time
 
@@ -99,6 +100,12 @@ class Bank(nn.Module):
             self.journal.note(at, kept.get)
             kept.put(at, self._followed(places, mean, momentum).cpu().numpy(), int(self.writes))
         barrier()
+
+    @torch.no_grad()
+    def fill(self, network: Callable[[Tensor], Tensor], features: Tensor) -> None:
+        """Every row becomes the direction of what `network` makes of its sample's features: [n, E], of which it maps [B, E] to [B, dim]."""
+        for index in torch.arange(self.n, device=self.writes.device).split(CHUNK):
+            self.write(index, network(features[index]), momentum=0)
 
     def _followed(self, places: Tensor, mean: Tensor, momentum: float | None) -> Tensor:
         return F.normalize(torch.lerp(mean, self.rows(places), self.momentum if momentum is None else momentum), dim=1)

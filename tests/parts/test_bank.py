@@ -410,3 +410,10 @@ def test_a_momentum_of_its_own_holds_for_one_write() -> None:
     torch.testing.assert_close(bank.rows(torch.tensor([1, 4])), rows)
     bank.write(torch.tensor([1, 4]), -rows.flip(0))
     torch.testing.assert_close(bank.rows(torch.tensor([1, 4])), F.normalize(0.5 * rows - 0.5 * rows.flip(0), dim=1))
+
+
+def test_it_can_start_from_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selftaught.parts.bank.CHUNK", 4)
+    bank, features, head = Bank(10, 4), torch.randn(10, 6), torch.nn.Linear(6, 4)
+    bank.fill(head, features)
+    torch.testing.assert_close(bank.all(), F.normalize(head(features), dim=1).detach())

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Clock, Embed, Encoder, Method, Outputs, Source
-from selftaught.parts.bank import CHUNK, Bank
+from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.heads import projection
 from selftaught.parts.kmeans import kmeans
@@ -111,8 +111,7 @@ class LocalAggregation(Method):
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
         """Fill the bank before the first; cluster its rows anew, each time and for each clustering from another start."""
         if clock.epoch == 0:
-            features = embed(plain(self.encoder.spec["input"]), None)  # [n, dim of the encoder]
-            self.bank.memory.copy_(torch.cat([F.normalize(self.head(part), dim=1) for part in features.split(CHUNK)]))
+            self.bank.fill(self.head, embed(plain(self.encoder.spec["input"]), None))
         if clock.epoch % self.refresh == 0:
             rows = self.bank.all().to(self.clusters.device)  # [n, dim]
             count = self.count or max(len(rows) // 60, 2)

@@ -13,7 +13,8 @@ from selftaught.parts.gather import gather_with_gradient
 from selftaught.parts.heads import projection
 from selftaught.parts.matching import matching
 from selftaught.parts.spread import spread
-from selftaught.views.image import Augment, ImageViews
+from selftaught.views.asymmetric import asymmetric
+from selftaught.views.image import ImageViews
 
 
 @final
@@ -82,9 +83,7 @@ class BarlowTwins(Method):
         self.encoder = encoder
         self.head = projection(encoder.dim, dim, dim, depth, last="none")
         self.redundancy, self.bias_rate = redundancy, bias_rate
-        jitter = (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength)
-        first = Augment(crop=(crop, 1.0), flip=flip, jitter=jitter, jitter_p=0.8, grey=grey, blur=blur)
-        second = Augment(crop=(crop, 1.0), flip=flip, jitter=jitter, jitter_p=0.8, grey=grey, blur=other_blur, solarise=solarise)
+        first, second = asymmetric(crop, strength, flip, grey, blur, other_blur, solarise)
         self.views = ImageViews(encoder.spec["input"], first=first, second=second)
 
     def players(self) -> list[Player]:

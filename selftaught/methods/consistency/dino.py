@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar, final
 
 import torch
@@ -17,7 +18,8 @@ from selftaught.parts.momentum import follow, momentum_copy, rising
 from selftaught.parts.multi_crop import by_size
 from selftaught.parts.norm import BatchNorm1d
 from selftaught.parts.spread import spread
-from selftaught.views.image import Augment, ImageViews
+from selftaught.views.asymmetric import asymmetric
+from selftaught.views.image import ImageViews
 from selftaught.views.multi_crop import multi_crop
 
 FULL = 2  # crops of the encoder's size, which the teacher sees
@@ -134,14 +136,8 @@ class DINO(Method):
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
         self.first_teacher_temperature, self.rise = first_teacher_temperature, rise
         self.momentum, self.centring, self.freeze = momentum, centring, freeze
-        look: dict[str, Any] = {
-            "flip": flip, "jitter": (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength), "jitter_p": 0.8, "grey": grey
-        }  # fmt: skip
-        full = [
-            Augment(crop=(crop, 1.0), blur=blur, **look),
-            Augment(crop=(crop, 1.0), blur=other_blur, solarise=solarise, **look),
-        ]
-        part = Augment(crop=(small_crop, crop), blur=small_blur, **look)
+        full = asymmetric(crop, strength, flip, grey, blur, other_blur, solarise)
+        part = replace(full[0], crop=(small_crop, crop), blur=small_blur)
         self.views = ImageViews(encoder.spec["input"], views=multi_crop(encoder, full, part, small, small_size))
 
     def players(self) -> list[Player]:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Clock, Embed, Encoder, Method, Outputs, Source
-from selftaught.parts.bank import CHUNK, Bank
+from selftaught.parts.bank import Bank
 from selftaught.parts.gather import average, gather
 from selftaught.parts.heads import projection
 from selftaught.parts.nce import nce, normaliser
@@ -113,9 +113,7 @@ class InstDisc(Method):
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
         """Before the first, every row becomes what the network makes of the plain image."""
         if clock.epoch == 0 and self.start == "features":
-            features = embed(plain(self.encoder.spec["input"]), None)  # [n, dim of the encoder]
-            for index in torch.arange(len(features), device=features.device).split(CHUNK):
-                self.bank.write(index, F.normalize(self.head(features[index]), dim=1).detach(), momentum=0)
+            self.bank.fill(self.head, embed(plain(self.encoder.spec["input"]), None))
 
     def features(self, x: Tensor) -> Tensor:
         """The space of the bank: [B, C, S, S] to rows of length 1, [B, dim]."""

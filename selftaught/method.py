@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, final, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -114,6 +114,12 @@ class Method(nn.Module, ABC):
 
     recipe: ClassVar[dict[str, Any]] = {}
     """The method's own defaults for `Recipe`, where they differ from the recipe's."""
+    sees: ClassVar[Literal["images", "text"]] = "images"
+    """What a path or a name stands for: `data/opening` reads images, `data/text` reads text."""
+    network: ClassVar[str] = "conv"
+    """The encoder that it is given unless the user chooses one."""
+    unit: ClassVar[str] = "images"
+    """What its speed is counted in."""
 
     # What the method promises: True, or one sentence that says why it cannot. The contract test checks what is promised.
     deterministic: ClassVar[bool | str] = True
@@ -168,11 +174,21 @@ class Method(nn.Module, ABC):
 
 
 @runtime_checkable
-class Fits(Protocol):
-    """A method that brings its own compiled loop (words, n-grams) instead of `forward`."""
+class Compiled(Protocol):
+    """A method whose steps are compiled loops over arrays of its own (words, n-grams) instead of `forward` and back-propagation.
 
-    def fit(self, source: Source, recipe: Any, run: Any) -> None:
-        """Train to the end of `recipe`, logging to and checkpointing in `run`."""
+    `prepare` keeps what it needs of the source. It runs in one process, on the CPU, with as many threads as it likes.
+    """
+
+    def steps_in_epoch(self) -> int:
+        """How many slices an epoch is cut into, at least 1; each is one step of the clock."""
+
+    def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
+        """Train on slice `start` of the epoch `clock.epoch` at learning rate `rate`, changing parameters and buffers in place.
+
+        A pure function of the state, (seed, epoch, start) and `rate`, unless the method states that it is not `deterministic`. Returns
+        "loss", scalars to plot, and how much it saw under the name of its `unit` ("words": a number, which counts towards the speed).
+        """
 
 
 @runtime_checkable
@@ -228,8 +244,8 @@ class Classifies(Protocol):
 class Scores(Protocol):
     """A method that scores sequences: language models."""
 
-    def score(self, sequence: Any) -> Any:
-        """Natural-log probability of each token given those before it."""
+    def score(self, text: str) -> list[tuple[str, float]]:
+        """The tokens of `text`, an end mark last, each with the natural logarithm of its probability given those before it."""
 
 
 @runtime_checkable
@@ -241,6 +257,6 @@ class Generates(Protocol):
 
 
 __all__ = [
-    "Batch", "Classifies", "Clock", "Embed", "Encoder", "Fits", "Generates", "Group", "Index", "Labels", "Method", "Outputs",
+    "Batch", "Classifies", "Clock", "Compiled", "Embed", "Encoder", "Generates", "Group", "Index", "Labels", "Method", "Outputs",
     "Outside", "Params", "Player", "Raw", "Remembers", "Scores", "Shows", "Source", "Views", "final", "outside",
 ]

@@ -28,7 +28,7 @@ class Recipe:
         warmup: Part of training with a linearly growing learning rate, in [0, 1).
         milestones: Parts of training at which the step schedule multiplies the rate by gamma.
         gamma: Factor of the step schedule.
-        final_lr: Where the cosine ends, as a part of the peak.
+        final_lr: Where the cosine and the linear schedule end, as a part of the peak.
         clip: Largest gradient norm of a player; 0 never clips.
         precision: auto = bfloat16 autocast on GPUs that have it, float32 elsewhere; native = bfloat16 also on CPUs with products of
             bfloat16 in hardware (AVX512-BF16, AMX), where convolutions take half the time.
@@ -53,7 +53,7 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 1e-4
     decay_norm_and_bias: bool = False
-    schedule: Literal["cosine", "step", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "step", "constant"] = "cosine"
     warmup: float = 0.05
     milestones: tuple[float, ...] = (0.6, 0.8)
     gamma: float = 0.1
@@ -109,8 +109,9 @@ class Recipe:
             return 1.0
         if schedule == "step":
             return self.gamma ** sum(progress >= m for m in self.milestones)
-        part = (progress - self.warmup) / (1 - self.warmup)
-        return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+        part = min((progress - self.warmup) / (1 - self.warmup), 1.0)
+        left = 1 - part if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * part))
+        return self.final_lr + (1 - self.final_lr) * left
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for config.yaml."""

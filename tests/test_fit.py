@@ -291,13 +291,35 @@ def test_epochs_become_steps(epochs: float, steps: int, tmp_path: Path) -> None:
     assert result.steps == result.step == steps
 
 
-def test_a_method_with_a_loop_of_its_own_gets_source_recipe_and_run(tmp_path: Path) -> None:
-    method, _ = train(lambda: toys.Counted(toys.Dense()), tmp_path / "run")
-    source = toys.Blobs()
-    counts = np.bincount(source.images.reshape(-1), minlength=256)
-    assert method.histogram.tolist() == counts.tolist()
-    assert (tmp_path / "run" / "histogram.bin").read_bytes() == counts.astype(np.int64).tobytes()
-    assert RunFolder.open(tmp_path / "run").metrics()[-1]["counted"] == counts.sum()
+def test_a_compiled_method_advances_slice_by_slice(tmp_path: Path) -> None:
+    corpus = toys.text()
+    method, result = train(toys.counted, tmp_path / "run", corpus, steps=None, epochs=2.5)
+    assert result.steps == result.step == 10
+    whole, half = (np.bincount(part, minlength=len(corpus.words)) for part in (corpus.ids, corpus.ids[: len(corpus.ids) // 2]))
+    assert method.counts.tolist() == (2 * whole + half).tolist()
+    line = RunFolder.open(tmp_path / "run").metrics()[-1]
+    assert line["words_per_second"] > 0 and "words" not in line and line["loss"] == pytest.approx(0.1)
+
+
+def test_a_compiled_method_resumes_inside_an_epoch_with_the_same_bits(tmp_path: Path) -> None:
+    corpus = toys.text()
+    whole, _ = train(toys.counted, tmp_path / "whole", corpus, steps=10)
+    _, part = train(toys.counted, tmp_path / "parts", corpus, steps=10, observers=[StopAfter(6)])
+    assert part.interrupted == signal.SIGTERM and part.step == 6
+    resumed, _ = train(lambda: toys.counted(seed=3), tmp_path / "parts", corpus, steps=10, resume=True)
+    assert same(state(whole), state(resumed))
+
+
+def test_a_compiled_method_whose_loss_is_no_number_stops(tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteLoss, match=r"the loss is not finite at step 5; the last good checkpoint is .*step-00000004: lower --lr"):
+        train(lambda: toys.counted(spoil=5), tmp_path / "run", toys.text(), steps=10, checkpoint_every=2)
+
+
+def test_minutes_of_a_compiled_method_become_steps(tmp_path: Path) -> None:
+    method, result = train(toys.counted, tmp_path / "timed", toys.text(), steps=None, minutes=0.002)
+    counted, _ = train(toys.counted, tmp_path / "counted", toys.text(), steps=result.steps)
+    assert same(state(method), state(counted))  # measuring the speed left no trace
+
 
 
 def test_observers_see_every_step_and_their_findings_join_the_log(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selftaught.data.corpus import Corpus
+from selftaught.encoders.lookup import Lookup
 from selftaught.method import Batch, Clock, Embed, Encoder, Index, Labels, Method, Outputs, Params, Player, Raw, Source, Views
 from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.norm import BatchNorm1d
-from selftaught.run import write_atomically
+from selftaught.views.text import plain
 
 
 @final
@@ -229,27 +231,45 @@ class Streams(Method):
         return {"loss": F.cross_entropy(logits[known], label[known]) + agree, "labelled": known.float().mean()}
 
 
+def text(n: int = 96, seed: int = 0, labelled: bool = True) -> Corpus:
+    """Sentences of ten words, each about one of four subjects; the class is the subject."""
+    rng = np.random.default_rng(seed)
+    subjects = [[f"{name}{i}" for i in range(8)] for name in ("sea", "sky", "wood", "town")]
+    common = ["the", "of", "and", "a"]
+    labels = rng.integers(0, 4, n)
+    lines = [[str(rng.choice(common if rng.random() < 0.3 else subjects[label])) for _ in range(10)] for label in labels]
+    return Corpus.of([" ".join(line) for line in lines], labels.tolist() if labelled else None, classes=("sea", "sky", "wood", "town"))
+
+
 @final
 class Counted(Method):
-    """A compiled loop of its own: counts pixels, stops and resumes through the run it is given."""
+    """A compiled loop of its own: adds to each word's row what it counts of it, slice by slice."""
 
     gradient = "counts instead of descending"
+    distributed = "counts in one process"
+    sees, network, unit = "text", "lookup", "words"
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, slices: int = 4, spoil: int = -1) -> None:
         super().__init__()
-        self.encoder, self.views = encoder, Noisy()
-        self.register_buffer("histogram", torch.zeros(256, dtype=torch.long))
+        self.encoder, self.views = encoder, plain(encoder.spec["input"])
+        self.slices, self.spoil = slices, spoil
+        self.register_buffer("counts", torch.zeros(len(encoder.words), dtype=torch.long))
 
     def forward(self, *, player: str, clock: Clock, **_: Any) -> Outputs:
-        raise AssertionError("the loop must not call forward of a method that fits itself")
+        raise AssertionError("the loop must not call forward of a compiled method")
 
-    def fit(self, source: Source, recipe: Any, run: Any) -> None:
-        for start in range(0, len(source), recipe.batch_size):
-            index = np.arange(start, min(start + recipe.batch_size, len(source)))
-            pixels = torch.from_numpy(source.fetch(index)["image"].reshape(-1))
-            self.histogram += torch.bincount(pixels, minlength=256)
-            run.log({"step": start // recipe.batch_size + 1, "counted": int(self.histogram.sum())})
-        write_atomically(run.path / "histogram.bin", self.histogram.numpy().tobytes())
+    def prepare(self, source: Source) -> None:
+        self.corpus = source
+
+    def steps_in_epoch(self) -> int:
+        return self.slices
+
+    def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
+        ids = np.array_split(self.corpus.ids, self.slices)[start]
+        noise = np.random.Generator(np.random.Philox(key=[clock.seed, clock.epoch], counter=[0, 0, 0, start])).normal()
+        self.counts += torch.bincount(torch.from_numpy(ids.astype(np.int64)), minlength=len(self.counts))
+        self.encoder.table.data += rate * noise
+        return {"loss": float("nan") if clock.step == self.spoil else 1 / (1 + clock.step), "words": len(ids)}
 
 
 TOYS = {"plain": Plain, "game": Game, "clusters": Clusters, "memory": Memory, "banked": Banked, "streams": Streams}
@@ -259,3 +279,9 @@ def build(name: str, seed: int = 0, **arguments: Any) -> Method:
     """A fresh toy with the weights of `seed`."""
     torch.manual_seed(seed)
     return TOYS[name](Dense(), **arguments)
+
+
+def counted(seed: int = 0, **arguments: Any) -> Counted:
+    """A fresh compiled toy for `text()`."""
+    torch.manual_seed(seed)
+    return Counted(Lookup(text().input(), dim=4, min_count=1), **arguments)

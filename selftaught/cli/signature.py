@@ -31,9 +31,10 @@ class Flags:
         file = _value(tokens, "--config")
         values = (read(file) if file else Layer({}, {})).values
         self.method = _method(tokens, values)
-        self.encoder = _value(tokens, "--encoder") or values.get("encoder.name") or "conv"
+        network = methods.describe(self.method).network if self.method else "conv"
+        self.encoder = _value(tokens, "--encoder") or values.get("encoder.name") or network
         known = [*(options.method(self.method) if self.method else ()), *options.encoder(str(self.encoder))]
-        known += [*options.recipe(), *options.DATA, options.INIT]
+        known += [*options.recipe(), *options.data(self.method), options.INIT]
         self.known: dict[str, Option] = {option.key: option for option in known}
         short = options.plain(self.known)
         self.names = {key: option.name if short.get(option.name) == key else key for key, option in self.known.items()}

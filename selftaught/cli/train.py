@@ -75,7 +75,7 @@ def resume(run: Path, /, *, json_: Json = False) -> int:
 def _ended(run: Run, as_json: bool) -> int:
     """Says how the run ended; the exit code."""
     from selftaught.pretraining.place import rank
-    from selftaught.pretraining.progress import clock_time
+    from selftaught.pretraining.progress import clock_time, speeds
 
     if rank() != 0:
         return 0 if run.interrupted is None else 128 + run.interrupted
@@ -86,8 +86,8 @@ def _ended(run: Run, as_json: bool) -> int:
         remark(f"stopped at step {summary['steps']} of {summary['planned_steps']} and saved; continue with: selftaught resume {path}")
         return 128 + run.interrupted
     if not as_json:
-        speed = f"{summary['images_per_second']:,.0f} images/s"
-        show(f"{summary['steps']} steps in {clock_time(summary['seconds'])}, {speed}; the encoder is {run.path / 'encoder.safetensors'}")
+        took = ", ".join([clock_time(summary["seconds"]), *speeds(summary)])
+        show(f"{summary['steps']} steps in {took}; the encoder is {run.path / 'encoder.safetensors'}")
         show(f"next: selftaught probe {path}; selftaught report {path}")
     return 0
 

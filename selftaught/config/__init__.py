@@ -33,7 +33,8 @@ class Config:
     encoder: str
     encoder_arguments: dict[str, Any]
     data: dict[str, Any]
-    """"source" (a catalog name, a path, or None for data in memory), "split", "limit", "size", "labels"."""
+    """"source" (a catalog name, a path, or None for data in memory), "split", "limit", "labels"; "size" of images; "tokens", "lower" and
+    "errors" of text."""
     recipe: Recipe
     init: str | None = None
 
@@ -61,7 +62,7 @@ def resolve(*layers: Layer, in_memory: bool = False) -> Config:
     """
     values, where = _merged(layers)
     method = _name(values.pop("method.name", None), "method", where)
-    encoder = _name(values.pop("encoder.name", "conv"), "encoder", where)
+    encoder = _name(values.pop("encoder.name", methods.describe(method).network), "encoder", where)
     source = values.pop("data.source", None)
     if not in_memory:
         source = _name(source, "data", where)

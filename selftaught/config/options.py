@@ -6,12 +6,13 @@ import difflib
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, final
+from typing import Any, Literal, final
 
 from selftaught import encoders, methods
 from selftaught.config.values import kinds, located
 from selftaught.errors import UserError, unknown
 from selftaught.parts.signature import described
+from selftaught.parts.tokens import Tokens
 from selftaught.recipe import Recipe
 
 SECTIONS = ("method", "encoder", "data", "recipe", "init")
@@ -48,6 +49,14 @@ DATA = (
     Option("data.labels", str | None, None, "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden."),
     Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
 )
+TEXT = (
+    Option("data.limit", int | None, None, "Only the first N documents."),
+    Option("data.tokens", Tokens, "words", "How text is split: at the borders of words, at white space, or into characters."),
+    Option("data.lower", bool, True, "Lower-case the text first."),
+    Option("data.errors", Literal["strict", "replace"], "strict", "What is no UTF-8: refuse the file, naming the line, or replace it."),
+    Option("data.labels", str | None, None, "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden."),
+    Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
+)
 INIT = Option("init", str | None, None, "Encoder to start from: a run, its encoder.safetensors, or torchvision's or timm's weights.")
 
 
@@ -75,22 +84,33 @@ def encoder(name: str) -> tuple[Option, ...]:
 
 def every(method_name: str, encoder_name: str) -> dict[str, Option]:
     """All that may be set for this method and this encoder, by dotted key."""
-    known = (*method(method_name), *encoder(encoder_name), *recipe(), *DATA, INIT)
+    known = (*method(method_name), *encoder(encoder_name), *recipe(), *data(method_name), INIT)
     return {option.key: option for option in known}
 
 
+def data(method_name: str | None) -> tuple[Option, ...]:
+    """What may be said of the data: of text for methods that see text, of images for the others."""
+    return TEXT if method_name is not None and methods.describe(method_name).sees == "text" else DATA
+
+
 def plain(known: Mapping[str, Option]) -> dict[str, str]:
-    """The key that each short name stands for. What all methods share comes first, then the method's own, then the rest."""
+    """The key that each short name stands for. What all methods share comes first, then the method's own, then the rest.
+
+    Arguments of an encoder have short names where it is the vocabulary that a method of words fills (--dim, --min-count): nothing else
+    there goes by them.
+    """
     short: dict[str, str] = {}
-    for section in ("data", "init", "method", "recipe"):
+    for section in ("data", "init", "method", "recipe", *(["encoder"] if "data.tokens" in known else [])):
         for option in (option for option in known.values() if option.section == section):
             short.setdefault(option.name, option.key)
     return short | {name: f"recipe.{name}" for name in SHARED}
 
 
-def keyed(arguments: Mapping[str, Any], method_name: str) -> dict[str, Any]:
+def keyed(arguments: Mapping[str, Any], method_name: str, encoder_name: str | None = None) -> dict[str, Any]:
     """Keyword arguments of Python under their dotted keys. Raises UserError, with a suggestion, for an unknown one."""
-    known = {option.key: option for option in (*method(method_name), *recipe())}
+    known = {option.key: option for option in (*method(method_name), *recipe(), *data(method_name))}
+    if methods.describe(method_name).sees == "text":
+        known |= {option.key: option for option in encoder(encoder_name or methods.describe(method_name).network)}
     short = plain(known)
     for name in arguments:
         if name not in short:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.budget import parse, subset
+from selftaught.data.corpus import Corpus
 from selftaught.data.source import ImageSource, Index, checked, digest_of
 from selftaught.errors import UserError
+from selftaught.source import Source
 
 
 @final
@@ -59,7 +61,7 @@ class HiddenLabels(ImageSource):
         return digest_of(self.whole.fingerprint, self._known.tobytes())
 
 
-def hide(source: ImageSource, labels: str | None, seed: int) -> ImageSource:
+def hide(source: Source, labels: str | None, seed: int) -> Source:
     """`source` with as many labels as `labels` ("10/class", "10%", "all" or None = all) says; the rest are hidden.
 
     Which are kept is a pure function of the labels and the seed. Classes keep equally many, and a smaller budget keeps a part of what a
@@ -80,9 +82,17 @@ def hide(source: ImageSource, labels: str | None, seed: int) -> ImageSource:
             most = f"{sizes[least]}/class"
             raise UserError(f"labels {labels} is more than the {sizes[least]} that class '{name}' has: ask for {most} at most")
     known = there[subset(y, budget, seed)]
-    return source if len(known) == len(there) else HiddenLabels(source, known)
+    if len(known) == len(there):
+        return source
+    if isinstance(source, Corpus):
+        kept = np.full(len(source), -1, np.int64)
+        kept[known] = source.labels[known]
+        return source.relabelled(kept)
+    if not isinstance(source, ImageSource):
+        raise UserError(f"labels of a {type(source).__name__} cannot be hidden: leave labels out")
+    return HiddenLabels(source, known)
 
 
 def revealed(source: Any) -> Any:
     """The source with the labels that `hide` put out of sight, for what watches and judges."""
-    return source.whole if isinstance(source, HiddenLabels) else source
+    return source.whole if isinstance(source, HiddenLabels | Corpus) else source

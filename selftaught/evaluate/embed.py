@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Source, Views
-from selftaught.views import image
+from selftaught.views import image, text
 
 Progress = Callable[[int, int], None]
 Features = NDArray[np.floating[Any]]
@@ -79,14 +79,21 @@ def raw(
     *,
     dtype: type[np.float32] | type[np.float16] = np.float32,
 ) -> Features:
-    """[N, C * S * S]: the baseline without an encoder, the very plain views that an encoder with this `input` would get, flattened."""
-    return _collect(lambda x: x, source, plain(input), batch_size, torch.device("cpu"), progress, dtype)
+    """The baseline without an encoder.
+
+    Of images the very plain views that an encoder with this `input` would get, flattened to [N, C * S * S]; of text the bag of its most
+    frequent words, see `views/text`.
+    """
+    views = text.bag(input) if input.get("kind") == "text" else plain(input)
+    return _collect(lambda x: x, source, views, batch_size, torch.device("cpu"), progress, dtype)
 
 
 def plain(input: Mapping[str, Any]) -> Views:
     """The views without augmentation for an encoder's input. Raises UserError for a kind that has none."""
     if input.get("kind", "image") == "image":
         return image.plain(input)
+    if input["kind"] == "text":
+        return text.plain(input)
     raise UserError(f"an encoder of '{input['kind']}' has no plain views: pass the views to embed with")
 
 

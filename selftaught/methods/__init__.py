@@ -30,6 +30,8 @@ class Spec:
     doc: str
     arguments: tuple[Argument, ...]
     recipe: dict[str, Any]
+    sees: str
+    network: str
     module: str
     class_name: str
 
@@ -43,10 +45,11 @@ def _catalogue() -> dict[str, Spec]:
         for declared in classes(path) if parts[-1] != "__init__" else ():
             if "Method" in declared.bases:
                 name, title = "-".join(parts[1:] or parts), declared.doc.partition("\n")[0]
-                recipe = declared.attributes.get("recipe", {})
+                recipe, own = declared.attributes.get("recipe", {}), declared.attributes
+                sees, network = own.get("sees", "images"), own.get("network", "conv")
                 module = ".".join((__name__, *parts))
                 folder = parts[0] if len(parts) > 1 else ""
-                found[name] = Spec(name, folder, title, declared.doc, declared.arguments, recipe, module, declared.name)
+                found[name] = Spec(name, folder, title, declared.doc, declared.arguments, recipe, sees, network, module, declared.name)
     return found
 
 

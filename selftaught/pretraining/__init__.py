@@ -30,6 +30,7 @@ def pretrain(
     init: str | Path | None = None,
     limit: int | None = None,
     size: int | None = None,
+    tokens: str | None = None,
     split: str | None = None,
     labels: str | None = None,
     config: str | Path | None = None,
@@ -48,6 +49,7 @@ def pretrain(
         init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file.
         limit: Only the first so many samples.
         size: Height and width in pixels that the encoder sees.
+        tokens: How text is split: "words", "whitespace" or "characters".
         split: "train", "test" or "all"; by default "train" where there are labels.
         labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the seed; what judges
             the run still sees every label.
@@ -62,12 +64,14 @@ def pretrain(
     """
     file = [read(config)] if config is not None else []
     flags: dict[str, Any] = {"method.name": method, "init": str(init) if init is not None else None}
-    flags |= {"data.source": locate(data), "data.limit": limit, "data.size": size, "data.split": split, "data.labels": labels}
+    flags |= {"data.source": locate(data), "data.limit": limit, "data.size": size, "data.tokens": tokens}
+    flags |= {"data.split": split, "data.labels": labels}
     flags |= Layer.of({"encoder": encoder}).values
     flags = {key: value for key, value in flags.items() if value is not None}
     name = method or next((layer.values["method.name"] for layer in file if "method.name" in layer.values), None)
     if arguments and isinstance(name, str):
-        flags |= options.keyed(arguments, name)
+        chosen = encoder if isinstance(encoder, str) or encoder is None else encoder.get("name")
+        flags |= options.keyed(arguments, name, chosen)
     watch = Watch() if progress else None
     return run(Layer.of(flags), *file, data=None if isinstance(data, str | Path) else data, out=out, again=resume, watch=watch)
 
@@ -138,7 +142,9 @@ def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str
 def _train(
     config: Config, source: Source, method: Method, folder: RunFolder, data: Any, again: bool, watch: Watch | None
 ) -> Run:
-    observers: list[fit.Observer] = [Diagnostics(revealed(source), seed=config.recipe.seed)] if len(source) > 1 else []
+    observers: list[fit.Observer] = []
+    if method.sees == "images" and len(source) > 1:
+        observers.append(Diagnostics(revealed(source), seed=config.recipe.seed))
     if watch:
         observers.append(watch)  # last: it also shows what the others found
     try:
@@ -160,11 +166,12 @@ def _train(
 def _summarise(config: Config, source: Source, method: Method, folder: RunFolder, result: fit.Result, again: bool) -> None:
     losses = [line["loss"] for line in folder.metrics() if line.get("loss") is not None]
     before = folder.summary.get("seconds", 0.0) if again else 0.0
+    speed = f"{method.unit}_per_second"
     folder.update_summary(
         method=config.method,
         encoder=config.encoder,
         data=config.data["source"] or "in memory",
-        images=len(source),
+        **{"images" if method.sees == "images" else "documents": len(source)},
         skipped=len(getattr(source, "skipped", [])),
         parameters=sum(p.numel() for p in method.kept.parameters()),
         dim=method.kept.dim,
@@ -172,7 +179,7 @@ def _summarise(config: Config, source: Source, method: Method, folder: RunFolder
         planned_steps=result.steps,
         precision=precision(config.recipe, pick_device(config.recipe.device)),
         seconds=round(before + result.seconds, 3),
-        images_per_second=round(result.samples_per_second, 1) or folder.summary.get("images_per_second", 0.0),
+        **{speed: round(result.samples_per_second, 1) or folder.summary.get(speed, 0.0)},
         loss=losses[-1] if losses else None,
         finished=result.interrupted is None,
         interrupted=result.interrupted,

@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from selftaught import encoders, methods
 from selftaught.config import Config, Layer
 from selftaught.data import catalog, open_source
+from selftaught.data.corpus import Corpus
 from selftaught.data.hidden import hide
+from selftaught.data.text import open_text
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Source
 
 LARGEST_SIDE = 96
 """Images of one size up to this many pixels are seen as they are; all others are resized to it unless the user says otherwise."""
+TEXT = ("tokens", "lower", "errors")
+"""What of `Config.data` says how text is read."""
 SAMPLES = 2048
 """Samples from which the mean and the standard deviation of each channel are estimated."""
 
@@ -42,20 +46,27 @@ def open_data(config: Config, data: Any = None, progress: Callable[[int, int], N
     if given is None:
         raise UserError("the data of this run were in memory: resume it from Python, selftaught.pretrain(..., out=RUN, resume=True)")
     split, labels, seed = config.data["split"], config.data["labels"], config.recipe.seed
-    arguments: dict[str, Any] = {"limit": config.data["limit"], "size": config.data["size"]}
+    text = methods.describe(config.method).sees == "text"
+    arguments = {key: config.data[key] for key in (*(TEXT if text else ("size",)), "limit")}
     if progress is not None:
         arguments["progress"] = progress
+    opened: Callable[..., Source] = open_text if text else open_source
     if split is None:
         split = "train"
-        if not (isinstance(given, str) and given in catalog.FILES):
-            whole = open_source(given, "all", **arguments)
+        if text or not (isinstance(given, str) and given in catalog.FILES):
+            whole = opened(given, "all", **arguments)
             if not (whole.labels >= 0).any():  # nothing to judge it by: every sample is worth training on
                 return hide(whole, labels, seed), "all"
-    return hide(open_source(given, split, **arguments), labels, seed), split
+    return hide(opened(given, split, **arguments), labels, seed), split
 
 
 def encoder_input(source: Source, size: int | None = None) -> dict[str, Any]:
-    """What an encoder is told about its input: side in pixels, channels, and each channel's mean and deviation (full brightness = 1)."""
+    """What an encoder is told about its input.
+
+    Of images the side in pixels, the channels, and each channel's mean and deviation (full brightness = 1); of text the words.
+    """
+    if isinstance(source, Corpus):
+        return source.input()
     known = getattr(source, "image_size", None)
     if size is None:
         size = min(known) if known is not None and max(known) <= LARGEST_SIDE else LARGEST_SIDE
@@ -80,7 +91,7 @@ def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
 
 def build(config: Config, source: Source) -> Method:
     """The method around its encoder, its initial weights a pure function of the seed. Raises UserError for arguments that do not fit."""
-    encoder = fresh_encoder(config, encoder_input(source, config.data["size"]))
+    encoder = fresh_encoder(config, encoder_input(source, config.data.get("size")))
     if config.init is not None:
         encoders.load_weights(encoder, _weights(config.init), strict=True)
     with _seeded(config.recipe.seed + 1):

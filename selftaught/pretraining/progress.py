@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from selftaught.method import Clock, Method
 
-HIDDEN = ("loss", "lr", "images_per_second", "seconds_left", "warning", "chance")
+HIDDEN = ("loss", "lr", "seconds_left", "warning", "chance")
+RATE = "_per_second"
 EVERY = 10.0
 """Seconds between plain lines."""
 
@@ -79,12 +80,17 @@ def described(seen: Mapping[str, Any]) -> str:
     parts = []
     if "loss" in seen:
         parts.append(f"loss {seen['loss']:.4g}")
-    if "images_per_second" in seen:
-        parts.append(f"{seen['images_per_second']:,.0f} images/s")
+    parts += speeds(seen)
     if "seconds_left" in seen:
         parts.append(f"{clock_time(seen['seconds_left'])} left")
-    parts += [f"{key} {value:.3g}" for key, value in seen.items() if key not in HIDDEN and isinstance(value, int | float)]
+    plain = {key: value for key, value in seen.items() if key not in HIDDEN and not key.endswith(RATE)}
+    parts += [f"{key} {value:.3g}" for key, value in plain.items() if isinstance(value, int | float)]
     return "  ".join(parts)
+
+
+def speeds(seen: Mapping[str, Any]) -> list[str]:
+    """images_per_second: 1690.2 -> "1,690 images/s", for whatever is counted."""
+    return [f"{value:,.0f} {key.removesuffix(RATE)}/s" for key, value in seen.items() if key.endswith(RATE)]
 
 
 def clock_time(seconds: float) -> str:

@@ -14,6 +14,7 @@ from selftaught import encoders
 from selftaught.config import Config, Layer, resolve
 from selftaught.data import open_source
 from selftaught.data.hidden import revealed
+from selftaught.data.text import open_text
 from selftaught.errors import UserError
 from selftaught.method import Classifies, Encoder, Method, Source, outside
 from selftaught.pretraining.build import build, open_data, untrained
@@ -73,7 +74,14 @@ class Run:
     def sources(self, data: Any = None, limits: tuple[int | None, int | None] = (None, None)) -> tuple[Source, Source]:
         """The training and the test part of `data`, by default of what the run was trained on, whole."""
         given = self._given(data)
-        return open_source(given, "train", limits[0]), open_source(given, "test", limits[1])
+        return self._open(given, "train", limits[0]), self._open(given, "test", limits[1])
+
+    def _open(self, data: Any, split: Literal["train", "test", "all"], limit: int | None) -> Source:
+        """As the encoder needs it: images, or text split as the encoder's words were."""
+        seen = self.encoder.spec["input"]
+        if seen.get("kind") != "text":
+            return open_source(data, split, limit)
+        return open_text(data, split, limit, tokens=seen["tokens"], lower=seen["lower"])
 
     def embed(
         self, data: Any, *, split: Literal["train", "test", "all"] = "all", limit: int | None = None, batch_size: int = 512
@@ -81,7 +89,7 @@ class Run:
         """float32 [N, dim]: the encoder's features of what `pretrain` takes as data. Raises UserError where they do not fit."""
         from selftaught import evaluate
 
-        features: NDArray[np.float32] = evaluate.embed(self.encoder, self.fitting(open_source(data, split, limit)), batch_size)
+        features: NDArray[np.float32] = evaluate.embed(self.encoder, self.fitting(self._open(data, split, limit)), batch_size)
         return features
 
     def probe(
@@ -133,7 +141,7 @@ class Run:
             source = open_data(self.config, self._data)[0]
         except UserError:
             return report.write(folder, encoder=self.encoder)
-        held_out = open_source(self._given(None), "test") if self.config.data["split"] == "train" else None
+        held_out = self._open(self._given(None), "test", None) if self.config.data["split"] == "train" else None
         return report.write(folder, encoder=self.encoder, method=self.method(source), source_train=revealed(source), source_test=held_out)
 
     def method(self, source: Source) -> Method:
@@ -150,7 +158,7 @@ class Run:
 
     def fitting(self, source: Source) -> Source:
         """`source`, if it has the channels that the encoder was made for. Raises UserError otherwise."""
-        wanted, there = self.encoder.spec["input"]["channels"], getattr(source, "channels", None)
+        wanted, there = self.encoder.spec["input"].get("channels"), getattr(source, "channels", None)
         if there is not None and there != wanted:
             raise UserError(f"the encoder of {self.path} sees images of {wanted} channels, these have {there}: convert them first")
         return source

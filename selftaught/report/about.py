@@ -20,12 +20,13 @@ def run(folder: RunFolder, source_train: Source | None = None) -> dict[str, Any]
     method, encoder, data, recipe = (section(config, key) for key in ("method", "encoder", "data", "recipe"))
     path = str(folder.path)
     steps = number(summary.get("steps")) or last_step(folder) or number(recipe.get("steps"))
-    images = number(summary.get("images")) or (len(source_train) if source_train is not None else None)
+    images = number(summary.get("images", summary.get("documents"))) or (len(source_train) if source_train is not None else None)
     facts = {
         "method": str(method.get("name", "?")), "encoder": str(encoder.get("name", "?")), "data": short(data.get("source")),
         "samples": images, "steps": steps, "planned": number(summary.get("planned_steps")) or number(recipe.get("steps")),
         "seconds": number(summary.get("seconds")),
-        "images_per_second": number(summary.get("images_per_second")), "batch_size": number(recipe.get("batch_size")),
+        "images_per_second": next((number(v) for k, v in summary.items() if k.endswith("_per_second")), None),
+        "batch_size": number(recipe.get("batch_size")),
         "seed": recipe.get("seed", 0), "interrupted": summary.get("interrupted"),
     }
     return {

@@ -29,7 +29,7 @@ PANELS = (
     Panel("Uniformity", "How evenly features fill the sphere: lower is more even.", ("uniformity",)),
     Panel("Learning rate", "What the schedule asked for.", ("lr",)),
 )
-HIDDEN = {"step", "epoch", "seconds", "seconds_left", "time", "images_per_second", "progress"}
+HIDDEN = {"step", "epoch", "seconds", "seconds_left", "time", "images_per_second", "words_per_second", "progress"}
 
 
 def number(value: object) -> float | None:

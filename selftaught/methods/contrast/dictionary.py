@@ -116,7 +116,7 @@ class Dictionary(Method):
         if keys == "batch":
             self.keys = BatchKeys()
         elif keys == "queue":
-            self.keys = QueueKeys(self.network(), self.size, dim, momentum)
+            self.keys = QueueKeys(self.tower(), self.size, dim, momentum)
         augment = Augment(crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, hue), jitter_p=0.8, grey=grey)
         shown = {"query": augment} if keys == "bank" else {"query": augment, "key": augment}
         self.views = ImageViews(encoder.spec["input"], **shown)
@@ -128,15 +128,15 @@ class Dictionary(Method):
                 raise UserError(f"a bank of {len(source)} samples cannot give {self.size} keys: use a smaller k and pool")
             self.keys = BankKeys(Bank(len(source), self.dim, self.bank_momentum, self.store), self.size)
 
-    def network(self) -> nn.Sequential:
+    def tower(self) -> nn.Sequential:
         """Views to features, [B, C, S, S] to [B, dim]."""
         return nn.Sequential(self.encoder, self.head)
 
     def forward(self, query: Tensor, index: Tensor, clock: Clock, key: Tensor | None = None, **_: Any) -> Outputs:  # type: ignore[override]
         """The contrastive softmax, and for `after_step` "queries" and "own_keys" [B, dim] and "samples" [B]."""
-        q = F.normalize(self.network()(query), dim=1)  # [B, dim]
+        q = F.normalize(self.tower()(query), dim=1)  # [B, dim]
         view = query.flip(-1) if key is None else key
-        found = self.keys.find(self.network(), view, index, clock.seed, clock.step)
+        found = self.keys.find(self.tower(), view, index, clock.seed, clock.step)
         positive, scores = (q * found.positive).sum(1), q @ found.others.T  # [B], [B, M]
         out = info_nce(positive, self.chosen(scores, found.positive, found.others, found.own), self.temperature)
         if self.training:  # held-out samples have no past
@@ -162,4 +162,4 @@ class Dictionary(Method):
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
         """The bank or the queue takes what the batch gave; the slow copy follows."""
         samples, queries, keys = (gather(outputs[name]) for name in ("samples", "queries", "own_keys"))
-        self.keys.update(self.network(), samples, queries, keys, clock.step)
+        self.keys.update(self.tower(), samples, queries, keys, clock.step)

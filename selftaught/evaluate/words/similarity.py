@@ -1,0 +1,72 @@
+"""Whether vectors find those words alike that people find alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from selftaught.evaluate.words.known import MOST, Known
+from selftaught.parts.word_vectors import WordVectors
+
+
+def similarity(vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], *, fold: bool = True, most: int = MOST) -> dict[str, Any]:
+    """Spearman's rank correlation between cosines and people's scores (Finkelstein et al., WWW 2001).
+
+    A row with an unknown word is dropped, and counted. Where the vectors know words by their parts, what they say of all rows stands
+    beside it.
+
+    Args:
+        vectors: What to judge.
+        pairs: (word, word, how alike people find them).
+        fold: Ignore case.
+        most: Only so many words of the vocabulary count, the first ones.
+
+    Returns:
+        "spearman": in [-1, 1], None when there is nothing to rank. "rows": pairs that were ranked, "of" all, "coverage" in percent.
+        "unseen", only for vectors that know words by their parts: the same four with these vectors for unknown words.
+    """
+    known = Known(vectors, fold, most)
+    numbers = np.asarray([[known.number(a), known.number(b)] for a, b, _ in pairs], np.int64).reshape(-1, 2)
+    wanted = np.asarray([score for *_, score in pairs], np.float64)
+    there = (numbers >= 0).all(1)  # [N]
+    left, right = (vectors.unit[known.first[column]].astype(np.float64) for column in numbers[there].T)
+    found = np.full(len(pairs), np.nan)
+    found[there] = (left * right).sum(1)
+    result = _told(found, wanted)
+    if vectors.unseen is not None:
+        for i in np.flatnonzero(~there):
+            found[i] = _cosine(*(_vector(vectors, known, word) for word in pairs[i][:2]))
+        result["unseen"] = _told(found, wanted)
+    return result
+
+
+def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
+    """The correlation of ranks, equal values sharing the average of theirs; None for fewer than two values, or all alike."""
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return None
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+
+
+def _told(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> dict[str, Any]:
+    there = ~np.isnan(found)
+    rows = int(there.sum())
+    coverage = 100 * rows / max(len(found), 1)
+    return {"spearman": spearman(found[there], wanted[there]), "rows": rows, "of": len(found), "coverage": coverage}
+
+
+def _vector(vectors: WordVectors, known: Known, word: str) -> NDArray[np.float64] | None:
+    number = known.number(word)
+    if number >= 0:
+        return vectors.matrix[known.first[number]].astype(np.float64)
+    made = vectors.vector(word.lower() if known.fold else word)
+    return None if made is None else np.asarray(made, np.float64)
+
+
+def _cosine(a: NDArray[np.float64] | None, b: NDArray[np.float64] | None) -> float:
+    if a is None or b is None:
+        return float("nan")
+    return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))

@@ -138,7 +138,7 @@ def measured(name: str, source: Source) -> dict[str, Any]:
 def main() -> None:
     """Every method, or those named."""
     source, rows = colour_images(), []
-    for name in sys.argv[1:] or methods.names():
+    for name in sys.argv[1:] or methods.names("images"):
         rows.append(measured(name, source))
         print(rows[-1], flush=True)
     if len(sys.argv) == 1:

@@ -14,7 +14,7 @@ import torch
 from ranks import Ranks
 from safetensors.torch import load_file
 from torch import Tensor
-from toys import Blobs
+from toys import Blobs, text
 from training import StopAfter, state, train
 
 from selftaught import encoders, methods
@@ -39,19 +39,32 @@ SMALL: dict[str, dict[str, Any]] = {
 """Arguments that fit a method to 96 pictures of 16 pixels, where its defaults do not."""
 COLOUR = {"cmc"}
 """Methods that need colour: their toys have three channels."""
+ENCODERS: dict[str, dict[str, Any]] = {"conv": {"width": 8, "depth": 2}, "lookup": {"dim": 8, "min_count": 1}}
+"""What each encoder that methods are given by default is built with."""
 STEPS = 8
 
 
 def build(name: str, seed: int = 0, channels: int = 0, **arguments: Any) -> Method:
     torch.manual_seed(seed)
+    network = methods.describe(name).network
+    if methods.describe(name).sees == "text":
+        made = encoders.build(network, source(name).input(), **ENCODERS[network])
+        return methods.load(name)(made, **(SMALL.get(name, {}) | arguments))
     channels = channels or channels_of(name)
     spec = {"kind": "image", "size": 16, "channels": channels, "mean": [0.4] * channels, "std": [0.25] * channels}
-    encoder = encoders.build("conv", spec, width=8, depth=2)
+    encoder = encoders.build(network, spec, **ENCODERS[network])
     return methods.load(name)(encoder, **(SMALL.get(name, {}) | arguments))
 
 
 def channels_of(name: str) -> int:
     return 3 if name in COLOUR else 1
+
+
+def source(name: str, n: int = 96, seed: int = 0) -> Any:
+    """A toy that the method sees: n pictures; or sentences, the training ones (seed 0) always the same, because they bring the words."""
+    if methods.describe(name).sees == "text":
+        return text(n if seed else 256, seed)
+    return Blobs(n, channels=channels_of(name), seed=seed)
 
 
 def train_on_rank(name: str, path: str, **recipe: Any) -> dict[str, Tensor]:
@@ -61,26 +74,26 @@ def train_on_rank(name: str, path: str, **recipe: Any) -> dict[str, Tensor]:
     if rank() == 0:
         RunFolder.create(path, {"method": {"name": name}})
     barrier()
-    method, _ = train(partial(build, name), path, Blobs(channels=channels_of(name)), resume=True, **recipe)
+    method, _ = train(partial(build, name), path, source(name), resume=True, **recipe)
     return state(method)
 
 
-def prepared(name: str, source: Source, **arguments: Any) -> Method:
+def prepared(name: str, given: Source, **arguments: Any) -> Method:
     method = build(name, **arguments)
-    method.prepare(method.views.bind(source))
+    method.prepare(method.views.bind(given))
     return method.train()
 
 
-def batch(method: Method, source: Source, index: Any, epoch: int = 0) -> dict[str, Any]:
-    bound = method.views.bind(source)
+def batch(method: Method, given: Source, index: Any, epoch: int = 0) -> dict[str, Any]:
+    bound = method.views.bind(given)
     index = np.asarray(index, dtype=np.int64)
     return method.views.apply(bound.fetch(index), method.views.sample(index, epoch, 0), torch.device("cpu"))
 
 
-def every(promise: str = "") -> pytest.MarkDecorator:
-    """All methods, those that cannot keep a promise skipped with the reason that they state."""
+def every(promise: str = "", sees: str | None = None) -> pytest.MarkDecorator:
+    """All methods (that see images, or text), those that cannot keep a promise skipped with the reason that they state."""
     cases = []
-    for name in methods.names():
+    for name in methods.names(sees):
         said = getattr(methods.load(name), promise) if promise else True
         cases.append(pytest.param(name, marks=[] if said is True else [pytest.mark.skip(reason=f"{name}: {said}")]))
     return pytest.mark.parametrize("name", cases)
@@ -100,8 +113,8 @@ def test_the_class_says_what_it_is(name: str) -> None:
 
 @every("gradient")
 def test_the_loss_is_finite_and_gradients_reach_the_players_and_only_them(name: str) -> None:
-    source = Blobs(48, channels=channels_of(name))
-    method = prepared(name, source)
+    given = source(name, 48)
+    method = prepared(name, given)
     clock = Clock(0, STEPS)
     everything = dict(method.named_parameters())
     owned: set[Tensor] = set()
@@ -110,7 +123,7 @@ def test_the_loss_is_finite_and_gradients_reach_the_players_and_only_them(name: 
         assert own, f"{player.name} owns nothing"
         owned |= own
         method.zero_grad(set_to_none=True)
-        out = method(player=player.name, clock=clock, **batch(method, source, range(16)))
+        out = method(player=player.name, clock=clock, **batch(method, given, range(16)))
         assert out["loss"].ndim == 0 and math.isfinite(out["loss"].detach())
         out["loss"].backward()
         for key, p in everything.items():
@@ -125,30 +138,30 @@ def test_the_loss_is_finite_and_gradients_reach_the_players_and_only_them(name: 
 @every("gradient")
 def test_forward_writes_no_state(name: str) -> None:
     """But for the running statistics of batch norm, which every network with one updates as it computes."""
-    source = Blobs(48, channels=channels_of(name))
-    method = prepared(name, source)
+    given = source(name, 48)
+    method = prepared(name, given)
     running = ("running_mean", "running_var", "num_batches_tracked")
     before = state(method)
     for player in method.players():
-        method(player=player.name, clock=Clock(), **batch(method, source, range(16)))
+        method(player=player.name, clock=Clock(), **batch(method, given, range(16)))
     after = state(method)
     assert [k for k in before if not k.endswith(running) and not torch.equal(before[k], after[k])] == []
     method.eval()
     for player in method.players():
-        method(player=player.name, clock=Clock(), **batch(method, source, range(16)))
+        method(player=player.name, clock=Clock(), **batch(method, given, range(16)))
     assert [k for k in before if not torch.equal(after[k], state(method)[k])] == []
 
 
 @every("gradient")
 def test_it_learns_a_toy(name: str, tmp_path: Path) -> None:
-    train(partial(build, name), tmp_path / "run", Blobs(256, channels=channels_of(name)), steps=160, batch_size=64, lr=5e-3)
+    train(partial(build, name), tmp_path / "run", source(name, 256), steps=160, batch_size=64, lr=5e-3)
     losses = [m["loss"] for m in RunFolder.open(tmp_path / "run").metrics()]
     # Memories start with random rows, which are easy to tell from a key: only once they are full does the loss mean something.
     start = max(np.mean(losses[i : i + 4]) for i in range(0, 40, 4))
     assert np.mean(losses[-16:]) < start, f"the loss went from {start} to {np.mean(losses[-16:])}"
     method = build(name)
-    source, held_out = (Blobs(n, channels=channels_of(name), seed=seed) for n, seed in ((256, 0), (64, 1)))
-    method.prepare(method.views.bind(source))
+    held_out = source(name, 64, seed=1)
+    method.prepare(method.views.bind(source(name, 256)))
     method.load_state_dict(load_file(tmp_path / "run" / "method.safetensors"))
     method.eval()
     with torch.no_grad():
@@ -159,11 +172,11 @@ def test_it_learns_a_toy(name: str, tmp_path: Path) -> None:
 
 @every("deterministic")
 def test_stopping_and_resuming_gives_the_bits_of_never_stopping(name: str, tmp_path: Path) -> None:
-    source = Blobs(channels=channels_of(name))
-    whole, _ = train(partial(build, name), tmp_path / "whole", source, steps=STEPS, workers=0)
-    _, part = train(partial(build, name), tmp_path / "parts", source, steps=STEPS, observers=[StopAfter(3)])
+    given = source(name)
+    whole, _ = train(partial(build, name), tmp_path / "whole", given, steps=STEPS, workers=0)
+    _, part = train(partial(build, name), tmp_path / "parts", given, steps=STEPS, observers=[StopAfter(3)])
     assert part.interrupted == signal.SIGTERM and part.step == 3
-    resumed, _ = train(partial(build, name, seed=7), tmp_path / "parts", source, steps=STEPS, resume=True, workers=2)
+    resumed, _ = train(partial(build, name, seed=7), tmp_path / "parts", given, steps=STEPS, resume=True, workers=2)
     for k, v in state(whole).items():
         assert torch.equal(v, state(resumed)[k]), k
     a, b = (tmp_path / p / "method.safetensors" for p in ("whole", "parts"))
@@ -174,7 +187,7 @@ def test_stopping_and_resuming_gives_the_bits_of_never_stopping(name: str, tmp_p
 def test_one_rank_and_two_ranks_agree(name: str, ranks: Ranks, tmp_path: Path) -> None:
     # Plain descent with a small step: Adam divides by the root of tiny moments, which magnifies rounding into differences.
     recipe: dict[str, Any] = {"steps": STEPS, "optimizer": "sgd", "lr": 1e-3, "batch_norm_groups": 2}
-    one, _ = train(partial(build, name), tmp_path / "one", Blobs(channels=channels_of(name)), **recipe)
+    one, _ = train(partial(build, name), tmp_path / "one", source(name), **recipe)
     first, second = ranks.call("test_contract", "train_on_rank", name=name, path=str(tmp_path / "two"), **recipe)
     moved = 0.0
     start = state(build(name))
@@ -186,12 +199,12 @@ def test_one_rank_and_two_ranks_agree(name: str, ranks: Ranks, tmp_path: Path) -
     assert moved > 1e-4, "nothing was trained, so nothing was compared"
 
 
-@every()
+@every(sees="images")
 def test_colour_works_where_grey_does(name: str) -> None:
-    source = Blobs(32, channels=3)
+    given = Blobs(32, channels=3)
     method = build(name, channels=3)
-    method.prepare(method.views.bind(source))
-    out = method(player=method.players()[0].name, clock=Clock(), **batch(method, source, range(16)))
+    method.prepare(method.views.bind(given))
+    out = method(player=method.players()[0].name, clock=Clock(), **batch(method, given, range(16)))
     assert math.isfinite(out["loss"].detach())
 
 

@@ -25,6 +25,12 @@ def test_the_cosine_is_a_cosine(progress: float, final: float) -> None:
     assert recipe.factor(progress) == pytest.approx(final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2)
 
 
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_the_linear_schedule_is_a_line(progress: float, final: float) -> None:
+    recipe = Recipe(schedule="linear", warmup=0.0, final_lr=final)
+    assert recipe.factor(progress) == pytest.approx(1 - (1 - final) * progress)
+
+
 def test_steps_drop_at_their_milestones() -> None:
     recipe = Recipe(schedule="step", warmup=0.0, milestones=(0.5, 0.75), gamma=0.1)
     assert [recipe.factor(p) for p in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)] == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])

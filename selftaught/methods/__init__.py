@@ -53,9 +53,9 @@ def _catalogue() -> dict[str, Spec]:
     return found
 
 
-def names() -> list[str]:
-    """Every method, sorted."""
-    return sorted(_catalogue())
+def names(sees: str | None = None) -> list[str]:
+    """Every method, sorted; or those that see "images", or "text"."""
+    return sorted(name for name, spec in _catalogue().items() if sees in (None, spec.sees))
 
 
 def describe(name: str) -> Spec:

@@ -1,0 +1,93 @@
+"""A corpus in the making: numbers in order of first sight, in memory while they are few and on disk when they are many."""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from collections.abc import Iterator
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.data import cache
+from selftaught.data.labels import as_labels
+from selftaught.data.source import Skipped
+from selftaught.errors import UserError
+
+IN_MEMORY = 32 << 20  # bytes of one kind of number that are kept in memory
+TOGETHER = 1 << 20  # numbers that are read back together
+
+
+@final
+class Spool:
+    """Numbers of one type that are written once, one block after the other, and then read from the start."""
+
+    def __init__(self, kind: type[np.signedinteger[Any]]) -> None:
+        self._kind = np.dtype(kind)
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=cache.make(cache.folder() / "corpora"))  # noqa: SIM115
+        self.size = 0
+
+    def write(self, numbers: NDArray[Any]) -> None:
+        """Append. Raises OSError when the disk is full."""
+        self._file.write(np.ascontiguousarray(numbers, self._kind).tobytes())
+        self.size += len(numbers)
+
+    def blocks(self) -> Iterator[NDArray[Any]]:
+        """All of it, in blocks that may be written to."""
+        self._file.seek(0)
+        while data := self._file.read(TOGETHER * self._kind.itemsize):
+            yield np.frombuffer(bytearray(data), self._kind)
+
+    def close(self) -> None:
+        """Free what it holds."""
+        self._file.close()
+
+
+@final
+class Draft:
+    """What the readers of text fill and `kept` writes.
+
+    Attributes:
+        ids: The words' numbers in order of first sight, int32.
+        sentences: Where each sentence ends in `ids`, int64.
+        documents: Where each document ends in the sentences.
+        words: UTF-8 of all words, in order of first sight, uint8.
+        ends: Where words begin and end in `words`, int64 [V + 1].
+        counts: How often each occurs, int64 [V].
+        digests: 32 bytes a document: SHA-256 of its content.
+        labels: One a document, or none at all.
+        classes: Names of the classes, where they are known before reading.
+        skipped: What was left out, and why.
+        model: What else must be known to encode text in the same way.
+    """
+
+    def __init__(self) -> None:
+        self.ids, self.sentences = Spool(np.int32), Spool(np.int64)
+        self.documents = array("q")
+        self.words = np.empty(0, np.uint8)
+        self.ends = np.zeros(1, np.int64)
+        self.counts = np.empty(0, np.int64)
+        self.digests = bytearray()
+        self.labels: list[Any] = []
+        self.classes: tuple[str, ...] = ()
+        self.skipped: list[Skipped] = []
+        self.model = ""
+
+    def named(self, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """(labels int64 [D], names of the classes). Raises UserError when labels are of no use."""
+        if all(label is None for label in self.labels):
+            return np.full(len(self.documents), -1, np.int64), self.classes
+        if any(isinstance(label, str) for label in self.labels):
+            strange = next((label for label in self.labels if not isinstance(label, str | None)), None)
+            if strange is not None:
+                raise UserError(f"{where}: some labels are names and others numbers, such as {strange!r}: use one of the two")
+            return as_labels(np.array(self.labels, object), len(self.documents), where, self.classes)
+        return as_labels([-1 if label is None else label for label in self.labels], len(self.documents), where, self.classes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ids.close()
+        self.sentences.close()

@@ -1,0 +1,125 @@
+"""Blocks of bytes through the compiled scanner into a draft, with room made where it is short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import final
+
+import numpy as np
+
+from selftaught.data.text.draft import Draft
+from selftaught.data.text.tables import tables
+from selftaught.errors import UserError
+from selftaught.kernels import scan as kernel
+from selftaught.parts.tokens import Tokens
+
+WORDS, ARENA = 1 << 14, 1 << 20  # words and bytes that there is room for at first
+MOST_WORDS = (1 << 31) - 1
+
+
+@final
+class Scanner:
+    """Text in, numbers into `draft`. Between two documents it holds no text.
+
+    Args:
+        draft: Gets ids, sentences and documents as they come, and the words at `finish`.
+        tokens: How text is split.
+        lower: Whether it is lower-cased.
+        records: Whether the byte 0xFF ends a document; else `end_document` does.
+    """
+
+    def __init__(self, draft: Draft, tokens: Tokens, lower: bool, records: bool = False) -> None:
+        self._draft = draft
+        self._kinds, self._folds = tables(tokens, lower)
+        self._border = kernel.BORDER if records else kernel.NO_BORDER
+        self._state = np.zeros(9, np.int64)
+        self._slots = np.zeros(4 * WORDS, np.uint64)
+        self._hashes = np.empty(WORDS, np.uint64)
+        self._ends = np.zeros(WORDS + 1, np.int64)
+        self._counts = np.empty(WORDS, np.int64)
+        self._arena = np.empty(ARENA + kernel.LONGEST, np.uint8)
+        self._ids = np.empty(0, np.int32)
+        self._sentences = np.empty(0, np.int64)
+        self._documents = np.empty(0, np.int64)
+        self._left = b""
+
+    def feed(self, block: bytes, last: bool, where: Callable[[int], str]) -> None:
+        """Encode `block`, except for what may go on in the next one. Raises UserError for what is not text.
+
+        Args:
+            block: UTF-8.
+            last: Whether the document (or the batch of records) ends with it.
+            where: Names the place of a fault, given how many newlines stand before it in this document or batch.
+        """
+        data = self._left + block
+        text, state = np.frombuffer(data, np.uint8), self._state
+        if len(text) > len(self._ids):
+            self._ids = np.empty(len(text), np.int32)
+            self._sentences = np.empty(len(text) + 1, np.int64)
+            self._documents = np.empty(len(text), np.int64)
+        state[kernel.AT] = 0
+        why = kernel.FULL
+        while why == kernel.FULL:
+            why = self._scan(text, last)
+            if why == kernel.FULL:
+                self._grow()
+        at = int(state[kernel.AT])
+        if why != kernel.DONE:
+            raise UserError(f"{where(int(state[kernel.LINES]))}: {_fault(why, data, at)}")
+        self._left = b"" if last else data[at:]
+        if last:
+            state[kernel.LINES] = 0
+
+    def _scan(self, text: np.ndarray, last: bool) -> int:  # type: ignore[type-arg]
+        state = self._state
+        state[kernel.TOKENS] = state[kernel.SENTENCES] = state[kernel.DOCUMENTS] = 0
+        why = kernel.scan(
+            text, len(text), last, self._border, self._kinds, self._folds, self._slots, self._hashes, self._ends, self._counts, self._arena,
+            self._ids, self._sentences, self._documents, state,
+        )  # fmt: skip
+        self._draft.ids.write(self._ids[: state[kernel.TOKENS]])
+        self._draft.sentences.write(self._sentences[: state[kernel.SENTENCES]])
+        self._draft.documents.frombytes(self._documents[: state[kernel.DOCUMENTS]].tobytes())
+        state[kernel.SEEN] += state[kernel.TOKENS]
+        state[kernel.CLOSED] += state[kernel.SENTENCES]
+        return int(why)
+
+    def end_document(self) -> None:
+        """What was fed since the last call is one document."""
+        self._draft.documents.append(int(self._state[kernel.CLOSED]))
+
+    def _grow(self) -> None:
+        words = int(self._state[kernel.WORDS])
+        if words >= len(self._counts):
+            room = min(2 * words, MOST_WORDS)
+            if room == words:
+                raise UserError(f"the text has more than {MOST_WORDS} different words")
+            self._hashes = _longer(self._hashes, room)
+            self._counts = _longer(self._counts, room)
+            self._ends = _longer(self._ends, room + 1)
+            self._slots = np.zeros(4 * (1 << (room - 1).bit_length()), np.uint64)
+            kernel.rehash(self._hashes, words, self._slots)
+        if self._ends[words] > len(self._arena) - kernel.LONGEST - 8:
+            self._arena = _longer(self._arena, 2 * len(self._arena))
+
+    def finish(self) -> None:
+        """Give the words to the draft."""
+        words = int(self._state[kernel.WORDS])
+        self._draft.ends = self._ends[: words + 1].copy()
+        self._draft.words = self._arena[: self._ends[words]]
+        self._draft.counts = self._counts[:words].copy()
+
+
+def _longer(old: np.ndarray, size: int) -> np.ndarray:  # type: ignore[type-arg]
+    new = np.empty(size, old.dtype)
+    new[: len(old)] = old
+    return new
+
+
+def _fault(why: int, data: bytes, at: int) -> str:
+    if why == kernel.LONG:
+        return f"a word of more than {kernel.LONGEST:,} bytes: is this text?"
+    if why == kernel.FORBIDDEN:
+        return "a NUL byte: this is not text, or not in UTF-8"
+    bytes_ = " ".join(f"{byte:02x}" for byte in data[at : at + 4])
+    return f"not UTF-8 (bytes {bytes_}): convert it, or replace what cannot be read with --data.errors replace"

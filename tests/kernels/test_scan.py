@@ -1,0 +1,161 @@
+"""The compiled scanner against the readable reference, on any text, cut into blocks anywhere."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from selftaught.data.text.draft import Draft
+from selftaught.data.text.scanner import Scanner
+from selftaught.data.text.tables import ASSIGNED, tables
+from selftaught.errors import UserError
+from selftaught.kernels import scan
+from selftaught.parts import tokens
+from selftaught.parts.tokens import tokenise
+
+HOW = ("words", "whitespace", "characters")
+ALPHABET = st.one_of(
+    st.characters(exclude_characters="\0", exclude_categories=("Cs",)),
+    st.sampled_from("abAB  ''’-‐\n\r\u2028 é\u0301ßİKȺ中文かナー。٣²\u200d\xa0\U0001F600\U00020000"),
+)
+TEXT = st.text(ALPHABET, max_size=60)
+
+
+def encoded(blocks: list[bytes], how: str, lower: bool, records: bool = False) -> tuple[list[list[list[str]]], dict[str, int]]:
+    """Documents of sentences of words, and the counts."""
+    with Draft() as draft:
+        scanner = Scanner(draft, how, lower, records)
+        for i, block in enumerate(blocks):
+            scanner.feed(block, i == len(blocks) - 1, lambda line: f"line {line + 1}")
+        if not records:
+            scanner.end_document()
+        scanner.finish()
+        data = bytes(draft.words)
+        words = [data[a:b].decode() for a, b in zip(draft.ends[:-1], draft.ends[1:], strict=True)]
+        ids = [words[i] for block in draft.ids.blocks() for i in block]
+        ends = [0, *(int(i) for block in draft.sentences.blocks() for i in block)]
+        sentences = [ids[a:b] for a, b in pairwise(ends)]
+        assert ends[-1] == len(ids)
+        borders = [0, *draft.documents]
+    documents = [sentences[a:b] for a, b in pairwise(borders)]
+    assert borders[-1] == len(sentences)
+    assert len(words) == len(set(words))
+    assert list(dict.fromkeys(ids)) == words  # numbered by first sight
+    return documents, dict(zip(words, draft.counts.tolist(), strict=True))
+
+
+def expected(text: str, how: str, lower: bool) -> list[list[str]]:
+    return [found for line in text.splitlines() if (found := tokenise(line, how, lower))]
+
+
+@pytest.mark.parametrize("how", HOW)
+@given(text=TEXT, lower=st.booleans(), cuts=st.lists(st.integers(0, 200), max_size=5))
+@settings(max_examples=200, deadline=None)
+@example(text="don't stop-\n'tis mother-in-law's -a- a--b", lower=True, cuts=[4, 5])
+@example(text="中文abc中ßK", lower=True, cuts=[1, 2, 7])
+def test_equals_the_reference(how: str, text: str, lower: bool, cuts: list[int]) -> None:
+    data = text.encode()
+    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    documents, counts = encoded([data[a:b] for a, b in pairwise(places)], how, lower)
+    assert documents == [expected(text, how, lower)]
+    flat = [word for line in documents[0] for word in line]
+    assert counts == {word: flat.count(word) for word in flat}
+
+
+@given(texts=st.lists(TEXT, max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_records_are_documents_even_when_empty(texts: list[str]) -> None:
+    documents, _ = encoded([b"".join(text.encode() + b"\xff" for text in texts)], "words", True, records=True)
+    assert documents == [expected(text, "words", True) for text in texts]
+
+
+@pytest.mark.parametrize("lower", [False, True])
+@pytest.mark.parametrize("how", HOW)
+def test_every_code_point_is_as_the_reference_has_it(how: str, lower: bool) -> None:
+    kinds, folds = tables(how, lower)
+    for code in range(0x110000):
+        character = chr(code)
+        if kinds[code] in (scan.NEWLINE, scan.REFUSED):
+            assert code == 0 or character.isspace()
+            continue
+        if how == "words":
+            wanted = {0: scan.SEPARATOR, 1: scan.LETTER, 2: scan.ALONE, 3: scan.JOINER}[tokens.kind(character)]
+        else:
+            wanted = scan.SEPARATOR if character.isspace() else scan.LETTER if how == "whitespace" else scan.ALONE
+        assert kinds[code] == wanted, hex(code)
+        folded = tokens.lowered(character) if lower else character
+        if wanted in (scan.LETTER, scan.ALONE, scan.JOINER):
+            assert chr(folds[code]) == (tokens.PLAIN.get(folded, folded) if how == "words" else folded), hex(code)
+
+
+def test_tables_know_every_assigned_code_point() -> None:
+    outside = set(range(0x110000)) - {code for first, end in ASSIGNED for code in range(first, end)}
+    assert {unicodedata.category(chr(code)) for code in outside} <= {"Cn", "Co", "Cs"}
+
+
+@given(data=st.binary(max_size=12))
+@settings(max_examples=500, deadline=None)
+@example(b"\xc0\x80")
+@example(b"\xed\xa0\x80")
+@example(b"\xf4\x90\x80\x80")
+@example(b"\xe0\x9f\xbf")
+@example(b"ab\xf0\x9f\x98")
+def test_takes_exactly_what_is_utf8(data: bytes) -> None:
+    data = data.replace(b"\0", b" ")
+    fault = None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        fault = error.start
+    if fault is None:
+        assert encoded([data], "words", True)[0] == [expected(text, "words", True)]
+    else:
+        with pytest.raises(UserError, match=rf"line {data[:fault].count(10) + 1}: not UTF-8 \(bytes {data[fault]:02x}"):
+            encoded([data], "words", True)
+
+
+def test_grows_in_words_and_in_bytes_and_keeps_every_count() -> None:
+    words = [f"{i}{'x' * (i % 90)}" for i in range(40_000)]
+    documents, counts = encoded([" ".join(words).encode(), b" " + " ".join(words[::2]).encode()], "whitespace", False)
+    assert documents == [[[*words, *words[::2]]]]
+    assert set(counts.values()) == {1, 2} and sum(counts.values()) == 60_000
+
+
+def test_words_that_share_a_slot_stay_apart() -> None:
+    """Every word enters a full circle of taken slots when the table is as small as it gets."""
+    text = np.frombuffer(b"a b c d e f g h a c", np.uint8)
+    kinds, folds = tables("whitespace", False)
+    slots, state = np.zeros(16, np.uint64), np.zeros(9, np.int64)
+    ends, counts, ids = np.zeros(9, np.int64), np.zeros(8, np.int64), np.empty(20, np.int32)
+    why = scan.scan(
+        text, len(text), True, -1, kinds, folds, slots, np.empty(8, np.uint64), ends, counts, np.empty(scan.LONGEST + 99, np.uint8), ids,
+        np.empty(20, np.int64), np.empty(20, np.int64), state,
+    )  # fmt: skip
+    assert why == scan.FULL  # eight words are there, and room for eight: it asks before it looks
+    assert ids[:8].tolist() == list(range(8)) and state[scan.AT] == 16
+    larger = np.zeros(64, np.uint64)
+    scan.rehash(np.array([1, 1, 1], np.uint64), 3, larger)  # equal hashes: one after the other
+    assert sorted((larger[larger > 0] & np.uint64(0xFFFFFFFF)).tolist()) == [1, 2, 3]
+
+
+def test_refuses_nul_and_endless_words() -> None:
+    with pytest.raises(UserError, match="line 2: a NUL byte"):
+        encoded([b"a\nb\0c"], "whitespace", True)
+    with pytest.raises(UserError, match="line 1: a word of more than 65,536 bytes"):
+        encoded([b"a" * 40_000, b"a" * 40_000], "words", True)
+    assert encoded([b"a" * 65_536], "words", True)[1] == {"a" * 65_536: 1}
+
+
+def test_gather_and_renumber() -> None:
+    arena, ends = np.frombuffer(b"onetwothree", np.uint8), np.array([0, 3, 6, 11])
+    out, out_ends = np.empty(11, np.uint8), np.empty(3, np.int64)
+    scan.gather(arena, ends, np.array([2, 0, 1]), out, out_ends)
+    assert bytes(out) == b"threeonetwo" and out_ends.tolist() == [5, 8, 11]
+    ids = np.array([0, 1, 2, 1], np.int32)
+    scan.renumber(ids, np.array([5, 7, 9], np.int32))
+    assert ids.tolist() == [5, 7, 9, 7]

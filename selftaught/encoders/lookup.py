@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, final
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder
+from selftaught.parts.vocabulary import frequent
 from selftaught.parts.word_vectors import WordVectors
 
 
@@ -30,21 +30,12 @@ class Lookup(Encoder):
 
     def __init__(self, input: Mapping[str, Any], dim: int = 100, min_count: int = 5) -> None:
         super().__init__()
-        if input.get("kind") != "text":
-            raise UserError(f"the encoder lookup reads text, not {input.get('kind', 'image')}s: choose an encoder that sees them")
         if dim < 1:
             raise UserError(f"dim must be at least 1, not {dim}")
+        self.words, self.counts, kept = frequent(input, min_count, "lookup")
         self.dim = dim
-        self.counts = np.asarray(input["counts"], np.int64)
-        size = int(np.searchsorted(-self.counts, -min_count, side="right"))
-        if size == 0:
-            most = f"the most frequent, '{input['words'][0]}', does so {self.counts[0]} times" if len(self.counts) else "there is no word"
-            raise UserError(f"no word occurs {min_count} times ({most}): use a smaller --min-count, or more text")
-        self.counts = self.counts[:size]
-        self.words: tuple[str, ...] = tuple(input["words"][:size])
-        kept = {**input, "words": list(self.words), "counts": self.counts.tolist()}
         self.spec = {"name": "lookup", "input": kept, "dim": dim, "min_count": min_count}
-        self.table = nn.Parameter((torch.rand(size, dim) - 0.5) / dim)  # word2vec's start: small beside what is learned
+        self.table = nn.Parameter((torch.rand(len(self.words), dim) - 0.5) / dim)  # word2vec's start: small beside what is learned
 
     @cached_property
     def index(self) -> dict[str, int]:

@@ -1,0 +1,123 @@
+"""A vector for each word and each of its character n-grams, so that words never seen have one too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from selftaught.errors import UserError
+from selftaught.kernels.subwords import buckets, first_seen
+from selftaught.method import Encoder
+from selftaught.parts.vocabulary import frequent
+from selftaught.parts.word_vectors import Vector, WordVectors
+
+MOST_BUCKETS = 2**27
+"""More would take half a gigabyte for the rows' numbers alone."""
+
+
+@final
+class Subwords(Encoder):
+    """A word's vector is the mean of its own row and those of its character n-grams; a word not known has its n-grams alone.
+
+    Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), "Enriching Word Vectors with Subword Information"; the mean
+    where the paper has a sum, the marks and the hash are those of the authors' tool (`kernels/subwords`). N-grams are hashed to `bucket`
+    numbers as there, but only those that some word of the vocabulary has get a row: the others would never be trained, and take 800 MB
+    at the tool's two million. So an n-gram that no known word has is no part of an unseen word's mean, where the tool adds noise.
+
+    Rows of `table` [V + R, dim] are the words', then the n-grams' in the order in which the vocabulary first has them.
+
+    Args:
+        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What is rarer than
+            `min_count` is dropped here, so that `spec` carries no more words than the table has.
+        dim: Numbers in a vector.
+        min_count: Words that occur less often get no row of their own.
+        minn: Fewest characters of an n-gram, the marks < and > around a word among them.
+        maxn: Most characters of an n-gram; 0 for none, which leaves word vectors alone.
+        bucket: How many numbers n-grams are hashed to; those that share one share a row.
+
+    Raises UserError when the input is no text, no word occurs often enough, or an argument is out of range.
+    """
+
+    def __init__(
+        self, input: Mapping[str, Any], dim: int = 100, min_count: int = 5, minn: int = 3, maxn: int = 6, bucket: int = 2_000_000
+    ) -> None:
+        super().__init__()
+        if dim < 1:
+            raise UserError(f"dim must be at least 1, not {dim}")
+        if minn < 1 or (maxn and maxn < minn):
+            raise UserError(f"n-grams must have 1 <= minn <= maxn characters, or maxn 0 for none, not minn {minn} and maxn {maxn}")
+        if not 1 <= bucket <= MOST_BUCKETS:
+            raise UserError(f"bucket must be from 1 to {MOST_BUCKETS}, not {bucket}")
+        self.words, self.counts, kept = frequent(input, min_count, "subwords")
+        self.dim, self.minn, self.maxn, self.bucket = dim, minn, maxn, bucket
+        self.spec = {"name": "subwords", "input": kept, "dim": dim, "min_count": min_count, "minn": minn, "maxn": maxn, "bucket": bucket}
+        size = len(self.words)
+        ends, found = buckets(self.words, minn, maxn, bucket)
+        self.row_of = np.full(bucket if maxn else 0, -1, np.int32)
+        grams = first_seen(found, self.row_of)
+        self.row_of[self.row_of >= 0] += size
+        self.starts = ends + np.arange(size + 1)  # int64 [V + 1]: the rows of word i are rows[starts[i] : starts[i + 1]], its own first
+        self.rows = np.insert(self.row_of[found] if maxn else found, ends[:-1], np.arange(size, dtype=np.int32))
+        self.table = nn.Parameter((2 * torch.rand(size + grams, dim) - 1) / dim)  # as the tool starts
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The number of each word."""
+        return {word: row for row, word in enumerate(self.words)}
+
+    def rows_of(self, words: Sequence[str]) -> list[NDArray[np.int32]]:
+        """The rows of each word, int32: its own if it has one, then those of its n-grams. Empty where nothing of it was ever seen."""
+        numbers = [self.index.get(word, -1) for word in words]
+        unseen = [word for word, number in zip(words, numbers, strict=True) if number < 0]
+        ends, found = buckets(unseen, self.minn, self.maxn, self.bucket)
+        grams = iter(np.split(self.row_of[found] if self.maxn else found, ends[1:-1]) if unseen else [])
+        bags = [next(grams) if i < 0 else self.rows[self.starts[i] : self.starts[i + 1]] for i in numbers]
+        return [bag[bag >= 0] for bag in bags]
+
+    @torch.no_grad()
+    def vector(self, word: str) -> Vector:
+        """The mean of the word's rows: float32 [dim], zeros where it has none."""
+        (rows,) = self.rows_of([word])
+        found: Vector = self.table[torch.from_numpy(rows).long()].sum(0).div(max(len(rows), 1)).cpu().numpy()
+        return found
+
+    def unseen(self, word: str) -> Vector | None:
+        """`vector`, or None where it has no row at all."""
+        return self.vector(word) if len(self.rows_of([word])[0]) else None
+
+    @torch.no_grad()
+    def word_vectors(self) -> WordVectors:
+        """The words, their means [V, dim], and what unseen ones have."""
+        rows, starts = torch.from_numpy(self.rows).long(), torch.from_numpy(self.starts[:-1])
+        means = nn.functional.embedding_bag(rows.to(self.table.device), self.table, starts.to(self.table.device), mode="mean")
+        return WordVectors(self.words, means.cpu().numpy(), self.counts, self.unseen)
+
+    def _means(self, tokens: Sequence[str]) -> tuple[Tensor, list[bool]]:
+        """The vector of each token that has one, [T, dim], and which do."""
+        bags = self.rows_of(tokens)
+        filled = [bag for bag in bags if len(bag)]
+        device = self.table.device
+        flat = torch.from_numpy(np.concatenate([np.empty(0, np.int32), *filled])).long().to(device)
+        starts = torch.tensor([0, *(len(bag) for bag in filled[:-1])], device=device).cumsum(0)[: len(filled)]
+        return nn.functional.embedding_bag(flat, self.table, starts, mode="mean"), [len(bag) > 0 for bag in bags]
+
+    def layers(self, x: Sequence[Sequence[str]], **masks: Tensor) -> list[Tensor]:  # type: ignore[override]  # texts, not tensors
+        """One: the tokens' vectors, [B, dim, T], those without one passed over, zeros after the last."""
+        return [nn.utils.rnn.pad_sequence(self._texts(x), batch_first=True).transpose(1, 2)]
+
+    def forward(self, x: Sequence[Sequence[str]]) -> Tensor:
+        """[B, dim]: the mean of the tokens' vectors, unseen words among them; zeros where no token has one."""
+        return torch.stack([vectors.sum(0) / max(len(vectors), 1) for vectors in self._texts(x)])
+
+    def _texts(self, x: Sequence[Sequence[str]]) -> list[Tensor]:
+        """The vectors of each text's tokens, [T, dim] each."""
+        vectors, known = self._means([token for tokens in x for token in tokens])
+        ends = np.cumsum([len(tokens) for tokens in x], dtype=np.int64)
+        counts = np.diff(np.concatenate([[0], np.cumsum(known, dtype=np.int64)])[np.concatenate([[0], ends])])
+        return list(torch.split(vectors, counts.tolist()))

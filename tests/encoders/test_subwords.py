@@ -1,0 +1,140 @@
+"""Vectors of words and their n-grams: which rows a word has, what unseen words get, and how texts become means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from selftaught import encoders
+from selftaught.encoders.subwords import Subwords
+from selftaught.errors import UserError
+from selftaught.kernels.subwords import buckets
+
+WORDS = ["where", "here", "</s>", "x", "rare"]
+INPUT = {"kind": "text", "tokens": "words", "lower": True, "words": WORDS, "counts": [9, 8, 7, 6, 1]}
+
+
+def build(**arguments: Any) -> Subwords:
+    torch.manual_seed(0)
+    encoder = encoders.build("subwords", INPUT, **({"dim": 4} | arguments))
+    assert isinstance(encoder, Subwords)
+    return encoder
+
+
+def mean(encoder: Subwords, rows: list[int]) -> Any:
+    return encoder.table.detach()[rows].mean(0).numpy()
+
+
+def test_a_words_rows_are_its_own_and_its_ngrams() -> None:
+    encoder = build(minn=3, maxn=3)
+    # <wh whe her ere re> are rows 4 to 8 by first sight, <he 9; "here" shares her, ere and re>; <x> is 10
+    assert [rows.tolist() for rows in encoder.rows_of(WORDS)] == [[0, 4, 5, 6, 7, 8], [1, 9, 6, 7, 8], [2], [3, 10], [8]]
+    assert encoder.words == ("where", "here", "</s>", "x") and encoder.counts.tolist() == [9, 8, 7, 6]
+    assert encoder.table.shape == (11, 4)
+
+
+def test_the_vector_of_an_unseen_word_is_the_mean_of_its_ngrams() -> None:
+    encoder = build(minn=3, maxn=3)
+    np.testing.assert_allclose(encoder.vector("were"), mean(encoder, [7, 8]), rtol=1e-6)  # <we and wer: nobody had them
+    np.testing.assert_allclose(encoder.vector("wherever"), mean(encoder, [4, 5, 6, 7]), rtol=1e-6)
+    np.testing.assert_allclose(encoder.word_vectors().vector("were"), encoder.vector("were"))
+
+
+def test_repeated_ngrams_count_twice() -> None:
+    encoder = encoders.build("subwords", INPUT | {"words": ["ban"], "counts": [5]}, dim=2, minn=2, maxn=2)
+    assert encoder.rows_of(["banan"])[0].tolist() == [1, 2, 3, 3, 4]  # <b ba an na an n>, na unknown
+
+
+def test_a_word_without_any_known_part_has_zeros() -> None:
+    encoder = build()
+    assert encoder.vector("zzz").tolist() == [0, 0, 0, 0]
+    assert encoder.unseen("zzz") is None and encoder.word_vectors().vector("zzz") is None
+    assert encoder.vector("").tolist() == [0, 0, 0, 0]
+
+
+def test_without_ngrams_it_is_a_table_of_words() -> None:
+    encoder = build(maxn=0)
+    assert encoder.table.shape == (4, 4) and encoder.rows.tolist() == [0, 1, 2, 3]
+    assert encoder.vector("wherever").tolist() == [0, 0, 0, 0]
+    np.testing.assert_array_equal(encoder.word_vectors().matrix, encoder.table.detach().numpy())
+
+
+def test_ngrams_that_hash_alike_share_a_row() -> None:
+    encoder = build(bucket=1)
+    assert encoder.table.shape == (5, 4)
+    assert set(encoder.rows_of(["anything"])[0].tolist()) == {4}
+
+
+def test_rows_follow_the_hash() -> None:
+    """Row for row: n-grams of all words hashed one by one, numbered by first sight."""
+    encoder = build(min_count=1, bucket=50)
+    seen: dict[int, int] = {}
+    for i, word in enumerate(WORDS):
+        found = buckets([word], 3, 6, 50)[1].tolist()
+        rows = [5 + seen.setdefault(b, len(seen)) for b in found]
+        assert encoder.rows_of([word])[0].tolist() == [i, *rows]
+    assert encoder.table.shape[0] == 5 + len(seen)
+
+
+def test_word_vectors_are_means() -> None:
+    encoder = build()
+    vectors = encoder.word_vectors()
+    assert vectors.words == encoder.words and vectors.counts is not None and vectors.counts.tolist() == [9, 8, 7, 6]
+    for word, row in zip(vectors.words, vectors.matrix, strict=True):
+        np.testing.assert_allclose(row, encoder.vector(word), rtol=1e-5, atol=1e-7)
+
+
+def test_a_text_is_the_mean_of_its_tokens_unseen_ones_included() -> None:
+    encoder = build()
+    texts = [["where", "wherever", "zzz"], [], ["zzz"], ["x"]]
+    out = encoder(texts)
+    known = (encoder.vector("where") + encoder.vector("wherever")) / 2
+    np.testing.assert_allclose(out.detach().numpy(), [known, np.zeros(4), np.zeros(4), encoder.vector("x")], rtol=1e-5, atol=1e-7)
+    (local,) = encoder.layers(texts)
+    assert local.shape == (4, 4, 2)
+    np.testing.assert_allclose(local[0, :, 1].detach(), encoder.vector("wherever"), rtol=1e-5)
+    assert encoder([[]]).shape == (1, 4)
+    out.sum().backward()
+    assert encoder.table.grad is not None and encoder.table.grad[:4].any(1).tolist() == [True, False, False, True]
+
+
+def test_the_spec_builds_it_again_and_carries_no_other_words(tmp_path: Any) -> None:
+    encoder = build(minn=2, maxn=4, bucket=1000)
+    assert encoder.spec["input"]["words"] == WORDS[:4]
+    (tmp_path / "encoder.safetensors").write_bytes(encoders.save(encoder))
+    twin = encoders.load(tmp_path / "encoder.safetensors")
+    assert isinstance(twin, Subwords) and twin.spec == encoder.spec
+    np.testing.assert_array_equal(twin.vector("wherever"), encoder.vector("wherever"))
+
+
+@pytest.mark.parametrize("changed", [{"dim": 5}, {"min_count": 1}, {"minn": 2}, {"maxn": 4}, {"bucket": 3}])
+def test_every_argument_matters(changed: dict[str, int]) -> None:
+    plain, other = build(), build(**changed)
+    assert plain.table.shape != other.table.shape
+    assert plain.vector("wherever").tolist() != other.vector("wherever").tolist()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"minn": 0}, "1 <= minn <= maxn"), ({"minn": 5, "maxn": 4}, "not minn 5 and maxn 4"), ({"maxn": -1}, "maxn -1"),
+        ({"bucket": 0}, "^bucket must be from 1 to"), ({"bucket": 2**31}, "not 2147483648"), ({"dim": 0}, "^dim must be at least 1"),
+        ({"min_count": 10}, "^no word occurs 10 times"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said(wrong: dict[str, int], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        build(**wrong)
+
+
+def test_pictures_are_refused() -> None:
+    with pytest.raises(UserError, match="the encoder subwords reads text, not images"):
+        encoders.build("subwords", {"kind": "image"})
+
+
+def test_it_starts_small() -> None:
+    table = build(dim=50).table
+    assert 0.9 / 50 < float(table.detach().abs().max()) <= 1 / 50

@@ -1,0 +1,26 @@
+import pytest
+
+from selftaught.errors import UserError
+from selftaught.parts.vocabulary import frequent
+
+INPUT = {"kind": "text", "tokens": "words", "lower": True, "words": ["a", "b", "c"], "counts": [5, 2, 2]}
+
+
+def test_words_that_occur_often_enough_are_kept() -> None:
+    words, counts, kept = frequent(INPUT, 3, "lookup")
+    assert words == ("a",) and counts.tolist() == [5]
+    assert kept == INPUT | {"words": ["a"], "counts": [5]}
+    assert frequent(INPUT, 2, "lookup")[0] == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, r"^no word occurs 6 times \(the most frequent, 'a', does so 5 times\): use a smaller --min-count, or more text$"),
+        ({"words": [], "counts": []}, r"^no word occurs 6 times \(there is no word\)"),
+        ({"kind": "image"}, "^the encoder lookup reads text, not images: "),
+    ],
+)
+def test_what_cannot_serve_is_said(changed: dict[str, object], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        frequent(INPUT | changed, 6, "lookup")

@@ -1,0 +1,469 @@
+"""Word vectors in a file, ours and others': word2vec's text and binary, fastText's .vec, GloVe's text, and safetensors.
+
+::
+
+    text, vec     "V D", then a line "word number number ..." each; numbers in the fewest digits that give the same float32
+    glove         the same without the first line
+    binary        "V D", then each word, a space and D float32, little-endian, and a newline
+    safetensors   matrix float32 [V, D]; words uint8, UTF-8 one after another; ends int64 [V], where each ends; counts int64 [V] if known
+
+Reading goes by what is in a file, never by its name or by what its first line claims, opens gzip as well, and executes nothing.
+Text is parsed by `kernels/vectors_text`, block by block; safetensors are mapped, so that their rows are read when they are used.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, Literal, NoReturn, final, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.errors import UserError, unknown
+from selftaught.kernels import vectors_text as kernel
+from selftaught.parts.word_vectors import WordVectors
+from selftaught.run import sync_folder
+
+Format = Literal["text", "vec", "glove", "binary", "safetensors"]
+ENDINGS: dict[str, Format] = {".txt": "text", ".vec": "vec", ".bin": "binary", ".safetensors": "safetensors"}
+BLOCK = 8 << 20
+"""Bytes that are read and parsed at a time."""
+LONGEST_LINE = 64 << 20
+LONGEST_WORD = 1 << 16
+MOST_NUMBERS = 1 << 20
+"""What no file of word vectors exceeds, in bytes and in numbers a word: a claim beyond them is damage, not a reason to allocate."""
+BREAKS = frozenset(" \t\n\v\f\r\0")
+"""What a word cannot hold in the formats where a space ends it."""
+
+
+def check(path: Path, format: Format | None = None) -> Format:
+    """The format of a file that is to be written, by its ending where none is given; ``.gz`` after it compresses.
+
+    Raises UserError when no format goes by the ending, or there is no such folder; before hours of work, not after.
+    """
+    if format is not None and format not in get_args(Format):
+        raise unknown("format", format, get_args(Format))
+    zipped = path.suffix == ".gz"
+    found = format or ENDINGS.get(Path(path.stem).suffix if zipped else path.suffix)
+    if found is None:
+        raise UserError(f"{path} must end in {', '.join(ENDINGS)} (and .gz), or name its --format: {', '.join(get_args(Format))}")
+    if zipped and found == "safetensors":
+        raise UserError(f"{path} cannot be written: safetensors are mapped into memory, not unpacked; drop the .gz")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
+    return found
+
+
+def write(path: Path, vectors: WordVectors, *, format: Format | None = None, limit: int | None = None) -> None:
+    """Write the first `limit` words, or all, so that `path` holds either all of them or what it held before.
+
+    A subword model's vectors for unseen words stay behind: no format here holds them. Only safetensors keep the counts.
+
+    Raises UserError when the format is unknown or cannot hold a word, a vector is not finite, or the disk is full.
+    """
+    found = check(path, format)
+    size = len(vectors) if limit is None else min(limit, len(vectors))
+    if size < 1 or vectors.dim < 1:
+        raise UserError(f"{path} cannot be written: there is no word to write")
+    words = _encoded(vectors.words[:size], found)
+    matrix = vectors.matrix[:size]
+    for begin in range(0, size, 1 << 14):
+        finite = np.isfinite(matrix[begin : begin + (1 << 14)]).all(1)
+        if not finite.all():
+            word = vectors.words[begin + int(finite.argmin())]
+            raise UserError(f"the vector of '{word}' is not finite, so {path} was not written: its training diverged, lower --lr")
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+    with _replaced(path) as file:
+        if found == "safetensors":
+            _write_safetensors(file, words, ends, matrix, None if vectors.counts is None else vectors.counts[:size])
+            return
+        if found != "glove":
+            file.write(b"%d %d\n" % matrix.shape)
+        step = max(1, BLOCK // (kernel.WIDEST * matrix.shape[1]))
+        for begin in range(0, size, step):
+            rows = np.ascontiguousarray(matrix[begin : begin + step], np.float32)
+            if found == "binary":
+                file.writelines(b"%b %b\n" % (word, row.astype("<f4").tobytes()) for word, row in zip(words[begin:], rows, strict=False))
+                continue
+            text = b"".join(words[begin : begin + step])
+            out = np.empty(len(text) + rows.shape[0] + rows.size * kernel.WIDEST, np.uint8)
+            borders = ends[begin : begin + step] - (ends[begin] - len(words[begin]))
+            used = kernel.print_lines(np.frombuffer(text, np.uint8), borders, rows, out)
+            file.write(out[:used].data)
+
+
+def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
+    """UTF-8 of each word. Raises UserError for one that the format cannot hold."""
+    found = []
+    for word in words:
+        if not word or (format != "safetensors" and not BREAKS.isdisjoint(word)):
+            what = "a space, a newline or a byte 0" if word else "nothing at all"
+            raise UserError(f"the word {word!r} is or holds {what}, which {format} cannot hold: write .safetensors")
+        try:
+            found.append(word.encode())
+        except UnicodeEncodeError as error:
+            raise UserError(f"the word {word!r} is not Unicode text (half of a surrogate pair), so no format can hold it") from error
+    if len(set(found)) < len(found):
+        twice = next(word for word, n in _tally(found).items() if n > 1).decode()
+        raise UserError(f"the word '{twice}' occurs twice, so a reader would find only one of its vectors")
+    return found
+
+
+def _tally(words: list[bytes]) -> dict[bytes, int]:
+    counts: dict[bytes, int] = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    return counts
+
+
+def _write_safetensors(
+    file: IO[bytes], words: list[bytes], ends: NDArray[np.int64], matrix: NDArray[np.float32], counts: NDArray[np.int64] | None
+) -> None:
+    """The layout of safetensors, written by hand so that nothing is copied: a length, JSON that says what lies where, the arrays."""
+    integers = {"ends": ends} | ({} if counts is None else {"counts": np.asarray(counts, np.int64)})
+    text = b"".join(words)
+    head: dict[str, Any] = {"__metadata__": {"selftaught": json.dumps({"kind": "word vectors"})}}
+    at = 0
+    for name, kind, shape, size in (
+        *((name, "I64", [len(words)], 8 * len(words)) for name in integers),
+        ("matrix", "F32", list(matrix.shape), 4 * matrix.size),
+        ("words", "U8", [len(text)], len(text)),
+    ):
+        head[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    packed = json.dumps(head).encode()
+    packed += b" " * (-len(packed) % 8)
+    file.write(len(packed).to_bytes(8, "little") + packed)
+    for values in integers.values():
+        file.write(values.astype("<i8").tobytes())
+    for begin in range(0, len(matrix), 1 << 14):
+        file.write(matrix[begin : begin + (1 << 14)].astype("<f4").tobytes())
+    file.write(text)
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[IO[bytes]]:
+    """A file under a temporary name that takes the place of `path` once it is whole and on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as raw:
+            if path.suffix == ".gz":
+                with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
+                    yield packed  # type: ignore[misc]
+            else:
+                yield raw
+            raw.flush()
+            os.fsync(raw.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.absolute().parent)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; what was there before is intact") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: int | None = None) -> WordVectors:
+    """The word vectors in a file of any format above, with or without gzip.
+
+    Args:
+        path: The file.
+        errors: What to do with words that are not UTF-8: "strict" refuses the file; "replace" puts U+FFFD where it cannot read, and
+            of words that come out the same keeps the first.
+        limit: Only the first N words.
+
+    Raises UserError, one sentence with the file and the line (in binary files: the word), for whatever is wrong with it.
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"limit must be at least 1, not {limit}")
+    try:
+        with path.open("rb") as raw:
+            size = os.fstat(raw.fileno()).st_size
+            zipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            if zipped:
+                with gzip.GzipFile(fileobj=raw) as stream:
+                    return _Reader(path, stream, None, errors, limit).read()  # type: ignore[arg-type]
+            return _Reader(path, raw, size, errors, limit).read()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{path} is a damaged gzip file: fetch or write it again") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+@final
+class _Reader:
+    """One pass over one file. `size` is the file's length in bytes, None where that is not known (gzip)."""
+
+    def __init__(self, path: Path, stream: IO[bytes], size: int | None, errors: Literal["strict", "replace"], limit: int | None) -> None:
+        self.path, self.stream, self.size, self.errors, self.limit = path, stream, size, errors, limit
+        self.matrix = np.empty((0, 0), "<f4")
+        self.row = 0
+        self.words: list[bytes] = []  # each word with a newline after it, in pieces
+
+    def read(self) -> WordVectors:
+        """Tell the formats apart by their first bytes and read on."""
+        head = self.stream.read(BLOCK)
+        if not head.strip():
+            self._refuse("is empty: there is not one word in it")
+        if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 30:  # text would make the number far larger
+            return self._safetensors()
+        for start, what in STRANGERS.items():
+            if head.startswith(start):
+                self._refuse(what)
+        head = head.removeprefix(b"\xef\xbb\xbf")
+        line, _, body = head.partition(b"\n")
+        fields = line.split()
+        if len(fields) == 2 and all(field.isdigit() and len(field) < 19 for field in fields):
+            count, dim = map(int, fields)
+            if not 1 <= dim <= MOST_NUMBERS or count < 1:
+                self._refuse(f"line 1 says {count} words of {dim} numbers: at least one of each must be there, and no million a word")
+            return self._lines(body, dim, 2, count) if _is_text(body, dim) else self._records(body, dim, count)
+        if len(line) == len(head) >= BLOCK:
+            self._refuse("has no line break in its first 8 MB: these are no word vectors")
+        if len(fields) < 2:
+            self._refuse("line 1 is neither a count of words and of numbers, nor a word and its numbers: these are no word vectors")
+        return self._lines(head, len(fields) - 1, 1, None)
+
+    def _lines(self, pending: bytes, dim: int, first: int, count: int | None) -> WordVectors:
+        """Text from line `first` on: `count` words, or as many as there are."""
+        wanted = min(count or 1 << 62, self.limit or 1 << 62)
+        lines = pending.count(b"\n") + 1
+        if self.size is not None and pending:
+            lines = int(self.size / len(pending) * lines * 1.02) + 1  # what is to come looks like what is there
+        self._make_room(dim, min(wanted, lines))
+        ended = False
+        while True:
+            chunk = self.stream.read(BLOCK) if self.row < wanted or self.limit is None else b""
+            cut = pending.rfind(b"\n") + 1 if chunk else len(pending)
+            if cut == 0 and len(pending) > LONGEST_LINE:
+                self._refuse(f"line {first + self.row} is longer than {LONGEST_LINE >> 20} MB")
+            ended = self._whole_lines(pending[:cut], dim, first, wanted, ended)
+            if not chunk or (self.limit is not None and self.row >= self.limit):
+                break
+            pending = pending[cut:] + chunk
+        if count is not None and self.row < min(count, self.limit or count):
+            self._refuse(f"line 1 says {count} words, and there are {self.row}: it is cut off, or not what its first line says")
+        return self._made(first)
+
+    def _whole_lines(self, data: bytes, dim: int, first: int, wanted: int, ended: bool) -> bool:
+        """Parse lines; returns whether a blank one ended the vectors (only more blank ones may follow)."""
+        text = np.frombuffer(data, np.uint8)
+        words, unsettled = np.empty(len(text) + 1, np.uint8), np.empty((max(4096, dim), 4), np.int64)
+        at = used = 0
+        while at < len(text):
+            if ended or self.row >= wanted:
+                if self.limit is not None and self.row >= self.limit:
+                    break
+                if data[at:].strip():
+                    what = f"after the {wanted} words that line 1 says" if self.row >= wanted else "after a blank line"
+                    self._refuse(f"line {first + self.row + ended} goes on {what}")
+                break
+            if self.row == len(self.matrix):
+                self._make_room(dim, self.row + self.row // 2 + 1024)
+            self.row, at, used, waiting, why, column = kernel.parse_lines(
+                text, at, self.matrix, self.row, min(wanted, len(self.matrix)), words, used, unsettled
+            )
+            for row, k, begin, end in unsettled[:waiting]:
+                self.matrix[row, k] = _rounded(data[begin:end].decode())
+            if why == kernel.BLANK:
+                ended = True
+            elif why in (kernel.LONG, kernel.NOT_A_NUMBER) and first == 1 and (line := self._spaced_line(data, at)):
+                at += line[0]
+                words[used : used + len(line[1])] = np.frombuffer(line[1], np.uint8)
+                used += len(line[1])
+            elif why not in (kernel.FINE, kernel.FULL):
+                self._refuse(f"line {first + self.row} {_fault(why, data, at, dim, column)}")
+        self.words.append(words[:used].tobytes())
+        return ended
+
+    def _spaced_line(self, data: bytes, at: int) -> tuple[int, bytes] | None:
+        """Read a line whose word has spaces in it, as a few of GloVe's have: the last D fields are numbers, the second is none.
+
+        Returns its length and the word, a newline after it; None where the line is not like that.
+        """
+        line = data[at:].partition(b"\n")[0]
+        word, *numbers = line.rstrip().rsplit(b" ", self.matrix.shape[1])
+        second = word.split(b" ")[1:2]
+        if not second or _is_number(second[0].decode("utf-8", "replace")) or b"\0" in word:
+            return None
+        text, unsettled = b"w " + b" ".join(numbers), np.empty((len(numbers) + 1, 4), np.int64)
+        row, _, _, waiting, why, _ = kernel.parse_lines(
+            np.frombuffer(text, np.uint8), 0, self.matrix, self.row, self.row + 1, np.empty(len(text), np.uint8), 0, unsettled
+        )
+        if why != kernel.FINE or row == self.row:
+            return None
+        for _, k, begin, end in unsettled[:waiting]:
+            self.matrix[self.row, k] = _rounded(text[begin:end].decode())
+        self.row = row
+        return min(len(line) + 1, len(data) - at), word + b"\n"
+
+    def _records(self, pending: bytes, dim: int, count: int) -> WordVectors:
+        """Binary after its first line."""
+        least = count * (4 * dim + 2)
+        if self.size is not None and least > self.size:
+            self._refuse(f"line 1 says {count} words of {dim} numbers, {least:,} bytes or more, and there are {self.size:,}: it is cut off")
+        wanted = min(count, self.limit or count)
+        self._make_room(dim, wanted if self.size is not None else min(wanted, BLOCK // (4 * dim) + 1))
+        while self.row < wanted:
+            if self.row == len(self.matrix):
+                self._make_room(dim, min(wanted, self.row + self.row // 2 + 1024))
+            data, words, row = np.frombuffer(pending, np.uint8), np.empty(len(pending) + 1, np.uint8), self.row
+            self.row, at, used, why = kernel.parse_records(data, 0, self.matrix.view(np.uint8), row, len(self.matrix), words, 0)
+            self.words.append(words[:used].tobytes())
+            if why == kernel.NUL:
+                self._refuse(f"word {self.row + 1} has a byte 0 in it: it is damaged, or its vectors are not of {dim} numbers")
+            if why == kernel.NO_WORD:
+                self._refuse(f"word {self.row + 1} is empty or broken in two: it is damaged, or its vectors are not of {dim} numbers")
+            finite = np.isfinite(self.matrix[row : self.row]).all(1)
+            if not finite.all():
+                self._refuse(f"word {row + int(finite.argmin()) + 1} has a number that is not finite")
+            pending = pending[at:]
+            if len(pending) > 4 * dim + LONGEST_WORD:
+                if self.row < len(self.matrix):
+                    self._refuse(f"word {self.row + 1} is longer than {LONGEST_WORD >> 10} kB: its vectors are not of {dim} numbers")
+                continue
+            chunk = self.stream.read(BLOCK)
+            if not chunk and self.row < wanted and self.row < len(self.matrix):
+                self._refuse(f"ends in word {self.row + 1} of the {count} that line 1 says: it is cut off")
+            pending += chunk
+        if self.row == count and (pending.strip(b"\n") or self.stream.read(2).strip(b"\n")):
+            self._refuse(f"goes on after the {count} words that line 1 says")
+        return self._made(None)
+
+    def _make_room(self, dim: int, rows: int) -> None:
+        grown = np.empty((rows, dim), "<f4")
+        grown[: self.row] = self.matrix[: self.row].reshape(self.row, dim)
+        self.matrix = grown
+
+    def _made(self, first: int | None) -> WordVectors:
+        """The words and their rows; `first` is the line of the first word, None in a binary file."""
+        joined = b"".join(self.words)
+
+        def place(row: int) -> str:
+            return f"word {row + 1}" if first is None else f"line {first + row}"
+
+        try:
+            words = joined.decode("utf-8", self.errors).split("\n")[:-1]
+        except UnicodeDecodeError as error:
+            row = joined.count(b"\n", 0, error.start)
+            self._refuse(f"{place(row)}: the word is not UTF-8 text; read it with errors='replace', or convert the file")
+        matrix = self.matrix[: self.row] if len(self.matrix) > self.row else self.matrix
+        if not words:
+            self._refuse("is empty: there is not one word in it")
+        if len(set(words)) < len(words):
+            rows = {word: row for row, word in reversed(list(enumerate(words)))}  # the first of each
+            if self.errors == "strict":
+                row = next(row for row, word in enumerate(words) if rows[word] < row)
+                self._refuse(f"{place(row)}: the word '{words[row]}' was there before, in {place(rows[words[row]])}")
+            keep = np.array(sorted(rows.values()))
+            words, matrix = [words[row] for row in keep], matrix[keep]
+        return WordVectors(tuple(words), np.ascontiguousarray(matrix, np.float32))
+
+    def _safetensors(self) -> WordVectors:
+        """Our own format; the matrix is mapped."""
+        if self.size is None:
+            self._refuse("holds compressed safetensors, which are mapped into memory: unpack it with gunzip")
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path, "numpy") as file:
+                names = set(file.keys())
+                if not {"matrix", "words", "ends"} <= names:
+                    what = "an encoder: load it as a run" if "table" in names else "no word vectors"
+                    self._refuse(f"holds {what} (matrix, words and ends are what to look for)")
+                text, ends = file.get_tensor("words"), file.get_tensor("ends")
+                counts = file.get_tensor("counts") if "counts" in names else None
+                kinds = [file.get_slice(name).get_dtype() for name in ("matrix", "words", "ends")]
+                shape = tuple(file.get_slice("matrix").get_shape())
+        except UserError:
+            raise
+        except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
+            raise UserError(f"{self.path} is not a readable safetensors file: fetch or write it again") from error
+        wrong = kinds != ["F32", "U8", "I64"] or len(shape) != 2 or min(shape) < 1 or ends.shape != shape[:1] or text.ndim != 1
+        if wrong or ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(text):
+            self._refuse("is damaged: its words and its matrix do not belong together")
+        if counts is not None and (counts.shape != ends.shape or counts.dtype != np.int64):
+            self._refuse("is damaged: its counts do not belong to its words")
+        with self.path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            offset = json.loads(file.read(length))["matrix"]["data_offsets"][0]
+        size = min(shape[0], self.limit or shape[0])
+        mapped = np.memmap(self.path, "<f4", "r", 8 + length + offset, (size, shape[1]))
+        for begin in range(0, size, 1 << 14):
+            finite = np.isfinite(mapped[begin : begin + (1 << 14)]).all(1)
+            if not finite.all():
+                self._refuse(f"word {begin + int(finite.argmin()) + 1} has a number that is not finite")
+        data, starts = text.tobytes(), np.concatenate([[0], ends[:-1]])
+        words = []
+        for row, (begin, end) in enumerate(zip(starts[:size].tolist(), ends[:size].tolist(), strict=True)):
+            try:
+                words.append(data[begin:end].decode("utf-8", self.errors))
+            except UnicodeDecodeError:
+                self._refuse(f"word {row + 1} is not UTF-8 text: it is damaged")
+        if len(set(words)) < len(words) or not all(words):
+            self._refuse("is damaged: a word is empty or there twice")
+        return WordVectors(tuple(words), mapped, None if counts is None else counts[:size])
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise UserError(f"{self.path}{' ' if not what.startswith(('line', 'word')) else ', '}{what}")
+
+
+STRANGERS = {
+    b"\x80": "is a pickle, which is not opened because it may run code: save it with gensim's save_word2vec_format",
+    b"PK\x03\x04": "is a zip archive: unpack it first",
+    b"\xba\x16\x4f\x2f": "is a whole fastText model: write its vectors as text, as fastText's .vec files hold them",
+}
+"""First bytes of what others call word vectors, and what to do about it."""
+
+
+def _is_text(body: bytes, dim: int) -> bool:
+    """Whether what follows a first line "V D" is text: where a binary file has its first D float32, there are letters and digits."""
+    sample = body.partition(b" ")[2][: min(4 * dim, 256)].decode("latin-1")
+    return sum(c.isascii() and (c.isalnum() or c in ".+- \t\r\n") for c in sample) >= 0.8 * len(sample)
+
+
+def _fault(why: int, data: bytes, at: int, dim: int, column: int) -> str:
+    """What is wrong with the line that begins at `at`."""
+    line = data[at:].partition(b"\n")[0]
+    if why == kernel.NUL:
+        return "has a byte 0 in its word: these are no word vectors as text, or they are damaged"
+    if why == kernel.NO_WORD:
+        return "begins with a space: the word is missing"
+    if why == kernel.SHORT:
+        return f"has {column} number{'s' * (column != 1)} where {dim} are due"
+    if why == kernel.LONG:
+        return f"goes on after the {dim} numbers that are due (a word with a space in it looks the same)"
+    field = line.split()[column + 1][:40].decode("utf-8", "replace")
+    return f"has {field!r} for number {column + 1}, which is " + ("not finite" if _is_number(field) else "no number")
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _rounded(field: str) -> np.float32:
+    """The float32 nearest to a decimal number, ties to even, decided exactly."""
+    wide = float(field)
+    near = np.float32(wide)
+    if float(near) == wide:
+        return near
+    with np.errstate(over="ignore"):  # above the largest comes infinity
+        other = np.nextafter(near, np.float32(np.inf if wide > float(near) else -np.inf))
+    middle = (float(near) + float(other)) / 2  # exact: it needs one bit more than a float32
+    exact, half = Decimal(field), Decimal(middle)
+    if exact == half:
+        return np.float32(middle)
+    return max(near, other) if exact > half else min(near, other)

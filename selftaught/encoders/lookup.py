@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder
-from selftaught.parts.vocabulary import frequent
+from selftaught.parts.frequent import frequent
 from selftaught.parts.word_vectors import WordVectors
 
 

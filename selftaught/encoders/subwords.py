@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from selftaught.errors import UserError
 from selftaught.kernels.subwords import buckets, first_seen
 from selftaught.method import Encoder
-from selftaught.parts.vocabulary import frequent
+from selftaught.parts.frequent import frequent
 from selftaught.parts.word_vectors import Vector, WordVectors
 
 MOST_BUCKETS = 2**27
@@ -111,7 +111,7 @@ class Subwords(Encoder):
         """One: the tokens' vectors, [B, dim, T], those without one passed over, zeros after the last."""
         return [nn.utils.rnn.pad_sequence(self._texts(x), batch_first=True).transpose(1, 2)]
 
-    def forward(self, x: Sequence[Sequence[str]]) -> Tensor:
+    def forward(self, x: Sequence[Sequence[str]]) -> Tensor:  # type: ignore[override]  # texts, not tensors
         """[B, dim]: the mean of the tokens' vectors, unseen words among them; zeros where no token has one."""
         return torch.stack([vectors.sum(0) / max(len(vectors), 1) for vectors in self._texts(x)])
 

@@ -1,7 +1,7 @@
 import pytest
 
 from selftaught.errors import UserError
-from selftaught.parts.vocabulary import frequent
+from selftaught.parts.frequent import frequent
 
 INPUT = {"kind": "text", "tokens": "words", "lower": True, "words": ["a", "b", "c"], "counts": [5, 2, 2]}
 

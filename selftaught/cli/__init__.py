@@ -15,6 +15,7 @@ from cyclopts import App, CoercionError, CycloptsError
 from selftaught.cli import judge, look, train
 from selftaught.cli.output import remark
 from selftaught.cli.signature import Flags
+from selftaught.cli.words import analogy, neighbours
 from selftaught.config.values import spoken
 from selftaught.errors import UserError
 
@@ -60,7 +61,8 @@ def application(words: Sequence[str]) -> tuple[App, list[str]]:
         version=_version,
     )
     app.command(flags.give(train.pretrain), name="pretrain")
-    for verb in (train.resume, judge.probe, judge.embed, judge.compare, judge.report, look.methods, look.data, look.doctor, train.demo):
+    judging = (judge.probe, judge.embed, judge.compare, judge.report, neighbours, analogy)
+    for verb in (train.resume, *judging, look.methods, look.data, look.doctor, train.demo):
         app.command(verb)
     return app, [*words[:1], *flags.spelt(words[1:])] if words[:1] == ["pretrain"] else words
 

@@ -19,28 +19,61 @@ Json = Annotated[bool, Parameter(name="--json", help="Print JSON instead of a ta
 SIDES = ("trained", "untrained", "raw")
 
 
-def probe(run: Path, data: str | None = None, /, *, seed: int = 0, quick: bool = False, json_: Json = False) -> None:
+def probe(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    pool: Literal["mean", "sif"] = "mean",
+    sections: Annotated[bool, Parameter(**SWITCH)] = False,
+    json_: Json = False,
+) -> None:
     """Judge a run's encoder beside itself untrained and the raw input: linear probe, nearest neighbours, few labels.
+
+    Word vectors, when no data are named, by what people say: rated pairs of words and analogies.
 
     Args:
         run: The run folder, or an encoder.safetensors.
         data: Labelled data to judge it by; by default what it was trained on.
         seed: Of the draws of labels.
         quick: Use at most 2,000 training and 1,000 test samples.
+        pool: How the words of a text are averaged. mean: alike; sif: frequent ones less, and without what all texts have in common.
+        sections: Show the analogies by section.
     """
     from selftaught import pretraining
 
-    result = pretraining.load(run).probe(data, seed=seed, quick=quick, say=remark)
+    result = pretraining.load(run).probe(data, seed=seed, quick=quick, pool=pool, say=remark)
     if json_:
         show_json(result)
     else:
-        show_probe(result)
+        show_probe(result, sections)
 
 
-def show_probe(result: Mapping[str, Any]) -> None:
-    """The probe as a table, in percent."""
-    rows = [{"accuracy, %": name, **{side: entry.get(side) for side in SIDES}} for name, entry in _entries(result)]
-    table(rows, left=("accuracy, %",))
+def show_probe(result: Mapping[str, Any], sections: bool = False) -> None:
+    """The probe as tables, in percent; of analogies `sections` too."""
+    if "words" in result:
+        show_words(result["words"], sections)
+    if "linear" in result:
+        if "words" in result:
+            show("")
+        rows = [{"accuracy, %": name, **{side: entry.get(side) for side in SIDES}} for name, entry in _entries(result)]
+        table(rows, left=("accuracy, %",))
+
+
+def show_words(judged: Mapping[str, Any], sections: bool) -> None:
+    """The judgement of word vectors as a table."""
+    from selftaught.evaluate.words import ROWS
+
+    named = {name: judged[key] for key, name in ROWS.items() if key in judged}
+    named |= {f"  {name}": row for name, row in judged["sections"].items()} if sections else {}
+    sides = [side for side in SIDES if any(side in row for row in named.values())]
+    rows = [
+        {"words": name, **{side: row.get(side) for side in sides}, "used": f"{row['used']:,} of {row['of']:,}"}
+        for name, row in named.items()
+    ]
+    table(rows, left=("words",))
 
 
 def _entries(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -108,14 +141,16 @@ def compare(*runs: Path, json_: Json = False) -> None:
         raise UserError("no run is given: name run folders, 'selftaught compare runs/*'")
     folders = {str(path): RunFolder.open(path) for path in runs}
     judged = evaluate.compare({name: folder.summary for name, folder in folders.items()})
-    rows = [_made(folders[row["run"]]) | row for row in judged]
+    rows = [_made(folders[row["run"]]) | row | _of_words(folders[row["run"]]) for row in judged]
     if json_:
         show_json(rows)
         return
     names = {"labels": "100 labels", "interval": "+-"}
-    table([{names.get(key, key): value for key, value in row.items()} for row in rows], left=("run", "method", "encoder", "data"))
+    hidden = {key for key in _of_words(None) if all(row[key] is None for row in rows)}
+    shown = [{names.get(key, key): value for key, value in row.items() if key not in hidden} for row in rows]
+    table(shown, left=("run", "method", "encoder", "data"))
     for row in rows:
-        if row["linear"] is None:
+        if row["linear"] is None and row["analogies"] is None:
             remark(f"{row['run']} was not judged yet: selftaught probe {row['run']}")
 
 
@@ -131,6 +166,12 @@ def _made(folder: RunFolder) -> dict[str, Any]:
         "steps": summary.get("steps"),
         "minutes": None if seconds is None else round(seconds / 60, 2),
     }
+
+
+def _of_words(folder: RunFolder | None) -> dict[str, float | None]:
+    """What word vectors of a run are worth by people's answers; None where that was not judged."""
+    judged = {} if folder is None else folder.summary.get("words") or {}
+    return {key: judged.get(key, {}).get("trained") for key in ("wordsim353", "simlex999", "analogies")}
 
 
 def report(run: Path, /) -> None:

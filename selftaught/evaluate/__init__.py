@@ -1,17 +1,19 @@
 """Judging representations honestly: always beside the raw input and the same encoder untrained, never with a test label too early."""
 
+from selftaught.evaluate import words
 from selftaught.evaluate.classifier import classifier
 from selftaught.evaluate.comparison import compare
 from selftaught.evaluate.diagnostics import Diagnostics
+from selftaught.evaluate.documents import documents
 from selftaught.evaluate.embed import embed, raw
 from selftaught.evaluate.few_labels import label_efficiency
 from selftaught.evaluate.geometry import alignment, embedding_std, rankme, uniformity
 from selftaught.evaluate.knn import Neighbours, knn
 from selftaught.evaluate.linear import Linear, Probe, fit_linear, linear_probe
 from selftaught.evaluate.pretext import pretext
-from selftaught.evaluate.probe import probe
+from selftaught.evaluate.probe import fresh, probe
 
 __all__ = [
-    "Diagnostics", "Linear", "Neighbours", "Probe", "alignment", "classifier", "compare", "embed", "embedding_std", "fit_linear", "knn",
-    "label_efficiency", "linear_probe", "pretext", "probe", "rankme", "raw", "uniformity",
+    "Diagnostics", "Linear", "Neighbours", "Probe", "alignment", "classifier", "compare", "documents", "embed", "embedding_std",
+    "fit_linear", "fresh", "knn", "label_efficiency", "linear_probe", "pretext", "probe", "rankme", "raw", "uniformity", "words",
 ]  # fmt: skip

@@ -105,7 +105,7 @@ def probe(
         "groups": None if groups is None else groups[train],
     }  # fmt: skip
     if untrained is None:
-        untrained = _fresh(encoder, seed)
+        untrained = fresh(encoder, seed)
     judged: dict[str, Judged] = {}
     for side in SIDES:
 
@@ -180,7 +180,7 @@ def _labelled(source: Source, which: str) -> NDArray[np.int64]:
     return index
 
 
-def _fresh(encoder: Encoder, seed: int) -> Encoder:
+def fresh(encoder: Encoder, seed: int) -> Encoder:
     """The encoder with the weights that a run with this seed started from."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -17,6 +17,7 @@ from selftaught.data.hidden import revealed
 from selftaught.data.text import open_text
 from selftaught.errors import UserError
 from selftaught.method import Classifies, Encoder, Method, Source, outside
+from selftaught.parts.word_vectors import WordVectors
 from selftaught.pretraining.build import build, open_data, untrained
 from selftaught.run import RunFolder
 
@@ -71,6 +72,25 @@ class Run:
             self._encoder = encoders.load(path)
         return self._encoder
 
+    @property
+    def vectors(self) -> WordVectors:
+        """The word vectors of an encoder of text. Raises UserError when it has none."""
+        from selftaught.evaluate.words import vectors_of
+
+        return vectors_of(self.encoder)
+
+    def neighbours(self, word: str, k: int = 10) -> list[tuple[str, float]]:
+        """The k nearest words of `word`, each with its cosine. Raises UserError, with near spellings, for a word without a vector."""
+        from selftaught.evaluate import words
+
+        return words.nearest(self.vectors, word, k)
+
+    def analogy(self, a: str, b: str, c: str, k: int = 10, *, method: Literal["add", "mul"] = "add") -> list[tuple[str, float]]:
+        """The k best words for a : b :: c : ?, each with its score, see `evaluate.words.answers`. Raises UserError as `neighbours`."""
+        from selftaught.evaluate import words
+
+        return words.answers(self.vectors, a, b, c, k, method=method)
+
     def sources(self, data: Any = None, limits: tuple[int | None, int | None] = (None, None)) -> tuple[Source, Source]:
         """The training and the test part of `data`, by default of what the run was trained on, whole."""
         given = self._given(data)
@@ -93,35 +113,50 @@ class Run:
         return features
 
     def probe(
-        self, data: Any = None, *, seed: int = 0, quick: bool = False, say: Callable[[str], None] | None = None
-    ) -> dict[str, Any]:
+        self, data: Any = None, *, seed: int = 0, quick: bool = False, pool: Literal["mean", "sif"] = "mean",
+        say: Callable[[str], None] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Judge the encoder beside itself untrained and the raw input; percent. Written to summary.json of a run folder.
 
-        A method that learns to name classes is also asked itself, on the test part of what it trained on: "classifier".
+        A method that learns to name classes is also asked itself, on the test part of what it trained on: "classifier". Without `data`
+        word vectors are judged by people's ratings and analogies, see `evaluate.words.judge`: "words"; labelled text, named or trained
+        on, is classified by its averaged vectors.
 
         Args:
             data: Labelled data; by default what the run was trained on.
             seed: Of the draws of labels, and of the untrained weights where the run's own are not known.
             quick: Use at most 2,000 training and 1,000 test samples.
+            pool: How the words of a text are averaged, see `evaluate.documents`.
             say: Called with a line at each stage.
 
         Raises:
             UserError: The data have no labels.
         """
         from selftaught import evaluate
+        from selftaught.evaluate.words.judge import Worded
 
-        train, test = self.sources(data, QUICK if quick else (None, None))
-        self.fitting(train)
-        before = untrained(self.config, self.encoder.spec["input"]) if self.path.is_dir() else None
-        result: dict[str, Any] = evaluate.probe(self.encoder, train, test, seed, untrained=before, say=say)
-        result |= {"data": self.named(data), "quick": quick}
-        if self.path.is_dir() and data is None:
-            result |= self._classifier(train, test)
+        seen = self.encoder.spec["input"]
+        before = untrained(self.config, seen) if self.path.is_dir() else evaluate.fresh(self.encoder, seed)
+        found: dict[str, Any] = {}
+        if data is None and isinstance(self.encoder, Worded):
+            found["words"] = evaluate.words.judge(self.vectors, evaluate.words.vectors_of(before), say=say)
+        if "words" not in found or (self.path.is_dir() and self.config.data["split"] != "all"):
+            train, test = self.sources(data, QUICK if quick else (None, None))
+            self.fitting(train)
+            judged: dict[str, Any]
+            if seen.get("kind") == "text":
+                judged = evaluate.documents(self.encoder, train, test, seed, pool=pool, untrained=before, say=say)
+            else:
+                judged = evaluate.probe(self.encoder, train, test, seed, untrained=before, say=say)
+            found["probe"] = judged | {"data": self.named(data), "quick": quick}
+            if self.path.is_dir() and data is None:
+                found["probe"] |= self._classifier(train, test)
         if self.path.is_dir():
             folder = self.folder
             with folder.lock():
-                folder.update_summary(probe=result)
-        return result
+                folder.update_summary(**found)
+        result = dict(found.get("probe", {}))
+        return result | ({"words": found["words"]} if "words" in found else {})
 
     def _classifier(self, train: Source, test: Source) -> dict[str, Any]:
         from selftaught import evaluate, methods

@@ -1,8 +1,11 @@
 """Judging word vectors: similarity and analogy against people's answers, and the words around a word."""
 
 from selftaught.evaluate.words.analogy import analogies, answers
+from selftaught.evaluate.words.judge import ROWS, Tests, judge, vectors_of
 from selftaught.evaluate.words.known import find, near_spellings
 from selftaught.evaluate.words.nearest import clusters, nearest
 from selftaught.evaluate.words.similarity import similarity
 
-__all__ = ["analogies", "answers", "clusters", "find", "near_spellings", "nearest", "similarity"]
+__all__ = [
+    "ROWS", "Tests", "analogies", "answers", "clusters", "find", "judge", "near_spellings", "nearest", "similarity", "vectors_of",
+]  # fmt: skip

@@ -156,12 +156,12 @@ def best(vectors: WordVectors, score: NDArray[np.float32], k: int, without: Sequ
     """The k words with the largest scores [V], but for the rows `without`; of equal ones the more frequent first."""
     if k < 1:
         raise UserError(f"k, the number of words to show, must be at least 1, not {k}")
-    score = np.asarray(score, np.float64).copy()
-    score[list(without)] = -np.inf
-    k = min(k, len(score) - len(set(without)))
+    values = np.array(score, np.float64)
+    values[list(without)] = -np.inf
+    k = min(k, len(values) - len(set(without)))
     if k <= 0:
         return []
-    least = np.partition(score, len(score) - k)[len(score) - k]
-    some = np.flatnonzero(score >= least)
-    order = some[np.argsort(-score[some], kind="stable")][:k]
-    return [(vectors.words[int(row)], float(score[row])) for row in order]
+    least = np.partition(values, len(values) - k)[len(values) - k]
+    some = np.flatnonzero(values >= least)
+    order = some[np.argsort(-values[some], kind="stable")][:k]
+    return [(vectors.words[int(row)], float(values[row])) for row in order]

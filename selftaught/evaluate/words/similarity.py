@@ -39,7 +39,8 @@ def similarity(vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], *,
     result = _told(found, wanted)
     if vectors.unseen is not None:
         for i in np.flatnonzero(~there):
-            found[i] = _cosine(*(_vector(vectors, known, word) for word in pairs[i][:2]))
+            a, b, _ = pairs[int(i)]
+            found[i] = _cosine(_vector(vectors, known, a), _vector(vectors, known, b))
         result["unseen"] = _told(found, wanted)
     return result
 
@@ -60,9 +61,7 @@ def _told(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> dict[str, 
 
 def _vector(vectors: WordVectors, known: Known, word: str) -> NDArray[np.float64] | None:
     number = known.number(word)
-    if number >= 0:
-        return vectors.matrix[known.first[number]].astype(np.float64)
-    made = vectors.vector(word.lower() if known.fold else word)
+    made = vectors.matrix[known.first[number]] if number >= 0 else vectors.vector(word.lower() if known.fold else word)
     return None if made is None else np.asarray(made, np.float64)
 
 

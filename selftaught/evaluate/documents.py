@@ -1,0 +1,111 @@
+"""Documents as averaged word vectors, judged by their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from selftaught.errors import UserError
+from selftaught.evaluate.embed import batches, plain
+from selftaught.evaluate.probe import fresh, probe
+from selftaught.evaluate.words.judge import vectors_of
+from selftaught.method import Encoder, Source
+from selftaught.parts.word_vectors import WordVectors
+
+Pool = Literal["mean", "sif"]
+SMOOTH = 1e-3
+"""a of the smooth inverse frequency: words rarer than one in a thousand count almost fully."""
+
+
+def documents(encoder: Encoder, train: Source, test: Source, seed: int = 0, *, pool: Pool = "mean", **arguments: Any) -> dict[str, Any]:
+    """`evaluate.probe` of an encoder of text: each document one vector, its label the class.
+
+    Args:
+        encoder: What to judge.
+        train: Labelled documents.
+        test: Labelled documents.
+        seed: Of the splits and draws.
+        pool: "mean": the encoder's own output, the mean of a document's vectors. "sif": see `Sif`.
+        **arguments: Of `evaluate.probe`.
+
+    Raises:
+        UserError: As `evaluate.probe`; an unknown pool; "sif" for an encoder without word vectors.
+    """
+    if pool not in ("mean", "sif"):
+        raise UserError(f"words are pooled by 'mean' or 'sif', not by '{pool}'")
+    if pool == "sif":
+        before = arguments.pop("untrained", None) or fresh(encoder, seed)
+        encoder, arguments["untrained"] = Sif.of(encoder, train), Sif.of(before, train)
+    result = probe(encoder, train, test, seed, **arguments)
+    result["protocol"]["pool"] = pool
+    return result
+
+
+@final
+class Sif(Encoder):
+    """Mean of word vectors, frequent words counting less, without what all documents have in common.
+
+    Arora, Liang and Ma 2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings" (ICLR): a document s is
+    v_s = 1/|s| sum over its words of a / (a + p(w)) v_w, and then v_s - u u^T v_s, where p(w) is how often the corpus that the vectors
+    were trained on has w, and u is the first singular vector of the training documents' v_s (not centred).
+
+    A word without a vector is left out, of the sum and of |s|; a document without any is zeros.
+
+    Args:
+        vectors: Words, vectors and counts.
+        input: As of the encoder that they come from.
+        smooth: a, greater than 0.
+
+    Raises UserError when the vectors come without counts, or `smooth` is not above 0.
+    """
+
+    def __init__(self, vectors: WordVectors, input: dict[str, Any], smooth: float = SMOOTH) -> None:
+        super().__init__()
+        if vectors.counts is None:
+            raise UserError("these vectors come without counts, which the weights of 'sif' are made of: pool by 'mean'")
+        if not smooth > 0:
+            raise UserError(f"the smoothing of 'sif' must be greater than 0, not {smooth}")
+        self.vectors, self.dim = vectors, vectors.dim
+        self.spec = {"name": "sif", "input": input, "smooth": smooth}
+        self.weight = smooth / (smooth + vectors.counts / vectors.counts.sum())  # [V]
+        self.register_buffer("common", torch.zeros(self.dim))
+        self.common: Tensor
+
+    @classmethod
+    def of(cls, encoder: Encoder, source: Source, smooth: float = SMOOTH, batch_size: int = 512) -> Sif:
+        """For an encoder's vectors, what is common taken from the documents of `source`."""
+        made = cls(vectors_of(encoder), encoder.spec["input"], smooth)
+        place = torch.device("cpu")
+        total = np.zeros((made.dim, made.dim))
+        for batch in batches(source, np.arange(len(source)), plain(made.spec["input"]), batch_size, place):
+            x = made.pooled(batch["text"])
+            total += x.T @ x
+        made.common = torch.from_numpy(np.linalg.eigh(total)[1][:, -1].astype(np.float32))
+        return made
+
+    def pooled(self, x: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        """[B, D]: weighted means, what is common still in them."""
+        found = np.zeros((len(x), self.dim))
+        for row, tokens in zip(found, x, strict=True):
+            rows = [index for token in tokens if (index := self.vectors.index.get(token)) is not None]
+            made = [self.vectors.vector(token) for token in tokens if token not in self.vectors.index] if self.vectors.unseen else []
+            parts = [vector for vector in made if vector is not None]
+            if rows or parts:
+                row += self.weight[rows] @ self.vectors.matrix[rows]  # an unseen word is as rare as can be: its weight is 1
+                row += np.sum(parts, axis=0) if parts else 0
+                row /= len(rows) + len(parts)
+        return found
+
+    def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
+        """One: the documents, [B, D]."""
+        v = torch.from_numpy(self.pooled(x)).to(self.common)
+        return [v - (v @ self.common)[:, None] * self.common]
+
+    def forward(self, x: Any) -> Tensor:
+        """[B, D] of B lists of tokens."""
+        return self.layers(x)[0]

@@ -1,0 +1,138 @@
+"""The whole judgement of word vectors: rated pairs and analogies, for the trained encoder beside itself untrained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, final, runtime_checkable
+
+from selftaught.errors import UserError
+from selftaught.evaluate.words.analogy import Question, analogies
+from selftaught.evaluate.words.known import MOST
+from selftaught.evaluate.words.similarity import similarity
+from selftaught.method import Encoder
+from selftaught.parts.word_vectors import WordVectors
+
+PAIRS = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999"}
+"""Lists of rated pairs, and what to call them."""
+ROWS = {
+    "wordsim353": "WordSim-353, rank correlation x 100", "wordsim353_unseen": "WordSim-353, unseen words by their parts",
+    "simlex999": "SimLex-999, rank correlation x 100", "simlex999_unseen": "SimLex-999, unseen words by their parts",
+    "analogies": "analogies, % right", "semantic": "analogies of meaning", "syntactic": "analogies of grammar",
+    "analogies_mul": "analogies by 3CosMul",
+}  # fmt: skip
+"""The rows of a judgement, in their order, and what to call them."""
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """An encoder of text with a vector for each word."""
+
+    def word_vectors(self) -> WordVectors:
+        """Its words and their vectors."""
+
+
+def vectors_of(encoder: Encoder) -> WordVectors:
+    """The word vectors of an encoder. Raises UserError when it has none."""
+    if not isinstance(encoder, Worded):
+        raise UserError(f"the encoder {encoder.spec['name']} has no word vectors: train one with word2vec, fasttext or glove")
+    return encoder.word_vectors()
+
+
+@final
+@dataclass(frozen=True)
+class Tests:
+    """What people say of words.
+
+    Args:
+        pairs: Rated pairs (word, word, rating) by the name of their list.
+        analogies: Questions by the name of their section.
+    """
+
+    __test__ = False  # no test of pytest's
+    pairs: Mapping[str, Sequence[tuple[str, str, float]]]
+    analogies: Mapping[str, Sequence[Question]]
+
+    @classmethod
+    def standard(cls) -> Tests:
+        """WordSim-353, SimLex-999 and the analogies of word2vec, in English. Raises UserError when they can be fetched from nowhere."""
+        from selftaught.data import word_tests
+
+        return cls({name: word_tests.similarity(name) for name in PAIRS}, word_tests.analogies())
+
+
+def judge(
+    trained: WordVectors,
+    untrained: WordVectors | None = None,
+    tests: Tests | None = None,
+    *,
+    most: int = MOST,
+    fold: bool = True,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """What vectors are worth by people's answers, beside the same encoder untrained.
+
+    Args:
+        trained: What to judge.
+        untrained: The same encoder as it was before training.
+        tests: By default the standard ones.
+        most: Only so many words of the vocabulary count, the first ones.
+        fold: Ignore case.
+        say: Called with a line at each stage.
+
+    Returns:
+        A row for each key of `ROWS` ("..._unseen" only for vectors that know words by their parts): {"trained", "untrained": rank
+        correlation x 100, or percent of analogies, None where nothing could be asked; "used", "of": pairs or questions; "coverage":
+        percent}. "sections": such rows by section of the analogies (3CosAdd). "protocol": how it was measured.
+
+    Raises:
+        UserError: The tests can be fetched from nowhere.
+    """
+    began = time.perf_counter()
+    tests = Tests.standard() if tests is None else tests
+    sides = {"trained": trained} | ({} if untrained is None else {"untrained": untrained})
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for side, vectors in sides.items():
+        if say is not None:
+            say(f"judging the {side} vectors of {len(vectors):,} words")
+        found[side] = _one(vectors, tests, most, fold)
+    names = [name for name in found["trained"] if name not in tests.analogies]
+    row = {name: _beside({side: found[side][name] for side in sides}) for name in found["trained"]}
+    return {
+        **{name: row[name] for name in ROWS if name in names},
+        "sections": {name: row[name] for name in tests.analogies},
+        "protocol": {
+            "words": len(trained), "dim": trained.dim, "most": most, "fold": fold,
+            "seconds": round(time.perf_counter() - began, 1),
+        },
+    }  # fmt: skip
+
+
+def _one(vectors: WordVectors, tests: Tests, most: int, fold: bool) -> dict[str, dict[str, Any]]:
+    """One set of vectors: {"score", "used", "of", "coverage"} by row and by section."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, pairs in tests.pairs.items():
+        told = similarity(vectors, pairs, fold=fold, most=most)
+        found[name] = _ranked(told)
+        if "unseen" in told:
+            found[f"{name}_unseen"] = _ranked(told["unseen"])
+    add = analogies(vectors, tests.analogies, fold=fold, most=most)
+    mul = analogies(vectors, tests.analogies, method="mul", fold=fold, most=most)
+    found |= {"analogies": _solved(add["total"]), "semantic": _solved(add["semantic"]), "syntactic": _solved(add["syntactic"])}
+    found["analogies_mul"] = _solved(mul["total"])
+    return found | {name: _solved(section) for name, section in add["sections"].items()}
+
+
+def _ranked(told: Mapping[str, Any]) -> dict[str, Any]:
+    score = None if told["spearman"] is None else 100 * told["spearman"]
+    return {"score": score, "used": told["rows"], "of": told["of"], "coverage": told["coverage"]}
+
+
+def _solved(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {"score": told["accuracy"], "used": told["asked"], "of": told["of"], "coverage": told["coverage"]}
+
+
+def _beside(sides: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The sides have the same words, so they were asked the same."""
+    return {side: row["score"] for side, row in sides.items()} | {key: sides["trained"][key] for key in ("used", "of", "coverage")}

@@ -1,0 +1,141 @@
+"""The verbs that ask word vectors, on an encoder's file, on files of other tools, and on what is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from selftaught import encoders
+from selftaught.cli import main
+from selftaught.evaluate.words import Tests, answers, judge, nearest
+from selftaught.export import vectors as files
+from selftaught.parts.word_vectors import WordVectors
+from selftaught.pretraining.words import word_vectors
+
+WORDS = ("man", "woman", "king", "queen", "bank", "banks", "river")
+STEPS = [[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1], [-1, 0, 0.2], [-1, 0.1, 0.2], [-1, 0.5, 0.1]]
+TESTS = Tests({"wordsim353": [("man", "king", 6.0), ("bank", "banks", 9.0), ("man", "bank", 1.0), ("man", "zoo", 1.0)]}, {
+    "family": [("man", "woman", "king", "queen")], "gram1": [("man", "woman", "king", "zoo")],
+})
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder.safetensors of planted vectors."""
+    torch.manual_seed(0)
+    seen = {"kind": "text", "tokens": "words", "lower": True, "words": list(WORDS), "counts": [90, 80, 70, 60, 50, 40, 30]}
+    network = encoders.build("lookup", seen, dim=3)
+    with torch.no_grad():
+        network.table.copy_(torch.tensor(STEPS))
+    path = tmp_path_factory.mktemp("words") / "encoder.safetensors"
+    path.write_bytes(encoders.save(network))
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
+    capsys.readouterr()
+    assert main([str(word) for word in words]) == code
+    out, err = capsys.readouterr()
+    return err if code else out
+
+
+def test_neighbours_of_several_words_stand_side_by_side(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+    lines = said(capsys, "neighbours", weights, "bank", "queen", "--k", "2").splitlines()
+    assert lines[0].split() == ["bank", "queen"]
+    expected = [nearest(word_vectors(weights), word, 2) for word in ("bank", "queen")]
+    for i, line in enumerate(lines[1:]):
+        assert line.split() == [part for near in expected for part in (f"{near[i][1]:.3f}", near[i][0])]
+    assert len(lines) == 3
+    found = json.loads(said(capsys, "neighbours", weights, "bank", "--json"))
+    assert [entry["word"] for entry in found["bank"]] == [word for word, _ in nearest(word_vectors(weights), "bank")]
+    assert len(found["bank"]) == 6  # fewer words than neighbours asked for
+
+
+@pytest.mark.parametrize("method", ["add", "mul"])
+def test_analogy_answers(capsys: pytest.CaptureFixture[str], weights: Path, method: str) -> None:
+    lines = said(capsys, "analogy", weights, "man", "Woman", "king", "--method", method, "--k", "3").splitlines()
+    assert lines[0].split() == ["man", ":", "Woman", "::", "king", ":", "?", "score"]
+    expected = answers(word_vectors(weights), "man", "woman", "king", 3, method=method)  # type: ignore[arg-type]
+    assert [line.split() for line in lines[1:]] == [[word, f"{score:.3f}"] for word, score in expected]
+    assert expected[0][0] == "queen"
+    found = json.loads(said(capsys, "analogy", weights, "man", "woman", "king", "--method", method, "--json"))
+    assert found[0]["word"] == "queen"
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.bin", "vectors.vec", "vectors.safetensors"])
+def test_foreign_files_are_asked_alike(capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path, name: str) -> None:
+    files.write(tmp_path / name, word_vectors(weights))
+    for asked in (["neighbours", "bank"], ["analogy", "man", "woman", "king"]):
+        ours, theirs = (said(capsys, asked[0], path, *asked[1:]) for path in (weights, tmp_path / name))
+        assert ours == theirs
+
+
+@pytest.mark.parametrize(("words", "sentence"), [
+    (["neighbours", "banc"], "'banc' is not among the 7 words; near are 'bank', 'banks'"),
+    (["neighbours", "bank", "xylophone"], "'xylophone' is not among the 7 words: it did not occur in training, or too seldom"),
+    (["neighbours"], "no word is given"),
+    (["neighbours", "bank", "--k", "0"], "at least 1, not 0"),
+    (["analogy", "man", "woman", "kink"], "near are 'king'"),
+    (["analogy", "man", "woman"], "requires an argument"),
+    (["analogy", "man", "woman", "king", "--method", "times"], "method"),
+])  # fmt: skip
+def test_bad_input_is_one_sentence(capsys: pytest.CaptureFixture[str], weights: Path, words: list[str], sentence: str) -> None:
+    told = said(capsys, words[0], weights, *words[1:], code=2)
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+
+
+def test_what_has_no_word_vectors_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "does not exist" in said(capsys, "neighbours", tmp_path / "none", "bank", code=2)
+    assert "not a run folder" in said(capsys, "neighbours", tmp_path, "bank", code=2)
+    image = encoders.build("conv", {"kind": "image", "size": 8, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}, width=4, depth=2)
+    (tmp_path / "image.safetensors").write_bytes(encoders.save(image))
+    assert "no word vectors" in said(capsys, "analogy", tmp_path / "image.safetensors", "a", "b", "c", code=2)
+
+
+def test_probe_of_vectors_asks_people(capsys: pytest.CaptureFixture[str], weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tests, "standard", classmethod(lambda cls: TESTS))
+    found = json.loads(said(capsys, "probe", weights, "--json"))["words"]
+    expected = judge(word_vectors(weights), tests=TESTS)
+    assert found["wordsim353"]["trained"] == pytest.approx(expected["wordsim353"]["trained"])
+    assert found["analogies"]["trained"] == 100
+    assert found["analogies"]["untrained"] in (0, 100)
+    lines = said(capsys, "probe", weights).splitlines()
+    assert lines[0].split() == ["words", "trained", "untrained", "used"]
+    assert lines[1].split()[:6] == ["WordSim-353,", "rank", "correlation", "x", "100", "100.0"]
+    assert lines[1].endswith("3 of 4")
+    assert "family" not in "".join(lines)
+    assert any(line.split()[0] == "family" for line in said(capsys, "probe", weights, "--sections").splitlines()[1:])
+
+
+def test_probe_of_labelled_text_classifies_it(capsys: pytest.CaptureFixture[str], weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from selftaught.data.corpus import Corpus
+    from selftaught.pretraining import load
+
+    rng = np.random.default_rng(0)
+
+    def some(n: int) -> Corpus:
+        labels = rng.integers(0, 2, n)
+        texts = [[*rng.choice(WORDS[:4] if label else WORDS[4:], 5), f"only{rng.integers(1 << 40)}"] for label in labels]
+        return Corpus.of(texts, labels.tolist(), lower=True)
+
+    train, test = some(80), some(40)
+    monkeypatch.setattr("selftaught.pretraining.result.open_text", lambda data, split, limit, **how: train if split == "train" else test)
+    found = {pool: load(weights).probe("mine", pool=pool) for pool in ("mean", "sif")}  # type: ignore[arg-type]
+    for pool, result in found.items():
+        assert result["protocol"]["pool"] == pool
+        assert result["linear"]["trained"] == 100
+        assert result["data"] == "mine"
+        assert "words" not in result
+
+
+def test_vectors_and_their_file_are_one(weights: Path, tmp_path: Path) -> None:
+    x = WordVectors(("a", "b"), np.eye(2, dtype=np.float32))
+    files.write(tmp_path / "v.safetensors", x)
+    np.testing.assert_array_equal(word_vectors(tmp_path / "v.safetensors").matrix, x.matrix)
+    np.testing.assert_allclose(word_vectors(weights).matrix, np.asarray(STEPS, np.float32))

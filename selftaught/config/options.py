@@ -57,7 +57,9 @@ TEXT = (
     Option("data.labels", str | None, None, "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden."),
     Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
 )
-INIT = Option("init", str | None, None, "Encoder to start from: a run, its encoder.safetensors, or torchvision's or timm's weights.")
+INIT = Option(
+    "init", str | None, None, "Encoder to start from: a run, its encoder.safetensors, torchvision's or timm's weights, word vectors."
+)
 
 
 @functools.cache

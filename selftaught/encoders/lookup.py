@@ -46,6 +46,21 @@ class Lookup(Encoder):
         """The words and a view of the table."""
         return WordVectors(self.words, self.table.detach().cpu().numpy(), self.counts)
 
+    def start_from(self, vectors: WordVectors) -> int:
+        """Take the vectors of the words that both know, and return how many those are; the other rows keep their values.
+
+        Raises UserError when the vectors are of another length, or no word is known to both.
+        """
+        if vectors.dim != self.dim:
+            raise UserError(f"the vectors to start from have {vectors.dim} numbers and the encoder's {self.dim}: give --dim {vectors.dim}")
+        shared = [(row, vectors.index[word]) for word, row in self.index.items() if word in vectors.index]
+        if not shared:
+            raise UserError(f"none of the {len(vectors)} words to start from is among the text's {len(self.words)} (lower case, language?)")
+        own, theirs = zip(*shared, strict=True)
+        with torch.no_grad():
+            self.table[list(own)] = torch.from_numpy(vectors.matrix[list(theirs)]).to(self.table)
+        return len(shared)
+
     def rows(self, tokens: Sequence[str]) -> Tensor:
         """The rows of the tokens that it knows, int64, in their order."""
         known = (self.index.get(token) for token in tokens)

@@ -46,7 +46,7 @@ def pretrain(
             takes it from `config`.
         out: The run folder; by default runs/METHOD-DATA with the next free number.
         encoder: A name ("conv"), or a name with arguments ({"name": "conv", "width": 64}).
-        init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file.
+        init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word vectors.
         limit: Only the first so many samples.
         size: Height and width in pixels that the encoder sees.
         tokens: How text is split: "words", "whitespace" or "characters".

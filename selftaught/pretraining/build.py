@@ -18,6 +18,7 @@ from selftaught.data import catalog, open_source
 from selftaught.data.corpus import Corpus
 from selftaught.data.hidden import hide
 from selftaught.data.text import open_text
+from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Source
 
@@ -93,7 +94,12 @@ def build(config: Config, source: Source) -> Method:
     """The method around its encoder, its initial weights a pure function of the seed. Raises UserError for arguments that do not fit."""
     encoder = fresh_encoder(config, encoder_input(source, config.data.get("size")))
     if config.init is not None:
-        encoders.load_weights(encoder, _weights(config.init), strict=True)
+        if isinstance(encoder, Lookup):
+            from selftaught.pretraining.words import word_vectors  # which builds on runs, and they on this
+
+            encoder.start_from(word_vectors(config.init))
+        else:
+            encoders.load_weights(encoder, _weights(config.init), strict=True)
     with _seeded(config.recipe.seed + 1):
         method: Method = methods.load(config.method)(encoder, **config.method_arguments)
     return method
@@ -140,6 +146,8 @@ def inherited(init: str) -> Layer:
         with path.open("rb") as file:
             head = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), 1 << 20)))
         spec = json.loads(head["__metadata__"]["selftaught"])
+        if "name" not in spec:  # word vectors
+            return Layer({}, {})
         return Layer.of({"encoder": {key: value for key, value in spec.items() if key != "input"}}, str(path))
     except (OSError, ValueError, KeyError, TypeError):
         return Layer({}, {})  # load_weights will say what is wrong with it

@@ -13,7 +13,7 @@ from selftaught.cli import main
 from selftaught.config import options
 
 HEAVY = ("torch", "numpy", "numba", "scipy", "PIL", "sklearn")
-VERBS = ("pretrain", "resume", "probe", "embed", "compare", "report", "methods", "data", "doctor", "demo")
+VERBS = ("pretrain", "resume", "probe", "embed", "compare", "report", "export", "methods", "data", "doctor", "demo")
 FAST = (
     ["--help"], ["--version"], ["pretrain", "--help"], ["pretrain", "moco", "--help"], ["methods"], ["methods", "--json"],
     ["probe", "--help"], ["pretrain", "simclrr", "digits"],

@@ -9,7 +9,10 @@ import torch
 from selftaught import encoders
 from selftaught.config import Layer, resolve
 from selftaught.data import open_source
+from selftaught.data.corpus import Corpus
 from selftaught.errors import UserError
+from selftaught.export import vectors
+from selftaught.parts.word_vectors import WordVectors
 from selftaught.pretraining.build import (
     LARGEST_SIDE,
     build,
@@ -112,6 +115,22 @@ def test_training_starts_from_other_weights(tmp_path):
     assert layer.values["encoder.name"] == "conv"
     assert layer.values["encoder.width"] == 4
     assert "encoder.input" not in layer.values
+
+
+def test_words_start_from_vectors_of_any_tool(tmp_path):
+    corpus = Corpus.of([["the", "cat", "sat"]] * 9)
+    matrix = RNG.normal(size=(2, 4)).astype(np.float32)
+    text = {"method": "glove", "data": {"source": None}, "encoder": {"name": "lookup", "dim": 4}}
+    for name in ("x.txt", "x.bin", "x.safetensors"):
+        vectors.write(tmp_path / name, WordVectors(("cat", "dog"), matrix))
+        chosen = config(**text, init=str(tmp_path / name), recipe={})
+        assert torch.equal(build(chosen, corpus).encoder.table[corpus_row(corpus, "cat")], torch.from_numpy(matrix[0]))
+        assert not torch.equal(untrained(chosen, encoder_input(corpus)).table[corpus_row(corpus, "cat")], torch.from_numpy(matrix[0]))
+        assert inherited(str(tmp_path / name)).values == {}
+
+
+def corpus_row(corpus, word):
+    return list(corpus.words).index(word)
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):

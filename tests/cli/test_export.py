@@ -1,0 +1,81 @@
+"""The verb export: a run's word vectors in each format, conversions, and what is refused before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selftaught import encoders
+from selftaught.cli import main
+from selftaught.encoders.lookup import Lookup
+from selftaught.export import vectors as files
+
+WORDS = ["the", "don't", "中文", "cat"]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """An encoder.safetensors."""
+    seen = {"kind": "text", "tokens": "words", "lower": True, "words": WORDS, "counts": [9, 8, 7, 6]}
+    path = tmp_path / "encoder.safetensors"
+    path.write_bytes(encoders.save(encoders.build("lookup", seen, dim=5)))
+    return path
+
+
+def table(weights: Path) -> np.ndarray:
+    encoder = encoders.load(weights)
+    assert isinstance(encoder, Lookup)
+    return encoder.table.detach().numpy()
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> str:
+    capsys.readouterr()
+    assert main([str(word) for word in words]) == code
+    out, err = capsys.readouterr()
+    return err if code else out
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.vec", "a.bin", "a.safetensors", "a.txt.gz"])
+def test_every_format_holds_the_table_and_is_converted_to_every_other(capsys, weights, tmp_path, name):
+    out = tmp_path / name
+    assert said(capsys, "export", weights, "--out", out) == f"4 x 5 word vectors are in {out}\n"
+    assert said(capsys, "export", out, "--out", tmp_path / "b.bin") == f"4 x 5 word vectors are in {tmp_path / 'b.bin'}\n"
+    for path in (out, tmp_path / "b.bin"):
+        found = files.read(path)
+        assert found.words == tuple(WORDS)
+        np.testing.assert_array_equal(found.matrix, table(weights))
+
+
+def test_limit_keeps_the_most_frequent_and_format_goes_before_the_ending(capsys, weights, tmp_path):
+    assert said(capsys, "export", weights, "--out", tmp_path / "x.txt", "--limit", "2", "--format", "glove").startswith("2 x 5 ")
+    lines = (tmp_path / "x.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == WORDS[:2]
+    assert said(capsys, "export", weights, "--out", tmp_path / "y.txt", "--limit", "99").startswith("4 x 5 ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--out", "x.csv"), "must end in .txt, .vec, .bin, .safetensors"),
+        (("--out", "no/x.txt"), "there is no folder no"),
+        (("--out", "x.txt", "--format", "csv"), "--format must be"),
+        (("--out", "x.txt", "--limit", "0"), "--limit must be at least 1, not 0"),
+        ((), "--out"),
+    ],
+)
+def test_bad_input_is_one_sentence(capsys, weights, tmp_path, monkeypatch, flags, says):
+    monkeypatch.chdir(tmp_path)
+    found = said(capsys, "export", weights, *flags, code=2)
+    assert says in found and found.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["encoder.safetensors"]
+
+
+def test_what_has_no_word_vectors(capsys, tmp_path):
+    (tmp_path / "x").write_text("It was the best of times\n")
+    assert "which is no number" in said(capsys, "export", tmp_path / "x", "--out", tmp_path / "y.txt", code=2)
+    assert "does not exist" in said(capsys, "export", tmp_path / "none", "--out", tmp_path / "y.txt", code=2)
+    seen = {"kind": "image", "size": 8, "channels": 1, "mean": [0.5], "std": [0.5]}
+    (tmp_path / "e.safetensors").write_bytes(encoders.save(encoders.build("conv", seen, width=4)))
+    assert said(capsys, "export", tmp_path / "e.safetensors", "--out", tmp_path / "y.txt", code=2)

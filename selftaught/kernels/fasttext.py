@@ -13,7 +13,7 @@ What is added back to the tables are differences, so that threads which work on 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, uint64
 from numpy.typing import NDArray
 
 from selftaught.kernels.words import Floats, Ids, Ints, Thresholds, Word, begin, below, draw, following, kept, logistic_loss, mix, sigmoid
@@ -25,7 +25,6 @@ LANES = 16  # scratch rows are padded to a multiple of this many numbers
 
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_SAMPLE = np.uint64(63)  # the loss is that of one centre in 64: its logarithms would cost as much as the learning
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -192,7 +191,7 @@ def _sentence(ids: Ids, first: int, last: int, size: int, keep: Thresholds, stat
 def learn(
     ids: Ids, sentences: Ints, first: int, last: int, starts: Ints, rows: Ids, table: Floats, out: Floats, keep: Thresholds,
     threshold: Thresholds, other: Ids, logistic: Floats, window: int, negative: int, cbow: bool, shared: bool, rate: float,
-    seed: int, epoch: int, totals: Doubles,
+    seed: int, epoch: int, measure: int, totals: Doubles,
 ) -> None:  # fmt: skip
     """Learn from sentences first .. last; `table` [rows, D] and `out` [V, D] change in place.
 
@@ -216,6 +215,7 @@ def learn(
         rate: Learning rate.
         seed: With `epoch` and a sentence's place in the corpus, all that the random numbers depend on.
         epoch: See `seed`.
+        measure: A power of two: the loss is that of one centre in so many, because logarithms cost as much as the learning.
         totals: float64 [3], added to: loss, pairs that it was measured on, words of the corpus that were seen.
     """
     size, dim = starts.size - 1, table.shape[1]
@@ -242,7 +242,7 @@ def learn(
                 bits = mix(state)
                 low = max(p - 1 - below(bits, window), 0)
                 high = min(p + 2 + below(bits, window), count)
-                measured = bits & _SAMPLE == 0
+                measured = bits & uint64(measure - 1) == 0
                 if cbow:
                     _average(x, low, high, p, sentence, starts, mean)
                     before[:] = mean[0]

@@ -1,0 +1,1 @@
+"""A vector for every word, learned from the words around it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, final, overload
 
@@ -70,6 +71,7 @@ class Corpus(Source):
         fingerprint: A digest of the content and the way it was split; by default made from the arrays.
         skipped: What could not be read: ``{"path": ..., "reason": ...}`` each.
         groups: int64 [D]: documents of one group stay on one side of a split; None = each for itself.
+        digests: uint8 [D, 32]: SHA-256 of each document's content; by default made from its tokens when it is asked for.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Corpus(Source):
         fingerprint: str | None = None,
         skipped: Sequence[dict[str, str]] = (),
         groups: NDArray[np.int64] | None = None,
+        digests: NDArray[np.uint8] | None = None,
     ) -> None:
         self.ids, self.sentences, self.documents, self.words, self.counts = ids, sentences, documents, words, counts
         self.tokens, self.lower, self.classes, self.groups = tokens, lower, classes, groups
@@ -95,6 +98,7 @@ class Corpus(Source):
         """With the labels that were hidden from training (see `hidden`); itself where none were."""
         self._labels = np.full(len(documents) - 1, -1, np.int64) if labels is None else np.asarray(labels, np.int64)
         self._fingerprint = fingerprint
+        self._digests = digests
 
     @classmethod
     def of(
@@ -151,12 +155,25 @@ class Corpus(Source):
 
     def relabelled(self, labels: Labels) -> Corpus:
         """The same text with these labels, int64 [D]; `whole` still has its own."""
-        made = Corpus(
-            self.ids, self.sentences, self.documents, self.words, self.counts, tokens=self.tokens, lower=self.lower, labels=labels,
-            classes=self.classes, fingerprint=digest_of(self.fingerprint, labels.tobytes()), skipped=self.skipped, groups=self.groups,
-        )  # fmt: skip
+        made = self.labelled(labels, self.classes)
         made.whole = self.whole
         return made
+
+    def labelled(self, labels: Labels, classes: tuple[str, ...]) -> Corpus:
+        """The same text with other labels, int64 [D], and names of them."""
+        return Corpus(
+            self.ids, self.sentences, self.documents, self.words, self.counts, tokens=self.tokens, lower=self.lower, labels=labels,
+            classes=classes, fingerprint=digest_of(self.fingerprint, labels.tobytes(), *classes), skipped=self.skipped, groups=self.groups,
+            digests=self._digests,
+        )  # fmt: skip
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """uint8 [D, 32]: SHA-256 of each document's content. Equal digests are exact duplicates."""
+        if self._digests is None:
+            rows = b"".join(hashlib.sha256(self.text(i).encode()).digest() for i in range(len(self)))
+            self._digests = np.frombuffer(rows, np.uint8).reshape(-1, 32)
+        return self._digests
 
     def size(self, min_count: int) -> int:
         """How many words occur at least `min_count` times: they have the ids below it."""

@@ -280,3 +280,26 @@ def renumber(ids: NDArray[np.int32], rank: NDArray[np.int32]) -> None:
     """Each id becomes ``rank[id]``, in place."""
     for k in range(ids.size):
         ids[k] = rank[ids[k]]
+
+
+@njit(cache=True, nogil=True)
+def sight(ids: NDArray[np.int32], rank: NDArray[np.int32], order: Ints, counts: Ints, words: int) -> int:
+    """Number and count the words of `ids` by first sight, in place; how many there are now.
+
+    Args:
+        ids: int32.
+        rank: The new number of each word, int32 [V], -1 = not seen yet.
+        order: Which word has each new number, int64 [V].
+        counts: How often each new number has occurred, int64 [V].
+        words: How many had been seen before.
+    """
+    for k in range(ids.size):
+        word = ids[k]
+        if rank[word] < 0:
+            rank[word] = words
+            order[words] = word
+            counts[words] = 0
+            words += 1
+        ids[k] = rank[word]
+        counts[rank[word]] += 1
+    return words

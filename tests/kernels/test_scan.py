@@ -29,9 +29,9 @@ TEXT = st.text(ALPHABET, max_size=60)
 def encoded(blocks: list[bytes], how: str, lower: bool, records: bool = False) -> tuple[list[list[list[str]]], dict[str, int]]:
     """Documents of sentences of words, and the counts."""
     with Draft() as draft:
-        scanner = Scanner(draft, how, lower, records)
+        scanner = Scanner(draft, how, lower)
         for i, block in enumerate(blocks):
-            scanner.feed(block, i == len(blocks) - 1, lambda line: f"line {line + 1}")
+            scanner.feed(block, i == len(blocks) - 1, lambda line, _: f"line {line + 1}", records)
         if not records:
             scanner.end_document()
         scanner.finish()

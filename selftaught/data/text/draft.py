@@ -16,7 +16,7 @@ from selftaught.data.source import Skipped
 from selftaught.errors import UserError
 
 IN_MEMORY = 32 << 20  # bytes of one kind of number that are kept in memory
-TOGETHER = 1 << 20  # numbers that are read back together
+TOGETHER = 1 << 17  # numbers that are read back together
 
 
 @final
@@ -25,7 +25,7 @@ class Spool:
 
     def __init__(self, kind: type[np.signedinteger[Any]]) -> None:
         self._kind = np.dtype(kind)
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=cache.make(cache.folder() / "corpora"))  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(cache.make(cache.folder() / "corpora")))  # noqa: SIM115
         self.size = 0
 
     def write(self, numbers: NDArray[Any]) -> None:
@@ -59,7 +59,7 @@ class Draft:
         labels: One a document, or none at all.
         classes: Names of the classes, where they are known before reading.
         skipped: What was left out, and why.
-        model: What else must be known to encode text in the same way.
+        groups: One number a document: that of the first document that it belongs together with.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,19 @@ class Draft:
         self.labels: list[Any] = []
         self.classes: tuple[str, ...] = ()
         self.skipped: list[Skipped] = []
-        self.model = ""
+        self.groups = array("q")
+        self._first: dict[str, int] = {}
+
+    @property
+    def grouped(self) -> bool:
+        """Whether documents have been said to belong together."""
+        return bool(self._first)
+
+    def add(self, digest: bytes, label: Any = None, group: str = "") -> None:
+        """What is known of a document besides its text, which comes by itself: `documents`."""
+        self.digests += digest
+        self.labels.append(label)
+        self.groups.append(self._first.setdefault(group, len(self.groups)) if group else len(self.groups))
 
     def named(self, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """(labels int64 [D], names of the classes). Raises UserError when labels are of no use."""

@@ -2,25 +2,161 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import numpy as np
+
+from selftaught.data import catalog, hub
+from selftaught.data.columns import label_column
 from selftaught.data.corpus import Corpus
+from selftaught.data.folder import shown
 from selftaught.data.progress import Progress, silent
-from selftaught.errors import UserError
+from selftaught.data.text import files as reading
+from selftaught.data.text.draft import Draft
+from selftaught.data.text.files import Errors
+from selftaught.data.text.kept import kept
+from selftaught.data.text.material import Files, How, Material, Objects
+from selftaught.data.text.part import side
+from selftaught.data.text.scanner import Scanner
+from selftaught.errors import UserError, unknown
 from selftaught.parts.tokens import Tokens
+
+Split = Literal["train", "test", "all"]
+Sides = dict[str, Material]
+"""Either "train" and "test", or "all"."""
 
 
 def open_text(
-    data: Any, split: Literal["train", "test", "all"] = "train", limit: int | None = None, *, tokens: Tokens = "words",
-    lower: bool = True, errors: Literal["strict", "replace"] = "strict", progress: Progress = silent,
+    data: Any, split: Split = "train", limit: int | None = None, *, tokens: Tokens = "words", lower: bool = True,
+    errors: Errors = "strict", column: str = "text", progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
-    """A corpus over what a user has: a file of text, or any sequence of strings."""
+    """A corpus over what a user has, encoded once and kept in the cache.
+
+    Args:
+        data: A name of the catalog; a path: a file of text or a folder of them at any depth (one file = one document), JSON Lines or
+            Parquet (one record = one document), all of them also as .gz or .zst; an iterable of strings, of lists of tokens or of
+            mappings, which is iterated over twice (one of them = one document); a Hugging Face data set; a corpus, taken as it is but for
+            split and limit. Sentences end at newlines.
+        split: "train", "test" or "all". Data without a test part of their own (folders or files called train and test) are split by the
+            documents' content, 80/20, so that exact duplicates share a side.
+        limit: Only the first so many documents.
+        tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay as they are.
+        lower: Lower-case it first.
+        errors: "strict" refuses what is not UTF-8 and names the line; "replace" reads U+FFFD instead.
+        column: The field of records that holds the text. Labels are in "label" (or another usual name), and records with the same
+            "group" share a side. Text files are labelled by first-level folder.
+        progress: Called as (done, total) bytes while files are read.
+
+    Raises:
+        UserError: One sentence that says what is wrong with `data`, where, and how to mend it.
+    """
+    for name, value, known in (("split", split, Split), ("way to split text (tokens)", tokens, Tokens), ("errors", errors, Errors)):
+        if value not in get_args(known):
+            raise unknown(name, str(value), get_args(known))
+    if limit is not None and limit < 1:
+        raise UserError(f"limit must be at least 1, not {limit}")
     if isinstance(data, Corpus):
-        return data
-    if isinstance(data, str | Path):
-        try:
-            return Corpus.of([Path(data).read_text(errors=errors)][:limit], tokens=tokens, lower=lower)
-        except OSError as error:
-            raise UserError(f"{data}: cannot be read: {error.strerror}") from None
-    return Corpus.of(data[:limit], tokens=tokens, lower=lower)
+        return side(data, split, limit)
+    how = How(tokens, lower, errors, column, progress=progress)
+    parts = _sides(data, progress)
+    if "all" in parts:
+        return _encoded([parts["all"]], replace(how, limit=limit)) if split == "all" else side(_encoded([parts["all"]], how), split, limit)
+    both = [parts["train"], parts["test"]]
+    if split == "all":
+        return _encoded(both, replace(how, limit=limit))
+    found = _encoded([parts[split]], replace(how, limit=limit), both)
+    if any(part.classes for part in both) or not found.classes:
+        return found
+    return _aligned(found, [_encoded([part], how) for part in both])
+
+
+def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None = None) -> Corpus:
+    """The documents of `parts`, one after the other; `classes_of`: whose classes count, by default theirs."""
+    if any(part.split for part in parts):
+        how = replace(how, tokens="whitespace")
+    known = [part.classes for part in classes_of or parts if part.classes]
+    classes = known[0] if len(set(known)) == 1 else tuple(sorted({name for names in known for name in names}))
+
+    def fill(draft: Draft) -> None:
+        draft.classes = classes
+        scanner = Scanner(draft, how.tokens, how.lower)
+        for part in parts:
+            if len(draft.documents) != how.limit:
+                part.fill(draft, scanner, how)
+        scanner.finish()
+
+    return kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, how.tokens, how.lower, fill)
+
+
+def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:
+    """Labels that are names, numbered alike on both sides."""
+    names = sorted({name for one in both for name in one.classes})
+    if all(name.isdecimal() for name in names):
+        return corpus  # numbers are kept as they are
+    place = np.array([names.index(name) for name in corpus.classes] + [-1], np.int64)
+    return corpus.labelled(place[corpus.labels], tuple(names))
+
+
+def _sides(data: Any, progress: Progress) -> Sides:
+    if isinstance(data, str | os.PathLike):
+        return _of_name(os.fspath(data), progress)
+    if hub.is_hub(data):
+        return {name: Objects(one, _class_names(one)) for name, one in hub.sides(data).items()}
+    if not isinstance(data, Iterable) or isinstance(data, Mapping | bytes | bytearray | set | frozenset):
+        kind = type(data).__name__
+        raise UserError(f"data of type {kind} is none that holds text: give a name, a path, or a list of strings or of lists of tokens")
+    return {"all": Objects(data)}
+
+
+def _class_names(data: Any) -> tuple[str, ...]:
+    feature = data.features.get(label_column(list(data.features)) or "")
+    return tuple(getattr(feature, "names", None) or ())
+
+
+def _of_name(name: str, progress: Progress) -> Sides:
+    if name in catalog.FILES:
+        return _of_path(_of_catalog(name, progress))
+    try:
+        path = Path(name).expanduser()
+        exists = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # no permission, a name too long, no such user, a NUL
+        raise reading.unreadable(Path(name), error) from None
+    if not exists:
+        if os.sep in name or path.suffix:
+            known = ", ".join(sorted(catalog.FILES))
+            raise UserError(f"{shown(name)}: there is no such file or folder (known data sets are: {known})")
+        raise unknown("data", name, catalog.FILES)
+    return _of_path(path)
+
+
+def _of_catalog(name: str, progress: Progress) -> Path:
+    found: Any = catalog.find(name)
+    if not hasattr(found, "files"):
+        raise UserError(f"{name}: these are images, not text: ask for a data set of text")
+    path: Path = found.files(progress)
+    return path
+
+
+def _of_path(path: Path) -> Sides:
+    where = shown(str(path))
+    if path.is_file():
+        return {"all": Files([reading.one(path)], where)}
+    if not path.is_dir():
+        raise UserError(f"{where}: neither a file nor a folder")
+    own = reading.sides(path)
+    if not own:
+        return {"all": Files(*_below(path))}
+    return {name: _joined(places, where) for name, places in own.items()}
+
+
+def _below(path: Path) -> tuple[list[reading.File], str, list[dict[str, str]]]:
+    found, skipped = reading.below(path)
+    return found, shown(str(path)), skipped
+
+
+def _joined(places: list[Path], where: str) -> Files:
+    return Files([reading.one(place) for place in places], where) if places[0].is_file() else Files(*_below(places[0]))

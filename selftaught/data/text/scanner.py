@@ -16,6 +16,9 @@ from selftaught.parts.tokens import Tokens
 WORDS, ARENA = 1 << 14, 1 << 20  # words and bytes that there is room for at first
 MOST_WORDS = (1 << 31) - 1
 
+Where = Callable[[int, int], str]
+"""Names a place, given the newlines before it in this document or batch, and the bytes before it in this block and what was left."""
+
 
 @final
 class Scanner:
@@ -25,13 +28,11 @@ class Scanner:
         draft: Gets ids, sentences and documents as they come, and the words at `finish`.
         tokens: How text is split.
         lower: Whether it is lower-cased.
-        records: Whether the byte 0xFF ends a document; else `end_document` does.
     """
 
-    def __init__(self, draft: Draft, tokens: Tokens, lower: bool, records: bool = False) -> None:
+    def __init__(self, draft: Draft, tokens: Tokens, lower: bool) -> None:
         self._draft = draft
         self._kinds, self._folds = tables(tokens, lower)
-        self._border = kernel.BORDER if records else kernel.NO_BORDER
         self._state = np.zeros(9, np.int64)
         self._slots = np.zeros(4 * WORDS, np.uint64)
         self._hashes = np.empty(WORDS, np.uint64)
@@ -43,13 +44,14 @@ class Scanner:
         self._documents = np.empty(0, np.int64)
         self._left = b""
 
-    def feed(self, block: bytes, last: bool, where: Callable[[int], str]) -> None:
+    def feed(self, block: bytes, last: bool, where: Where, records: bool = False) -> None:
         """Encode `block`, except for what may go on in the next one. Raises UserError for what is not text.
 
         Args:
             block: UTF-8.
             last: Whether the document (or the batch of records) ends with it.
-            where: Names the place of a fault, given how many newlines stand before it in this document or batch.
+            where: Names the place of a fault.
+            records: Whether the byte 0xFF ends a document; else `end_document` does.
         """
         data = self._left + block
         text, state = np.frombuffer(data, np.uint8), self._state
@@ -60,21 +62,21 @@ class Scanner:
         state[kernel.AT] = 0
         why = kernel.FULL
         while why == kernel.FULL:
-            why = self._scan(text, last)
+            why = self._scan(text, last, kernel.BORDER if records else kernel.NO_BORDER)
             if why == kernel.FULL:
                 self._grow()
         at = int(state[kernel.AT])
         if why != kernel.DONE:
-            raise UserError(f"{where(int(state[kernel.LINES]))}: {_fault(why, data, at)}")
+            raise UserError(f"{where(int(state[kernel.LINES]), at)}: {_fault(why, data, at)}")
         self._left = b"" if last else data[at:]
         if last:
             state[kernel.LINES] = 0
 
-    def _scan(self, text: np.ndarray, last: bool) -> int:  # type: ignore[type-arg]
+    def _scan(self, text: np.ndarray, last: bool, border: int) -> int:
         state = self._state
         state[kernel.TOKENS] = state[kernel.SENTENCES] = state[kernel.DOCUMENTS] = 0
         why = kernel.scan(
-            text, len(text), last, self._border, self._kinds, self._folds, self._slots, self._hashes, self._ends, self._counts, self._arena,
+            text, len(text), last, border, self._kinds, self._folds, self._slots, self._hashes, self._ends, self._counts, self._arena,
             self._ids, self._sentences, self._documents, state,
         )  # fmt: skip
         self._draft.ids.write(self._ids[: state[kernel.TOKENS]])
@@ -110,7 +112,7 @@ class Scanner:
         self._draft.counts = self._counts[:words].copy()
 
 
-def _longer(old: np.ndarray, size: int) -> np.ndarray:  # type: ignore[type-arg]
+def _longer(old: np.ndarray, size: int) -> np.ndarray:
     new = np.empty(size, old.dtype)
     new[: len(old)] = old
     return new

@@ -1,0 +1,200 @@
+"""Files of text as users have them: which there are, of what kind, and their bytes in blocks, decompressed."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal, final
+
+from selftaught.data.folder import TEST, TRAIN, shown
+from selftaught.data.source import Skipped
+from selftaught.errors import UserError
+
+Kind = Literal["text", "lines", "table"]
+Errors = Literal["strict", "replace"]
+
+TEXTS = frozenset((".txt", ".text", ".md", ".rst", ".tok", ".tokens", ".tex", ".en", ".de", ".fr", ".zh"))
+LINES = frozenset((".jsonl", ".ndjson"))
+TABLES = frozenset((".parquet", ".pq"))
+PACKED = frozenset((".gz", ".zst"))
+BLOCK = 1 << 19
+LOOK = 4096  # bytes that tell whether a file without a known ending holds text
+SQUEEZED = 1 << 13  # compressed bytes that are opened together: what comes out stays small even of a file made to burst
+BOM = codecs.BOM_UTF8
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@final
+@dataclass(frozen=True)
+class File:
+    """One file: where it is, what it is called below the folder that the user named, what it holds, and the class it stands for."""
+
+    path: Path
+    name: str
+    kind: Kind
+    label: str | None = None
+
+    def digest(self) -> bytes:
+        """SHA-256 of the file as it lies there. Raises UserError when it cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").digest()
+        except OSError as error:
+            raise unreadable(self.path, error) from None
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 when nobody can tell."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    """The error for a file that the system does not give."""
+    return UserError(f"{shown(str(path))}: cannot be read: {getattr(error, 'strerror', None) or error}")
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What the ending says; None when it says nothing."""
+    suffix = path.suffix.lower()
+    if suffix in PACKED:
+        suffix = path.with_suffix("").suffix.lower()
+        if not suffix:
+            return "text"
+    return "text" if suffix in TEXTS else "lines" if suffix in LINES else "table" if suffix in TABLES else None
+
+
+def one(path: Path) -> File:
+    """A file that the user named: text unless its ending says otherwise."""
+    return File(path, path.name, kind_of(path) or "text")
+
+
+def below(root: Path) -> tuple[list[File], list[Skipped]]:
+    """(files of one kind at any depth, sorted by path; what was left out).
+
+    Where there are tables or JSON Lines, other files beside them are left out. Text files are labelled by first-level folder when there
+    are at least two such folders and no file outside. Raises UserError when there is nothing to read.
+    """
+    found, skipped = list[File](), list[Skipped]()
+    for path in sorted(_walk(root), key=os.fsencode):
+        name = shown(os.path.relpath(path, root))
+        kind = kind_of(path) or ("text" if _is_text(path) else None)
+        if kind is None:
+            skipped.append({"path": name, "reason": "not text"})
+        else:
+            found.append(File(path, name, kind))
+    for kind in ("table", "lines"):
+        if any(file.kind == kind for file in found):
+            skipped += [{"path": file.name, "reason": "beside tables of text"} for file in found if file.kind != kind]
+            return [file for file in found if file.kind == kind], skipped
+    if not found:
+        raise UserError(f"{shown(str(root))}: there is no text in this folder or below it (.txt, .jsonl, .parquet, .gz, ...)")
+    owners = {file.name.split("/", 1)[0] for file in found}
+    if len(owners) > 1 and all("/" in file.name for file in found):
+        found = [File(file.path, file.name, file.kind, file.name.split("/", 1)[0]) for file in found]
+    return found, skipped
+
+
+def sides(root: Path) -> dict[str, list[Path]]:
+    """What belongs to "train" and to "test", by the names of folders or of tables and JSON Lines; empty when names do not tell."""
+    try:
+        inside = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise unreadable(root, error) from None
+    folders = {path.name: path for path in inside if path.is_dir()}
+    tables = [path for path in inside if path.is_file() and kind_of(path) in ("lines", "table")]
+    if not tables and set(folders) == {"data"}:
+        return sides(folders["data"])
+    if not tables and not any(kind_of(path) == "text" for path in inside if path.is_file()):
+        train, test = ([folders[name] for name in names if name in folders] for names in (TRAIN, TEST))
+        return {"train": train[:1], "test": test[:1]} if train and test and set(folders) <= {*TRAIN, *TEST} else {}
+    train = [path for path in tables if path.name.startswith("train")]
+    test = [path for path in tables if path.name.startswith(("test", "valid", "val"))]
+    if train and test and len(train) + len(test) == len(tables):
+        return {"train": train, "test": [path for path in test if path.name.startswith("test")] or test}
+    return {}
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    seen: set[tuple[int, int]] = set()
+    for folder, inside, names in os.walk(root, followlinks=True):
+        at = os.stat(folder)
+        if (at.st_dev, at.st_ino) in seen:
+            inside.clear()
+            continue
+        seen.add((at.st_dev, at.st_ino))
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        for name in names:
+            path = Path(folder, name)
+            if not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        start = next(iter(_opened(path)), b"")[:LOOK]
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except (UserError, UnicodeDecodeError):
+        return False
+    return bool(start) and b"\0" not in start
+
+
+def blocks(path: Path, errors: Errors) -> Iterator[bytes]:
+    """The bytes of a file, decompressed by its ending, without a mark of their order at the start; with errors="replace" always UTF-8.
+
+    Raises UserError for what cannot be read, a damaged archive, and UTF-16.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    first = True
+    for block in _opened(path):
+        if first and block.startswith(WIDE):
+            raise UserError(f"{shown(str(path))}: line 1: not UTF-8 but UTF-16: convert it")
+        block = block.removeprefix(BOM) if first else block
+        first = False
+        yield decode(block).encode() if errors == "replace" else block
+    if errors == "replace":
+        yield decode(b"", True).encode()
+
+
+def _opened(path: Path) -> Iterator[bytes]:
+    suffix = path.suffix.lower()
+    try:
+        with path.open("rb") as file:
+            if suffix == ".zst":
+                yield from _zstandard(path, file)
+                return
+            stream = gzip.GzipFile(fileobj=file) if suffix == ".gz" else file
+            while block := stream.read(BLOCK):
+                yield block
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{shown(str(path))}: a damaged gzip file ({error})") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def _zstandard(path: Path, file: IO[bytes]) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise UserError(f"{shown(str(path))}: reading .zst needs zstandard: pip install 'selftaught[zst]'") from None
+    whole = True
+    try:
+        while data := file.read(SQUEEZED):
+            while data:
+                if whole:
+                    frame, whole = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj(), False
+                if out := frame.decompress(data):
+                    yield out
+                whole, data = frame.eof, frame.unused_data if frame.eof else b""
+    except zstandard.ZstdError as error:
+        raise UserError(f"{shown(str(path))}: a damaged zstandard file ({error})") from None
+    if not whole:
+        raise UserError(f"{shown(str(path))}: a damaged zstandard file (it ends too early)")

@@ -1,0 +1,145 @@
+"""Records with a text and perhaps a label: JSON Lines, Parquet, and what Python iterates over. One record is one document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from selftaught.data.columns import label_column
+from selftaught.data.folder import shown
+from selftaught.data.text.files import Errors, blocks
+from selftaught.errors import UserError
+
+LONGEST = 1 << 28  # bytes of one record
+GROUP = "group"
+"""The column that names what records belong to: those of one group stay on one side of a split."""
+ROWS = 1024  # rows of a table that are read together
+
+KINDS: dict[str, Any] = {"string": str, "list of tokens": list | tuple, "mapping": Mapping}
+
+
+class Record(NamedTuple):
+    """A text, where it stands, its label (None = unknown), and the name of what it belongs to ("" = nothing)."""
+
+    text: str
+    where: str
+    label: Any = None
+    group: str = ""
+
+
+def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
+    """The objects of a JSON Lines file. Raises UserError, naming file and line, for what is none or has no text."""
+    for number, line in enumerate(_lines(path, errors), 1):
+        if not line.strip():
+            continue
+        where = f"{shown(str(path))}: line {number}"
+        try:
+            record = json.loads(line.decode())
+        except UnicodeDecodeError as error:
+            mend = "convert it, or replace what cannot be read with --data.errors replace"
+            raise UserError(f"{where}: not UTF-8 (byte {line[error.start]:02x}): {mend}") from None
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{where}: not JSON ({str(error)[:100]})") from None
+        if not isinstance(record, dict):
+            raise UserError(f"{where}: not a JSON object, but {type(record).__name__}: write {{\"{column}\": ...}}")
+        if column not in record:
+            raise _no_column(where, column, list(record))
+        yield _checked(record, where, column)
+
+
+def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
+    left: list[bytes] = []
+    size = 0
+    for block in blocks(path, errors):
+        first, *rest = block.split(b"\n")
+        left.append(first)
+        size += len(first)
+        if rest:
+            yield b"".join(left)
+            yield from rest[:-1]
+            left, size = [rest[-1]], len(rest[-1])
+        if size > LONGEST:
+            raise UserError(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: is this JSON Lines?")
+    yield b"".join(left)
+
+
+def _no_column(where: str, column: str, known: list[str]) -> UserError:
+    there = ", ".join(shown(name) for name in known[:20]) or "nothing"
+    return UserError(f"{where}: there is no column '{column}', but {there}: name the one that holds text with --data.column")
+
+
+def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
+    text, label = record[column], record.get(label_column(list(record)) or "")
+    if not isinstance(text, str):
+        raise UserError(f"{where}: '{column}' must be text, not {type(text).__name__}")
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    if not isinstance(label, str | int | None):
+        raise UserError(f"{where}: a label must be a name or a whole number, not {str(label)[:40]}")
+    if isinstance(label, int) and not -1 <= label < 1 << 31:
+        raise UserError(f"{where}: the label {str(label)[:40]} is out of range (-1 = unknown)")
+    return Record(text, where, label, str(record.get(GROUP, "")))
+
+
+def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
+    """The rows of a Parquet file, which needs the extra [parquet]. Raises UserError."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise UserError("reading Parquet needs pyarrow: pip install 'selftaught[parquet]'") from None
+    where, number = shown(str(path)), 0
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            known = file.schema_arrow.names
+            if column not in known:
+                raise _no_column(where, column, known)
+            wanted = [name for name in (column, label_column(known) or "", GROUP) if name in known]
+            for batch in file.iter_batches(ROWS, columns=wanted):
+                columns = [_values(batch.column(name), errors, where) for name in wanted]
+                for values in zip(*columns, strict=True):
+                    number += 1
+                    yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{where}: cannot be read as Parquet: {(str(error).splitlines() or ['damaged'])[0][:200]}") from None
+
+
+def _values(column: Any, errors: Errors, where: str) -> list[Any]:
+    import pyarrow
+
+    try:
+        found: list[Any] = column.to_pylist()
+    except UnicodeDecodeError:
+        if errors == "strict":
+            raise UserError(f"{where}: not UTF-8: replace what cannot be read with --data.errors replace") from None
+        found = [None if text is None else text.decode("utf-8", "replace") for text in column.cast(pyarrow.large_binary()).to_pylist()]
+    return found
+
+
+def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
+    """Strings, lists of tokens (joined by spaces), or mappings such as a JSON Lines file has. Raises UserError, also for a mixture."""
+    first = ""
+    for number, value in enumerate(data):
+        where = f"record {number}"
+        kind = next((name for name, kinds in KINDS.items() if isinstance(value, kinds)), "")
+        if not kind:
+            raise UserError(f"{where}: must be a string or a list of tokens, not {type(value).__name__}")
+        if kind != (first := first or kind):
+            raise UserError(f"{where}: is a {kind}, but the first is a {first}: give records of one kind")
+        if isinstance(value, Mapping):
+            if column not in value:
+                raise _no_column(where, column, [str(name) for name in value])
+            yield _checked(value, where, column)
+        else:
+            yield Record(value if isinstance(value, str) else _joined(value, where), where)
+
+
+def _joined(tokens: list[Any] | tuple[Any, ...], where: str) -> str:
+    for token in tokens:
+        if not isinstance(token, str):
+            raise UserError(f"{where}: a token must be a string, not {type(token).__name__}")
+        if token.split() != [token]:
+            raise UserError(f"{where}: the token {token[:40]!r} is empty or holds white space: write one word, or join its parts with '_'")
+    return " ".join(tokens)

@@ -1,32 +1,30 @@
-"""The words that an encoder keeps of those that its input brings."""
+"""From tokens to the numbers of a model's own words, in which every other word has one number."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.errors import UserError
+END = "</s>"
+"""How the end of a sentence is written."""
+OTHER = "<unk>"
+"""How a word that a model does not know is written."""
 
 
-def frequent(input: Mapping[str, Any], min_count: int, encoder: str) -> tuple[tuple[str, ...], NDArray[np.int64], dict[str, Any]]:
-    """The words that occur at least `min_count` times, how often each does, int64 [V], and the input with no more words than these.
+def numbered(tokens: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int32]:
+    """int32 [T]: the place of each token in `index`, ``len(index)`` for those that are not there."""
+    other = len(index)
+    return np.fromiter((index.get(token, other) for token in tokens), np.int32, len(tokens))
 
-    Args:
-        input: ``{"kind": "text", "words": [...], "counts": [...], ...}``, most frequent first.
-        min_count: See above.
-        encoder: Who asks, for messages.
 
-    Raises UserError when the input is no text, or no word occurs often enough.
+def renumbering(words: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int32] | None:
+    """What turns the numbers of a corpus with these `words` into those of `index`: int32 [V], or None where the known ones agree already.
+
+    They do where `index` was cut off a list that begins like `words`: what is numbered ``len(index)`` or more is then unknown in both.
     """
-    if input.get("kind") != "text":
-        raise UserError(f"the encoder {encoder} reads text, not {input.get('kind', 'image')}s: choose an encoder that sees them")
-    counts = np.asarray(input["counts"], np.int64)
-    size = int(np.searchsorted(-counts, -min_count, side="right"))
-    if size == 0:
-        most = f"the most frequent, '{input['words'][0]}', does so {counts[0]} times" if len(counts) else "there is no word"
-        raise UserError(f"no word occurs {min_count} times ({most}): use a smaller --min-count, or more text")
-    words = tuple(input["words"][:size])
-    return words, counts[:size], {**input, "words": list(words), "counts": counts[:size].tolist()}
+    table = numbered(words, index)
+    known = min(len(index), len(table))
+    same = np.array_equal(table[:known], np.arange(known)) and bool((table[known:] == len(index)).all())
+    return None if same else table

@@ -1,0 +1,410 @@
+"""Counting n-grams of integers, and looking up what they make probable.
+
+Tokens are numbered 0 .. V-1 for the words, V for every other word, V+1 for the end of a sentence, which is predicted like a word,
+and V+2 for its start, which is not: the `BASE` = V + 3 unigrams. All longer n-grams are pairs (history, word), where the history is
+the number of the n-gram that is one word shorter.
+
+While counting, one open-addressing table holds the pairs of all orders: 16 bytes a slot, between 35 and 70% full, and 4 to 8 bytes beside
+it, so 27 to 54 bytes for each distinct n-gram; while the table doubles, the old one stands beside the new. Nothing grows with the text.
+Afterwards the n-grams are a trie in breadth-first order: those of one length after those of the length below, sorted by history, then by
+word. The children of an n-gram then begin where those of the one before it end, and 8 bytes hold a longest n-gram, 12 any other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, uint64
+from numpy.typing import NDArray
+
+Longs = NDArray[np.int64]
+Ints = NDArray[np.int32]
+Reals = NDArray[np.float64]
+
+OTHER, END, START, BASE = range(4)
+"""Added to V: the numbers of the tokens that are no words, and how many unigrams there are."""
+MOST = 2**31 - 64
+"""Distinct n-grams that int32 can number."""
+
+_A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+_HALF = np.uint64(32)
+_LOW = (1 << 32) - 1
+_FULL = 0.7
+
+
+class Trie(NamedTuple):
+    """N-grams in breadth-first order; node g >= `base` is entry g - `base` of `word` and `count`."""
+
+    base: int
+    """How many unigrams: nodes 0 .. base - 1."""
+    begin: Ints
+    """int32 [H + 1]: the children of node g are the nodes begin[g] .. begin[g + 1] - 1. H = nodes shorter than the longest n-grams."""
+    word: Ints
+    """int32 [E]: the last token of each n-gram of two tokens or more."""
+    count: Ints
+    """int32 [E]."""
+
+
+class Weights(NamedTuple):
+    """What turns counts into probabilities: P(w|h) = (c(hw) - discount) * scale(h) + rest(h) * P(w|shorter h)."""
+
+    unigram: Reals
+    """float64 [base - 1]: P(w) where every longer history is silent."""
+    scale: Reals
+    """float64 [H]: 1 over what the counts after a history sum to (and are smoothed by); 0 where it has no children."""
+    rest: Reals
+    """float64 [H]: the part that a history leaves to shorter ones."""
+    discount: Reals
+    """float64 [order + 1, 4]: taken off the counts 1, 2, and 3 or more (column 0 is 0) of n-grams of each length."""
+    longest: bool
+    """The longest history alone speaks, and what it leaves is shared out evenly (add-k)."""
+
+
+@njit(cache=True, nogil=True)
+def table(slots: int) -> Longs:
+    """An empty table of `slots` slots, a power of two: int64 [slots, 2], each a key, and number << 32 | count (0 = free)."""
+    return np.zeros((slots, 2), np.int64)
+
+
+@njit(cache=True, nogil=True)
+def _slot(slots: Longs, shift: int, key: int) -> int:
+    """Where `key` stands, or the free slot where it belongs."""
+    x = uint64(key) * _A
+    x = (x ^ (x >> _HALF)) * _B
+    at = np.int64(x >> uint64(shift))
+    mask = slots.shape[0] - 1
+    while slots[at, 1] != 0 and slots[at, 0] != key:
+        at = (at + 1) & mask
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _shift(slots: Longs) -> int:
+    bits = 0
+    while (1 << bits) < slots.shape[0]:
+        bits += 1
+    return 64 - bits
+
+
+@njit(cache=True, nogil=True)
+def _doubled(slots: Longs) -> Longs:
+    bigger = table(2 * slots.shape[0])
+    shift = _shift(bigger)
+    for i in range(slots.shape[0]):
+        if slots[i, 1] != 0:
+            at = _slot(bigger, shift, slots[i, 0])
+            bigger[at, 0], bigger[at, 1] = slots[i, 0], slots[i, 1]
+    return bigger
+
+
+@njit(cache=True, nogil=True)
+def count(
+    ids: Ints, sentences: Longs, first: int, last: int, order: int, words: int, strength: float, slots: Longs, left: Ints, seen: Longs,
+    used: int,
+) -> tuple[Longs, Ints, int, float, int, int]:  # fmt: skip
+    """Add the n-grams of 1 to `order` tokens of the sentences `first` .. `last` - 1 to the counts.
+
+    Each sentence is START, its tokens, END; n-grams that begin with START are as long as there are tokens.
+
+    Args:
+        ids: int32 [N]; what is `words` or more is another word.
+        sentences: int64 [S + 1], where each sentence begins in `ids`.
+        first, last: The sentences to count.
+        order: Longest n-grams, at least 2.
+        words: V.
+        strength: Of the running prediction: P(w|h) = (c(hw) + strength P(w|shorter h)) / (c(h) + strength), MacKay and Peto 1995.
+        slots: From `table`, or from the last call.
+        left: int32 [>= `used`]: how many different tokens were seen before each n-gram shorter than `order`.
+        seen: int64 [V + 3], how often each token was seen; changed in place.
+        used: How many n-grams have a number: V + 3 at first.
+
+    Returns slots, left and used as they are now, the sum of -log P of each token predicted from all that was counted before it, the number
+    of tokens (ends of sentences among them), and how many of their n-grams of `order` tokens were new. Stops early, used negative, when
+    there are more n-grams than `MOST`.
+    """
+    nodes, deeper = np.empty(order + 1, np.int64), np.empty(order + 1, np.int64)
+    before, after = np.empty(order + 1, np.float64), np.empty(order + 1, np.float64)  # how often each history was seen
+    shift = _shift(slots)
+    total = 0
+    for w in range(words + 2):
+        total += seen[w]
+    loss, tokens, fresh = 0.0, 0, 0
+    for s in range(first, last):
+        depth = 1
+        nodes[1], before[1] = words + START, seen[words + START]
+        seen[words + START] += 1
+        for i in range(sentences[s], sentences[s + 1] + 1):
+            w = words + END if i == sentences[s + 1] else min(int(ids[i]), words + OTHER)
+            p = (seen[w] + 1.0) / (total + words + 2.0)
+            deeper[1], after[1] = w, seen[w]
+            seen[w] += 1
+            total += 1
+            for k in range(1, depth + 1):
+                key = (nodes[k] << 32) | w
+                at = _slot(slots, shift, key)
+                value = slots[at, 1]
+                c = value & _LOW
+                if value == 0:
+                    if used >= MOST:
+                        return slots, left, -1, loss, tokens, fresh
+                    slots[at, 0], slots[at, 1] = key, (used << 32) | 1
+                    deeper[k + 1] = used
+                    left[used] = 0
+                    left[deeper[k]] += 1
+                    used += 1
+                    fresh += k == order - 1
+                else:
+                    if c < 0x7FFFFFFF:
+                        slots[at, 1] = value + 1
+                    deeper[k + 1] = value >> 32
+                after[k + 1] = c
+                p = (c + strength * p) / (before[k] + strength)
+            depth = min(depth + 1, order - 1)
+            nodes, deeper = deeper, nodes
+            before, after = after, before
+            loss -= np.log(p)
+            tokens += 1
+            if used - words - BASE > _FULL * slots.shape[0] - order:
+                slots = _doubled(slots)
+                shift = _shift(slots)
+            if used + order > left.shape[0]:
+                longer = np.empty(2 * left.shape[0] + order, np.int32)
+                longer[:used] = left[:used]
+                left = longer
+    return slots, left, used, loss, tokens, fresh
+
+
+@njit(cache=True, nogil=True)
+def _unpacked(slots: Longs, base: int, used: int) -> tuple[Ints, Ints, Ints, NDArray[np.uint8]]:
+    """History, last token, count and length of each n-gram in the order in which they were met."""
+    history, word, times = np.empty(used - base, np.int32), np.empty(used - base, np.int32), np.empty(used - base, np.int32)
+    for i in range(slots.shape[0]):
+        if slots[i, 1] != 0:
+            e = (slots[i, 1] >> 32) - base
+            history[e], word[e], times[e] = slots[i, 0] >> 32, slots[i, 0] & _LOW, slots[i, 1] & _LOW
+    length = np.empty(used - base, np.uint8)
+    for e in range(used - base):  # a history is met before what continues it
+        h = history[e] - base
+        length[e] = 2 if h < 0 else length[h] + 1
+    return history, word, times, length
+
+
+@njit(cache=True, nogil=True)
+def _sorted(keys: Ints, buckets: int) -> Longs:
+    """The stable order that sorts `keys`, all in [0, buckets): a counting sort."""
+    start = np.zeros(buckets + 1, np.int64)
+    for key in keys:
+        start[key + 1] += 1
+    for b in range(buckets):
+        start[b + 1] += start[b]
+    order = np.empty(keys.size, np.int64)
+    for i in range(keys.size):
+        order[start[keys[i]]] = i
+        start[keys[i]] += 1
+    return order
+
+
+def arranged(slots: Longs, left: Ints, seen: Longs, used: int, order: int, kinds: bool) -> tuple[Longs, Ints, Ints, Ints]:
+    """The trie of what `count` counted, the same whatever order the n-grams were met in.
+
+    Args:
+        slots, left, seen, used, order: As `count` left them.
+        kinds: Count for n-grams shorter than `order` not how often they were seen, but after how many different tokens (Kneser and Ney);
+            those that begin with START, before which nothing stands, keep their counts.
+
+    Returns the counts of the unigrams, int64 [V + 3], and begin, word and count of a `Trie`.
+    """
+    base = len(seen)
+    history, word, times, length = _unpacked(slots, base, used)
+    if kinds:
+        times = np.where(left[base:used] > 0, left[base:used], times)
+    place = np.empty(used, np.int32)  # number in the trie
+    place[:base] = np.arange(base, dtype=np.int32)
+    below, first = 0, base  # where the last length's and this length's n-grams begin
+    entries = np.empty(used - base, np.int64)
+    for k in range(2, order + 1):
+        members = np.flatnonzero(length == k)
+        by_word = members[_sorted(word[members], base)]
+        members = by_word[_sorted(place[history[by_word]] - np.int32(below), first - below)]
+        entries[first - base : first - base + len(members)] = members
+        place[base + members] = np.arange(first, first + len(members), dtype=np.int32)
+        below, first = first, first + len(members)
+    parents = place[history[entries]]
+    begin = np.empty(below + 1, np.int32)
+    begin[0], begin[1:] = base, base + np.cumsum(np.bincount(parents, minlength=below))
+    unigrams = np.where(left[:base] > 0, left[:base], 0).astype(np.int64) if kinds else seen.copy()
+    return unigrams, begin, word[entries], times[entries]
+
+
+def discounts(begin: Ints, times: Ints, unigrams: Longs, order: int, three: bool, usual: float) -> Reals:
+    """What Kneser and Ney take off counts of 1, of 2, and of 3 or more: float64 [order + 1, 4], row = length of the n-gram, column 0 is 0.
+
+    With n_i n-grams of a length counted i times, Y = n1 / (n1 + 2 n2): Y for all counts (Ney, Essen and Kneser 1994), or, if `three`,
+    1 - 2 Y n2 / n1, 2 - 3 Y n3 / n2 and 3 - 4 Y n4 / n3 (Chen and Goodman 1999). `usual` where they cannot be told, or would be 0 or less.
+    """
+    found = np.zeros((order + 1, 4))
+    found[1:, 1:] = usual
+    base = len(unigrams)
+    first, last = base, int(begin[base])  # the n-grams of two tokens
+    for length in range(1, order + 1):
+        of = unigrams[:-1] if length == 1 else times[first - base : last - base]
+        if length > 1:
+            first, last = last, int(begin[last]) if last < len(begin) else last
+        _, *n = np.bincount(np.minimum(of, 5), minlength=6)[:5].tolist()
+        y = n[0] / (n[0] + 2 * n[1]) if n[0] and n[1] else 0.0
+        for c in (1, 2, 3):
+            d = (c - (c + 1) * y * n[c] / n[c - 1] if n[c - 1] else 0.0) if three else y
+            if y and d > 0:
+                found[length, c] = d
+    return found
+
+
+def weights(trie: Trie, unigrams: Longs, discount: Reals, types: float = 0.0, added: float = 0.0, longest: bool = False) -> Weights:
+    """Probabilities from the counts of a trie and of its unigrams, int64 [V + 3]; `discount`, `types`, `added`: see `shares`."""
+    u = unigrams[:-1]  # START is never predicted
+    kinds, taken = types * np.count_nonzero(u), discount[1][np.minimum(u, 3)]
+    left = taken.sum() + kinds + added
+    scale, rest = shares(trie.base, trie.begin, trie.count, discount, types, added)
+    return Weights((u - taken + left / len(u)) / (u.sum() + kinds + added), scale, rest, discount, longest)
+
+
+@njit(cache=True, nogil=True)
+def shares(base: int, begin: Ints, times: Ints, discount: Reals, types: float, added: float) -> tuple[Reals, Reals]:
+    """`Weights.scale` and `Weights.rest`, float64 [H]: what follows a history is divided by its total + types * kinds + added.
+
+    `discount` is float64 [order + 1, 4]; Witten and Bell have types 1, add-k has added k times the number of outcomes, both without
+    discounts; Kneser and Ney have discounts alone.
+    """
+    n = begin.size - 1
+    scale, rest = np.empty(n, np.float64), np.empty(n, np.float64)
+    k, following = 2, base  # length of the children; the first node that is as long as they
+    for g in range(n):
+        if g == following:
+            k += 1
+            following = begin[g]
+        total, mass, kinds = 0, 0.0, 0
+        for e in range(begin[g] - base, begin[g + 1] - base):
+            total += times[e]
+            mass += discount[k, min(times[e], 3)]
+            kinds += 1
+        if kinds == 0:
+            scale[g], rest[g] = 0.0, 1.0
+            continue
+        scale[g] = 1.0 / (total + types * kinds + added)
+        rest[g] = (mass + types * kinds + added) * scale[g]
+    return scale, rest
+
+
+@njit(cache=True, nogil=True)
+def _child(trie: Trie, node: int, w: int) -> int:
+    """The n-gram that continues `node` with `w`, or -1. Looks near the front first, where the frequent words stand."""
+    low, high = trie.begin[node] - trie.base, trie.begin[node + 1] - trie.base
+    leap = 1
+    while low + leap < high and trie.word[low + leap] <= w:
+        low += leap
+        leap *= 2
+    high = min(high, low + leap)
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if trie.word[middle] <= w:
+            low = middle
+        else:
+            high = middle
+    return low + trie.base if low < high and trie.word[low] == w else -1
+
+
+@njit(cache=True, nogil=True)
+def _begun(nodes: Longs, start: int) -> int:
+    nodes[:] = -1
+    nodes[1] = start
+    return 1
+
+
+@njit(cache=True, nogil=True)
+def _read(trie: Trie, weights: Weights, nodes: Longs, depth: int, w: int) -> float:
+    """P(w | the histories `nodes` [order], of which `depth` have that many tokens), and on to the histories that end with w."""
+    p: float = 1.0 / weights.unigram.size if weights.longest and depth > 0 else weights.unigram[w]
+    last = nodes.size - 1
+    carried = w
+    for k in range(1, depth + 1):
+        node, child = nodes[k], -1
+        nodes[k] = carried
+        if node >= 0:
+            child = _child(trie, node, w)
+            if not weights.longest or k == depth:
+                p *= weights.rest[node]
+                if child >= 0:
+                    times = trie.count[child - trie.base]
+                    p += (times - weights.discount[k + 1, min(times, 3)]) * weights.scale[node]
+        carried = child
+    if depth < last:
+        nodes[depth + 1] = carried
+    return p
+
+
+@njit(cache=True, nogil=True)
+def score(trie: Trie, weights: Weights, ids: Ints, sentences: Longs, out: Reals) -> None:
+    """log P of each token given those before it in its sentence, and of each sentence's end: `out` float64 [N + S], sentence by sentence.
+
+    ids int32 [N] (what is V or more is another word), sentences int64 [S + 1].
+    """
+    words, order = trie.base - BASE, weights.discount.shape[0] - 1
+    nodes = np.empty(order, np.int64)
+    o = 0
+    for s in range(sentences.size - 1):
+        depth = _begun(nodes, words + START)
+        for i in range(sentences[s], sentences[s + 1] + 1):
+            w = words + END if i == sentences[s + 1] else min(int(ids[i]), words + OTHER)
+            out[o] = np.log(_read(trie, weights, nodes, depth, w))
+            depth = min(depth + 1, order - 1)
+            o += 1
+
+
+@njit(cache=True, nogil=True)
+def fill(trie: Trie, weights: Weights, before: Ints, after: Ints, candidates: Ints, out: Reals) -> None:
+    """log P of what `candidates` [C] change in a sentence ``before, candidate, after, END``: `out` float64 [C].
+
+    That is the candidate itself and the order - 1 tokens after it; all else is the same for every candidate.
+    """
+    words, order = trie.base - BASE, weights.discount.shape[0] - 1
+    nodes, start = np.empty(order, np.int64), np.empty(order, np.int64)
+    depth = _begun(start, words + START)
+    for w in before:
+        _read(trie, weights, start, depth, min(int(w), words + OTHER))
+        depth = min(depth + 1, order - 1)
+    for c in range(candidates.size):
+        nodes[:] = start
+        d = depth
+        total = np.log(_read(trie, weights, nodes, d, min(int(candidates[c]), words + OTHER)))
+        for j in range(min(after.size + 1, order - 1)):
+            d = min(d + 1, order - 1)
+            w = words + END if j == after.size else min(int(after[j]), words + OTHER)
+            total += np.log(_read(trie, weights, nodes, d, w))
+        out[c] = total
+
+
+@njit(cache=True, nogil=True)
+def follow(trie: Trie, weights: Weights, history: Ints, started: bool, out: Reals) -> None:
+    """P(w | history) of every outcome, the V words, other words and the end: `out` float64 [V + 2].
+
+    history int32 [T], any length, of which the last order - 1 tokens count; `started`: it is the beginning of a sentence.
+    """
+    words, order = trie.base - BASE, weights.discount.shape[0] - 1
+    nodes = np.empty(order, np.int64)
+    depth = _begun(nodes, words + START) if started else 0
+    for w in history:
+        _read(trie, weights, nodes, depth, min(int(w), words + OTHER))
+        depth = min(depth + 1, order - 1)
+    if weights.longest and depth > 0:
+        out[:] = 1.0 / out.size
+    else:
+        out[:] = weights.unigram
+    for k in range(max(depth, 1) if weights.longest else 1, depth + 1):
+        node = nodes[k]
+        if node < 0:
+            continue
+        out *= weights.rest[node]
+        for child in range(trie.begin[node], trie.begin[node + 1]):
+            times = trie.count[child - trie.base]
+            out[trie.word[child - trie.base]] += (times - weights.discount[k + 1, min(times, 3)]) * weights.scale[node]

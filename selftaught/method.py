@@ -245,7 +245,25 @@ class Scores(Protocol):
     """A method that scores sequences: language models."""
 
     def score(self, text: str) -> list[tuple[str, float]]:
-        """The tokens of `text`, an end mark last, each with the natural logarithm of its probability given those before it."""
+        """The tokens of `text`, an end mark last, each with the natural logarithm of its probability given those before it.
+
+        A token that it does not know counts with the probability of all such tokens together.
+        """
+
+    def unknown(self, text: str) -> list[str]:
+        """The tokens of `text` that it does not know, in order; none where any text can be spelt."""
+
+
+@runtime_checkable
+class ScoresCorpus(Protocol):
+    """A language model over the words of its encoder, which scores a whole corpus at once."""
+
+    def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
+        """log P of each token and of each sentence's end, sentence by sentence: float64 [N + S].
+
+        `ids`, int32 [N], are the places of the tokens among ``encoder.words``, V for any other; `sentences`, int64 [S + 1], where each
+        sentence begins, and the end.
+        """
 
 
 @runtime_checkable
@@ -258,5 +276,5 @@ class Generates(Protocol):
 
 __all__ = [
     "Batch", "Classifies", "Clock", "Compiled", "Embed", "Encoder", "Generates", "Group", "Index", "Labels", "Method", "Outputs",
-    "Outside", "Params", "Player", "Raw", "Remembers", "Scores", "Shows", "Source", "Views", "final", "outside",
+    "Outside", "Params", "Player", "Raw", "Remembers", "Scores", "ScoresCorpus", "Shows", "Source", "Views", "final", "outside",
 ]

@@ -1,0 +1,280 @@
+"""The table of which words stand near which, from a text of any size in bounded memory, in an order that nothing but the table decides."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.errors import UserError
+from selftaught.kernels import cooccurrence as kernels
+
+Ids = NDArray[np.int32]
+Ints = NDArray[np.int64]
+Bits = NDArray[np.uint64]
+T = TypeVar("T")
+
+_BUCKET = 2**16  # pairs that are put in order together, in the cache
+_PAIR = 12  # bytes: two words and a count
+_MEGABYTE = 2**20
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Cooccurrence:
+    """Pairs of words that stand near each other, and how often they do, the nearer the more. No pair comes twice, none counts 0.
+
+    Their order looks random, and is a function of the words' numbers alone: pairs are sorted by a hash. The arrays lie in memory, or
+    in files without a name, which the system frees when the arrays go, however the process ends.
+
+    Args:
+        first: A word, int32 [M].
+        second: The word near it, int32 [M]; where `symmetric`, at least as large as `first`: each pair stands for both directions.
+        count: The sum over all places of 1 / distance, float32 [M].
+        symmetric: Whether neighbours on both sides were counted; else `second` is left of `first`.
+    """
+
+    first: Ids
+    second: Ids
+    count: NDArray[np.float32]
+    symmetric: bool
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def cooccurrence(
+    ids: Ids, sentences: Ints, size: int, *, window: int = 15, symmetric: bool = True, memory: float = 1024, threads: int = 1,
+    folder: str = "",
+) -> Cooccurrence:  # fmt: skip
+    """Count which words stand near which. What comes out does not depend on `memory` and `threads`, to the last bit.
+
+    Amounts are whole numbers (a neighbour at distance d counts lcm(1 ... window) / d, or 2^32 / d rounded where that is
+    larger), so they add up to the same in any order. The text is taken in chunks; the tables of the chunks are merged at the end, and
+    go to disk when there is no memory for them.
+
+    As in GloVe's own program, words that are not counted leave no hole: their neighbours come one nearer. No pair reaches
+    from one sentence into another, and a word beside itself counts from both sides.
+
+    Args:
+        ids: The words of the text, int32 [N].
+        sentences: Where each sentence begins in `ids`, and the end, int64 [S + 1].
+        size: V: only words below it are counted.
+        window: Words on each side, at least 1.
+        symmetric: Count neighbours on both sides; else those on the left.
+        memory: Megabytes of memory to use at most, all threads together.
+        threads: At least 1.
+        folder: Where to keep what memory does not hold; "" is the system's folder for temporary files.
+
+    Raises UserError when there is not one pair, the memory is too little for the vocabulary, or the disk cannot take what it must.
+    """
+    if window < 1:
+        raise UserError(f"window must be at least 1 word, not {window}")
+    budget = int(memory * _MEGABYTE)
+    each = 13 * size + 16 * size  # a row, its bitmaps and its list; and the row on its way out, which may be full
+    least = 2 * (each + 8 * (size + 1)) + 64 * (window + 1) * 8
+    if budget < least:
+        raise UserError(
+            f"{memory:g} MB are too few to count {size} words in: give at least {math.ceil(least / _MEGABYTE)} (--memory), "
+            "or keep fewer words (--min-count)"
+        )
+    threads = max(1, min(threads, budget // (2 * each)))
+    room = max(size, min(2**20, budget // (4 * threads * 16)))
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            table = _Table(size, threads, room, pool)
+            runs = table.count(ids, sentences, window, symmetric, budget, folder)
+            return table.ordered(runs, _unit(window), symmetric, budget, folder)
+    except OSError as e:
+        raise UserError(
+            f"cannot keep the counted pairs in {folder or tempfile.gettempdir()}: {e.strerror}; name another folder (--scratch), "
+            f"or allow more memory than {memory:g} MB (--memory)"
+        ) from e
+
+
+def _unit(window: int) -> int:
+    """What a neighbour at distance 1 counts, in whole numbers."""
+    return min(math.lcm(*range(1, window + 1)), 2**32)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Tables of R chunks: row w of table r is ``words[starts[r, w] : starts[r, w + 1]]``, with its amounts."""
+
+    words: Ids
+    amounts: Ints
+    starts: Ints  # [R, V + 1]
+
+
+@final
+class _Table:
+    """Counts and merges rows, several threads each on a block of them, in scratch memory of their own."""
+
+    def __init__(self, size: int, threads: int, room: int, pool: ThreadPoolExecutor) -> None:
+        self.size, self.threads, self.room, self.pool = size, threads, room, pool
+        middle = -(-size // 64)
+        self.scratch = [
+            (np.zeros(size, np.int64), np.empty(size + 1, np.int32), np.zeros(middle, np.uint64), np.zeros(-(-middle // 64), np.uint64))
+            for _ in range(threads)
+        ]
+
+    def count(self, ids: Ids, sentences: Ints, window: int, symmetric: bool, budget: int, folder: str) -> _Runs:
+        """A run for each chunk of text."""
+        weights = np.array([0, *(round(_unit(window) / d) for d in range(1, window + 1))], np.int64)
+        room = max(min(len(ids) + len(sentences), budget // 32), 64 * (window + 1))  # a token takes 8 bytes: itself, and its place
+        tokens, places, starts = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(self.size + 1, np.int64)
+        token = sentence = old = 0
+        with (
+            _Growing(np.int32, budget // 12, folder) as words, _Growing(np.int64, budget // 6, folder) as amounts,
+            _Growing(np.int64, budget // 16, folder) as borders,
+        ):  # fmt: skip
+            while sentence < len(sentences) - 1:
+                n, token, sentence = kernels.gather(ids, sentences, self.size, token, sentence, old, tokens)
+                kernels.invert(tokens[:n], starts, places)
+                ends = [np.array([len(words)], np.int64)]
+                for found, sums, stops in self.rows(tokens[:n], old, starts, places, weights, symmetric):
+                    ends.append(len(words) + stops)
+                    words.append(found)
+                    amounts.append(sums)
+                borders.append(np.concatenate(ends))
+                old = min(n, window)  # what the next chunk begins with, to find the pairs that reach across
+                tokens[:old] = tokens[n - old : n].copy()
+            if not len(words):
+                raise UserError(f"no two words of this text stand within {window} of each other in one sentence: nothing can be counted")
+            return _Runs(words.whole(), amounts.whole(), borders.whole().reshape(-1, self.size + 1))
+
+    def rows(self, tokens: Ids, old: int, starts: Ints, places: Ids, weights: Ints, symmetric: bool) -> Iterator[tuple[Ids, Ints, Ints]]:
+        """All rows of a chunk, block by block: words, amounts, and where each row ends in its block."""
+        reach = (len(weights) - 1) * (1 + symmetric)
+        most = np.minimum(self.size - np.arange(self.size) if symmetric else self.size, np.diff(starts) * reach)
+
+        def one(block: tuple[int, int], scratch: Any) -> tuple[Ids, Ints, Ints]:
+            words, amounts, ends = _room(most, *block)
+            n = kernels.count(tokens, old, starts, places, *block, weights, symmetric, *scratch, words, amounts, ends)
+            return words[:n].copy(), amounts[:n].copy(), ends
+
+        return self.each(one, self.blocks(most))
+
+    def ordered(self, runs: _Runs, unit: int, symmetric: bool, budget: int, folder: str) -> Cooccurrence:
+        """Merge the runs, and put the pairs in the order of their hashes: into buckets by its upper bits, then each bucket by all."""
+        most = np.minimum(sum(np.diff(starts) for starts in runs.starts), self.size)
+        upper = max(0, math.ceil(math.log2(max(int(most.sum()) / _BUCKET, 1))))
+        shift, buckets = 63 - upper, 2 ** (upper + 1)
+        blocks = self.blocks(most)
+
+        def merged(block: tuple[int, int], scratch: Any) -> tuple[Ids, Ids, Ints, Bits]:
+            words, amounts, ends = _room(most, *block)
+            n = kernels.merge(runs.words, runs.amounts, runs.starts, *block, *scratch, words, amounts, ends)
+            rows, mixed = np.repeat(np.arange(*block, dtype=np.int32), np.diff(ends, prepend=0)), np.empty(n, np.uint64)
+            kernels.scramble(rows, words[:n], mixed)
+            return rows, words[:n], amounts[:n], mixed
+
+        def sized(block: tuple[int, int], scratch: Any) -> Ints:
+            sizes = np.zeros(buckets, np.int64)
+            kernels.tally(merged(block, scratch)[3], shift, sizes)
+            return sizes
+
+        sizes = np.stack(list(self.each(sized, blocks)))  # [blocks, buckets]
+        total, ends = int(sizes.sum()), np.cumsum(sizes.sum(0))
+        free = np.cumsum(sizes, 0) - sizes + (ends - sizes.sum(0))  # where each block's part of each bucket begins
+        in_memory = total * _PAIR <= budget // 2
+        first, second = (_array(total, np.int32, in_memory, folder) for _ in range(2))
+        counts = _array(total, np.float32, in_memory, folder)
+
+        def dealt(numbered: tuple[int, tuple[int, int]], scratch: Any) -> None:
+            number, block = numbered
+            rows, words, amounts, mixed = merged(block, scratch)
+            kernels.deal(rows, words, amounts, float(unit), mixed, shift, free[number], first, second, counts)
+
+        def sort(bucket: int, scratch: Any) -> None:
+            part = slice(int(ends[bucket - 1]) if bucket else 0, int(ends[bucket]))
+            mixed = np.empty(part.stop - part.start, np.uint64)
+            kernels.scramble(first[part], second[part], mixed)
+            order = np.argsort(mixed)
+            for array in (first, second, counts):
+                array[part] = array[part][order]
+
+        for _ in self.each(dealt, list(enumerate(blocks))):
+            pass
+        for _ in self.each(sort, range(buckets)):
+            pass
+        return Cooccurrence(first, second, counts, symmetric)
+
+    def blocks(self, most: Ints) -> list[tuple[int, int]]:
+        """Cut rows that hold at most `most` each into blocks that threads share out, and whose results fit the memory."""
+        sums, begin, blocks = np.cumsum(most), 0, []
+        room = max(self.size, min(self.room, int(sums[-1]) // (4 * self.threads)))  # a row always fits
+        while begin < len(most):
+            before = int(sums[begin - 1]) if begin else 0
+            end = max(begin + 1, int(np.searchsorted(sums, before + room, side="right")))
+            blocks.append((begin, end))
+            begin = end
+        return blocks
+
+    def each(self, work: Callable[[Any, Any], T], tasks: Sequence[Any]) -> Iterator[T]:
+        """``work(task, scratch)`` for each task, as many at a time as there are threads; what they return, in their order."""
+        for begin in range(0, len(tasks), self.threads):
+            yield from self.pool.map(work, tasks[begin : begin + self.threads], self.scratch)
+
+
+def _room(most: Ints, begin: int, end: int) -> tuple[Ids, Ints, Ints]:
+    """Room for what `kernels.count` and `kernels.merge` give back of rows begin .. end."""
+    n = int(most[begin:end].sum())
+    return np.empty(n, np.int32), np.empty(n, np.int64), np.empty(end - begin, np.int64)
+
+
+def _array(n: int, dtype: Any, in_memory: bool, folder: str) -> NDArray[Any]:
+    """An array of n elements, in memory or in a file without a name, which has its space on the disk before it is written."""
+    if in_memory:
+        return np.empty(n, dtype)
+    with tempfile.TemporaryFile(dir=folder or None) as file:
+        os.posix_fallocate(file.fileno(), 0, n * np.dtype(dtype).itemsize)  # a map that finds the disk full would kill the process
+        return np.asarray(np.memmap(file, dtype, "r+", shape=(n,)))
+
+
+@final
+class _Growing:
+    """An array that grows at its end: in memory up to `limit` bytes, then in a file without a name."""
+
+    def __init__(self, dtype: Any, limit: int, folder: str) -> None:
+        self.dtype, self.limit, self.folder = np.dtype(dtype), limit, folder
+        self.parts: list[NDArray[Any]] = []
+        self.file: Any = None
+        self.n = 0
+
+    def __enter__(self) -> _Growing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            self.file.close()  # a map of it stays
+
+    def __len__(self) -> int:
+        return self.n
+
+    def append(self, part: NDArray[Any]) -> None:
+        """Add to the end."""
+        self.n += len(part)
+        self.parts.append(part)
+        if self.file is None and self.n * self.dtype.itemsize > self.limit:
+            self.file = tempfile.TemporaryFile(buffering=0, dir=self.folder or None)  # noqa: SIM115
+        if self.file is not None:
+            for part in self.parts:
+                rest = part.tobytes()
+                while rest:
+                    rest = rest[self.file.write(rest) :]
+            self.parts = []
+
+    def whole(self) -> NDArray[Any]:
+        """All of it; nothing can be added any more."""
+        if self.file is None:
+            return np.concatenate(self.parts)
+        return np.asarray(np.memmap(self.file, self.dtype, "r+", shape=(self.n,)))

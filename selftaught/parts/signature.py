@@ -108,6 +108,9 @@ def _literals(body: list[ast.stmt]) -> dict[str, Any]:
             try:
                 if isinstance(target, ast.Name):
                     found[target.id] = ast.literal_eval(node.value)
+                elif isinstance(target, ast.Tuple):  # a, b = 1, 2
+                    names = [ast.unparse(name) for name in target.elts]
+                    found.update(zip(names, ast.literal_eval(node.value), strict=True))
             except ValueError:  # computed, not declared
                 continue
     return found

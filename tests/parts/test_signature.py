@@ -40,7 +40,8 @@ class Thing(Base, other.Mixed):
 
 
 class Bare:
-    pass
+    sees, unit = "text", "words"
+    first, second = computed()
 '''
 
 
@@ -56,6 +57,7 @@ def test_reads_a_class_without_importing_it(path: Path) -> None:
     assert (thing.name, thing.bases, bare.name, bare.arguments) == ("Thing", ("Base", "other.Mixed"), "Bare", ())
     assert thing.doc.startswith("What it is.\n")
     assert thing.attributes == {"recipe": {"lr": -0.001}}
+    assert bare.attributes == {"sees": "text", "unit": "words"}
     assert thing.arguments == (
         Argument("width", "int", 3, "Units, which go on in a second line."),
         Argument("kind", "Literal['wide', 'deep']", "wide", "The shape."),

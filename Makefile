@@ -1,7 +1,7 @@
 # Python 3.11+, git and make are all that must be there. `make help` lists what can be made.
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS := parquet,hf,map,photos,redis,bench,dev
+EXTRAS := parquet,zst,bpe,hf,map,photos,redis,bench,dev
 INSTALLED := $(VENV)/.installed
 BROWSER := $(VENV)/.browser
 REDIS := $(VENV)/redis

@@ -17,6 +17,8 @@ METHODS = [name for name in TREES if name.startswith("methods/") and not name.en
 OPTIONAL = {
     "datasets": ("data/",),
     "pyarrow": ("data/", "export/"),
+    "zstandard": ("data/text/",),
+    "tokenizers": ("data/bpe.py",),
     "skimage": ("data/",),
     "openTSNE": ("report/",),
     "redis": ("parts/rows.py",),

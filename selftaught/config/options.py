@@ -54,6 +54,7 @@ TEXT = (
     Option("data.tokens", Tokens, "words", "How text is split: at the borders of words, at white space, or into characters."),
     Option("data.lower", bool, True, "Lower-case the text first."),
     Option("data.errors", Literal["strict", "replace"], "strict", "What is no UTF-8: refuse the file, naming the line, or replace it."),
+    Option("data.column", str, "text", "The field of JSON Lines or column of Parquet that holds the text."),
     Option("data.labels", str | None, None, "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden."),
     Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
 )

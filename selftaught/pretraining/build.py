@@ -24,7 +24,7 @@ from selftaught.method import Encoder, Method, Source
 
 LARGEST_SIDE = 96
 """Images of one size up to this many pixels are seen as they are; all others are resized to it unless the user says otherwise."""
-TEXT = ("tokens", "lower", "errors")
+TEXT = ("tokens", "lower", "errors", "column")
 """What of `Config.data` says how text is read."""
 SAMPLES = 2048
 """Samples from which the mean and the standard deviation of each channel are estimated."""

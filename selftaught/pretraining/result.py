@@ -101,7 +101,9 @@ class Run:
         seen = self.encoder.spec["input"]
         if seen.get("kind") != "text":
             return open_source(data, split, limit)
-        return open_text(data, split, limit, tokens=seen["tokens"], lower=seen["lower"])
+        own = self.config.data if self.path.is_dir() else {}
+        how = {key: own[key] for key in ("errors", "column")} if own and own["source"] == data else {}  # what fitted the run's own data
+        return open_text(data, split, limit, tokens=seen["tokens"], lower=seen["lower"], **how)
 
     def embed(
         self, data: Any, *, split: Literal["train", "test", "all"] = "all", limit: int | None = None, batch_size: int = 512

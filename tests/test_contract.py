@@ -30,18 +30,21 @@ SMALL: dict[str, dict[str, Any]] = {
     "dictionary": {"k": 64},
     "dino": {"hidden": 64, "prototypes": 64, "small": 2, "crop": 0.6, "small_crop": 0.4, "strength": 0.5, "solarise": 0.0},
     "fasttext": {"threads": 1},
+    "fasttext_classifier": {"threads": 1},
+    "glove": {"threads": 1},
     "infomax": {"units": 32},
     "local_aggregation": {"clusters": 8, "background": 48},
     "moco": {"queue": 64},
     "simsiam": {"dim": 128, "bottleneck": 32, "crop": 0.8, "jitter": 0.2},
     "swav": {"prototypes": 16, "hidden": 64, "small": 1, "crop": 0.6, "small_crop": 0.4},
     "vicreg": {"dim": 128, "crop": 0.8, "solarise": 0.0},
+    "word2vec": {"threads": 1},
 }
 """Arguments that fit a method to 96 pictures of 16 pixels, where its defaults do not."""
 COLOUR = {"cmc"}
 """Methods that need colour: their toys have three channels."""
 ENCODERS: dict[str, dict[str, Any]] = {
-    "conv": {"width": 8, "depth": 2}, "lookup": {"dim": 8, "min_count": 1}, "subwords": {"dim": 8, "min_count": 1},
+    "bag": {"min_count": 1}, "conv": {"width": 8, "depth": 2}, "lookup": {"dim": 8, "min_count": 1}, "subwords": {"dim": 8, "min_count": 1},
 }  # fmt: skip
 """What each encoder that methods are given by default is built with."""
 STEPS = 8

@@ -86,6 +86,23 @@ def buckets(words: Iterable[str], minn: int, maxn: int, bucket: int) -> tuple[In
 
 
 @njit(cache=True, nogil=True)
+def _hash(text: Bytes, offsets: Ints, out: Rows) -> None:
+    for word in range(offsets.size - 1):
+        h = _BASIS
+        for i in range(offsets[word], offsets[word + 1]):
+            h = uint32((h ^ uint32(np.int8(text[i]))) * _PRIME)
+        out[word] = np.int32(h)
+
+
+def hashes(words: Iterable[str]) -> Rows:
+    """The hash of each whole word, without marks: int32 [V], negative for those of 2^31 and more, as the tool keeps them."""
+    parts = [word.encode("utf-8", "replace") for word in words]
+    found = np.empty(len(parts), np.int32)
+    _hash(np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)], dtype=np.int64), found)
+    return found
+
+
+@njit(cache=True, nogil=True)
 def first_seen(found: Rows, row: Rows) -> int:
     """Numbers the buckets that occur by first sight: row[b] becomes the number of bucket b, where it was -1.
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selftaught.kernels.subwords import buckets, first_seen, marked
+from selftaught.kernels.subwords import buckets, first_seen, hashes, marked
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 
@@ -83,6 +83,12 @@ def test_words_lie_between_marks():
     text, offsets = marked(["où", "</s>", "b", "\ud800"])
     assert bytes(text) == "<où><b><?>".encode()
     assert list(offsets) == [0, 5, 5, 8, 11]
+
+
+@settings(deadline=None)
+@given(st.lists(TEXT, max_size=5))
+def test_hashes_of_words_are_signed(words):
+    assert [int(h) % 2**32 for h in hashes(words)] == [fnv1a(word) for word in words]
 
 
 def test_buckets_are_numbered_by_first_sight():

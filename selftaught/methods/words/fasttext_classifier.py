@@ -1,0 +1,146 @@
+"""fastText's classifier: the mean of word vectors, learned with the classes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from selftaught.data.corpus import Corpus
+from selftaught.encoders.lookup import Lookup
+from selftaught.encoders.subwords import MOST_BUCKETS, Subwords
+from selftaught.errors import UserError
+from selftaught.kernels.bag_classifier import learn, means, number_runs
+from selftaught.kernels.subwords import hashes
+from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.parts.hogwild import cores, spread
+from selftaught.parts.streams import classes_of
+from selftaught.views.text import plain
+
+SLICE = 400_000
+"""Words of a step: some tenths of a second."""
+LEAST = 20
+"""Steps of an epoch of few texts, so that the learning rate falls in small steps."""
+
+
+@final
+class FastTextClassifier(Method):
+    """Name the class of a text by the mean of the vectors of its words, which are learned for that alone.
+
+    Joulin, Grave, Bojanowski, Mikolov, EACL 2017 (arXiv 1607.01759), "Bag of Tricks for Efficient Text Classification". Not
+    self-supervised: what labels alone teach word vectors, in seconds, and often as good as a deep network.
+
+    With R the rows of a text (one for each of its known words, or those of its words' character n-grams too; and one for each run of 2 to
+    `word_ngrams` words, hashed), o_k the vector of class k and y the text's class::
+
+        h = 1/|R| sum_{r in R} z_r        L = -log softmax(o_1 . h, ..., o_K . h)_y
+
+    Shapes: the encoder's table is [V, dim] (`lookup`) or [V + n-grams, dim] (`subwords`), `runs` are [R, dim], `out` is [classes, dim].
+    Texts of unknown class are never visited.
+
+    Defaults are the authors' tool's: dim 100, rate 0.1 falling to 0, 5 epochs, single words, the softmax over all classes. Its hashes
+    too, of words and of runs of words; but only runs that some training text has take a row. Departures: texts come in a new order
+    each epoch; the end of a line is no word, and runs of words go over it; --min-count is 5 unless told, the tool's is 1. The encoder
+    that is kept has the words alone: `classify` adds the runs.
+
+    Args:
+        word_ngrams: Words of the longest runs that have a vector of their own; 1 for single words, 2 to know some of their order.
+        bucket: How many numbers runs are hashed to; those that share one share a vector.
+        threads: 0 for one a core, which train on the same tables without locks; 1 gives the same bytes every time.
+
+    Raises:
+        UserError: A value out of range, another encoder than `lookup` or `subwords`; in `prepare`, no labels, or a single class.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {"lr": 0.1, "epochs": 5, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "log_every": 1}
+    sees = "text"
+    network = "lookup"
+    unit = "words"
+    gradient = "the gradient step is written out in a compiled loop"
+    distributed = "it trains in one process, with threads"
+
+    def __init__(self, encoder: Encoder, word_ngrams: int = 1, bucket: int = 2_000_000, threads: int = 0) -> None:
+        super().__init__()
+        if not isinstance(encoder, Lookup | Subwords):
+            raise UserError(f"fasttext_classifier trains the encoder lookup or subwords, not {encoder.spec['name']}")
+        if word_ngrams < 1:
+            raise UserError(f"word_ngrams of fasttext_classifier must be at least 1, not {word_ngrams}")
+        if not 1 <= bucket <= MOST_BUCKETS:
+            raise UserError(f"bucket of fasttext_classifier must be from 1 to {MOST_BUCKETS}, not {bucket}")
+        self.encoder: Lookup | Subwords = encoder
+        self.views = plain(encoder.spec["input"])
+        self.word_ngrams, self.bucket, self.threads = word_ngrams, bucket, cores(threads)
+        self.out = self.runs = nn.Parameter(torch.zeros(0, encoder.dim))  # how many there are is known once the data is
+
+    def prepare(self, source: Source) -> None:
+        """A vector for each class and each run of words. Raises UserError when fewer than two classes are labelled."""
+        if not isinstance(source, Corpus):
+            raise UserError("fasttext_classifier learns from a text with labels, not from other data")
+        classes, dim = classes_of(source, "fasttext_classifier"), self.encoder.dim
+        borders = np.asarray(source.sentences)[source.documents]
+        known = np.flatnonzero((source.labels >= 0) & (np.diff(borders) > 0))
+        self.corpus, self.labels = source, source.labels[known]
+        self.begins, self.ends = borders[:-1][known], borders[1:][known]
+        self.vocabulary = self._bags(source.words)
+        self.row_of = np.full(self.bucket if self.word_ngrams > 1 else 0, -1, np.int32)
+        count = 0
+        if self.word_ngrams > 1:
+            count = number_runs(source.ids, self.begins, self.ends, self.vocabulary[2], self.word_ngrams, self.row_of)
+        self.runs = nn.Parameter((2 * torch.rand(count, dim) - 1) / dim)
+        self.out = nn.Parameter(torch.zeros(classes, dim))
+        self.steps = max(-(-int((self.ends - self.begins).sum()) // SLICE), min(LEAST, len(known)))
+
+    def steps_in_epoch(self) -> int:
+        """Runs of texts, of about `SLICE` words each."""
+        return self.steps
+
+    def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
+        """Part `start` of the texts in the epoch's order: mean loss, the part named rightly before learning from it, and words."""
+        order = np.random.Generator(np.random.Philox(key=[clock.seed, clock.epoch])).permutation(len(self.labels))
+        order = np.array_split(order, self.steps)[start]
+        lengths = np.concatenate([[0], np.cumsum((self.ends - self.begins)[order])])
+        starts, rows, hashed = self.vocabulary
+        tables = [p.detach().numpy() for p in (self.encoder.table, self.runs, self.out)]
+        totals: list[Any] = []
+
+        def work(begin: int, end: int) -> None:
+            totals.append(part := np.zeros(4))
+            learn(
+                self.corpus.ids, self.begins, self.ends, self.labels, order[begin:end], starts, rows, tables[0], hashed,
+                self.word_ngrams, self.row_of, tables[1], tables[2], rate, part,
+            )  # fmt: skip
+
+        spread(work, lengths, 0, len(order), self.threads)
+        loss, texts, right, words = (float(total) for total in sum(totals))
+        texts = max(texts, 1)  # a part may have none with a known word
+        return {"loss": loss / texts, "accuracy": right / texts, "chance": 1 / len(self.out), "words": words}
+
+    def forward(self, **_: Any) -> Outputs:
+        """Not used: `advance` trains."""
+        raise RuntimeError("fasttext_classifier trains by advance, not by forward")
+
+    @torch.no_grad()
+    def classify(self, text: list[list[str]]) -> Tensor:
+        """Lists of tokens to scores [B, classes]; a text without anything known has zeros."""
+        place: dict[str, int] = {}
+        ids = np.array([place.setdefault(token, len(place)) for tokens in text for token in tokens], np.int32)
+        borders = np.cumsum([0, *map(len, text)], dtype=np.int64)
+        starts, rows, hashed = self._bags(list(place))
+        mean = np.empty((len(text), self.encoder.dim), np.float32)
+        table, runs = self.encoder.table.detach().numpy(), self.runs.detach().numpy()
+        means(ids, borders[:-1], borders[1:], starts, rows, table, hashed, self.word_ngrams, self.row_of, runs, mean)
+        return torch.from_numpy(mean) @ self.out.T
+
+    def _bags(self, words: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+        """Where each word's rows begin, int64 [V + 1], the rows, and the words' hashes."""
+        words = list(words)
+        if isinstance(self.encoder, Subwords):
+            bags = self.encoder.rows_of(words)
+        else:
+            index = self.encoder.index
+            bags = [np.array([index[word]] if word in index else [], np.int32) for word in words]
+        starts = np.cumsum([0, *map(len, bags)], dtype=np.int64)
+        return starts, np.concatenate([np.empty(0, np.int32), *bags]), hashes(words)

@@ -1,0 +1,141 @@
+"""The classifier as a method: what it learns, resume, and what each argument does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import toys
+from training import StopAfter, state, train
+
+from selftaught import encoders
+from selftaught.data.corpus import Corpus
+from selftaught.errors import UserError
+from selftaught.method import Classifies, Clock, Compiled
+from selftaught.methods.words.fasttext_classifier import FastTextClassifier
+
+# One other value for every argument
+OTHERS = {"word_ngrams": 2, "bucket": 3, "threads": 2}
+RECIPE: dict[str, Any] = {"lr": 0.5, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0}
+
+
+def build(corpus: Corpus | None = None, seed: int = 0, network: str = "lookup", **arguments: Any) -> FastTextClassifier:
+    torch.manual_seed(seed)
+    made = encoders.build(network, (corpus or toys.text()).input(), dim=8, min_count=1)
+    return FastTextClassifier(made, **({"threads": 1} | arguments))
+
+
+def prepared(**arguments: Any) -> FastTextClassifier:
+    method = build(**arguments)
+    torch.manual_seed(0)
+    method.prepare(toys.text())
+    return method
+
+
+def ordered(n: int = 200, seed: int = 0) -> Corpus:
+    """The class is which of two words comes first: single words cannot tell."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    return Corpus.of([["x y", "y x"][label] + " " + " ".join(rng.choice(list("abc"), 2)) for label in labels], labels.tolist())
+
+
+def accuracy(method: FastTextClassifier, corpus: Corpus) -> float:
+    said = method.classify([corpus.text(i).split() for i in range(len(corpus))]).argmax(1).numpy()
+    return float((said == corpus.labels).mean())
+
+
+@pytest.mark.parametrize("network", ["lookup", "subwords"])
+def test_it_names_texts_it_never_saw(network: str, tmp_path: Path) -> None:
+    recipe = RECIPE | {"steps": None, "epochs": 10}
+    method, _ = train(lambda: build(network=network), tmp_path / "run", toys.text(), **recipe)
+    assert accuracy(method, toys.text(64, seed=1)) > 0.9
+    if network == "subwords":  # words that the training texts do not have
+        assert method.classify([["sea77", "seas"], ["town55"]]).argmax(1).tolist() == [0, 3]
+
+
+def test_runs_of_words_know_their_order(tmp_path: Path) -> None:
+    corpus = ordered()
+    recipe = RECIPE | {"steps": None, "epochs": 15}
+    words, _ = train(lambda: build(corpus), tmp_path / "words", corpus, **recipe)
+    runs, _ = train(lambda: build(corpus, word_ngrams=2), tmp_path / "runs", corpus, **recipe)
+    assert accuracy(words, ordered(seed=1)) < 0.7 and accuracy(runs, ordered(seed=1)) > 0.9
+
+
+def test_it_is_compiled_and_classifies() -> None:
+    method = build()
+    assert isinstance(method, Compiled) and isinstance(method, Classifies)
+    with pytest.raises(RuntimeError, match="advance"):
+        method()
+
+
+def test_scores_are_products_with_the_mean() -> None:
+    method = prepared()
+    torch.nn.init.normal_(method.out)
+    texts = [["sea1", "the", "unknown"], ["unknown"], []]
+    torch.testing.assert_close(method.classify(texts), (method.encoder(texts) @ method.out.T).detach())
+
+
+def test_an_epoch_visits_each_labelled_text_once_in_a_new_order() -> None:
+    corpus = toys.text()
+    hidden = Corpus.of([corpus.text(i) for i in range(len(corpus))], [-1 if i % 3 else int(y) for i, y in enumerate(corpus.labels)])
+    method = build(hidden)
+    method.prepare(hidden)
+    steps = method.steps_in_epoch()
+    assert steps == 20
+    assert sum(method.advance(Clock(0, 10), 0.1, step)["words"] for step in range(steps)) == 10 * sum(hidden.labels >= 0)
+    first, second = state(prepared()), prepared()
+    second.advance(Clock(0, 10), 0.1, 0)
+    clock = Clock(0, 10)
+    clock.epoch = 1
+    third = prepared()
+    third.advance(clock, 0.1, 0)
+    assert not torch.equal(state(second)["out"], state(third)["out"]) and not torch.equal(first["out"], state(second)["out"])
+
+
+def test_the_loss_starts_at_the_logarithm_of_the_classes() -> None:
+    told = prepared().advance(Clock(0, 10), 0.0, 0)
+    assert told["loss"] == pytest.approx(np.log(4), rel=1e-4)
+    assert told["chance"] == 0.25 and 0 <= told["accuracy"] <= 1
+
+
+def test_resuming_inside_an_epoch_gives_the_same_bytes(tmp_path: Path) -> None:
+    recipe = RECIPE | {"steps": 30}
+    whole, _ = train(lambda: build(word_ngrams=2), tmp_path / "whole", toys.text(), **recipe)
+    _, part = train(lambda: build(word_ngrams=2), tmp_path / "parts", toys.text(), observers=[StopAfter(13)], **recipe)
+    assert part.step == 13
+    resumed, _ = train(lambda: build(seed=5, word_ngrams=2), tmp_path / "parts", toys.text(), resume=True, **recipe)
+    assert all(torch.equal(v, state(resumed)[k]) for k, v in state(whole).items())
+
+
+def test_each_argument_matters() -> None:
+    sizes = {name: len(prepared(**arguments).runs) for name, arguments in {
+        "plain": {}, "word_ngrams": {"word_ngrams": 2}, "bucket": {"word_ngrams": 2, "bucket": 3},
+    }.items()}  # fmt: skip
+    assert sizes["plain"] == 0 and sizes["word_ngrams"] > 100 and sizes["bucket"] == 3
+    assert build(threads=2).threads == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"word_ngrams": 0}, "word_ngrams of fasttext_classifier must be at least 1, not 0"),
+        ({"bucket": 0}, "bucket of fasttext_classifier must be from 1"),
+        ({"threads": -1}, "threads must be 0"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        build(**wrong)
+
+
+def test_data_that_cannot_serve_are_refused() -> None:
+    with pytest.raises(UserError, match="needs labels"):
+        build().prepare(toys.text(labelled=False))
+    with pytest.raises(UserError, match="learns from a text"):
+        build().prepare(toys.Blobs(8))
+    pixels = encoders.build("mlp", {"kind": "image", "size": 4, "channels": 1, "mean": [0.5], "std": [0.2]})
+    with pytest.raises(UserError, match="trains the encoder lookup or subwords, not mlp"):
+        FastTextClassifier(pixels)

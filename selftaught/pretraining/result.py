@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 import safetensors.torch
@@ -20,6 +20,9 @@ from selftaught.method import Classifies, Encoder, Method, Source, outside
 from selftaught.parts.word_vectors import WordVectors
 from selftaught.pretraining.build import build, open_data, untrained
 from selftaught.run import RunFolder
+
+if TYPE_CHECKING:
+    from selftaught.evaluate.language import Scored
 
 QUICK = (2000, 1000)
 """Training and test samples of a quick probe."""
@@ -160,6 +163,19 @@ class Run:
         result = dict(found.get("probe", {}))
         return result | ({"words": found["words"]} if "words" in found else {})
 
+    def score(self, texts: Sequence[str], *, per_token: bool = False) -> list[Scored]:
+        """How probable a language model finds sentences, the most probable first (or per token): see `evaluate.language.Scored`.
+
+        Needs the run folder alone, not the text that was learned from. Raises UserError when its method scores none, for no sentence, and
+        for one without a word.
+        """
+        from selftaught.evaluate.language import ranked
+        from selftaught.pretraining.language import language_model
+
+        if not texts:
+            raise UserError(f"no sentence is given: 'selftaught score {self.path} \"a sentence\"'")
+        return ranked(language_model(self), texts, per_token)
+
     def _classifier(self, train: Source, test: Source) -> dict[str, Any]:
         from selftaught import evaluate, methods
 
@@ -174,6 +190,8 @@ class Run:
         from selftaught import report
 
         folder = self.folder
+        if self.encoder.spec["input"].get("kind") == "text":  # its pictures are of words, and need no text
+            return report.write(folder, encoder=self.encoder)
         try:
             source = open_data(self.config, self._data)[0]
         except UserError:

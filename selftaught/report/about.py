@@ -21,11 +21,12 @@ def run(folder: RunFolder, source_train: Source | None = None) -> dict[str, Any]
     path = str(folder.path)
     steps = number(summary.get("steps")) or last_step(folder) or number(recipe.get("steps"))
     images = number(summary.get("images", summary.get("documents"))) or (len(source_train) if source_train is not None else None)
+    unit = next((key.removesuffix("_per_second") for key in summary if key.endswith("_per_second")), "images")
     facts = {
         "method": str(method.get("name", "?")), "encoder": str(encoder.get("name", "?")), "data": short(data.get("source")),
         "samples": images, "steps": steps, "planned": number(summary.get("planned_steps")) or number(recipe.get("steps")),
-        "seconds": number(summary.get("seconds")),
-        "images_per_second": next((number(v) for k, v in summary.items() if k.endswith("_per_second")), None),
+        "samples_are": "documents" if "documents" in summary else "samples", "seconds": number(summary.get("seconds")),
+        "speed": number(summary.get(f"{unit}_per_second")), "speed_in": unit.replace("images", "samples"),
         "batch_size": number(recipe.get("batch_size")),
         "seed": recipe.get("seed", 0), "interrupted": summary.get("interrupted"),
     }

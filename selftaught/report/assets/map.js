@@ -180,7 +180,7 @@ class Scatter {
     pen.strokeStyle = ink;
     pen.lineWidth = 1;
     pen.globalAlpha = 0.55;
-    const others = this.neighbours(i).filter(({ j }) => !this.hiddenClasses.has(this.labels[j]));
+    const others = this.neighbours(i).filter(({ j }) => j < this.n && !this.hiddenClasses.has(this.labels[j]));
     others.forEach(({ j }) => { const [u, v] = this.screen(j); pen.beginPath(); pen.moveTo(x, y); pen.lineTo(u, v); pen.stroke(); });
     pen.globalAlpha = 1;
     for (const [j, wide] of [...others.map(({ j }) => [j, 1.2]), [i, 2.5]]) {
@@ -265,7 +265,7 @@ class Scatter {
     const tip = document.getElementById("tip");
     if (i !== this.hover) {
       this.hover = i;
-      if (i != null) tip.replaceChildren(...[this.thumb(i, 84), this.name(this.labels[i])].filter(Boolean));
+      if (i != null) tip.replaceChildren(...this.tip(i));
       if (this.chosen == null) { this.draw(); this.show(); }
     }
     tip.hidden = i == null;
@@ -274,6 +274,8 @@ class Scatter {
     tip.style.left = (right ? x - tip.offsetWidth - 14 : x + 16) + "px";
     tip.style.top = Math.max(0, Math.min(y - 20, this.height - tip.offsetHeight)) + "px";
   }
+
+  tip(i) { return [this.thumb(i, 84), this.name(this.labels[i])].filter(Boolean); }
 
   choose(i) { this.chosen = i; this.draw(); this.show(); }
 

@@ -21,13 +21,13 @@ function part(id, has) { document.getElementById(id).classList.toggle("absent", 
 function lede(data) {
   const f = data.facts;
   const text = [el("b", {}, f.method), " trained a ", el("b", {}, f.encoder), " encoder on "];
-  if (f.samples) text.push(whole(f.samples) + " samples of ");
+  if (f.samples) text.push(whole(f.samples) + (f.samples === 1 ? " document of " : ` ${f.samples_are} of `));
   text.push(el("b", {}, f.data));
   const length = [];
-  if (f.steps) length.push(whole(f.steps) + " steps" + (f.batch_size ? " of " + whole(f.batch_size) + " samples" : ""));
+  if (f.steps) length.push(whole(f.steps) + " steps" + (f.batch_size && f.samples_are === "samples" ? " of " + whole(f.batch_size) + " samples" : ""));
   if (f.seconds) length.push("in " + duration(f.seconds));
   if (length.length) text.push(": " + length.join(" "));
-  if (f.images_per_second) text.push(", " + whole(f.images_per_second) + " samples a second");
+  if (f.speed) text.push(`, ${whole(f.speed)} ${f.speed_in} a second`);
   text.push(".");
   if (f.steps && f.planned > f.steps) text.push(` It was to take ${whole(f.planned)} steps and can be resumed.`);
   document.getElementById("lede").append(...text);
@@ -48,8 +48,10 @@ function gain(row) {
   return row.trained == null || !against.length ? null : Math.round(10 * (row.trained - Math.max(...against))) / 10;
 }
 
-function judged(probe) {
-  if (!part("result", probe)) return;
+function judged(probe, words) {
+  if (!part("result", probe || words)) return;
+  if (words) wordTable(words);
+  if (!probe) { document.getElementById("probed").hidden = true; return; }
   verdict(probe);
   const cell = (row, key) => {
     const values = FEATURES.map(([k]) => row[k]).filter((v) => v != null);
@@ -86,6 +88,12 @@ function verdict(probe) {
     g != null && g <= 0 ? " At this budget, pretraining does not beat its baselines: train longer, or try another method." : "");
 }
 
+function saw(data) {
+  if (part("saw", data.views)) strips("views", data.views);
+  document.getElementById("shows-part").hidden = !data.shows;
+  if (data.shows) strips("shows", data.shows);
+}
+
 function strips(id, rows) {
   document.getElementById(id).append(...rows.map((row, r) => {
     const images = row.images.map((uri, i) => {
@@ -106,8 +114,8 @@ function pairs(title, list) {
 
 function thisRun(data) {
   const f = data.facts;
-  const result = [["folder", data.run], ["samples", whole(f.samples)], ["steps", whole(f.steps)], ["time", f.seconds ? duration(f.seconds) : null],
-    ["speed", f.images_per_second ? whole(f.images_per_second) + " samples a second" : null], ["seed", String(f.seed)]].filter(([, v]) => v != null);
+  const result = [["folder", data.run], [f.samples_are, whole(f.samples)], ["steps", whole(f.steps)], ["time", f.seconds ? duration(f.seconds) : null],
+    ["speed", f.speed ? `${whole(f.speed)} ${f.speed_in} a second` : null], ["seed", String(f.seed)]].filter(([, v]) => v != null);
   document.getElementById("facts").append(...[pairs("What came out", result), pairs("Method", data.options.method), pairs("Encoder", data.options.encoder),
     pairs("Data", data.options.data), pairs("Recipe", data.recipe), pairs("Versions and machine", data.versions)].filter(Boolean));
   document.getElementById("config").textContent = data.config;
@@ -136,14 +144,15 @@ let scatter = null;
 function main() {
   const data = JSON.parse(document.getElementById("data").textContent);
   document.querySelectorAll("[data-command]").forEach((node) => { node.textContent = data.commands[node.dataset.command]; });
+  document.querySelectorAll("[data-for]").forEach((node) => { if (node.dataset.for === data.kind) node.hidden = false; else node.remove(); });
   lede(data);
   warnings(data.warnings);
-  judged(data.probe);
-  if (part("map", data.map)) scatter = new Scatter(data.map);
+  judged(data.probe, data.words);
+  if (part("map", data.map)) scatter = data.kind === "text" ? new WordMap(data.map) : new Scatter(data.map);
+  if (data.capitals) capitals(data.capitals);
+  else document.querySelectorAll("#capitals, [href='#capitals']").forEach((node) => node.remove());
   if (part("learning", data.panels.length)) curves(data.panels);
-  if (part("saw", data.views)) strips("views", data.views);
-  document.getElementById("shows-part").hidden = !data.shows;
-  if (data.shows) strips("shows", data.shows);
+  if (data.kind === "images") saw(data);
   thisRun(data);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((draw) => draw()));
 }

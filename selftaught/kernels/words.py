@@ -48,7 +48,7 @@ def begin(seed: int, epoch: int, position: int) -> Word:
     """The state that a sentence starts with; `position` is where it begins in the corpus."""
     state = mix(np.uint64(seed) + _STEP)
     state = mix((state ^ np.uint64(epoch)) + _STEP)
-    return mix((state ^ np.uint64(position)) + _STEP)
+    return np.uint64(mix((state ^ np.uint64(position)) + _STEP))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -61,7 +61,8 @@ def below(bits: Word, n: int) -> np.int64:
 def draw(threshold: Thresholds, other: Ids, bits: Word) -> np.int64:
     """An element of the distribution of `parts.alias.alias`, from 64 random bits."""
     slot = ((bits >> _32) * np.uint64(threshold.size)) >> _32
-    return np.int64(slot) if (bits & _LOW) < np.uint64(threshold[slot]) else np.int64(other[slot])
+    own, another = np.int64(slot), np.int64(other[slot])  # both are read, so that no branch is: half the guesses would be wrong
+    return own if (bits & _LOW) < np.uint64(threshold[slot]) else another
 
 
 @njit(cache=True, nogil=True, inline="always")

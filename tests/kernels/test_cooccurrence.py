@@ -1,4 +1,4 @@
-"""The kernels that count neighbours; the table that they make together is tested in tests/parts/test_cooccurrence.py."""
+"""The kernels that count neighbours; the table that they make together is tested in tests/data/test_cooccurrence.py."""
 
 from __future__ import annotations
 

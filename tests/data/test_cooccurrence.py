@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selftaught.data import cooccurrence as module
+from selftaught.data.cooccurrence import Cooccurrence, cooccurrence
 from selftaught.errors import UserError
-from selftaught.parts import cooccurrence as module
-from selftaught.parts.cooccurrence import Cooccurrence, cooccurrence
 
 SPILL = 0.02  # megabytes that hold the scratch memory for a few words and no more
 LITTLE = 0.04  # ... for 200 words

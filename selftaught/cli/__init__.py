@@ -14,6 +14,7 @@ from cyclopts import App, CoercionError, CycloptsError
 
 from selftaught.cli import judge, look, train
 from selftaught.cli.export import export
+from selftaught.cli.language import score
 from selftaught.cli.output import remark
 from selftaught.cli.signature import Flags
 from selftaught.cli.words import analogy, neighbours
@@ -62,7 +63,7 @@ def application(words: Sequence[str]) -> tuple[App, list[str]]:
         version=_version,
     )
     app.command(flags.give(train.pretrain), name="pretrain")
-    judging = (judge.probe, judge.embed, judge.compare, judge.report, neighbours, analogy, export)
+    judging = (judge.probe, judge.embed, judge.compare, judge.report, neighbours, analogy, score, export)
     for verb in (train.resume, *judging, look.methods, look.data, look.doctor, train.demo):
         app.command(verb)
     return app, [*words[:1], *flags.spelt(words[1:])] if words[:1] == ["pretrain"] else words

@@ -27,6 +27,9 @@ OTHER, END, START, BASE = range(4)
 MOST = 2**31 - 64
 """Distinct n-grams that int32 can number."""
 
+USUAL = 0.75
+"""The discount where there is too little text to estimate one."""
+
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
 _LOW = (1 << 32) - 1
@@ -34,7 +37,7 @@ _FULL = 0.7
 
 
 class Trie(NamedTuple):
-    """N-grams in breadth-first order; node g >= `base` is entry g - `base` of `word` and `count`."""
+    """N-grams in breadth-first order; node g >= `base` is entry g - `base` of `word` and `times`."""
 
     base: int
     """How many unigrams: nodes 0 .. base - 1."""
@@ -42,8 +45,8 @@ class Trie(NamedTuple):
     """int32 [H + 1]: the children of node g are the nodes begin[g] .. begin[g + 1] - 1. H = nodes shorter than the longest n-grams."""
     word: Ints
     """int32 [E]: the last token of each n-gram of two tokens or more."""
-    count: Ints
-    """int32 [E]."""
+    times: Ints
+    """int32 [E]: how often each was seen."""
 
 
 class Weights(NamedTuple):
@@ -72,7 +75,7 @@ def _slot(slots: Longs, shift: int, key: int) -> int:
     """Where `key` stands, or the free slot where it belongs."""
     x = uint64(key) * _A
     x = (x ^ (x >> _HALF)) * _B
-    at = np.int64(x >> uint64(shift))
+    at: int = np.int64(x >> uint64(shift))  # type: ignore[assignment]  # int() keeps it unsigned
     mask = slots.shape[0] - 1
     while slots[at, 1] != 0 and slots[at, 0] != key:
         at = (at + 1) & mask
@@ -89,7 +92,7 @@ def _shift(slots: Longs) -> int:
 
 @njit(cache=True, nogil=True)
 def _doubled(slots: Longs) -> Longs:
-    bigger = table(2 * slots.shape[0])
+    bigger: Longs = table(2 * slots.shape[0])
     shift = _shift(bigger)
     for i in range(slots.shape[0]):
         if slots[i, 1] != 0:
@@ -213,7 +216,7 @@ def arranged(slots: Longs, left: Ints, seen: Longs, used: int, order: int, kinds
         kinds: Count for n-grams shorter than `order` not how often they were seen, but after how many different tokens (Kneser and Ney);
             those that begin with START, before which nothing stands, keep their counts.
 
-    Returns the counts of the unigrams, int64 [V + 3], and begin, word and count of a `Trie`.
+    Returns the counts of the unigrams, int64 [V + 3], and begin, word and times of a `Trie`.
     """
     base = len(seen)
     history, word, times, length = _unpacked(slots, base, used)
@@ -265,8 +268,22 @@ def weights(trie: Trie, unigrams: Longs, discount: Reals, types: float = 0.0, ad
     u = unigrams[:-1]  # START is never predicted
     kinds, taken = types * np.count_nonzero(u), discount[1][np.minimum(u, 3)]
     left = taken.sum() + kinds + added
-    scale, rest = shares(trie.base, trie.begin, trie.count, discount, types, added)
+    scale, rest = shares(trie.base, trie.begin, trie.times, discount, types, added)
     return Weights((u - taken + left / len(u)) / (u.sum() + kinds + added), scale, rest, discount, longest)
+
+
+def smoothed(trie: Trie, unigrams: Longs, order: int, smoothing: str, discount: float, k: float) -> Weights:
+    """The weights of "kneser-ney" (a discount of 0 is estimated), "modified-kneser-ney", "witten-bell", or any other: add-k."""
+    taken = np.zeros((order + 1, 4))
+    if smoothing == "kneser-ney" and discount:
+        taken[1:, 1:] = discount
+    elif smoothing.endswith("kneser-ney"):
+        taken = discounts(trie.begin, trie.times, unigrams, order, smoothing.startswith("modified"), USUAL)
+    elif smoothing == "witten-bell":
+        return weights(trie, unigrams, taken, types=1.0)
+    else:
+        return weights(trie, unigrams, taken, added=k * (len(unigrams) - 1), longest=True)
+    return weights(trie, unigrams, taken)
 
 
 @njit(cache=True, nogil=True)
@@ -335,7 +352,7 @@ def _read(trie: Trie, weights: Weights, nodes: Longs, depth: int, w: int) -> flo
             if not weights.longest or k == depth:
                 p *= weights.rest[node]
                 if child >= 0:
-                    times = trie.count[child - trie.base]
+                    times = trie.times[child - trie.base]
                     p += (times - weights.discount[k + 1, min(times, 3)]) * weights.scale[node]
         carried = child
     if depth < last:
@@ -406,5 +423,5 @@ def follow(trie: Trie, weights: Weights, history: Ints, started: bool, out: Real
             continue
         out *= weights.rest[node]
         for child in range(trie.begin[node], trie.begin[node + 1]):
-            times = trie.count[child - trie.base]
+            times = trie.times[child - trie.base]
             out[trie.word[child - trie.base]] += (times - weights.discount[k + 1, min(times, 3)]) * weights.scale[node]

@@ -1,0 +1,120 @@
+"""Language models judged: how probable sentences are, how surprising held-out text is, and which word a blank wants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from selftaught.data.corpus import Corpus
+from selftaught.errors import UserError
+from selftaught.method import Scores, ScoresCorpus
+from selftaught.parts.vocabulary import renumbering
+
+PORTION = 1 << 20
+"""Tokens of a corpus that are scored at a time."""
+
+
+@final
+@dataclass(frozen=True)
+class Scored:
+    """A sentence and what a model made of it."""
+
+    text: str
+    tokens: tuple[tuple[str, float], ...]
+    """Each with log P given those before it; the end last."""
+    unknown: tuple[str, ...]
+    """The tokens that the model does not know."""
+
+    @property
+    def log_probability(self) -> float:
+        """log P of the whole sentence, its end included: the sum of its tokens'."""
+        return math.fsum(p for _, p in self.tokens)
+
+    @property
+    def per_token(self) -> float:
+        """log P over the number of tokens, the end among them: sentences of different lengths compare."""
+        return self.log_probability / len(self.tokens)
+
+
+def ranked(model: Scores, texts: Sequence[str], per_token: bool = False) -> list[Scored]:
+    """The sentences, the most probable first (or the most probable per token); equal ones in the order in which they were given.
+
+    Raises UserError for a text without a token.
+    """
+    found = []
+    for text in texts:
+        tokens = tuple(model.score(text))
+        if len(tokens) < 2:
+            raise UserError(f"there is no word in '{text}': give sentences to score")
+        found.append(Scored(text, tokens, tuple(model.unknown(text))))
+    return sorted(found, key=lambda s: -(s.per_token if per_token else s.log_probability))
+
+
+def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
+    """exp of the mean of -log P over all tokens and ends of sentences of a held-out corpus, and what it was taken over.
+
+    "perplexity"; "tokens", ends among them; "unknown", the part of them that the model does not know, which counts as one word: models
+    compare only where they know the same words.
+
+    Raises UserError when the corpus was split otherwise than the model's text.
+    """
+    if isinstance(model, ScoresCorpus):
+        encoder: Any = model.encoder  # type: ignore[attr-defined]
+        seen = encoder.spec["input"]
+        if (seen["tokens"], seen["lower"]) != (corpus.tokens, corpus.lower):
+            raise UserError(
+                f"the model reads text as {seen['tokens']} (lower: {seen['lower']}) and this corpus was split into {corpus.tokens} "
+                f"(lower: {corpus.lower}): open it in the model's way"
+            )
+        table, known = renumbering(corpus.words, encoder.index), len(encoder.words)
+        total, unknown = 0.0, 0
+        borders = np.searchsorted(corpus.sentences, np.arange(0, len(corpus.ids), PORTION)).tolist()
+        for first, last in zip(borders, [*borders[1:], len(corpus.sentences) - 1], strict=True):
+            own = corpus.ids[corpus.sentences[first] : corpus.sentences[last]]
+            ids = np.minimum(own, known).astype(np.int32) if table is None else table[own]
+            total += float(model.score_ids(ids, corpus.sentences[first : last + 1] - corpus.sentences[first]).sum())
+            unknown += int((ids == known).sum())
+        tokens = len(corpus.ids) + len(corpus.sentences) - 1
+    else:
+        lines = [line for document in range(len(corpus)) for line in corpus.text(document).split("\n")]
+        scores = [p for line in lines for _, p in model.score(line)]
+        total, tokens, unknown = math.fsum(scores), len(scores), sum(len(model.unknown(line)) for line in lines)
+    return {"perplexity": math.exp(-total / tokens), "tokens": tokens, "unknown": unknown / tokens}
+
+
+def cloze(model: Scores, corpus: Corpus, blanks: int = 200, choices: int = 10, seed: int = 0) -> dict[str, Any]:
+    """One word is taken out of each of some sentences, and must be told from words drawn as often as they occur, by the whole sentence.
+
+    Args:
+        model: What is asked.
+        corpus: Held-out text.
+        blanks: Sentences, drawn without repetition; fewer where the corpus has fewer of two tokens and more.
+        choices: Words to choose from, the right one among them; at least 2.
+        seed: Of the draws.
+
+    Returns "accuracy", a tie counted as wrong, "chance" = 1 / choices, and "blanks". Raises UserError when there are not two different
+    words, or no sentence to take one from.
+    """
+    lengths = np.diff(corpus.sentences)
+    if choices < 2 or len(corpus.words) < 2 or not (lengths > 1).any():
+        raise UserError("a cloze needs two choices, two different words and a sentence of two: give it more text")
+    rng = np.random.default_rng(seed)
+    there = np.flatnonzero(lengths > 1)
+    drawn = rng.choice(there, min(blanks, len(there)), replace=False)
+    share, right = corpus.counts / corpus.counts.sum(), 0
+    gap = "" if corpus.tokens == "characters" else " "
+    for s in drawn:
+        words = [corpus.words[int(i)] for i in corpus.ids[corpus.sentences[s] : corpus.sentences[s + 1]]]
+        place = int(rng.integers(len(words)))
+        others = [corpus.words[int(i)] for i in rng.choice(len(share), choices - 1, p=share)]
+        taken = words[place]
+        found = []
+        for word in [taken, *(other for other in others if other != taken)]:
+            words[place] = word
+            found.append(math.fsum(p for _, p in model.score(gap.join(words))))
+        right += all(found[0] > other for other in found[1:])
+    return {"accuracy": right / len(drawn), "chance": 1 / choices, "blanks": len(drawn)}

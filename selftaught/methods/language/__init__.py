@@ -1,0 +1,1 @@
+"""Language models: what comes next, and how probable a sentence is."""

@@ -1,0 +1,218 @@
+"""N-gram language models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, final, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from selftaught.errors import UserError, unknown
+from selftaught.kernels import ngrams
+from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.parts.tokens import tokenise
+from selftaught.parts.vocabulary import END, numbered, renumbering
+from selftaught.views.text import TextViews
+
+SLICE = 1 << 19
+"""Words that a step counts, a few tenths of a second of work."""
+Smoothing = Literal["kneser-ney", "modified-kneser-ney", "witten-bell", "add-k"]
+STRENGTH = 4.0
+"""Of the prediction whose loss is logged while counting."""
+
+
+@final
+class NGram(Method):
+    """Counts how often each word followed each few words, and smooths the counts into probabilities.
+
+    Shannon 1948, "A Mathematical Theory of Communication", for the model; Kneser and Ney, ICASSP 1995, "Improved backing-off for
+    m-gram language modeling", and Chen and Goodman 1999, "An Empirical Study of Smoothing Techniques for Language Modeling", whose
+    interpolated forms these are. A sentence is START, its words, END, and its probability the product of P(w | the order - 1 tokens
+    before w), the end included, so that sentences of different lengths compare. With c the counts, h a history, h' the same without
+    its first token, N1+(h.) the number of different tokens after h, and V the outcomes (words, other words, the end)::
+
+        Kneser-Ney    P(w|h) = max(c(hw) - D, 0) / c(h.) + D N1+(h.) / c(h.) P(w|h')    with N1+(.hw) for c(hw) of all but the longest hw
+        modified      the same with D of 1, 2, and 3 or more times: D1, D2, D3+
+        Witten-Bell   P(w|h) = (c(hw) + N1+(h.) P(w|h')) / (c(h.) + N1+(h.))
+        add-k         P(w|h) = (c(hw) + k) / (c(h.) + k V)
+
+    The shortest history leaves its share to 1 / V; a history never seen leaves all to the shorter one. What begins with START, before
+    which nothing stands, keeps its counts. Sums over w are 1 to rounding: float64 from integer counts.
+
+    Shapes: a trie of 8 bytes for each of the longest n-grams and 12 for any other (`kernels/ngrams`); while counting 27 to 54 bytes,
+    however long the text. The loss that is logged is -log P of each token, predicted from all counted before it.
+
+    Defaults are the textbook's. The vocabulary is the encoder's (--min-count), other words are one. Later epochs count nothing.
+
+    Args:
+        order: Tokens in the longest n-gram, 2 to 5.
+        smoothing: How counts become probabilities.
+        discount: D of kneser-ney, at most 1; 0 estimates one for each length of n-gram, n1 / (n1 + 2 n2) where n1 are counted once and
+            n2 twice. modified-kneser-ney always estimates its three.
+        k: Of add-k, greater than 0.
+
+    Raises:
+        UserError: A value out of range.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {"epochs": 1, "log_every": 1}
+    sees = "text"
+    network = "bag"
+    unit = "words"
+    gradient = "counts instead of descending"
+    distributed = "counts in one process"
+
+    slots: Tensor  # int64 [slots, 2], left int32, seen int64 [V + 3], used: of the counting, emptied when it ends
+    left: Tensor
+    seen: Tensor
+    used: Tensor
+    last_loss: Tensor
+    unigrams: Tensor  # int64 [V + 3], begin int32, word int32 [E], count int32 [E]: the trie, empty before
+    begin: Tensor
+    word: Tensor
+    count: Tensor
+
+    def __init__(
+        self, encoder: Encoder, order: int = 3, smoothing: Smoothing = "kneser-ney", discount: float = 0.75, k: float = 0.1
+    ) -> None:
+        super().__init__()
+        if not 2 <= order <= 5:
+            raise UserError(f"order of ngram must be 2 to 5, not {order}")
+        if smoothing not in get_args(Smoothing):
+            raise unknown("smoothing of ngram", smoothing, get_args(Smoothing))
+        if not (0 <= discount <= 1 and 0 < k < float("inf")):
+            raise UserError(f"discount of ngram must be in [0, 1] and k finite and greater than 0, not {discount} and {k}")
+        if any(True for _ in encoder.parameters()) or "words" not in encoder.spec["input"]:
+            raise UserError(f"ngram counts the words of text and learns no vectors: {encoder.spec['name']} is no encoder for it, use bag")
+        self.encoder, self.views = encoder, TextViews(encoder.spec["input"])
+        self.length, self.smoothing, self.discount, self.k = order, smoothing, discount, k
+        self.words: tuple[str, ...] = encoder.words  # type: ignore[assignment]
+        self.index: dict[str, int] = encoder.index  # type: ignore[assignment]
+        base = len(self.words) + ngrams.BASE
+        arrays = {"slots": ngrams.table(1 << 12), "left": np.zeros(base + order, np.int32), "seen": np.zeros(base, np.int64)}
+        arrays |= {"used": np.asarray(base), "last_loss": np.zeros(()), "unigrams": np.zeros(0, np.int64)}
+        for name, array in (arrays | {name: np.zeros(0, np.int32) for name in ("begin", "word", "count")}).items():
+            self.register_buffer(name, torch.from_numpy(array))
+        self._ready: tuple[ngrams.Trie, ngrams.Weights] | None = None
+
+    def forward(self, *, player: str, clock: Clock, **batch: Any) -> Outputs:
+        """Not of use: the loop calls `advance`."""
+        raise NotImplementedError
+
+    def prepare(self, source: Source) -> None:
+        """Keeps the corpus. Raises UserError for a source without words."""
+        words = getattr(source, "words", None)
+        if words is None:
+            raise UserError("ngram counts words, and this source has none: give it text")
+        self.corpus: Any = source
+        self.table = renumbering(words, self.index)
+
+    def steps_in_epoch(self) -> int:
+        """Slices of `SLICE` words."""
+        return max(1, -(-len(self.corpus.ids) // SLICE))
+
+    def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
+        """Count the sentences that begin in slice `start`; after the last one, arrange the trie."""
+        if len(self.begin) or clock.epoch > 0:
+            return {"loss": float(self.last_loss), "words": 0}
+        borders = self.corpus.sentences
+        first, last = np.searchsorted(borders[:-1], (start * SLICE, (start + 1) * SLICE))
+        ids, sentences = self.corpus.ids[borders[first] : borders[last]], borders[first : last + 1] - borders[first]
+        # what may not be written, as the arrays of a file, is of another type to the compiler
+        ids = np.require(ids if self.table is None else self.table[ids], np.int32, ["C", "W"])
+        where = ids, sentences, 0, int(last - first), self.length, len(self.words), STRENGTH
+        slots, left, used, loss, tokens, fresh = ngrams.count(*where, *self._counted())
+        if used < 0:
+            raise UserError(f"there are more than {ngrams.MOST:,} different n-grams: use a smaller --order or a greater --min-count")
+        self.slots, self.left = torch.from_numpy(slots), torch.from_numpy(left)
+        self.used.fill_(used)
+        if tokens:
+            self.last_loss.fill_(loss / tokens)
+        if start + 1 == self.steps_in_epoch() or clock.step + 1 == clock.steps:
+            self._arrange()
+        return {"loss": float(self.last_loss), "words": len(ids), "new": fresh / max(tokens, 1), "ngrams": used}
+
+    def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], int]:
+        return self.slots.numpy(), self.left.numpy(), self.seen.numpy(), int(self.used)
+
+    def _arrange(self) -> None:
+        arrays = ngrams.arranged(*self._counted(), self.length, kinds=self.smoothing.endswith("kneser-ney"))
+        self.unigrams, self.begin, self.word, self.count = map(torch.from_numpy, arrays)
+        self.slots, self.left = torch.zeros(0, 2, dtype=torch.int64), torch.zeros(0, dtype=torch.int32)
+        self.seen = torch.zeros(0, dtype=torch.int64)
+        self._ready = None
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        for name in list(self._buffers):  # they are as long as what was counted
+            if prefix + name in state_dict:
+                self._buffers[name] = torch.empty_like(state_dict[prefix + name])
+        self._ready = None
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    # --- what was learned ---------------------------------------------------------------------------------------------
+
+    def model(self) -> tuple[ngrams.Trie, ngrams.Weights]:
+        """The trie, and what makes its counts probabilities. Raises UserError before everything was counted."""
+        if self._ready is None:
+            if not len(self.begin):
+                raise UserError("this n-gram model has not finished counting: continue its run with 'selftaught resume RUN'")
+            trie = ngrams.Trie(len(self.unigrams), self.begin.numpy(), self.word.numpy(), self.count.numpy())
+            given = self.unigrams.numpy(), self.length, self.smoothing, self.discount, self.k
+            self._ready = trie, ngrams.smoothed(trie, *given)
+        return self._ready
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens of a text, split as those that it was trained on."""
+        return tokenise(text, self.encoder.spec["input"]["tokens"], self.encoder.spec["input"]["lower"])
+
+    def ids(self, text: str) -> NDArray[np.int32]:
+        """int32 [T]: its tokens in the encoder's numbers, those that it does not know the number after the last."""
+        return numbered(self.tokens(text), self.index)
+
+    def score(self, text: str) -> list[tuple[str, float]]:
+        """The tokens of one sentence and its end, each with log P given those before it; an unknown word with that of all unknown ones."""
+        tokens = self.tokens(text)
+        found = self.score_ids(self.ids(text), np.array([0, len(tokens)]))
+        return list(zip([*tokens, END], found.tolist(), strict=True))
+
+    def unknown(self, text: str) -> list[str]:
+        """The tokens that it does not know."""
+        return [token for token in self.tokens(text) if token not in self.index]
+
+    def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
+        """log P of the tokens and the end of each sentence, float64 [N + S], of ids int32 [N] in the encoder's numbers."""
+        out = np.empty(len(ids) + len(sentences) - 1)
+        ngrams.score(*self.model(), np.require(ids, np.int32, ["C", "W"]), np.require(sentences, np.int64, ["C", "W"]), out)
+        return out
+
+    def fill(self, before: str, after: str, candidates: Sequence[str] | None = None) -> list[tuple[str, float]]:
+        """A cloze: words for the blank between two texts, the best first, with the log P of what the blank changes of the sentence.
+
+        candidates: By default all words that it knows.
+        """
+        known = self.words if candidates is None else candidates
+        out = np.empty(len(known))
+        ngrams.fill(*self.model(), *map(self.ids, (before, after)), numbered(known, self.index), out)
+        return [(known[i], float(out[i])) for i in np.argsort(-out, kind="stable")]
+
+    def follow(self, text: str | NDArray[np.int32]) -> NDArray[np.float64]:
+        """P of what comes next in a sentence that begins with `text`: float64 [V + 2], the words, another word, the end."""
+        out = np.empty(len(self.words) + 2)
+        ngrams.follow(*self.model(), self.ids(text) if isinstance(text, str) else text, True, out)
+        return out
+
+    def generate(self, prompt: str, length: int, seed: int) -> str:
+        """`prompt` and up to `length` more words, drawn; shorter where the sentence ends. Of unknown words it has none to give."""
+        rng, ids, known = np.random.default_rng(seed), self.ids(prompt), len(self.words)
+        drawn: list[str] = []
+        while len(drawn) < length:
+            p = self.follow(ids)
+            p[known + ngrams.OTHER] = 0.0
+            ids = np.append(ids, np.int32(rng.choice(len(p), p=p / p.sum())))
+            if ids[-1] > known:
+                break
+            drawn.append(self.words[ids[-1]])
+        return ("" if self.encoder.spec["input"]["tokens"] == "characters" else " ").join([*self.tokens(prompt), *drawn])

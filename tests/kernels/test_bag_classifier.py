@@ -9,6 +9,7 @@ import pytest
 
 from selftaught.kernels.bag_classifier import learn, means, number_runs
 from selftaught.kernels.subwords import hashes
+from selftaught.parts.read_only import read_only
 
 WORDS = ["a", "film", "näive", "</s>", "rare"]
 BUCKET = 1000
@@ -26,6 +27,7 @@ class Toy:
         self.bags = [[0], [1, 4], [2, 4], [3], []]
         self.starts = np.cumsum([0, *map(len, self.bags)])
         self.rows = np.concatenate(self.bags).astype(np.int32)
+        self.ids = read_only(self.ids)
         self.longest, self.hashes = longest, hashes(WORDS)
         self.row_of = np.full(BUCKET, -1, np.int32)
         count = number_runs(self.ids, self.begins, self.ends, self.hashes, longest, self.row_of)

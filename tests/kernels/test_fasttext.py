@@ -10,6 +10,7 @@ import pytest
 from selftaught.kernels.fasttext import LONGEST, learn
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
 from selftaught.parts.alias import alias
+from selftaught.parts.read_only import read_only
 
 MASK = 2**64 - 1
 STEP = 0x9E3779B97F4A7C15
@@ -61,7 +62,8 @@ class Toy:
         first, last = asked.pop("first", 0), asked.pop("last", len(self.sentences) - 1)
         table, out, totals = self.table.copy(), self.out.copy(), np.zeros(3)
         drawn = (self.keep, self.threshold, self.other, sigmoid_table())
-        learn(self.ids, self.sentences, first, last, self.starts, self.rows, table, out, *drawn, *asked.values(), totals)
+        text = read_only(self.ids), read_only(self.sentences)
+        learn(*text, first, last, self.starts, self.rows, table, out, *drawn, *asked.values(), totals)
         return table, out, totals
 
     def naive(self, window=3, negative=2, cbow=False, shared=True, rate=0.3, seed=7, epoch=2) -> tuple[Any, Any]:

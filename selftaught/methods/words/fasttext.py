@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from selftaught.data.corpus import Corpus
 from selftaught.encoders.subwords import Subwords
@@ -16,6 +16,7 @@ from selftaught.kernels.words import keep_thresholds, sigmoid_table
 from selftaught.method import Clock, Encoder, Method, Outputs, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.hogwild import cores, slices, spread
+from selftaught.parts.read_only import read_only
 from selftaught.views.text import plain
 
 SLICE = 400_000
@@ -52,7 +53,7 @@ class FastText(Method):
     Args:
         model: skipgram, which learns rare words better, or cbow, which is a little faster.
         window: Most words on each side; each centre draws its own number from 1 to this.
-        negative: k, negatives for each pair, or for each window.
+        negatives: k, for each pair, or for each window.
         negatives_per: window: all words of a window meet the same negatives, which makes their scores one product of small matrices,
             and is about twice as fast at the same quality; pair: each draws its own, as in the tool. The same for cbow, whose windows
             are one pair.
@@ -72,12 +73,14 @@ class FastText(Method):
     gradient = "the gradient step is written out in a compiled loop"
     distributed = "it trains in one process, with threads"
 
+    recent: Tensor
+
     def __init__(
         self,
         encoder: Encoder,
         model: Literal["skipgram", "cbow"] = "skipgram",
         window: int = 5,
-        negative: int = 5,
+        negatives: int = 5,
         negatives_per: Literal["window", "pair"] = "window",
         sample: float = 1e-4,
         power: float = 0.5,
@@ -88,18 +91,19 @@ class FastText(Method):
             raise UserError(f"fasttext trains the encoder subwords, not {encoder.spec['name']}: leave --encoder out")
         if model not in ("skipgram", "cbow") or negatives_per not in ("window", "pair"):
             raise UserError(f"fasttext takes model skipgram or cbow, negatives per window or pair, not '{model}' and '{negatives_per}'")
-        if window < 1 or negative < 1:
-            raise UserError(f"window and negative of fasttext must be at least 1, not {window} and {negative}")
+        if not 1 <= window <= 1000 or negatives < 1:
+            raise UserError(f"window of fasttext must be in [1, 1000] and negatives at least 1, not {window} and {negatives}")
         if not (sample >= 0 and np.isfinite([sample, power]).all()):
             raise UserError(f"sample of fasttext must be at least 0, and power a number, not {sample} and {power}")
         self.encoder: Subwords = encoder
         self.views = plain(encoder.spec["input"])
         self.out = nn.Parameter(torch.zeros(len(encoder.words), encoder.dim))
         self.cbow, self.shared = model == "cbow", negatives_per == "window"
-        self.window, self.negative, self.threads = window, negative, cores(threads)
+        self.window, self.negatives, self.threads = window, negatives, cores(threads)
         self.keep = keep_thresholds(encoder.counts, sample)
         self.threshold, self.other = alias(encoder.counts.astype(np.float64) ** power)
         self.logistic = sigmoid_table()
+        self.register_buffer("recent", torch.zeros((), dtype=torch.float64))  # the last loss: a slice may have no pair
 
     def prepare(self, source: Source) -> None:
         """Cut the text into steps. Raises UserError when it is not the text that the encoder's words come from, or teaches nothing."""
@@ -112,7 +116,7 @@ class FastText(Method):
             )
         if int(np.diff(source.sentences).max()) < 2:
             raise UserError("every sentence of the text is a single word, which has no neighbours to learn from: one sentence a line")
-        self.corpus = source
+        self.ids, self.sentences = read_only(source.ids), read_only(source.sentences)
         tokens, sentences = len(source.ids), len(source.sentences) - 1
         self.borders = slices(source.sentences, 0, sentences, max(-(-tokens // SLICE), min(LEAST, sentences)))
 
@@ -122,22 +126,24 @@ class FastText(Method):
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
         """Slice `start`: the mean loss of a pair (of some of them), and how many words the slice has."""
-        corpus, encoder, first, last = self.corpus, self.encoder, int(self.borders[start]), int(self.borders[start + 1])
+        encoder, first, last = self.encoder, int(self.borders[start]), int(self.borders[start + 1])
         table, out = encoder.table.detach().numpy(), self.out.detach().numpy()
         totals: list[Any] = []
-        measure = 64 if corpus.sentences[last] - corpus.sentences[first] > SLICE // 20 else 1
+        measure = 64 if self.sentences[last] - self.sentences[first] > SLICE // 20 else 1
 
         def work(begin: int, end: int) -> None:
             totals.append(part := np.zeros(3))
             learn(
-                corpus.ids, corpus.sentences, begin, end, encoder.starts, encoder.rows, table, out, self.keep, self.threshold, self.other,
-                self.logistic, self.window, self.negative, self.cbow, self.shared, rate, clock.seed, clock.epoch,
+                self.ids, self.sentences, begin, end, encoder.starts, encoder.rows, table, out, self.keep, self.threshold, self.other,
+                self.logistic, self.window, self.negatives, self.cbow, self.shared, rate, clock.seed, clock.epoch,
                 measure, part,
             )  # fmt: skip
 
-        spread(work, corpus.sentences, first, last, self.threads)
+        spread(work, self.sentences, first, last, self.threads)
         loss, pairs, words = sum(totals)
-        return {"loss": float(loss / max(pairs, 1)), "words": float(words)}
+        if pairs:
+            self.recent.fill_(loss / pairs)
+        return {"loss": float(self.recent), "words": float(words)}
 
     def forward(self, **_: Any) -> Outputs:
         """Not used: `advance` trains."""

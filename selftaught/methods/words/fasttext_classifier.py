@@ -17,6 +17,7 @@ from selftaught.kernels.bag_classifier import learn, means, number_runs
 from selftaught.kernels.subwords import hashes
 from selftaught.method import Clock, Encoder, Method, Outputs, Source
 from selftaught.parts.hogwild import cores, spread
+from selftaught.parts.read_only import read_only
 from selftaught.parts.streams import classes_of
 from selftaught.views.text import plain
 
@@ -82,13 +83,13 @@ class FastTextClassifier(Method):
         classes, dim = classes_of(source, "fasttext_classifier"), self.encoder.dim
         borders = np.asarray(source.sentences)[source.documents]
         known = np.flatnonzero((source.labels >= 0) & (np.diff(borders) > 0))
-        self.corpus, self.labels = source, source.labels[known]
+        self.ids, self.labels = read_only(source.ids), source.labels[known]
         self.begins, self.ends = borders[:-1][known], borders[1:][known]
         self.vocabulary = self._bags(source.words)
         self.row_of = np.full(self.bucket if self.word_ngrams > 1 else 0, -1, np.int32)
         count = 0
         if self.word_ngrams > 1:
-            count = number_runs(source.ids, self.begins, self.ends, self.vocabulary[2], self.word_ngrams, self.row_of)
+            count = number_runs(self.ids, self.begins, self.ends, self.vocabulary[2], self.word_ngrams, self.row_of)
         self.runs = nn.Parameter((2 * torch.rand(count, dim) - 1) / dim)
         self.out = nn.Parameter(torch.zeros(classes, dim))
         self.steps = max(-(-int((self.ends - self.begins).sum()) // SLICE), min(LEAST, len(known)))
@@ -109,7 +110,7 @@ class FastTextClassifier(Method):
         def work(begin: int, end: int) -> None:
             totals.append(part := np.zeros(4))
             learn(
-                self.corpus.ids, self.begins, self.ends, self.labels, order[begin:end], starts, rows, tables[0], hashed,
+                self.ids, self.begins, self.ends, self.labels, order[begin:end], starts, rows, tables[0], hashed,
                 self.word_ngrams, self.row_of, tables[1], tables[2], rate, part,
             )  # fmt: skip
 
@@ -131,7 +132,7 @@ class FastTextClassifier(Method):
         starts, rows, hashed = self._bags(list(place))
         mean = np.empty((len(text), self.encoder.dim), np.float32)
         table, runs = self.encoder.table.detach().numpy(), self.runs.detach().numpy()
-        means(ids, borders[:-1], borders[1:], starts, rows, table, hashed, self.word_ngrams, self.row_of, runs, mean)
+        means(read_only(ids), borders[:-1], borders[1:], starts, rows, table, hashed, self.word_ngrams, self.row_of, runs, mean)
         return torch.from_numpy(mean) @ self.out.T
 
     def _bags(self, words: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:

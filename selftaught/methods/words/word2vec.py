@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from selftaught.data.corpus import Corpus
@@ -19,6 +18,7 @@ from selftaught.method import Clock, Encoder, Method, Outputs, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.hogwild import cores, slices, spread
 from selftaught.parts.huffman import Paths, huffman
+from selftaught.parts.read_only import read_only
 from selftaught.views.text import plain
 
 SLICE = 500_000
@@ -129,7 +129,7 @@ class Word2Vec(Method):
         size = len(self.encoder.words)
         if not isinstance(source, Corpus) or tuple(source.words[:size]) != self.encoder.words:
             raise UserError("word2vec trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
-        self.ids, self.starts = _read_only(source.ids), _read_only(pieces(source.sentences))
+        self.ids, self.starts = read_only(source.ids), read_only(pieces(source.sentences))
         last = len(self.starts) - 1
         self.borders = slices(self.starts, 0, last, max(-(-len(self.ids) // SLICE), min(LEAST, last)))
         if not any(self._neighbours(int(a), int(b)) for a, b in zip(self.borders[:-1], self.borders[1:], strict=True)):
@@ -171,10 +171,3 @@ class Word2Vec(Method):
     def forward(self, **_: Any) -> Outputs:
         """Not used: `advance` trains."""
         raise RuntimeError("word2vec trains by advance, not by forward")
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """A view that cannot be written to, as memory-mapped arrays are: to the compiler another type than one that can."""
-    view = array.view(np.ndarray)
-    view.flags.writeable = False
-    return view

@@ -19,7 +19,7 @@ from selftaught.methods.words import fasttext
 from selftaught.methods.words.fasttext import FastText
 
 # One other value for every argument
-OTHERS = {"model": "cbow", "window": 2, "negative": 3, "negatives_per": "pair", "sample": 1e-3, "power": 2.0, "threads": 2}
+OTHERS = {"model": "cbow", "window": 2, "negatives": 3, "negatives_per": "pair", "sample": 1e-3, "power": 2.0, "threads": 2}
 RECIPE: dict[str, Any] = {"lr": 0.05, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "steps": 20}
 
 
@@ -109,7 +109,7 @@ def test_resuming_inside_an_epoch_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_the_loss_starts_at_log_two_for_each_score() -> None:
-    method = build(negative=4)
+    method = build(negatives=4)
     method.prepare(toys.text())
     assert method.advance(Clock(0, 10), 1e-6, 0)["loss"] == pytest.approx(5 * np.log(2), rel=0.05)  # less the negatives passed over
 
@@ -140,7 +140,8 @@ def test_rare_words_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"window": 0}, "window and negative of fasttext must be at least 1, not 0 and 5"), ({"negative": 0}, "not 5 and 0"),
+        ({"window": 0}, r"window of fasttext must be in \[1, 1000\] and negatives at least 1, not 0 and 5"),
+        ({"negatives": 0}, "not 5 and 0"),
         ({"sample": -1.0}, "sample of fasttext"), ({"power": float("nan")}, "power a number"), ({"threads": -1}, "threads must be 0"),
         ({"model": "glove"}, "skipgram or cbow"), ({"negatives_per": "word"}, "window or pair"),
     ],

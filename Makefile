@@ -8,10 +8,10 @@ REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser redis demo test check bench bench-vision faults pin clean
+.PHONY: help install browser redis demo test check bench bench-vision bench-words faults pin clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## .venv with all that tests and benchmarks need, every version pinned
 
@@ -68,11 +68,15 @@ check: install  ## lint, strict types, and who may import whom
 	$(VENV)/bin/lint-imports
 
 bench: install  ## every table of the documentation, measured again (long)
-	for name in views loop limits info_nce mechanisms vision; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	for name in views loop limits info_nce mechanisms vision words; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 	$(VENV)/bin/python -m benchmarks.readme
 
 bench-vision: install  ## every image method on three data sets, resumable (hours); SELFTAUGHT_DATA names a folder with CIFAR-10
 	for name in vision finetune few_labels; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	$(VENV)/bin/python -m benchmarks.readme
+
+bench-words: install  ## word vectors beside gensim and fastText, row by row, resumable (half an hour)
+	$(VENV)/bin/python -m benchmarks.words
 	$(VENV)/bin/python -m benchmarks.readme
 
 faults: install redis  ## kill -9, full disks and damaged checkpoints, again and again (long)

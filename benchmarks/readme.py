@@ -1,4 +1,7 @@
-"""Fill the README's table of methods from benchmarks/results/vision.json: `python -m benchmarks.readme [--check]`."""
+"""Fill the README's tables from benchmarks/results: `python -m benchmarks.readme [--check]`.
+
+The table of methods comes from vision.json; the table of words, where the README has its two markers, from words.json.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from typing import Any
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
+WORDS_BEGIN, WORDS_END = "<!-- words: begin -->", "<!-- words: end -->"
 PROTOCOLS = ("linear", "knn")
+TRAININGS = {"skipgram": "skip-gram", "cbow": "CBOW", "fasttext": "fastText, with subwords"}
+"""Rows of words.json and what to call them."""
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -48,19 +54,55 @@ def cell(part: dict[str, Any]) -> str:
     return (f"**{number}**" if wins else number) + (f" ±{spread:.1f}" if spread is not None else "")
 
 
-def filled(text: str, rows: list[dict[str, Any]]) -> str:
-    """`text` with what stands between the two markers replaced. Raises ValueError when a marker is missing."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def words_table(rows: list[dict[str, Any]]) -> str:
+    """One row a training: words a second of ours and the peer's, how many times faster the loop and the whole are, memory, quality."""
+    found = {row["row"]: row for row in rows}
+    lines = [
+        "| | words/s | peer | peer's words/s | times faster | whole run | MB | peer's MB | analogies, % | peer's |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, called in TRAININGS.items():
+        row = found.get(name)
+        if row is None or "times" not in row["train"]:
+            continue
+        peer, rate, memory = row["peer"], row["train"]["words_per_second"], row["memory_mb"]
+        scores = found.get(f"quality-{name}", {}).get("scores", {})
+        lines.append(
+            f"| {called} | {rate['selftaught'] / 1e6:.2f} M | {peer} | {rate[peer] / 1e6:.2f} M | {row['train']['times']['median']:.1f} | "
+            f"{row['total']['times']['median']:.1f} | {memory['selftaught']:.0f} | {memory[peer]:.0f} | "
+            f"{_score(scores.get('selftaught'))} | {_score(scores.get(peer))} |"
+        )
+    return "\n".join(lines)
+
+
+def _score(scores: dict[str, Any] | None) -> str:
+    part = (scores or {}).get("analogies", {})
+    if part.get("mean") is None:
+        return ""
+    return f"{part['mean']:.1f}" + (f" ±{part['spread']:.1f}" if part["spread"] is not None else "")
+
+
+def filled(text: str, rows: list[dict[str, Any]], words: list[dict[str, Any]] | None = None) -> str:
+    """`text` with what stands between markers replaced. Raises ValueError when a marker of the table of methods is missing."""
+    if words is not None and WORDS_BEGIN in text:
+        text = _between(text, WORDS_BEGIN, WORDS_END, words_table(words))
+    return _between(text, BEGIN, END, table(rows))
+
+
+def _between(text: str, first: str, last: str, content: str) -> str:
+    head, begin, rest = text.partition(first)
+    _, end, tail = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"README.md needs the lines {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n{table(rows)}\n{END}{tail}"
+        raise ValueError(f"README.md needs the lines {first} and {last}")
+    return f"{head}{first}\n{content}\n{last}{tail}"
 
 
 def main() -> int:
     """Rewrite the README; with --check only compare, and return 1 when it is out of date."""
     text = README.read_text()
-    new = filled(text, json.loads((HERE / "results" / "vision.json").read_text())["rows"])
+    words = HERE / "results" / "words.json"
+    measured = json.loads(words.read_text())["rows"] if words.exists() else None
+    new = filled(text, json.loads((HERE / "results" / "vision.json").read_text())["rows"], measured)
     if "--check" in sys.argv[1:]:
         return int(text != new)
     README.write_text(new)

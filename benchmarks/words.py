@@ -1,0 +1,438 @@
+"""Words beside gensim, the fastText tool and GloVe's programs: speed, memory and what the vectors are worth.
+
+    python -m benchmarks.words                         every row that is not in results/words.json yet
+    python -m benchmarks.words skipgram cbow           these rows, measured again (points of quality and documents stay: --again)
+    python -m benchmarks.words --table                 print what was measured
+    python -m benchmarks.words --quick --out /tmp      a small text and one round, to see that it runs
+
+Each training is a process of its own (`benchmarks.words_process`), so that memory and compile caches are its own; candidates take
+turns, and ratios are medians over rounds. All get the same file: the corpus `english`, tokenised, one sentence a line, with the same
+settings. "train" is the loop alone; "total" is what a user waits for, reading and vocabulary included, and for selftaught also the
+encoded corpus, the checkpoints and the run folder. Rows of quality and of documents are saved seed by seed.
+
+GloVe's programs (github.com/stanfordnlp/GloVe, built with make) run beside ours where SELFTAUGHT_GLOVE names the folder
+that holds cooccur, shuffle, glove and vocab_count.
+"""
+
+from __future__ import annotations
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"  # before numpy is imported, here and in the processes
+
+import argparse  # noqa: E402
+import importlib.util  # noqa: E402
+import json  # noqa: E402
+import resource  # noqa: E402
+import shutil  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Iterable  # noqa: E402
+from functools import partial  # noqa: E402
+from itertools import pairwise  # noqa: E402
+from pathlib import Path  # noqa: E402
+from statistics import mean, median, stdev  # noqa: E402
+from typing import Any  # noqa: E402
+
+from benchmarks import measure  # noqa: E402
+from benchmarks.words_process import counted  # noqa: E402
+
+Row = dict[str, Any]
+Point = dict[str, Any]
+
+RUNS = Path("runs") / "words"
+DATA = "english"
+SETTINGS: dict[str, Any] = {"dim": 100, "window": 5, "negatives": 5, "min_count": 5, "sample": 1e-3, "threads": 2}
+SEEDS = (0, 1, 2)
+EPOCHS = 5
+TRAININGS: dict[str, dict[str, Any]] = {
+    "skipgram": {"model": "skipgram", "lr": 0.025, "method": "word2vec", "peer": "gensim", "epochs": 3, "train": 6.0, "total": 4.5},
+    "cbow": {"model": "cbow", "lr": 0.05, "method": "word2vec", "peer": "gensim", "epochs": 3, "train": 3.0, "total": None},
+    "fasttext": {"model": "skipgram", "lr": 0.05, "method": "fasttext", "peer": "fasttext", "epochs": 2, "train": 6.0, "total": None},
+}
+"""What is trained, the peer, and how many times faster we mean to be. A loop of ours is loaded from the compile cache in its first step,
+so its rate is that of several epochs."""
+SETS = ("sentence-polarity", "rated-movies", "rated-news", "rated-tweets", "rated-products")
+METHODS = ("word2vec", "fasttext", "glove")
+SCORES = ("wordsim353", "simlex999", "analogies", "semantic", "syntactic")
+
+
+class Bench:
+    """What the rows share: the text, the number of rounds, and the points measured so far."""
+
+    def __init__(self, quick: bool, data: str, seeds: int, points: list[Point], saved: Callable[[], None]) -> None:
+        self.quick, self.data, self.seeds = quick, data, SEEDS[:seeds]
+        self.points, self.saved = points, saved
+        self.rounds = 1 if quick else 3
+        self._text: tuple[Path, int] | None = None
+
+    @property
+    def text(self) -> tuple[Path, int]:
+        """The tokenised corpus as a file, and how many words it has."""
+        if self._text is None:
+            RUNS.mkdir(parents=True, exist_ok=True)
+            path = RUNS / f"{Path(self.data).stem}{'-quick' if self.quick else ''}.txt"
+            if not path.exists():
+                written(path, self.data, 100_000 if self.quick else None)
+            self._text = path.resolve(), counted(str(path))
+        return self._text
+
+    def task(self, **about: Any) -> dict[str, Any]:
+        return {**SETTINGS, "text": str(self.text[0]), "epochs": 1, "seed": 0, **about}
+
+    def turns(self, tasks: dict[str, dict[str, Any]], rounds: int | None = None) -> dict[str, list[Row]]:
+        """Every task once a round, after one unmeasured warm-up of ours (compilation); the first to go rotates."""
+        names = list(tasks)
+        for name in names:
+            if tasks[name]["tool"] not in ("gensim", "fasttext"):
+                child(tasks[name] | {"text": str(warm_up())})
+        found: dict[str, list[Row]] = {name: [] for name in names}
+        for r in range(rounds or self.rounds):
+            for name in names[r % len(names) :] + names[: r % len(names)]:
+                found[name].append(child(tasks[name]))
+                print(f"  round {r + 1}, {name}: {json.dumps(found[name][-1])}", flush=True)
+        return found
+
+    def point(self, key: Point, made: Callable[[], Point]) -> Point:
+        """The point with this key: from the file, or measured and saved now."""
+        for point in self.points:
+            if key.items() <= point.items():
+                return point
+        point = key | {"quick": self.quick} | made()
+        self.points.append(point)
+        print(f"  {json.dumps(point)}", flush=True)
+        self.saved()
+        return point
+
+
+def written(path: Path, data: str, limit: int | None) -> None:
+    """The corpus as lines of words with spaces between, under its final name only when it is whole."""
+    import numpy as np
+
+    from selftaught.data.text import open_text
+
+    corpus = open_text(data, "all")
+    words = np.array(list(corpus.words), dtype=object)
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as file:
+        for begin, end in zip(corpus.sentences[:-1], corpus.sentences[1:], strict=True):
+            if limit is not None and begin > limit:
+                break
+            file.write(" ".join(words[corpus.ids[begin:end]]) + "\n")
+    part.rename(path)
+
+
+def warm_up() -> Path:
+    """A text just long enough for every kernel to be compiled."""
+    path = RUNS / "warm.txt"
+    RUNS.mkdir(parents=True, exist_ok=True)
+    path.write_text("the cat sat on the mat and the dog sat on the log\n" * 50)
+    return path.resolve()
+
+
+def child(task: dict[str, Any]) -> Row:
+    """One task in a process of its own."""
+    program = [sys.executable, "-m", "benchmarks.words_process", json.dumps(task)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
+    if done.returncode:
+        raise SystemExit(f"{task['tool']} failed:\n{done.stderr[-2000:]}")
+    found: Row = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def timing(rounds: list[Row], what: str) -> measure.Timing:
+    return measure.Timing([r[what][0] for r in rounds], [r[what][1] for r in rounds])
+
+
+def has(peer: str) -> bool:
+    if importlib.util.find_spec(peer) is None:
+        print(f"  {peer} is not installed, so nothing stands beside ours: pip install 'selftaught[bench]' (fasttext: up to Python 3.12)")
+        return False
+    return True
+
+
+# --- speed and memory --------------------------------------------------------------------------------------------------
+
+
+def training(name: str, bench: Bench) -> Row:
+    """Rates in words of the text a second and a CPU second, and how many times longer the peer takes."""
+    case = TRAININGS[name]
+    about = {"model": case["model"], "lr": case["lr"], "epochs": case["epochs"]}
+    words = bench.text[1] * case["epochs"]
+    tasks = {"selftaught": bench.task(tool="selftaught", method=case["method"], **about)}
+    if has(case["peer"]):
+        tasks[case["peer"]] = bench.task(tool=case["peer"], **about)
+    rounds = bench.turns(tasks)
+    row: Row = {"what": f"{name} training", "words": bench.text[1], "rounds": len(rounds["selftaught"]), "peer": case["peer"], **about}
+    for what in ("train", "total"):
+        times = {tool: timing(found, what) for tool, found in rounds.items()}
+        row[what] = {
+            "words_per_second": {tool: round(words / median(t.wall)) for tool, t in times.items()},
+            "words_per_cpu_second": {tool: round(words / median(t.cpu)) for tool, t in times.items()},
+            "seconds": {tool: round(median(t.wall), 3) for tool, t in times.items()},
+            "goal": case[what],
+        }
+        if case["peer"] in times:
+            row[what]["times"] = measure.ratio(times[case["peer"]], times["selftaught"])
+            row[what]["times_cpu"] = measure.ratio(times[case["peer"]], times["selftaught"], "cpu")
+    row["memory_mb"] = {tool: round(median(r["memory"] for r in found), 1) for tool, found in rounds.items()}
+    return row
+
+
+def startup(bench: Bench) -> Row:
+    """A run of word2vec on twenty lines: everything but the work, with every kernel in the compile cache."""
+    rounds = bench.turns({"selftaught": {"tool": "start", "method": "word2vec"}}, 1 if bench.quick else 7)["selftaught"]
+    return {
+        "what": "start-up over the imports, kernels compiled before", "rounds": len(rounds), "goal": 0.5,
+        "seconds": {"selftaught": round(median(r["total"][0] for r in rounds), 3)},
+        "cpu_seconds": {"selftaught": round(median(r["total"][1] for r in rounds), 3)},
+        "imports": round(median(r["imports"] for r in rounds), 3), "memory_mb": round(median(r["memory"] for r in rounds), 1),
+    }  # fmt: skip
+
+
+def glove(bench: Bench) -> Row:
+    """Counting in words a second, training in pairs (both directions) a second and epoch; window 15."""
+    words, epochs = bench.text[1], 1 if bench.quick else 3
+    rounds = bench.turns({"selftaught": bench.task(tool="glove", window=15, epochs=epochs)})["selftaught"]
+    row: Row = {
+        "what": "glove", "words": words, "pairs": rounds[0]["pairs"], "rounds": len(rounds), "epochs": epochs,
+        "counting_words_per_second": {"selftaught": round(words / median(r["counting"][0] for r in rounds))},
+        "counting_words_per_cpu_second": {"selftaught": round(words / median(r["counting"][1] for r in rounds))},
+        "pairs_per_second": {"selftaught": round(median(r["pairs"] * epochs / r["train"][0] for r in rounds))},
+        "pairs_per_cpu_second": {"selftaught": round(median(r["pairs"] * epochs / r["train"][1] for r in rounds))},
+        "memory_mb": {"selftaught": round(median(r["memory"] for r in rounds), 1)},
+    }  # fmt: skip
+    if "SELFTAUGHT_GLOVE" not in os.environ:
+        print("  GloVe's own programs do not run beside ours: build them and name their folder in SELFTAUGHT_GLOVE")
+        return row
+    tool = Path(os.environ["SELFTAUGHT_GLOVE"])
+    theirs = [glove_tool(tool, bench.text[0], epochs) for _ in range(bench.rounds)]
+    pairs = theirs[0]["pairs"]
+    row["pairs_tool"] = pairs
+    row["counting_words_per_second"]["glove"] = round(words / median(t["counting"][0] for t in theirs))
+    row["counting_words_per_cpu_second"]["glove"] = round(words / median(t["counting"][1] for t in theirs))
+    row["pairs_per_second"]["glove"] = round(pairs * epochs / median(t["train"][0] for t in theirs))
+    row["pairs_per_cpu_second"]["glove"] = round(pairs * epochs / median(t["train"][1] for t in theirs))
+    ours = {what: timing(rounds[: len(theirs)], what) for what in ("counting", "train")}
+    row["times"] = {what: measure.ratio(timing(theirs, what), ours[what]) for what in ours}
+    row["goal"] = 1.0
+    return row
+
+
+def glove_tool(tool: Path, text: Path, epochs: int) -> Row:
+    """GloVe's programs: vocabulary, co-occurrences and their shuffling are its counting; 16 bytes are one pair."""
+    folder = RUNS / "glove-tool"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+    def run(program: str, *flags: Any, given: str | None = None, made: str | None = None) -> None:
+        with open(folder / given if given else text, "rb") as source, open(folder / made if made else os.devnull, "wb") as sink:
+            subprocess.run([str((tool / program).resolve()), *map(str, flags)], stdin=source, stdout=sink, stderr=subprocess.DEVNULL,
+                           cwd=folder, check=True)  # fmt: skip
+
+    clocks = [clock()]
+    run("vocab_count", "-min-count", SETTINGS["min_count"], "-verbose", 0, made="vocab.txt")
+    run("cooccur", "-memory", 1.0, "-vocab-file", "vocab.txt", "-window-size", 15, "-verbose", 0, made="pairs.bin")
+    run("shuffle", "-memory", 1.0, "-verbose", 0, given="pairs.bin", made="shuffled.bin")
+    clocks.append(clock())
+    run(
+        "glove", "-save-file", "vectors", "-threads", SETTINGS["threads"], "-input-file", "shuffled.bin", "-x-max", 10, "-iter", epochs,
+        "-vector-size", SETTINGS["dim"], "-binary", 1, "-vocab-file", "vocab.txt", "-verbose", 0,
+    )  # fmt: skip
+    clocks.append(clock())
+    counting, train = ([b - a for a, b in zip(*pair, strict=True)] for pair in pairwise(clocks))
+    pairs = (folder / "pairs.bin").stat().st_size // 16
+    shutil.rmtree(folder)
+    return {"counting": counting, "train": train, "pairs": pairs}
+
+
+def clock() -> list[float]:
+    """Wall seconds, and CPU seconds of the processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return [time.perf_counter(), used.ru_utime + used.ru_stime]
+
+
+def ngram(bench: Bench) -> Row:
+    """Kneser-Ney of order 3: counting a text into a model, and the probability of each of its words."""
+    rounds = bench.turns({"selftaught": bench.task(tool="ngram", order=3)})["selftaught"]
+    words = bench.text[1]
+    return {
+        "what": "Kneser-Ney, order 3", "words": words, "ngrams": rounds[0]["ngrams"], "rounds": len(rounds), "goal": 1_000_000,
+        "counts_per_second": round(words / median(r["train"][0] for r in rounds)),
+        "counts_per_cpu_second": round(words / median(r["train"][1] for r in rounds)),
+        "scores_per_second": round(median(r["scored"] / r["scoring"][0] for r in rounds)),
+        "scores_per_cpu_second": round(median(r["scored"] / r["scoring"][1] for r in rounds)),
+        "memory_mb": round(median(r["memory"] for r in rounds), 1),
+    }  # fmt: skip
+
+
+def vectors(bench: Bench) -> Row:
+    """Reading and writing files of vectors, beside gensim's reader of the same formats."""
+    import numpy as np
+
+    from selftaught.export import vectors as files
+    from selftaught.parts.word_vectors import WordVectors
+
+    size = 2_000 if bench.quick else 30_000
+    RUNS.mkdir(parents=True, exist_ok=True)
+    matrix = np.random.default_rng(0).normal(0, 0.1, (size, SETTINGS["dim"])).astype(np.float32)
+    made = WordVectors(tuple(f"word{i}" for i in range(size)), matrix)
+    row: Row = {"what": f"files of {size:,} vectors", "megabytes_per_second": {}, "times": {}, "times_cpu": {}}
+    for name in ("text", "binary"):
+        path = RUNS / f"vectors.{name}"
+        candidates: dict[str, Callable[[], object]] = {
+            "selftaught": partial(files.read, path), "selftaught, writing": partial(files.write, path, made, format=name),
+        }  # fmt: skip
+        candidates["selftaught, writing"]()
+        if has("gensim"):
+            from gensim.models import KeyedVectors
+
+            candidates["gensim"] = partial(KeyedVectors.load_word2vec_format, str(path), binary=name == "binary")
+        times = measure.interleaved(candidates, 1 if bench.quick else 7)
+        megabytes = path.stat().st_size / 1e6
+        row["megabytes_per_second"] |= {f"{name}, {tool}": round(megabytes / median(t.wall), 1) for tool, t in times.items()}
+        if "gensim" in times:
+            row["times"][name] = measure.ratio(times["gensim"], times["selftaught"])
+            row["times_cpu"][name] = measure.ratio(times["gensim"], times["selftaught"], "cpu")
+        path.unlink()
+    return row
+
+
+# --- what the vectors are worth ----------------------------------------------------------------------------------------
+
+
+def quality(name: str, bench: Bench) -> Row:
+    """Rank correlations x 100 and percent of analogies, over seeds, beside the peer's. The fastText tool takes no seed."""
+    case = TRAININGS[name]
+    row: Row = {"what": f"quality of {name}", "epochs": EPOCHS, "seeds": len(bench.seeds), "peer": case["peer"], "scores": {}}
+    for tool in ("selftaught", *((case["peer"],) if has(case["peer"]) else ())):
+        points = [
+            bench.point({"row": f"quality-{name}", "tool": tool, "seed": seed}, partial(judged, bench, case, tool, seed))
+            for seed in bench.seeds
+        ]
+        row["scores"][tool] = {score: spread([p[score] for p in points]) for score in SCORES}
+    return row
+
+
+def judged(bench: Bench, case: dict[str, Any], tool: str, seed: int) -> Point:
+    from selftaught import evaluate
+    from selftaught.export import vectors as files
+
+    out = RUNS / f"{tool}-{case['method']}-{case['model']}-{seed}.bin"
+    about = {"model": case["model"], "lr": case["lr"], "method": case["method"], "epochs": 1 if bench.quick else EPOCHS}
+    found = child(bench.task(tool=tool, seed=seed, out=str(out.resolve()), **about))
+    scores = evaluate.words.judge(files.read(out))
+    out.unlink()
+    return {score: scores[score]["trained"] for score in SCORES} | {"seconds": round(found["total"][0], 1)}
+
+
+def documents(method: str, bench: Bench) -> Row:
+    """Sentences as averaged vectors of `english`, classified: trained, untrained, and the bag of words; percent."""
+    row: Row = {"what": f"documents by {method}", "seeds": len(bench.seeds), "sets": {}}
+    for data in SETS[:1] if bench.quick else SETS:
+        points = [
+            bench.point({"row": f"documents-{method}", "data": data, "seed": seed}, partial(classified, bench, method, data, seed))
+            for seed in bench.seeds
+        ]
+        row["sets"][data] = {side: spread([p[side] for p in points]) for side in ("trained", "untrained", "raw")}
+    return row
+
+
+def classified(bench: Bench, method: str, data: str, seed: int) -> Point:
+    import selftaught
+    from selftaught import evaluate
+    from selftaught.data.text import open_text
+    from selftaught.pretraining.build import untrained
+
+    out = RUNS / f"{method}-{seed}{'-quick' if bench.quick else ''}"
+    if not (out / "encoder.safetensors").exists():  # one encoder for all sets
+        shutil.rmtree(out, ignore_errors=True)
+        length = {"epochs": 1} if bench.quick else {}
+        text = bench.text[0] if bench.quick else bench.data
+        selftaught.pretrain(method, text, out=out, seed=seed, progress=False, split="all", threads=SETTINGS["threads"], **length)
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    run = selftaught.load(out)
+    before = untrained(run.config, run.encoder.spec["input"])
+    found = evaluate.documents(run.encoder, open_text(data, "train"), open_text(data, "test"), seed, untrained=before, budgets=(), draws=1)
+    return {side: found["linear"][side] for side in ("trained", "untrained", "raw")}
+
+
+def spread(values: list[float | None]) -> dict[str, float | None]:
+    """Mean and standard deviation over seeds; None where nothing could be asked, or there is one seed."""
+    known = [value for value in values if value is not None]
+    return {
+        "mean": round(mean(known), 2) if known else None,
+        "spread": round(stdev(known), 2) if len(known) > 1 else None,
+    }
+
+
+# --- rows, printing ----------------------------------------------------------------------------------------------------
+
+ROWS: dict[str, Callable[[Bench], Row]] = {
+    **{name: partial(training, name) for name in TRAININGS},
+    "startup": startup, "glove": glove, "ngram": ngram, "vectors": vectors,
+    **{f"quality-{name}": partial(quality, name) for name in TRAININGS},
+    **{f"documents-{method}": partial(documents, method) for method in METHODS},
+}  # fmt: skip
+
+
+def shown(row: Row) -> Iterable[str]:
+    """A row as lines of text."""
+    yield f"\n{row['row']}: {row['what']}"
+    for key, value in row.items():
+        if key not in ("row", "what"):
+            yield from _lines(key, value, 1)
+
+
+def _lines(key: str, value: Any, depth: int) -> Iterable[str]:
+    pad = "  " * depth
+    if isinstance(value, dict) and value.keys() == {"median", "low", "high"}:
+        yield f"{pad}{key:28} {value['median']:.2f}  ({value['low']:.2f} to {value['high']:.2f})"
+    elif isinstance(value, dict) and value.keys() == {"mean", "spread"}:
+        yield f"{pad}{key:28} {value['mean']} ± {value['spread']}"
+    elif isinstance(value, dict):
+        yield f"{pad}{key}"
+        for name, part in value.items():
+            yield from _lines(name, part, depth + 1)
+    else:
+        yield f"{pad}{key:28} {value:,}" if isinstance(value, int) else f"{pad}{key:28} {value}"
+
+
+def main() -> None:
+    """Measure the rows that are asked for, and save after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; by default all that are missing")
+    parser.add_argument("--quick", action="store_true", help="a part of the text, one round, fewer epochs; needs --out")
+    parser.add_argument("--data", default=DATA, help="a name of the catalog, or a path")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="of quality and documents")
+    parser.add_argument("--again", action="store_true", help="forget the points of the rows that are named")
+    parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
+    parser.add_argument("--out", type=Path, default=measure.RESULTS, help="the folder of words.json")
+    asked = parser.parse_args()
+    if unknown := sorted(set(asked.rows) - ROWS.keys()):
+        parser.error(f"there is no row {', '.join(unknown)}: rows are {', '.join(ROWS)}")
+    if asked.quick and asked.out == measure.RESULTS:
+        parser.error("--quick needs --out: its numbers are no results")
+    path = asked.out / "words.json"
+    old = json.loads(path.read_text()) if path.exists() else {}
+    rows: dict[str, Row] = {row["row"]: row for row in old.get("rows", [])}
+    points: list[Point] = [p for p in old.get("points", []) if not (asked.again and p["row"] in asked.rows)]
+
+    def saved() -> None:
+        ordered = [rows[name] for name in ROWS if name in rows]
+        measure.save("words", ordered, asked.out, settings=SETTINGS, data=asked.data, points=points)
+
+    bench = Bench(asked.quick, asked.data, asked.seeds, points, saved)
+    for name in () if asked.table else asked.rows or [name for name in ROWS if name not in rows]:
+        print(f"{name} ...", flush=True)
+        rows[name] = {"row": name, **ROWS[name](bench)}
+        saved()
+    for name in ROWS:
+        if name in rows and (not asked.rows or name in asked.rows):
+            print("\n".join(shown(rows[name])))
+
+
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ OPTIONAL = {
     "datasets": ("data/",),
     "pyarrow": ("data/", "export/"),
     "zstandard": ("data/text/",),
-    "tokenizers": ("data/bpe.py",),
+    "tokenizers": ("data/bpe.py", "parts/tokens.py"),
     "skimage": ("data/",),
     "openTSNE": ("report/",),
     "redis": ("parts/rows.py",),

@@ -12,7 +12,6 @@ from selftaught import encoders, methods
 from selftaught.config.values import kinds, located
 from selftaught.errors import UserError, unknown
 from selftaught.parts.signature import described
-from selftaught.parts.tokens import Tokens
 from selftaught.recipe import Recipe
 
 SECTIONS = ("method", "encoder", "data", "recipe", "init")
@@ -51,7 +50,7 @@ DATA = (
 )
 TEXT = (
     Option("data.limit", int | None, None, "Only the first N documents."),
-    Option("data.tokens", Tokens, "words", "How text is split: at the borders of words, at white space, or into characters."),
+    Option("data.tokens", str, "words", "How text is split: words, whitespace (as given), characters, or bpe:8000 (so many byte pairs)."),
     Option("data.lower", bool, True, "Lower-case the text first."),
     Option("data.errors", Literal["strict", "replace"], "strict", "What is no UTF-8: refuse the file, naming the line, or replace it."),
     Option("data.column", str, "text", "The field of JSON Lines or column of Parquet that holds the text."),

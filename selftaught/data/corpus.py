@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from selftaught.data.source import Index, checked, digest_of
 from selftaught.errors import UserError
-from selftaught.parts.tokens import Tokens, tokenise
+from selftaught.kernels.scan import gather
+from selftaught.parts.tokens import Tokens, Way, joined, tokenise
 from selftaught.source import Labels, Source
 
 
@@ -32,6 +33,15 @@ class Words(Sequence[str]):
         """From strings."""
         parts = [word.encode() for word in words]
         return cls(np.frombuffer(b"".join(parts), np.uint8), np.cumsum([len(part) for part in parts], dtype=np.int64))
+
+    def taken(self, order: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """(the bytes of the words `order`, int64 [M]; where they begin and end, int64 [M + 1])."""
+        begins = np.concatenate([np.zeros(1, np.int64), self.ends])
+        ends = np.zeros(len(order) + 1, np.int64)
+        np.cumsum((begins[1:] - begins[:-1])[order], out=ends[1:])
+        data = np.empty(int(ends[-1]), np.uint8)
+        gather(self.data, begins, order, data, ends[1:])
+        return data, ends
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -82,7 +92,7 @@ class Corpus(Source):
         words: Sequence[str],
         counts: NDArray[np.int64],
         *,
-        tokens: Tokens = "words",
+        tokens: Way = "words",
         lower: bool = True,
         labels: Labels | None = None,
         classes: tuple[str, ...] = (),
@@ -149,9 +159,10 @@ class Corpus(Source):
         return {"text": [self.text(int(i)) for i in index], "label": self._labels[index], "index": index}
 
     def text(self, document: int) -> str:
-        """One document: its tokens joined by spaces, its sentences by newlines."""
+        """One document: its tokens joined by spaces (byte pairs to words again), its sentences by newlines."""
         lines = range(int(self.documents[document]), int(self.documents[document + 1]))
-        return "\n".join(" ".join(self.words[int(i)] for i in self.ids[self.sentences[s] : self.sentences[s + 1]]) for s in lines)
+        found = (self.ids[self.sentences[line] : self.sentences[line + 1]] for line in lines)
+        return "\n".join(joined([self.words[int(i)] for i in ids], self.tokens) for ids in found)
 
     def relabelled(self, labels: Labels) -> Corpus:
         """The same text with these labels, int64 [D]; `whole` still has its own."""

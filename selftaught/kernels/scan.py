@@ -303,3 +303,22 @@ def sight(ids: NDArray[np.int32], rank: NDArray[np.int32], order: Ints, counts: 
         ids[k] = rank[word]
         counts[rank[word]] += 1
     return words
+
+
+@njit(cache=True, nogil=True)
+def expand(ids: NDArray[np.int32], begins: Ints, pieces: NDArray[np.int32], out: NDArray[np.int32], ends: Ints) -> None:
+    """Each word becomes its pieces.
+
+    Args:
+        ids: int32 [n].
+        begins: Where each word's pieces begin in `pieces`, and the end, int64 [V + 1].
+        pieces: int32.
+        out: int32, as long as all pieces of `ids` together.
+        ends: Gets where each word's pieces end in `out`, int64 [n].
+    """
+    n = 0
+    for k in range(ids.size):
+        for p in range(begins[ids[k]], begins[ids[k] + 1]):
+            out[n] = pieces[p]
+            n += 1
+        ends[k] = n

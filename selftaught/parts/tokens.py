@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
-from typing import Literal, get_args
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
 
-from selftaught.errors import unknown
+from selftaught.errors import UserError, unknown
 
 Tokens = Literal["words", "whitespace", "characters"]
 """words: runs of letters, marks and digits, with apostrophes and hyphens kept inside; whitespace: as given; characters: one each."""
+
+Way = Tokens | Mapping[str, str]
+"""A name, or ``{"bpe": model}``: words as given, each split into byte pairs as `model` (JSON, see `data/bpe`) says."""
 
 SEPARATOR, LETTER, IDEOGRAPH, JOINER = range(4)
 JOINERS = "'’-‐"
@@ -34,12 +39,39 @@ def lowered(character: str) -> str:
     return small if len(small) == 1 else character
 
 
-def tokenise(text: str, how: Tokens = "words", lower: bool = True) -> list[str]:
+@functools.lru_cache(8)
+def byte_pairs(model: str) -> Any:
+    """The tokenizer that `model` describes. Raises UserError where it is none of byte pairs, or its package is missing."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise UserError("byte pair encoding needs the package tokenizers: pip install 'selftaught[bpe]'") from None
+    try:
+        made = Tokenizer.from_str(model)
+    except Exception as error:  # the package raises nothing narrower
+        raise UserError(f"not a model of byte pairs ({str(error)[:100]})") from None
+    if type(made.model).__name__ != "BPE" or type(made.decoder).__name__ != "ByteLevel":
+        raise UserError("not a model of byte pairs, but another one of the package tokenizers")
+    return made
+
+
+def joined(tokens: Iterable[str], how: Way) -> str:
+    """A text that `tokenise` splits into `tokens` again."""
+    if isinstance(how, Mapping):
+        text: str = byte_pairs(how["bpe"]).decoder.decode(list(tokens))
+        return text.removeprefix(" ")
+    return " ".join(tokens)
+
+
+def tokenise(text: str, how: Way = "words", lower: bool = True) -> list[str]:
     """The tokens of `text`, in order. Raises UserError for an unknown way."""
-    if how not in get_args(Tokens):
+    if not isinstance(how, Mapping) and how not in get_args(Tokens):
         raise unknown("way to split text (tokens)", how, get_args(Tokens))
     if lower:
         text = "".join(map(lowered, text))
+    if isinstance(how, Mapping):
+        pieces: list[str] = byte_pairs(how["bpe"]).encode("".join(f" {word}" for word in text.split())).tokens
+        return pieces
     if how == "whitespace":
         return text.split()
     if how == "characters":

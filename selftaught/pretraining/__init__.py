@@ -49,7 +49,7 @@ def pretrain(
         init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word vectors.
         limit: Only the first so many samples.
         size: Height and width in pixels that the encoder sees.
-        tokens: How text is split: "words", "whitespace" or "characters".
+        tokens: How text is split: "words", "whitespace", "characters", or into byte pairs: "bpe:8000".
         split: "train", "test" or "all"; by default "train" where there are labels.
         labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the seed; what judges
             the run still sees every label.

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data import cache
+from selftaught.data.corpus import Corpus
 from selftaught.data.labels import as_labels
-from selftaught.data.source import Skipped
+from selftaught.data.source import Index, Skipped
 from selftaught.errors import UserError
 
 IN_MEMORY = 32 << 20  # bytes of one kind of number that are kept in memory
@@ -85,6 +86,13 @@ class Draft:
         self.digests += digest
         self.labels.append(label)
         self.groups.append(self._first.setdefault(group, len(self.groups)) if group else len(self.groups))
+
+    def keep(self, corpus: Corpus, index: Index | None = None) -> None:
+        """What is known of the documents `index` of another corpus (int64 [M]; by default all) besides their text."""
+        groups = corpus.groups
+        for i in range(len(corpus)) if index is None else index.tolist():
+            self.add(corpus.digests[i].tobytes(), int(corpus.labels[i]), "" if groups is None else str(groups[i]))
+        self.classes, self.skipped = corpus.classes, corpus.skipped
 
     def named(self, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """(labels int64 [D], names of the classes). Raises UserError when labels are of no use."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, final
 
@@ -22,6 +22,7 @@ from selftaught.data.source import digest_of
 from selftaught.data.text.draft import Draft
 from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
+from selftaught.parts.tokens import Way
 
 VERSION = 1
 MARK = b"selftaught corpus 1\n"
@@ -34,7 +35,7 @@ def place(key: str) -> Path:
     return cache.folder() / "corpora" / f"{digest_of(str(VERSION), key)}.corpus"
 
 
-def kept(key: str, where: str, tokens: str, lower: bool, fill: Callable[[Draft], None]) -> Corpus:
+def kept(key: str, where: str, tokens: Way, lower: bool, fill: Callable[[Draft], None]) -> Corpus:
     """The corpus called `key`; where the cache has no whole copy, what `fill` puts into a draft is written there first.
 
     Raises UserError when there is not one word, and cache.Unwritable when the cache has no room.
@@ -44,7 +45,7 @@ def kept(key: str, where: str, tokens: str, lower: bool, fill: Callable[[Draft],
     if found is None:
         with cache.replacing(path) as file, Draft() as draft:
             fill(draft)
-            _write(file, draft, where, {"tokens": tokens, "lower": lower})
+            _write(file, draft, where, {"tokens": dict(tokens) if isinstance(tokens, Mapping) else tokens, "lower": lower})
         found = read(path)
     if found is None:
         raise cache.Unwritable(f"{path}: does not hold what was just written: is the disk failing?")

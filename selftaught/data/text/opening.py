@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
 from selftaught.data import catalog, hub
+from selftaught.data.bpe import BytePairs
 from selftaught.data.columns import label_column
 from selftaught.data.corpus import Corpus
 from selftaught.data.folder import shown
 from selftaught.data.progress import Progress, silent
 from selftaught.data.text import files as reading
+from selftaught.data.text import pieces
 from selftaught.data.text.draft import Draft
 from selftaught.data.text.files import Errors
 from selftaught.data.text.kept import kept
@@ -23,7 +26,7 @@ from selftaught.data.text.material import Files, How, Material, Objects
 from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.errors import UserError, unknown
-from selftaught.parts.tokens import Tokens
+from selftaught.parts.tokens import Tokens, Way
 
 Split = Literal["train", "test", "all"]
 Sides = dict[str, Material]
@@ -31,7 +34,7 @@ Sides = dict[str, Material]
 
 
 def open_text(
-    data: Any, split: Split = "train", limit: int | None = None, *, tokens: Tokens = "words", lower: bool = True,
+    data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
     errors: Errors = "strict", column: str = "text", progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
     """A corpus over what a user has, encoded once and kept in the cache.
@@ -44,7 +47,9 @@ def open_text(
         split: "train", "test" or "all". Data without a test part of their own (folders or files called train and test) are split by the
             documents' content, 80/20, so that exact duplicates share a side.
         limit: Only the first so many documents.
-        tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay as they are.
+        tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay as they are. "bpe:8000"
+            splits words as given into (at most) 8,000 byte pairs, which are learnt from this part of the data, for the test side from
+            the training side; ``{"bpe": model}`` splits them as a model that is there already says, see `data/bpe`.
         lower: Lower-case it first.
         errors: "strict" refuses what is not UTF-8 and names the line; "replace" reads U+FFFD instead.
         column: The field of records that holds the text. Labels are in "label" (or another usual name), and records with the same
@@ -54,14 +59,23 @@ def open_text(
     Raises:
         UserError: One sentence that says what is wrong with `data`, where, and how to mend it.
     """
-    for name, value, known in (("split", split, Split), ("way to split text (tokens)", tokens, Tokens), ("errors", errors, Errors)):
+    for name, value, known in (("split", split, Split), ("errors", errors, Errors)):
         if value not in get_args(known):
             raise unknown(name, str(value), get_args(known))
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
     if isinstance(data, Corpus):
         return side(data, split, limit)
-    how = How(tokens, lower, errors, column, progress=progress)
+    if isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX):
+        size = 0 if isinstance(tokens, Mapping) else pieces.size_of(tokens)
+        given = partial(open_text, data, tokens="whitespace", lower=lower, errors=errors, column=column, progress=progress)
+        words = given(split, limit)
+        if isinstance(tokens, Mapping):
+            return pieces.split(words, BytePairs(tokens["bpe"]))
+        return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
+    if tokens not in get_args(Tokens):
+        raise unknown("way to split text (tokens)", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
+    how = How(cast(Tokens, tokens), lower, errors, column, progress=progress)
     parts = _sides(data, progress)
     if "all" in parts:
         return _encoded([parts["all"]], replace(how, limit=limit)) if split == "all" else side(_encoded([parts["all"]], how), split, limit)

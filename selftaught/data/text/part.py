@@ -65,10 +65,9 @@ def _fill(draft: Draft, corpus: Corpus, index: Index) -> None:
         words = kernel.sight(ids, rank, order, counts, words)
         draft.ids.write(ids)
     draft.counts = counts[:words]
-    draft.words, draft.ends = _words(corpus, order[:words])
-    for i in index.tolist():
-        draft.add(corpus.digests[i].tobytes(), int(corpus.labels[i]), "" if corpus.groups is None else str(corpus.groups[i]))
-    draft.classes, draft.skipped = corpus.classes, corpus.skipped
+    whole = corpus.words if isinstance(corpus.words, Words) else Words.of(corpus.words)
+    draft.words, draft.ends = whole.taken(order[:words])
+    draft.keep(corpus, index)
 
 
 def _within(corpus: Corpus, chosen: NDArray[np.bool_], start: int, stop: int) -> NDArray[np.int32]:
@@ -78,13 +77,3 @@ def _within(corpus: Corpus, chosen: NDArray[np.bool_], start: int, stop: int) ->
     borders = np.clip(corpus.sentences[first : last + 1], start, stop)
     ids: NDArray[np.int32] = corpus.ids[start:stop][np.repeat(chosen[first:last], borders[1:] - borders[:-1])]
     return ids
-
-
-def _words(corpus: Corpus, order: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    whole = corpus.words if isinstance(corpus.words, Words) else Words.of(corpus.words)
-    begins = np.concatenate([np.zeros(1, np.int64), whole.ends])
-    ends = np.zeros(len(order) + 1, np.int64)
-    np.cumsum(np.diff(begins)[order], out=ends[1:])
-    data = np.empty(int(ends[-1]), np.uint8)
-    kernel.gather(whole.data, begins, order, data, ends[1:])
-    return data, ends

@@ -1,0 +1,70 @@
+"""A corpus of words as given made one of byte pairs: every different word is split once, whatever the length of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from selftaught.data.bpe import BytePairs
+from selftaught.data.corpus import Corpus, Words
+from selftaught.data.source import digest_of
+from selftaught.data.text.draft import TOGETHER, Draft
+from selftaught.data.text.kept import kept
+from selftaught.errors import UserError
+from selftaught.kernels import scan as kernel
+
+PREFIX = "bpe:"
+REPEAT = 1 << 12  # copies of a word that are counted together
+BATCH = 1 << 14  # words that are split together
+
+
+def size_of(tokens: str) -> int:
+    """How many tokens "bpe:8000" asks for. Raises UserError for what is no number."""
+    size = tokens.removeprefix(PREFIX)
+    if not (size.isascii() and size.isdecimal() and len(size) < 10):
+        raise UserError(f"tokens must name how many byte pairs there are to be, such as bpe:8000, not '{tokens}'")
+    return int(size)
+
+
+def learnt(corpus: Corpus, size: int) -> BytePairs:
+    """Byte pairs from the words of `corpus`, each counted as often as it occurs."""
+    return BytePairs.train(_repeated(corpus), size)
+
+
+def _repeated(corpus: Corpus) -> Iterator[str]:
+    for word, count in zip(corpus.words, corpus.counts.tolist(), strict=True):
+        for start in range(0, count, REPEAT):
+            yield f" {word}" * min(REPEAT, count - start)
+
+
+def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
+    """The same documents and sentences in byte pairs, kept in the cache. A corpus of words as given."""
+    key = digest_of("pieces", corpus.fingerprint, pairs.model)
+    return kept(key, "these documents", {"bpe": pairs.model}, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
+
+
+def _fill(draft: Draft, corpus: Corpus, pairs: BytePairs) -> None:
+    sizes, found = list[int](), list[int]()
+    for start in range(0, len(corpus.words), BATCH):
+        words = corpus.words[start : start + BATCH]
+        for numbers in pairs.encode_all([f" {word}" for word in words]):
+            sizes.append(len(numbers))
+            found += numbers
+    begins, pieces = np.cumsum([0, *sizes], dtype=np.int64), np.array(found, np.int32)
+    names = Words.of(pairs.tokens)
+    rank = np.full(len(names), -1, np.int32)
+    order, counts, known, total = np.empty(len(names), np.int64), np.zeros(len(names), np.int64), 0, 0
+    for start in range(0, len(corpus.ids), TOGETHER):
+        ids = corpus.ids[start : start + TOGETHER]
+        out, ends = np.empty(int((begins[ids + 1] - begins[ids]).sum()), np.int32), np.empty(len(ids), np.int64)
+        kernel.expand(ids, begins, pieces, out, ends)
+        first, last = np.searchsorted(corpus.sentences, [start + 1, start + len(ids) + 1])
+        draft.sentences.write(total + ends[corpus.sentences[first:last] - start - 1])
+        known = kernel.sight(out, rank, order, counts, known)
+        draft.ids.write(out)
+        total += len(out)
+    draft.counts = counts[:known]
+    draft.words, draft.ends = names.taken(order[:known])
+    draft.keep(corpus)
+    draft.documents.frombytes(np.ascontiguousarray(corpus.documents[1:], np.int64).tobytes())

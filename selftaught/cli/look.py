@@ -57,13 +57,20 @@ def data(name: str | None = None, /, *, json_: Json = False) -> None:
     if json_:
         show_json([asdict(entry) for entry in entries])
         return
-    rows = [{"data": e.name, "what": e.what, "size": e.size, "licence": e.licence, "here": "yes" if e.cached else "no"} for e in entries]
-    table(rows, left=("data", "what", "size", "licence", "here"))
+    rows = [
+        {"data": e.name, "kind": e.kind, "what": e.what, "size": e.size, "licence": e.licence, "here": "yes" if e.cached else "no"}
+        for e in entries
+    ]
+    table(rows, left=("data", "kind", "what", "size", "licence", "here"))
 
 
 def _tell(found: dict[str, Any]) -> None:
     for key, value in found.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "words" in value:
+            parts = ("documents", "sentences", "words")
+            show(f"{key}: {', '.join(f'{value[part]:,} {part}' for part in parts)}, {value['distinct']:,} distinct words")
+            show(f"most frequent: {' '.join(value['frequent'])}")
+        elif isinstance(value, dict):
             show(f"{key}: {value['samples']:,} samples, {value['channels']} channels, size {value['image_size'] or 'varies'}")
         elif value:
             show(f"{key}: {', '.join(value) if isinstance(value, list) else value}")

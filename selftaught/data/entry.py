@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -12,11 +13,12 @@ class Entry:
     Args:
         name: What `open_source` and the command line call it.
         what: What the samples are, in a few words.
-        size: Samples (train + test), colours and pixels.
+        size: Samples (train + test), colours and pixels; or documents and words.
         classes: Names of the classes; empty when it has none.
         licence: Of the data.
         origin: Where it is fetched from, in order.
         cached: Whether it is on this computer already.
+        kind: What a sample is.
     """
 
     name: str
@@ -26,3 +28,4 @@ class Entry:
     licence: str
     origin: str
     cached: bool = False
+    kind: Literal["images", "text"] = "images"

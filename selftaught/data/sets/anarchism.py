@@ -1,0 +1,52 @@
+"""An Anarchist FAQ (McKay and others, 1995-2017): long political essays, in modern English.
+
+One document a section. Left out: what the footnotes of a book would hold (sources in brackets, "[Bakunin, Statism and Anarchy, p. 24]"),
+lists of books and links, and the strip for leafing through the pages.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from selftaught.data.entry import Entry
+from selftaught.data.markup import paragraphs, tidy
+from selftaught.data.text_set import Files, TextSet, debian, known, texts
+
+SIZE, SHA256 = known("anarchism")
+ENTRY = Entry(
+    "anarchism", "political essays: An Anarchist FAQ", SIZE, (), "GPL-2",
+    "Debian package anarchism, else deb.debian.org, else snapshot.debian.org", kind="text",
+)  # fmt: skip
+OMITTED = {
+    "alinks", "arlinks", "links", "biblio", "contact", "pdf", "translations", "quotes", "new", "index", "book", "supplementary",
+}  # fmt: skip
+LEAFING = '<div id="book-navigation'
+PAGE = r"(?:\bpp?\.?\s*\d|Op\.? ?Cit|[Ii]bid)"
+SOURCE = re.compile(rf"\s*[\[(][^\[\]()]*{PAGE}[^\[\]()]*[\])]|\s*\[[^\[\]]*{PAGE}[^\[\]]*\]")
+LINK = re.compile(r"\(?(?:https?://|www\.)[^\s)>]*\)?")
+
+
+def build(root: Path) -> Files:
+    """The finished files, from the unpacked package. Raises FileNotFoundError."""
+    folder = root / "usr/share/doc/anarchism/html"
+    pages = sorted((path for path in folder.iterdir() if path.suffix == ".html" and path.stem not in OMITTED), key=lambda path: path.stem)
+    return texts({path.stem: section(path.read_text(encoding="utf-8")) for path in pages})
+
+
+def section(page: str) -> list[str]:
+    """The paragraphs of a page without sources, addresses and single letters in brackets ("[t]he": as in the quoted book)."""
+    found = paragraphs(page.partition(LEAFING)[0])
+    return [tidy(re.sub(r"\[(\w+)\]", r"\1", LINK.sub(" ", SOURCE.sub("", text)))) for text in found]
+
+
+SETS = {
+    "anarchism": TextSet(
+        ENTRY, SHA256,
+        debian(
+            "anarchism", "a/anarchism/anarchism_15.3-3_all.deb",
+            "cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948", build,
+        ),
+        "connect to the network, or use another text",
+    ),
+}  # fmt: skip

@@ -1,0 +1,29 @@
+"""All English texts of the catalog in one: what word vectors are trained on here.
+
+The documents of 'sotu', 'anarchism', 'gcide', 'wordnet' and 'handbook', in this order; a paragraph that stands in two of them stands once.
+"""
+
+from __future__ import annotations
+
+from selftaught.data.entry import Entry
+from selftaught.data.sets import anarchism, gcide, handbook, sotu, wordnet
+from selftaught.data.text_set import Files, TextSet, known, texts
+
+PARTS = [sotu.SETS["sotu"], anarchism.SETS["anarchism"], gcide.SETS["gcide"], wordnet.SETS["wordnet"], handbook.SETS["handbook"]]
+SIZE, SHA256 = known("english")
+ENTRY = Entry(
+    "english", "all English texts of this list: speeches, essays, two dictionaries, a handbook", SIZE, (), "see its parts",
+    ", ".join(part.ENTRY.name for part in PARTS), kind="text",
+)  # fmt: skip
+
+
+def joined() -> Files:
+    """The finished files. Raises UserError when a part can be fetched from nowhere."""
+    documents = {}
+    for part in PARTS:
+        for path in sorted(part.files().iterdir()):
+            documents[f"{part.ENTRY.name}-{path.stem}"] = path.read_text(encoding="utf-8").splitlines()
+    return texts(documents)
+
+
+SETS = {"english": TextSet(ENTRY, SHA256, [joined], "fetch its parts one by one")}

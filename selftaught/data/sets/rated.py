@@ -1,0 +1,58 @@
+"""Short texts that twenty people rated, from -4 to 4 (Hutto and Gilbert 2014, "VADER"): film reviews, editorials, tweets, product reviews.
+
+The label is the sign of the mean rating. Texts rated between -0.5 and 0.5 are left out: half a step of the scale is about what twenty
+people leave uncertain. Snippets of one editorial or one review are of one group, so that they stay on one side of a split.
+
+The film snippets are those of 'sentence-polarity', differently labelled: do not train on one and judge on the other.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import tarfile
+from collections.abc import Iterator
+from functools import partial
+
+from selftaught.data import remote
+from selftaught.data.entry import Entry
+from selftaught.data.markup import tidy
+from selftaught.data.text_set import Files, TextSet, known, records
+
+SDIST = ("vaderSentiment", "3.3.2", "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9")
+INSIDE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+UNCERTAIN = 0.5
+CLASSES = ("negative", "positive")
+PARTS = {
+    "rated-movies": ("movieReviewSnippets", "sentences of film reviews, rated by tone"),
+    "rated-news": ("nytEditorialSnippets", "sentences of New York Times editorials, rated by tone"),
+    "rated-tweets": ("tweets", "tweets, rated by tone"),
+    "rated-products": ("amazonReviewSnippets", "sentences of product reviews, rated by tone"),
+}
+
+
+def from_pypi(name: str) -> Files:
+    """The finished file of one set. Raises Unavailable."""
+    with remote.sdist(*SDIST) as outer:
+        data = remote.member(outer, INSIDE)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return records(name, rows(remote.member(archive, f"hutto_ICWSM_2014/{PARTS[name][0]}_GroundTruth.txt")))
+
+
+def rows(data: bytes) -> Iterator[dict[str, str]]:
+    """The rated texts of one file: lines of number, mean rating and text. The number is "editorial_sentence" where they belong together."""
+    for line in data.decode("utf-8").split("\n"):
+        number, rating, text = line.split("\t", 2)
+        if abs(float(rating)) >= UNCERTAIN:
+            row = {"text": tidy(html.unescape(text)), "label": CLASSES[float(rating) > 0]}
+            yield row | ({"group": number.partition("_")[0]} if "_" in number else {})
+
+
+def shelf(name: str) -> TextSet:
+    """One set."""
+    size, sha256 = known(name)
+    entry = Entry(name, PARTS[name][1], size, CLASSES, "MIT", "source distribution of vaderSentiment 3.3.2 on PyPI", kind="text")
+    return TextSet(entry, sha256, [partial(from_pypi, name)], "pip install pip, which finds it, or use texts of your own")
+
+
+SETS = {name: shelf(name) for name in PARTS}

@@ -1,0 +1,68 @@
+"""Sentence polarity (Pang and Lee 2005): 10,662 sentences of film reviews, half of them for the film. In lower case, tokens split."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from selftaught.data import remote
+from selftaught.data.entry import Entry
+from selftaught.data.markup import tidy
+from selftaught.data.text_set import Files, TextSet, known, records
+
+CLASSES = ("negative", "positive")
+SIZE, DIGEST = known("sentence-polarity")
+ENTRY = Entry(
+    "sentence-polarity", "sentences of film reviews, for or against", SIZE, CLASSES, "CC BY 4.0",
+    "$SELFTAUGHT_DATA/text/sentence_polarity.zip, else github.com/nltk/nltk_data", kind="text",
+)  # fmt: skip
+ADDRESS = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/sentence_polarity.zip"
+SHA256 = "6e1ed4405b65c7eabf1d199a7f7c437091ac21da0ea7467b410a74062574566b"
+MEMBERS = {"negative": "sentence_polarity/rt-polarity.neg", "positive": "sentence_polarity/rt-polarity.pos"}
+
+
+def from_folder() -> Files:
+    """From the folder of data sets that SELFTAUGHT_DATA names. Raises Unavailable."""
+    folder = os.environ.get("SELFTAUGHT_DATA")
+    if not folder:
+        raise remote.Unavailable("SELFTAUGHT_DATA is not set")
+    try:
+        return build((Path(folder).expanduser() / "text" / "sentence_polarity.zip").read_bytes())
+    except OSError:
+        raise remote.Unavailable("SELFTAUGHT_DATA has no text/sentence_polarity.zip") from None
+
+
+def from_address() -> Files:
+    """From the collection of NLTK. Raises Unavailable."""
+    with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
+        path = Path(name) / "sentence_polarity.zip"
+        remote.download(ADDRESS, path, SHA256)
+        return build(path.read_bytes())
+
+
+def build(data: bytes) -> Files:
+    """The finished file, from the archive: for and against by turns, so that the first N are of both. Raises Unavailable."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            sides = [[(label, line) for line in archive.read(name).decode("utf-8").split("\n")] for label, name in MEMBERS.items()]
+    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
+        raise remote.Unavailable(f"sentence_polarity.zip is not what was expected ({error})") from None
+    return records("sentence-polarity", turns(*sides))
+
+
+def turns(*sides: list[tuple[str, str]]) -> Iterator[dict[str, str]]:
+    """Rows of each side by turns."""
+    for pair in zip(*sides, strict=False):
+        yield from ({"text": tidy(text), "label": label} for label, text in pair if text)
+
+
+SETS = {
+    "sentence-polarity": TextSet(
+        ENTRY, DIGEST, [from_folder, from_address],
+        "set SELFTAUGHT_DATA to a folder that holds text/sentence_polarity.zip, or use 'rated-movies'",
+    ),
+}  # fmt: skip

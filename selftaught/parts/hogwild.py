@@ -42,12 +42,15 @@ def cores(threads: int) -> int:
     return threads or len(os.sched_getaffinity(0))
 
 
-def spread(work: Callable[[int, int], None], sentences: Ints, first: int, last: int, threads: int) -> None:
-    """Calls ``work(begin, end)`` for each of `threads` runs of the sentences first .. last at once; `work` must let go of the GIL."""
-    borders = slices(sentences, first, last, threads)
+def spread(work: Callable[[int, int], None], sentences: Ints, first: int, last: int, threads: int, each: int = 1) -> None:
+    """Calls ``work(begin, end)`` for runs of the sentences first .. last, `threads` at once; `work` must let go of the GIL.
+
+    There are `each` runs a thread: of several, a thread that the machine holds up leaves some to the others. One thread has one run.
+    """
+    borders = slices(sentences, first, last, threads * each if threads > 1 else 1)
     if len(borders) == 2:
         work(first, last)
         return
-    with ThreadPoolExecutor(len(borders) - 1) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(work, int(a), int(b)) for a, b in pairwise(borders)]:
             done.result()

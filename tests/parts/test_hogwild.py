@@ -31,6 +31,24 @@ def test_every_thread_works_on_its_own_sentences_at_once() -> None:
     assert sorted(done) == [(0, 2), (2, 4), (4, 6)]
 
 
+def test_a_thread_that_is_held_up_leaves_its_runs_to_the_others() -> None:
+    held, done = threading.Event(), []
+
+    def work(begin: int, end: int) -> None:
+        done.append((begin, end, threading.get_ident()))
+        if begin == 0:
+            assert held.wait(10)
+        elif len(done) == 6:
+            held.set()
+
+    spread(work, np.arange(0, 70, 10), 0, 6, 2, each=3)
+    assert sorted(run[:2] for run in done) == [(i, i + 1) for i in range(6)]
+    assert len({run[2] for run in done[1:]}) == 1
+    done.clear()
+    spread(work, np.arange(0, 70, 10), 1, 6, 1, each=3)
+    assert [run[:2] for run in done] == [(1, 6)]
+
+
 def test_what_goes_wrong_in_a_thread_is_heard() -> None:
     def work(begin: int, end: int) -> None:
         raise ZeroDivisionError

@@ -25,6 +25,8 @@ SLICE = 500_000
 """Words of a step: some tenths of a second."""
 LEAST = 10
 """Steps of an epoch of a short text, so that its learning rate falls in small steps too."""
+RUNS = 4
+"""Runs of a step that each thread gets, if none is held up."""
 
 
 @final
@@ -162,7 +164,7 @@ class Word2Vec(Method):
                 negatives, pairwise, table, output, *self.paths, self.keep, *self.draws, self.logistic,
             ))  # fmt: skip
 
-        spread(work, self.starts, first, last, self.threads)
+        spread(work, self.starts, first, last, self.threads, RUNS)
         loss, pairs = (sum(parts) for parts in zip(*sums, strict=True))
         if pairs:
             self.recent.fill_(loss / pairs)

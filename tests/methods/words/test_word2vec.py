@@ -129,8 +129,8 @@ def test_threads_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     method = build(threads=3)
     method.prepare(toys.text())
     method.borders = np.array([0, 96])
-    assert method.advance(Clock(0, 10), 0.05, 0) == {"loss": 32.0, "words": 960.0}
-    assert sorted(seen) == [(0, 32), (32, 64), (64, 96)]
+    assert method.advance(Clock(0, 10), 0.05, 0) == {"loss": 8.0, "words": 960.0}
+    assert sorted(seen) == [(i, i + 8) for i in range(0, 96, 8)]
 
 
 def test_two_threads_learn_as_well_as_one() -> None:

@@ -116,14 +116,13 @@ def selftaught(task: Task) -> dict[str, Any]:
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     methods.load(task["method"])
-    negatives = {"negative" if task["method"] == "fasttext" else "negatives": task["negatives"]}
     taken = Taken()
     try:
         run = pretraining.pretrain(
             task["method"], task["text"], out=folder / "run", split="all", tokens="whitespace", progress=False,
             encoder={"name": "subwords" if task["method"] == "fasttext" else "lookup", "dim": task["dim"], "min_count": task["min_count"]},
             model=task["model"], window=task["window"], sample=task["sample"], threads=task["threads"], epochs=task["epochs"],
-            lr=task["lr"], seed=task["seed"], **negatives,
+            lr=task["lr"], seed=task["seed"], negatives=task["negatives"],
         )  # fmt: skip
         total, memory, summary = taken.since(), taken.memory(), run.summary
         seconds = summary["seconds"]

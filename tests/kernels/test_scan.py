@@ -78,7 +78,12 @@ def test_records_are_documents_even_when_empty(texts: list[str]) -> None:
 @pytest.mark.parametrize("how", HOW)
 def test_every_code_point_is_as_the_reference_has_it(how: str, lower: bool) -> None:
     kinds, folds = tables(how, lower)
-    for code in range(0x110000):
+    outside = np.ones(0x110000, np.bool_)
+    for first, end in ASSIGNED:
+        outside[first:end] = False
+    assert set(kinds[outside]) == {{"words": scan.SEPARATOR, "whitespace": scan.LETTER, "characters": scan.ALONE}[how]}
+    assert (folds[outside] == np.flatnonzero(outside)).all()
+    for code in np.flatnonzero(~outside).tolist():
         character = chr(code)
         if kinds[code] in (scan.NEWLINE, scan.REFUSED):
             assert code == 0 or character.isspace()
@@ -96,6 +101,7 @@ def test_every_code_point_is_as_the_reference_has_it(how: str, lower: bool) -> N
 def test_tables_know_every_assigned_code_point() -> None:
     outside = set(range(0x110000)) - {code for first, end in ASSIGNED for code in range(first, end)}
     assert {unicodedata.category(chr(code)) for code in outside} <= {"Cn", "Co", "Cs"}
+    assert not any(chr(code).isspace() for code in outside)
 
 
 @given(data=st.binary(max_size=12))
@@ -159,3 +165,19 @@ def test_gather_and_renumber() -> None:
     ids = np.array([0, 1, 2, 1], np.int32)
     scan.renumber(ids, np.array([5, 7, 9], np.int32))
     assert ids.tolist() == [5, 7, 9, 7]
+
+
+def test_sight_goes_on_over_blocks() -> None:
+    rank, order, counts = np.full(6, -1, np.int32), np.zeros(6, np.int64), np.zeros(6, np.int64)
+    first, second = np.array([5, 2, 5], np.int32), np.array([2, 0, 5], np.int32)
+    words = scan.sight(first, rank, order, counts, 0)
+    assert (words, first.tolist()) == (2, [0, 1, 0])
+    words = scan.sight(second, rank, order, counts, words)
+    assert (words, second.tolist()) == (3, [1, 2, 0])
+    assert order[:3].tolist() == [5, 2, 0] and counts[:3].tolist() == [3, 2, 1]
+
+
+def test_expand() -> None:
+    out, ends = np.empty(5, np.int32), np.empty(3, np.int64)
+    scan.expand(np.array([1, 0, 1], np.int32), np.array([0, 1, 3]), np.array([7, 8, 9], np.int32), out, ends)
+    assert out.tolist() == [8, 9, 7, 8, 9] and ends.tolist() == [2, 3, 5]

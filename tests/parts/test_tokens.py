@@ -1,0 +1,61 @@
+"""How text becomes tokens: the readable form. `tests/kernels/test_scan.py` holds the compiled one to it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selftaught.errors import UserError
+from selftaught.parts.tokens import joined, kind, lowered, tokenise
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
+
+
+@pytest.mark.parametrize(("text", "tokens"), [
+    ("The cat, the DOG!", ["the", "cat", "the", "dog"]),
+    ("don't stop mother-in-law's", ["don't", "stop", "mother-in-law's"]),
+    ("don’t mother‐in‐law", ["don't", "mother-in-law"]),  # typeset as typed
+    ("'tis -x- dogs' a--b a-", ["tis", "x", "dogs", "a", "b", "a"]),
+    ("3.14 and 2024 x_y", ["3", "14", "and", "2024", "x", "y"]),
+    ("naïve cafe\u0301 Ⅷ ²", ["naïve", "cafe\u0301", "ⅷ", "²"]),
+    ("我爱NLP和かな", ["我", "爱", "nlp", "和", "か", "な"]),
+    ("中-文 a中b 20年", ["中", "文", "a", "中", "b", "20", "年"]),
+    ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
+    ("", []),
+    (" ,.;\n\t", []),
+])  # fmt: skip
+def test_words(text: str, tokens: list[str]) -> None:
+    assert tokenise(text) == tokens
+
+
+def test_other_ways() -> None:
+    assert tokenise(" A b,\tc\u2003d\n", "whitespace") == ["a", "b,", "c", "d"]
+    assert tokenise("A b\n中", "characters", lower=False) == ["A", "b", "中"]
+    assert tokenise("Don't", lower=False) == ["Don't"]
+    with pytest.raises(UserError, match="did you mean 'words'"):
+        tokenise("a", "word")  # type: ignore[arg-type]
+
+
+def test_lower_case_is_of_single_code_points() -> None:
+    assert [lowered(c) for c in "AÉΣK"] == ["a", "é", "σ", "k"]
+    assert lowered("İ") == "İ"  # its lower case is two code points
+    assert tokenise("ΟΔΟΣ") == ["οδοσ"]  # no final sigma: that would depend on what follows
+
+
+def test_lower_case_never_changes_what_a_character_is() -> None:
+    assert all(kind(chr(code)) == kind(lowered(chr(code))) for code in range(0x30000))
+
+
+@given(text=TEXT, how=st.sampled_from(["words", "whitespace", "characters"]), lower=st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_tokens_joined_split_alike(text: str, how: str, lower: bool) -> None:
+    tokens = tokenise(text, how, lower)
+    assert tokenise(joined(tokens, how), how, lower) == tokens
+    assert all(token and not any(c.isspace() for c in token) for token in tokens)
+
+
+@given(one=TEXT, other=TEXT)
+@settings(max_examples=100, deadline=None)
+def test_lines_are_split_one_by_one(one: str, other: str) -> None:
+    assert tokenise(f"{one}\n{other}") == tokenise(one) + tokenise(other)

@@ -1,0 +1,149 @@
+"""The neural probabilistic language model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from selftaught.errors import UserError
+from selftaught.method import Encoder, Method, Outputs, Player, Source
+from selftaught.parts.tokens import tokenise
+from selftaught.parts.vocabulary import END, numbered
+from selftaught.views.windows import START, Windows, WindowViews
+
+CELLS = 1 << 24
+"""Scores that are held at a time; beyond, rows are scored in parts, and once more when the gradient needs them."""
+
+
+@final
+class NNLM(Method):
+    """The vectors of the words before, side by side, through one hidden layer: how probable each word is to come next.
+
+    Bengio, Ducharme, Vincent, Jauvin, JMLR 3, 2003, "A Neural Probabilistic Language Model". Words that occur in like places get like
+    vectors, so that a sentence never seen is as probable as the sentences it resembles, which counts cannot do. With C the shared
+    vectors, n the order, V outcomes::
+
+        x = [C(w_{t-n+1}); ...; C(w_{t-1})]        y = b + W x + U tanh(d + H x)        L = -log softmax(y)[w_t]
+
+    Shapes: context int64 [B, n - 1] and target int64 [B]; x is [B, (n - 1) dim], y is [B, V]. C is the encoder's table with two rows more,
+    for other words and for what stands before a sentence; V counts the encoder's words, other words and the end of a sentence.
+
+    Defaults are small for a CPU: dim is the encoder's (--dim; the paper's networks have 30 to 100), n 4 (3 to 6), 64 hidden units (50 to
+    100). Departures: batches and AdamW in place of single samples and SGD with a falling rate (--optimizer sgd has it); weights decay but
+    C does not, so that rare words keep what they learned (in the paper only biases are spared); C starts with, or is brought to, a mean
+    square length of 1; no mixture with a trigram model.
+
+    Args:
+        order: n: a word is predicted from the n - 1 before it. At least 2.
+        hidden: Units of the hidden layer, at least 1.
+        direct: W, the connections past the hidden layer; without it y = b + U tanh(d + H x).
+
+    Raises:
+        UserError: A value out of range, or an encoder that is no table of words.
+    """
+
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 512, "lr": 2e-3, "weight_decay": 1e-4, "minutes": 2.0}
+    sees = "text"
+    network = "lookup"
+
+    def __init__(self, encoder: Encoder, order: int = 4, hidden: int = 64, direct: bool = True) -> None:
+        super().__init__()
+        if order < 2:
+            raise UserError(f"order of nnlm must be at least 2, not {order}")
+        if hidden < 1:
+            raise UserError(f"hidden of nnlm must be at least 1, not {hidden}")
+        table = getattr(encoder, "table", None)
+        if not isinstance(table, nn.Parameter) or len(table) != len(getattr(encoder, "words", ())):
+            raise UserError(f"nnlm shares one vector for each word, and the encoder {encoder.spec['name']} has none: use lookup")
+        self.encoder = encoder
+        self.words = len(table)
+        self.index: dict[str, int] = encoder.index  # type: ignore[assignment]
+        self.length = order - 1
+        self.views = WindowViews(self.index, self.length)
+        width, outcomes = self.length * encoder.dim, self.words + 2
+        with torch.no_grad():  # the encoder's own start is too small for tanh; vectors from elsewhere keep their geometry
+            table.div_(table.square().sum(1).mean().sqrt().clamp(min=1e-12))
+        self.special = nn.Parameter(torch.randn(2, encoder.dim) / math.sqrt(encoder.dim))  # other words, before the sentence
+        self.H = nn.Linear(width, hidden)
+        self.U = nn.Linear(hidden, outcomes)
+        self.W = nn.Linear(width, outcomes, bias=False) if direct else None
+        for layer in (self.U, *([self.W] if self.W is not None else [])):
+            nn.init.normal_(layer.weight, std=0.01)  # at first every word is about as probable as any other
+        nn.init.zeros_(self.U.bias)
+
+    def prepare(self, source: Source) -> None:
+        """Nothing: all shapes are the encoder's."""
+
+    def players(self) -> list[Player]:
+        """One; its word vectors do not decay."""
+        vectors = [self.encoder.get_parameter("table"), self.special]
+        rest = [p for layer in (self.H, self.U, self.W) if layer is not None for p in layer.parameters()]
+        return [Player("main", [{"params": vectors, "weight_decay": 0.0}, {"params": rest}])]
+
+    def forward(self, context: Tensor, target: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+        """The cross-entropy of what came next."""
+        x, hidden = self.read(context)
+        loss, parts = x.new_zeros(()), self._parts(len(context))
+        for rows in parts:
+            arguments = x[rows], hidden[rows], target[rows]
+            loss = loss + (self._lost(*arguments) if len(parts) == 1 else checkpoint(self._lost, *arguments, use_reentrant=False))
+        return {"loss": loss / len(context)}
+
+    def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        """x [B, (n - 1) dim] and the hidden layer [B, hidden] of context int64 [B, n - 1]."""
+        known, table = context < self.words, self.encoder.get_parameter("table")
+        vectors = F.embedding(context.clamp(max=self.words - 1), table)  # [B, n - 1, dim]
+        others = F.embedding((context == self.words + START).long(), self.special)
+        x = torch.where(known[..., None], vectors, others).flatten(1)
+        return x, torch.tanh(self.H(x))
+
+    def logits(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """y: [B, V]."""
+        y: Tensor = self.U(hidden)
+        return y if self.W is None else y + self.W(x)
+
+    def _lost(self, x: Tensor, hidden: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(self.logits(x, hidden).float(), target, reduction="sum")
+
+    def _parts(self, rows: int) -> list[slice]:
+        size = max(1, CELLS // (self.words + 2))
+        return [slice(first, min(first + size, rows)) for first in range(0, rows, size)]
+
+    # --- what was learned ---------------------------------------------------------------------------------------------
+
+    def tokens(self, text: str) -> list[str]:
+        """The tokens of a text, split as those that it was trained on."""
+        return tokenise(text, self.encoder.spec["input"]["tokens"], self.encoder.spec["input"]["lower"])
+
+    def score(self, text: str) -> list[tuple[str, float]]:
+        """The tokens of one sentence and its end, each with log P given those before it; an unknown word with that of all unknown ones."""
+        tokens = self.tokens(text)
+        found = self.score_ids(numbered(tokens, self.index), np.array([0, len(tokens)]))
+        return list(zip([*tokens, END], found.tolist(), strict=True))
+
+    def unknown(self, text: str) -> list[str]:
+        """The tokens that it does not know."""
+        return [token for token in self.tokens(text) if token not in self.index]
+
+    @torch.no_grad()
+    def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
+        """log P of the tokens and the end of each sentence, float64 [N + S], of ids int32 [N] in the encoder's numbers."""
+        windows, found = Windows(ids, sentences, self.words, self.length), []
+        for context, target in self._batches(windows):
+            y = self.logits(*self.read(context)).double()
+            found.append((y.gather(1, target[:, None])[:, 0] - y.logsumexp(1)).cpu().numpy())
+        return np.concatenate(found) if found else np.zeros(0)
+
+    def _batches(self, windows: Windows) -> Iterator[tuple[Tensor, Tensor]]:
+        device, size = self.special.device, self._parts(512)[0].stop
+        for first in range(0, len(windows), size):
+            raw = windows.fetch(np.arange(first, min(first + size, len(windows))))
+            yield torch.from_numpy(raw["context"]).to(device), torch.from_numpy(raw["target"]).to(device)

@@ -88,8 +88,8 @@ def deb(url: str, sha256: str) -> Iterator[Path]:
 
 def _data(file: IO[bytes], url: str) -> IO[bytes]:
     """The archive of files inside a .deb, which is an ar archive: 8 bytes, then members of a 60-byte head and an even number of bytes."""
-    file.seek(8)
-    while head := file.read(60):
+    ar = file.read(8) == b"!<arch>\n"
+    while ar and (head := file.read(60)):
         size = int(head[48:58])
         if head.startswith(b"data.tar"):
             return io.BytesIO(file.read(size))

@@ -41,7 +41,7 @@ def from_pypi(name: str) -> Files:
 
 def rows(data: bytes) -> Iterator[dict[str, str]]:
     """The rated texts of one file: lines of number, mean rating and text. The number is "editorial_sentence" where they belong together."""
-    for line in data.decode("utf-8").split("\n"):
+    for line in filter(None, data.decode("utf-8").split("\n")):
         number, rating, text = line.split("\t", 2)
         if abs(float(rating)) >= UNCERTAIN:
             row = {"text": tidy(html.unescape(text)), "label": CLASSES[float(rating) > 0]}

@@ -16,7 +16,7 @@ from selftaught.data.labels import as_labels
 from selftaught.data.source import Index, Skipped
 from selftaught.errors import UserError
 
-IN_MEMORY = 32 << 20  # bytes of one kind of number that are kept in memory
+IN_MEMORY = 8 << 20  # bytes of one kind of number that are kept in memory
 TOGETHER = 1 << 17  # numbers that are read back together
 
 

@@ -16,32 +16,40 @@ CODES = 0x110000
 ASSIGNED = ((0, 0x34000), (0xE0000, 0xE0200))
 """Code points outside these ranges are unassigned or private: nothing but separators, without case. Tested for every one."""
 
-KINDS = {tokens.SEPARATOR: scan.SEPARATOR, tokens.LETTER: scan.LETTER, tokens.IDEOGRAPH: scan.ALONE, tokens.JOINER: scan.JOINER}
 NEWLINES = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """Where `str.splitlines` splits: a sentence ends there."""
-CASED = frozenset(("Lu", "Lt", "Nl", "So"))  # the categories of all that has a lower case of its own
+CASED = np.array([b"Lu", b"Lt", b"Nl", b"So"])
+"""Categories of all that has a lower case of its own."""
 
 
 @functools.cache
-def _categories() -> dict[int, str]:
-    return {code: unicodedata.category(chr(code)) for first, end in ASSIGNED for code in range(first, end)}
+def _categories() -> tuple[NDArray[np.int64], NDArray[np.bytes_]]:
+    """(the code points of ASSIGNED, their categories as two letters each)."""
+    codes = np.concatenate([np.arange(first, end) for first, end in ASSIGNED])
+    return codes, np.frombuffer("".join(unicodedata.category(chr(code)) for code in codes).encode(), "S2")
 
 
 @functools.cache
 def tables(how: Tokens, lower: bool) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """(kinds uint8 [0x110000], folds int32 [0x110000]) for `scan`; not to be written to."""
+    codes, categories = _categories()
     kinds = np.full(CODES, scan.SEPARATOR if how == "words" else scan.LETTER if how == "whitespace" else scan.ALONE, np.uint8)
     folds = np.arange(CODES, dtype=np.int32)
-    for code, category in _categories().items():
-        character = chr(code)
-        if how == "words":
-            if category[0] in "LMN" or character in tokens.JOINERS:
-                kinds[code] = KINDS[tokens.kind(character)]
-                folds[code] = ord(tokens.PLAIN.get(character, character))
-        elif character.isspace():
-            kinds[code] = scan.SEPARATOR
-        if lower and category in CASED:
-            folds[code] = ord(tokens.lowered(character))
+    if how == "words":
+        kinds[codes[np.isin(categories.astype("S1"), [b"L", b"M", b"N"])]] = scan.LETTER
+        for first, last in tokens.IDEOGRAPHS:
+            block = kinds[first : last + 1]
+            block[block == scan.LETTER] = scan.ALONE
+        for joiner in tokens.JOINERS:
+            kinds[ord(joiner)] = scan.JOINER
+            folds[ord(joiner)] = ord(tokens.PLAIN.get(joiner, joiner))
+    else:
+        for code in codes[np.isin(categories, [b"Zs", b"Zl", b"Zp", b"Cc"])].tolist():
+            if chr(code).isspace():
+                kinds[code] = scan.SEPARATOR
+    if lower:
+        for code in codes[np.isin(categories, CASED)].tolist():
+            folds[code] = ord(tokens.lowered(chr(code)))
     for character in NEWLINES:
         kinds[ord(character)] = scan.NEWLINE
     kinds[0] = scan.REFUSED

@@ -98,6 +98,8 @@ def build(config: Config, source: Source) -> Method:
             from selftaught.pretraining.words import word_vectors  # which builds on runs, and they on this
 
             encoder.start_from(word_vectors(config.init))
+        elif encoder.spec["input"]["kind"] == "text" and _weights(config.init).suffix != ".safetensors":
+            raise UserError(f"{config.init} holds no encoder {config.encoder}: of word vectors, word2vec and glove alone can start")
         else:
             encoders.load_weights(encoder, _weights(config.init), strict=True)
     with _seeded(config.recipe.seed + 1):

@@ -129,6 +129,13 @@ def test_words_start_from_vectors_of_any_tool(tmp_path):
         assert inherited(str(tmp_path / name)).values == {}
 
 
+def test_subwords_start_from_no_vectors_of_words(tmp_path):
+    vectors.write(tmp_path / "x.bin", WordVectors(("cat", "dog"), np.ones((2, 4), np.float32)))
+    chosen = config(method="fasttext", data={"source": None}, encoder={"name": "subwords", "dim": 4}, init=str(tmp_path / "x.bin"))
+    with pytest.raises(UserError, match=r"x\.bin holds no encoder subwords: of word vectors, word2vec and glove alone"):
+        build(chosen, Corpus.of([["the", "cat", "sat"]] * 9))
+
+
 def corpus_row(corpus, word):
     return list(corpus.words).index(word)
 

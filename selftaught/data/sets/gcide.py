@@ -101,9 +101,9 @@ def initial(entry: str) -> str:
 
 def senses(entry: str) -> Iterator[str]:
     """The senses, quotations and notes of one entry, tidy."""
-    first = entry.partition("\n")[0]
+    first = MARKED.sub(r"\1", entry.partition("\n")[0])
     word = first.partition("\\")[0] if "\\" in first else re.split(r"[,(\[]", first)[0]
-    word = tidy(ENDING.sub("", BRACKETS.sub("", MARKED.sub(r"\1", word)).replace("{", "").replace("}", "")))
+    word = tidy(ENDING.sub("", BRACKETS.sub("", word).replace("{", "").replace("}", "")))
     entry = LETTER.sub(lambda found: NAMED[found[1]], PRONOUNCED.sub("", entry))
     entry = TAG.sub("\n\n", entry)
     while (shorter := BRACKETS.sub("", MARKED.sub(r"\1", entry))) != entry:  # brackets stand inside brackets

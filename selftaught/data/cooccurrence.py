@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 _BUCKET = 2**16  # pairs that are put in order together, in the cache
 _PAIR = 12  # bytes: two words and a count
+_OUT = 24  # bytes of a pair on its way out: two words, an amount and a hash
 _MEGABYTE = 2**20
 
 
@@ -78,7 +79,7 @@ def cooccurrence(
     if window < 1:
         raise UserError(f"window must be at least 1 word, not {window}")
     budget = int(memory * _MEGABYTE)
-    each = 13 * size + 16 * size  # a row, its bitmaps and its list; and the row on its way out, which may be full
+    each = (13 + _OUT) * size  # a row, its bitmaps and its list; and the row on its way out, which may be full
     least = 2 * (each + 8 * (size + 1)) + 64 * (window + 1) * 8
     if budget < least:
         raise UserError(
@@ -86,7 +87,7 @@ def cooccurrence(
             "or keep fewer words (--min-count)"
         )
     threads = max(1, min(threads, budget // (2 * each)))
-    room = max(size, min(2**20, budget // (4 * threads * 16)))
+    room = max(size, min(2**20, budget // (4 * threads * _OUT)))
     try:
         with ThreadPoolExecutor(threads) as pool:
             table = _Table(size, threads, room, pool)
@@ -166,8 +167,8 @@ class _Table:
     def ordered(self, runs: _Runs, unit: int, symmetric: bool, budget: int, folder: str) -> Cooccurrence:
         """Merge the runs, and put the pairs in the order of their hashes: into buckets by its upper bits, then each bucket by all."""
         most = np.minimum(sum(np.diff(starts) for starts in runs.starts), self.size)
-        upper = max(0, math.ceil(math.log2(max(int(most.sum()) / _BUCKET, 1))))
-        shift, buckets = 63 - upper, 2 ** (upper + 1)
+        bits = max(1, math.ceil(math.log2(max(int(most.sum()) / min(_BUCKET, self.room), 1)) + 1))
+        shift, sizes = 64 - bits, np.zeros(2**bits, np.int64)
         blocks = self.blocks(most)
 
         def merged(block: tuple[int, int], scratch: Any) -> tuple[Ids, Ids, Ints, Bits]:
@@ -178,21 +179,19 @@ class _Table:
             return rows, words[:n], amounts[:n], mixed
 
         def sized(block: tuple[int, int], scratch: Any) -> Ints:
-            sizes = np.zeros(buckets, np.int64)
-            kernels.tally(merged(block, scratch)[3], shift, sizes)
-            return sizes
+            found = np.zeros_like(sizes)
+            kernels.tally(merged(block, scratch)[3], shift, found)
+            return found
 
-        sizes = np.stack(list(self.each(sized, blocks)))  # [blocks, buckets]
-        total, ends = int(sizes.sum()), np.cumsum(sizes.sum(0))
-        free = np.cumsum(sizes, 0) - sizes + (ends - sizes.sum(0))  # where each block's part of each bucket begins
+        for found in self.each(sized, blocks):
+            sizes += found
+        total, ends = int(sizes.sum()), np.cumsum(sizes)
         in_memory = total * _PAIR <= budget // 2
         first, second = (_array(total, np.int32, in_memory, folder) for _ in range(2))
         counts = _array(total, np.float32, in_memory, folder)
-
-        def dealt(numbered: tuple[int, tuple[int, int]], scratch: Any) -> None:
-            number, block = numbered
-            rows, words, amounts, mixed = merged(block, scratch)
-            kernels.deal(rows, words, amounts, float(unit), mixed, shift, free[number], first, second, counts)
+        free = ends - sizes
+        for rows, words, amounts, mixed in self.each(merged, blocks):
+            kernels.deal(rows, words, amounts, float(unit), mixed, shift, free, first, second, counts)
 
         def sort(bucket: int, scratch: Any) -> None:
             part = slice(int(ends[bucket - 1]) if bucket else 0, int(ends[bucket]))
@@ -202,9 +201,7 @@ class _Table:
             for array in (first, second, counts):
                 array[part] = array[part][order]
 
-        for _ in self.each(dealt, list(enumerate(blocks))):
-            pass
-        for _ in self.each(sort, range(buckets)):
+        for _ in self.each(sort, range(len(sizes))):
             pass
         return Cooccurrence(first, second, counts, symmetric)
 

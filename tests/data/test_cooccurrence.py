@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import resource
+import tracemalloc
 from collections import defaultdict
 from pathlib import Path
 
@@ -132,9 +133,9 @@ def test_a_window_of_nothing_is_refused(window: int) -> None:
 
 def test_too_little_memory_is_refused_with_what_would_do() -> None:
     many = *arrays([[0, 1] * 10]), 100_000
-    with pytest.raises(UserError, match=r"1 MB are too few to count 100000 words in: give at least 8 \(--memory\)"):
+    with pytest.raises(UserError, match=r"1 MB are too few to count 100000 words in: give at least 9 \(--memory\)"):
         cooccurrence(*many, memory=1)
-    assert len(cooccurrence(*many, memory=8)) == 3
+    assert len(cooccurrence(*many, memory=9)) == 3
 
 
 def test_an_unusable_folder_is_one_sentence(tmp_path: Path) -> None:
@@ -166,3 +167,16 @@ def test_no_file_is_left_and_what_lies_on_disk_can_be_read(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())  # it has no name
     assert isinstance(pairs.count.base, np.memmap)
     assert same(pairs, cooccurrence(*given_)) and pairs.count.min() > 0
+
+
+@pytest.mark.parametrize("memory", [0.3, 1.0])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_memory_holds(memory: float, threads: int) -> None:
+    given_ = *arrays(text(2000, words=500)), 500  # its table takes about a megabyte
+    expected = cooccurrence(*given_, memory=memory, threads=threads)
+    tracemalloc.start()
+    try:
+        assert same(expected, cooccurrence(*given_, memory=memory, threads=threads))
+        assert tracemalloc.get_traced_memory()[1] < memory * 2**20 + 5e4  # and some Python
+    finally:
+        tracemalloc.stop()

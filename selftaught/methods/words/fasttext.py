@@ -139,7 +139,7 @@ class FastText(Method):
                 measure, part,
             )  # fmt: skip
 
-        spread(work, self.sentences, first, last, self.threads)
+        spread(work, self.sentences, first, last, self.threads, each=4)
         loss, pairs, words = sum(totals)
         if pairs:
             self.recent.fill_(loss / pairs)

@@ -114,7 +114,7 @@ class FastTextClassifier(Method):
                 self.word_ngrams, self.row_of, tables[1], tables[2], rate, part,
             )  # fmt: skip
 
-        spread(work, lengths, 0, len(order), self.threads)
+        spread(work, lengths, 0, len(order), self.threads, each=4)
         loss, texts, right, words = (float(total) for total in sum(totals))
         texts = max(texts, 1)  # a part may have none with a known word
         return {"loss": loss / texts, "accuracy": right / texts, "chance": 1 / len(self.out), "words": words}

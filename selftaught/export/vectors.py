@@ -156,7 +156,7 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
     try:
         with temporary.open("wb") as raw:
             if path.suffix == ".gz":
-                with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
+                with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as packed:
                     yield packed  # type: ignore[misc]
             else:
                 yield raw

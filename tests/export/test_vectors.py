@@ -207,6 +207,13 @@ def test_random_bits_survive_text_in_no_more_digits_than_needed(tmp_path):
     assert set(middles) <= {1 << 28}  # just between two float32: that is left to no reader's rounding
 
 
+def test_a_file_full_of_the_smallest_numbers(tmp_path):
+    """Each of them is settled exactly, and there are more than the parser keeps at a time."""
+    matrix = (RNG.integers(1, 1 << 23, (100, 60), dtype=np.uint32)).view(np.float32)
+    found = files.read(written(tmp_path / "x.txt", WordVectors(tuple(map(str, range(100))), matrix)))
+    assert found.matrix.tobytes() == matrix.tobytes()
+
+
 def test_numbers_as_people_read_them(tmp_path):
     row = np.array([[0, -0.0, 1, -1.5, 1e-4, 1.5e-5, 123456, 1e9, 100, 0.1, -3.4028235e38]], np.float32)
     path = written(tmp_path / "x.txt", WordVectors(("w",), row), format="glove")

@@ -32,7 +32,8 @@ class Windows(Source):
     def __init__(
         self, ids: NDArray[np.int32], sentences: NDArray[np.int64], words: int, length: int, table: NDArray[np.int32] | None = None
     ) -> None:
-        self.ids, self.sentences, self.words, self.length, self.table = ids, sentences, words, length, table
+        self.ids = ids if len(ids) else np.zeros(1, np.int32)  # of sentences without a token there is still the end to predict
+        self.sentences, self.words, self.length, self.table = sentences, words, length, table
         self.starts = sentences + np.arange(len(sentences))  # of each sentence among the samples
 
     def __len__(self) -> int:

@@ -1,0 +1,102 @@
+"""The verb that asks language models: ranks, tokens, files, JSON, and what it says to bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import selftaught
+from selftaught.cli import main
+from selftaught.errors import UserError
+from selftaught.pretraining.language import language_model
+
+LINES = "the cat sat on the mat\nthe dog sat on the mat\na cat ate the dog\nthe cat ate a mat\n" * 5
+REAL, SHUFFLED, LONG = "the cat sat on a mat", "mat a cat on the sat", "the cat sat on the mat on the mat on the mat"
+
+
+@pytest.fixture(scope="module", params=["ngram", "nnlm"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a language model, whose text is gone."""
+    folder = tmp_path_factory.mktemp("language")
+    (folder / "text.txt").write_text(LINES)
+    path = folder / "run"
+    length = ["--steps", "60", "--batch-size", "32", "--dim", "8"] if request.param == "nnlm" else []
+    assert main(["pretrain", request.param, str(folder / "text.txt"), "--min-count", "1", "--out", str(path), *length]) == 0
+    (folder / "text.txt").unlink()
+    return path
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> tuple[str, str]:
+    capsys.readouterr()
+    assert main(["score", *map(str, words)]) == code
+    out, err = capsys.readouterr()
+    return out, err
+
+
+def test_sentences_come_the_most_probable_first(capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    out, err = said(capsys, run, SHUFFLED, REAL)
+    head, first, second = out.splitlines()
+    assert head.split() == ["log", "P", "per", "token", "sentence"]
+    assert first.endswith(f"  {REAL}") and second.endswith(f"  {SHUFFLED}") and err == ""
+    found = selftaught.load(run).score([REAL])[0]
+    assert first.split()[:2] == [f"{found.log_probability:.2f}", f"{found.per_token:.2f}"]
+
+
+def test_per_token_does_not_punish_length(capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    for flags, first in (((), "mat a"), (("--per-token",), LONG)):
+        assert said(capsys, run, "mat a", LONG, *flags)[0].splitlines()[1].endswith(first)
+
+
+def test_tokens_are_shown_and_unknown_ones_named(capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    out, err = said(capsys, run, "the zebra sat", "--tokens")
+    assert [line.split()[1] for line in out.splitlines()[2:]] == ["the", "zebra", "sat", "</s>"]
+    assert "zebra (unknown)" in out and err.strip().endswith("zebra") and len(err.splitlines()) == 1
+
+
+def test_json_holds_the_numbers(capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    out, _ = said(capsys, run, REAL, "a zebra", "--json", "--tokens")
+    for entry in json.loads(out):
+        assert sum(token["log_probability"] for token in entry["tokens"]) == pytest.approx(entry["log_probability"])
+        assert entry["per_token"] == pytest.approx(entry["log_probability"] / len(entry["tokens"]))
+        assert entry["unknown"] == (["zebra"] if "zebra" in entry["sentence"] else [])
+    assert "tokens" not in json.loads(said(capsys, run, REAL, "--json")[0])[0]
+
+
+def test_a_file_gives_a_sentence_a_line(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    (tmp_path / "sentences.txt").write_text(f"{SHUFFLED}\n\n  {REAL}\n")
+    assert said(capsys, run, "--file", tmp_path / "sentences.txt")[0] == said(capsys, run, SHUFFLED, REAL)[0]
+    out, _ = said(capsys, run, "a mat", "--file", tmp_path / "sentences.txt")
+    assert len(out.splitlines()) == 4
+
+
+def test_python_scores_as_the_command_does(run: Path) -> None:
+    found = selftaught.load(run).score([SHUFFLED, REAL])
+    assert [s.text for s in found] == [REAL, SHUFFLED]
+    assert [s.text for s in selftaught.load(run).score(["mat a", LONG], per_token=True)] == [LONG, "mat a"]
+
+
+def test_bad_input_is_one_sentence(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes(b"fine\ncaf\xe9\n")
+    damaged = shutil.copytree(run, tmp_path / "damaged")
+    (damaged / "method.safetensors").write_bytes(b"none")
+    for words, sentence in (
+        ([run], "no sentence is given"),
+        ([run, "..."], "there is no word in '...'"),
+        ([run, "--file", tmp_path / "none.txt"], "none.txt cannot be read: No such file"),
+        ([run, "--file", tmp_path / "latin.txt"], "latin.txt, line 2, is not UTF-8"),
+        ([run / "encoder.safetensors", "a"], "is a file of weights, not a run folder"),
+        ([tmp_path, "a"], "is not a run folder"),
+        ([damaged, "a"], "method.safetensors cannot be read"),
+    ):
+        _, err = said(capsys, *words, code=2)
+        assert sentence in err and len(err.splitlines()) == 1
+
+
+def test_a_method_that_scores_nothing_says_so(capsys: pytest.CaptureFixture[str], original: Path) -> None:
+    _, err = said(capsys, original, "a sentence", code=2)
+    assert "simclr gives sentences no probability: score a run of" in err and {"ngram", "nnlm"} <= set(err.split())
+    with pytest.raises(UserError, match="gives sentences no probability"):
+        language_model(selftaught.load(original))

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-_FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
+_FAST = {"nsz", "arcp", "contract", "reassoc"}  # what is no number stays none, and is seen in the loss
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _FACTOR = np.uint64(116049371)  # of the fastText tool
 
@@ -100,7 +100,7 @@ def means(
         _read(ids, begins[text], ends[text], starts, rows, table, hashes, longest, row_of, grams, out[text])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def learn(
     ids: Ids, begins: Ints, ends: Ints, labels: Ints, order: Ints, starts: Ints, rows: Ids, table: Floats, hashes: Ids, longest: int,
     row_of: Ids, grams: Floats, out: Floats, rate: float, totals: Doubles,
@@ -140,12 +140,13 @@ def learn(
             score[k] = dot
             if score[k] > score[best]:
                 best = k
+        label = labels[text]
         most, total = score[best], 0.0
+        totals[0] += most - score[label]
         for k in range(classes):
             score[k] = math.exp(score[k] - most)
             total += score[k]
-        label = labels[text]
-        totals[0] -= math.log(max(score[label] / total, 1e-300))
+        totals[0] += math.log(total)
         totals[1] += 1
         totals[2] += best == label
         for n in range(dim):

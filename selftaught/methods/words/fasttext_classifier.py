@@ -45,7 +45,8 @@ class FastTextClassifier(Method):
     Defaults are the authors' tool's: dim 100, rate 0.1 falling to 0, 5 epochs, single words, the softmax over all classes. Its hashes
     too, of words and of runs of words; but only runs that some training text has take a row. Departures: texts come in a new order
     each epoch; the end of a line is no word, and runs of words go over it; --min-count is 5 unless told, the tool's is 1. The encoder
-    that is kept has the words alone: `classify` adds the runs.
+    that is kept has the words alone: `classify` adds the runs. With --encoder subwords a text has twenty times as many
+    rows, each of which takes its share of the gradient: give it a larger --lr.
 
     Args:
         word_ngrams: Words of the longest runs that have a vector of their own; 1 for single words, 2 to know some of their order.

@@ -14,6 +14,7 @@ from training import StopAfter, state, train
 from selftaught import encoders
 from selftaught.data.corpus import Corpus
 from selftaught.errors import UserError
+from selftaught.fit import NonFiniteLoss
 from selftaught.method import Clock, Compiled
 from selftaught.methods.words import fasttext
 from selftaught.methods.words.fasttext import FastText
@@ -169,3 +170,8 @@ def test_texts_that_teach_nothing_are_refused(documents: list[str], said: str) -
 def test_another_text_is_refused() -> None:
     with pytest.raises(UserError, match="the text that its encoder's words were counted in"):
         build().prepare(Corpus.of(["another text"]))
+
+
+def test_a_rate_that_destroys_the_vectors_is_noticed(tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteLoss, match="lower --lr"):
+        train(build, tmp_path / "run", toys.text(), **(RECIPE | {"lr": 1e30, "steps": 20}))

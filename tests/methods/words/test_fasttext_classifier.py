@@ -14,6 +14,7 @@ from training import StopAfter, state, train
 from selftaught import encoders
 from selftaught.data.corpus import Corpus
 from selftaught.errors import UserError
+from selftaught.fit import NonFiniteLoss
 from selftaught.method import Classifies, Clock, Compiled
 from selftaught.methods.words.fasttext_classifier import FastTextClassifier
 
@@ -139,3 +140,8 @@ def test_data_that_cannot_serve_are_refused() -> None:
     pixels = encoders.build("mlp", {"kind": "image", "size": 4, "channels": 1, "mean": [0.5], "std": [0.2]})
     with pytest.raises(UserError, match="trains the encoder lookup or subwords, not mlp"):
         FastTextClassifier(pixels)
+
+
+def test_a_rate_that_destroys_the_vectors_is_noticed(tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteLoss, match="lower --lr"):
+        train(build, tmp_path / "run", toys.text(), **(RECIPE | {"lr": 1e30, "steps": 20}))

@@ -140,11 +140,11 @@ def sdist(project: str, version: str, sha256: str) -> Iterator[tarfile.TarFile]:
     file because wheels alone are wanted), and the file is downloaded from there as it is.
     """
     file = f"{project}-{version}.tar.gz"
-    said = _pip("-vv", "--no-cache-dir", f"{project}=={version}", wanted=False)
-    found = re.search(rf"(?:https?|file)://[^\s\"'<>]*/{re.escape(file)}(?![\w.])", said)
-    if found is None:
-        raise Unavailable(f"pip finds no {file}")
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
+        said = _pip("-vv", "--no-cache-dir", "--dest", name, f"{project}=={version}", wanted=False)
+        found = re.search(rf"(?:https?|file)://[^\s\"'<>]*/{re.escape(file)}(?![\w.])", said)
+        if found is None:
+            raise Unavailable(f"pip finds no {file}")
         path = Path(name) / file
         download(found[0], path, sha256)
         with tarfile.open(path) as archive:

@@ -227,6 +227,7 @@ def test_a_source_distribution_is_found_by_pip_and_never_built(pip, tmp_path):
             remote.member(tar, "toy-1.0/b")
     [line] = (tmp_path / "pip.log").read_text().splitlines()
     assert "--only-binary :all:" in line and line.endswith("toy==1.0")
+    assert "--dest" in line  # a wheel of the same version is downloaded, and must not land where the user works
 
 
 def test_a_source_distribution_that_is_not_there(pip, programs):

@@ -52,7 +52,7 @@ def shelf(name: str) -> TextSet:
     """One set."""
     size, sha256 = known(name)
     entry = Entry(name, PARTS[name][1], size, CLASSES, "MIT", "source distribution of vaderSentiment 3.3.2 on PyPI", kind="text")
-    return TextSet(entry, sha256, [partial(from_pypi, name)], "pip install pip, which finds it, or use texts of your own")
+    return TextSet(entry, sha256, [partial(from_pypi, name)], "connect to the network with pip installed, or use texts of your own")
 
 
 SETS = {name: shelf(name) for name in PARTS}

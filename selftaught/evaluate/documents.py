@@ -13,6 +13,7 @@ from torch import Tensor
 from selftaught.errors import UserError
 from selftaught.evaluate.embed import batches, plain
 from selftaught.evaluate.probe import fresh, probe
+from selftaught.evaluate.threads import pool as one_thread_each
 from selftaught.evaluate.words.judge import vectors_of
 from selftaught.method import Encoder, Source
 from selftaught.parts.word_vectors import WordVectors
@@ -75,6 +76,7 @@ class Sif(Encoder):
         self.weight = smooth / (smooth + vectors.counts / vectors.counts.sum())  # [V]
         self.register_buffer("common", torch.zeros(self.dim))
         self.common: Tensor
+        self._parts: dict[str, NDArray[np.float32] | None] = {}  # what words without a row were made into: each is asked for once
 
     @classmethod
     def of(cls, encoder: Encoder, source: Source, smooth: float = SMOOTH, batch_size: int = 512) -> Sif:
@@ -91,10 +93,13 @@ class Sif(Encoder):
     def pooled(self, x: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """[B, D]: weighted means, what is common still in them."""
         found = np.zeros((len(x), self.dim))
+        if self.vectors.unseen is not None:
+            new = {token for tokens in x for token in tokens} - self.vectors.index.keys() - self._parts.keys()
+            with one_thread_each():  # small sums, each of which would wait for all of torch's threads
+                self._parts |= {token: self.vectors.vector(token) for token in sorted(new)}
         for row, tokens in zip(found, x, strict=True):
             rows = [index for token in tokens if (index := self.vectors.index.get(token)) is not None]
-            made = [self.vectors.vector(token) for token in tokens if token not in self.vectors.index] if self.vectors.unseen else []
-            parts = [vector for vector in made if vector is not None]
+            parts = [vector for token in tokens if (vector := self._parts.get(token)) is not None]
             if rows or parts:
                 row += self.weight[rows] @ self.vectors.matrix[rows]  # an unseen word is as rare as can be: its weight is 1
                 row += np.sum(parts, axis=0) if parts else 0

@@ -61,6 +61,15 @@ def test_an_unseen_word_weighs_fully() -> None:
     np.testing.assert_allclose(made.pooled([["a", "new", "none"]]), [[0.25, 1.0]])
 
 
+def test_a_word_is_made_of_its_parts_once() -> None:
+    asked: list[str] = []
+    vectors = WordVectors(("a",), np.ones((1, 2), np.float32), np.asarray([9]), asked.append)
+    made = Sif(vectors, {"kind": "text"})
+    made([["new", "a"], ["new", "other"]])
+    made([["other"]])
+    assert asked == ["new", "other"]
+
+
 def test_the_probe_says_how_words_were_pooled_and_pooling_matters() -> None:
     train, test = text(160), text(90, seed=1)
     network = table(train)

@@ -175,7 +175,7 @@ class NGram(Method):
     def score(self, text: str) -> list[tuple[str, float]]:
         """The tokens of one sentence and its end, each with log P given those before it; an unknown word with that of all unknown ones."""
         tokens = self.tokens(text)
-        found = self.score_ids(self.ids(text), np.array([0, len(tokens)]))
+        found = self.score_ids(numbered(tokens, self.index), np.array([0, len(tokens)]))
         return list(zip([*tokens, END], found.tolist(), strict=True))
 
     def unknown(self, text: str) -> list[str]:

@@ -142,6 +142,17 @@ def _move_one(g: Floats, x: Floats, row: int, error: int, output: Floats, target
             output[p, n] += a * x[row, n]
 
 
+@njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
+def _add(x: Floats, to: int, part: np.float32, row: int, anew: bool, width: int) -> None:
+    """``x[to] += part x[row]``; `anew`: without what was there."""
+    if anew:
+        for n in range(width):
+            x[to, n] = part * x[row, n]
+    else:
+        for n in range(width):
+            x[to, n] += part * x[row, n]
+
+
 @njit(cache=True, nogil=True, forceinline=True)
 def _loss(s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int) -> float:
     """The logistic loss of scores [m, k], summed; input i counts times[at[i]] times."""
@@ -155,8 +166,9 @@ def _loss(s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int) -> fl
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
-def _errors(s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int, padded: int, rate: np.float32, logistic: Floats) -> None:
-    """Scores become ``g``, zero in the padding: columns k .. padded, and a row after an odd m."""
+def _errors(s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int, rate: np.float32, logistic: Floats) -> None:
+    """Scores become ``g``, zero in the padding: columns from k to whole tiles, and a row after an odd m."""
+    padded = -(-k // TILE) * TILE
     for i in range(m):
         scale = rate * np.float32(times[at[i]])
         for j in range(k):
@@ -309,75 +321,52 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
                         targets[j] = 0
                 elif not pairwise:
                     k = _targets(word, drawn, 0, negatives, targets, label)
-                padded = -(-k // TILE) * TILE
-                if pairwise:
-                    first_draw = 0
-                    for q in range(lowest, highest):
-                        if q == centre:
-                            continue
-                        k = _targets(word, drawn, first_draw, negatives, targets, label)
-                        first_draw += negatives
-                        padded = -(-k // TILE) * TILE
+                m, around = 0, highest - lowest - 1
+                for q in range(lowest, highest):
+                    if q != centre and not pairwise:
                         slot = place[q]
-                        _score_one(x, slot, output, targets, k, dim, s)
-                        if looked_at:
-                            loss += _loss(s, single, times, 1, label, k)
-                            pairs += 1
-                        _errors(s, single, times, 1, label, k, padded, rate, logistic)
-                        _move_one(s, x, slot, error, output, targets, k, dim)
-                        for d in range(width):
-                            x[slot, d] += x[error, d]
-                else:
-                    m = 0
-                    for q in range(lowest, highest):
-                        if q != centre:
-                            slot = place[q]
-                            if times[slot] == 0:
-                                at[m] = slot
-                                m += 1
-                            times[slot] += 1
-                    around = highest - lowest - 1
-                    if cbow:
-                        inverse = _ONE / np.float32(around)
-                        for i in range(m):
-                            slot = at[i]
-                            part = np.float32(times[slot]) * inverse
-                            if i == 0:
-                                for d in range(width):
-                                    x[mean, d] = part * x[slot, d]
-                            else:
-                                for d in range(width):
-                                    x[mean, d] += part * x[slot, d]
-                        _score_one(x, mean, output, targets, k, dim, s)
-                        if looked_at:
-                            loss += _loss(s, single, times, 1, label, k)
-                            pairs += 1
-                        _errors(s, single, times, 1, label, k, padded, rate, logistic)
-                        _move_one(s, x, mean, error, output, targets, k, dim)
-                        for i in range(m):
-                            slot = at[i]
-                            part = np.float32(times[slot]) * (inverse if share else _ONE)
-                            for d in range(width):
-                                x[slot, d] += part * x[error, d]
-                    else:
-                        at[m] = zero
-                        for j in range(k):
-                            row = targets[j]
-                            for d in range(dim):
-                                t[j, d] = output[row, d]
-                        _score(x, at, m, t, k, width, s)
-                        if looked_at:
-                            loss += _loss(s, at, times, m, label, k)
-                            pairs += around
-                        _errors(s, at, times, m, label, k, padded, rate, logistic)
-                        _gather(s, x, at, m, k, width, move)
-                        _spread(s, t, k, at, m, width, x)
-                        for j in range(k):
-                            row = targets[j]
-                            for d in range(dim):
-                                output[row, d] += move[j, d]
+                        if times[slot] == 0:
+                            at[m] = slot
+                            m += 1
+                        times[slot] += 1
+                if cbow or pairwise:
+                    inverse = _ONE / np.float32(around)
                     for i in range(m):
-                        times[at[i]] = 0
+                        _add(x, mean, np.float32(times[at[i]]) * inverse, at[i], i == 0, width)
+                    for i in range(around if pairwise else 1):
+                        row = mean
+                        if pairwise:
+                            row = place[lowest + i + (lowest + i >= centre)]
+                            k = _targets(word, drawn, i * negatives, negatives, targets, label)
+                        _score_one(x, row, output, targets, k, dim, s)
+                        if looked_at:
+                            loss += _loss(s, single, times, 1, label, k)
+                            pairs += 1
+                        _errors(s, single, times, 1, label, k, rate, logistic)
+                        _move_one(s, x, row, error, output, targets, k, dim)
+                        if pairwise:
+                            _add(x, row, _ONE, error, False, width)
+                    for i in range(m):
+                        _add(x, at[i], np.float32(times[at[i]]) * (inverse if share else _ONE), error, False, width)
+                else:
+                    at[m] = zero
+                    for j in range(k):
+                        row = targets[j]  # not in the loop: the compiler cannot know that it stays, and would make no vector code
+                        for d in range(dim):
+                            t[j, d] = output[row, d]
+                    _score(x, at, m, t, k, width, s)
+                    if looked_at:
+                        loss += _loss(s, at, times, m, label, k)
+                        pairs += around
+                    _errors(s, at, times, m, label, k, rate, logistic)
+                    _gather(s, x, at, m, k, width, move)
+                    _spread(s, t, k, at, m, width, x)
+                    for j in range(k):
+                        row = targets[j]
+                        for d in range(dim):
+                            output[row, d] += move[j, d]
+                for i in range(m):
+                    times[at[i]] = 0
                 if centre >= window:
                     leaving = place[centre - window]
                     uses[leaving] -= 1

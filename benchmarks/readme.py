@@ -63,14 +63,14 @@ def words_table(rows: list[dict[str, Any]]) -> str:
     ]
     for name, called in TRAININGS.items():
         row = found.get(name)
-        if row is None or "times" not in row["train"]:
+        if row is None or not row["train"]["times"]:
             continue
         peer, rate, memory = row["peer"], row["train"]["words_per_second"], row["memory_mb"]
         scores = found.get(f"quality-{name}", {}).get("scores", {})
+        times = [row[what]["times"][peer]["median"] for what in ("train", "total")]
         lines.append(
-            f"| {called} | {rate['selftaught'] / 1e6:.2f} M | {peer} | {rate[peer] / 1e6:.2f} M | {row['train']['times']['median']:.1f} | "
-            f"{row['total']['times']['median']:.1f} | {memory['selftaught']:.0f} | {memory[peer]:.0f} | "
-            f"{_score(scores.get('selftaught'))} | {_score(scores.get(peer))} |"
+            f"| {called} | {rate['selftaught'] / 1e6:.2f} M | {peer} | {rate[peer] / 1e6:.2f} M | {times[0]:.1f} | {times[1]:.1f} | "
+            f"{memory['selftaught']:.0f} | {memory[peer]:.0f} | {_score(scores.get('selftaught'))} | {_score(scores.get(peer))} |"
         )
     return "\n".join(lines)
 

@@ -18,6 +18,7 @@ from selftaught.methods.language import nnlm
 from selftaught.methods.language.nnlm import NNLM
 from selftaught.views.windows import START
 
+OTHERS = {"order": 3, "hidden": 7, "direct": False}
 TEXT = Corpus.of(["a b c d\nb a d c\na c", "d d b a e"])
 
 
@@ -138,6 +139,11 @@ def test_all_but_the_vectors_decays() -> None:
     vectors, rest = player.groups
     assert vectors["weight_decay"] == 0 and len(vectors["params"]) == 2 and "weight_decay" not in rest
     assert len(vectors["params"]) + len(rest["params"]) == len(list(build().parameters()))
+
+
+@pytest.mark.parametrize("argument", OTHERS)
+def test_each_argument_matters(argument: str) -> None:
+    assert not torch.equal(loss(build()).detach(), loss(build(**{argument: OTHERS[argument]})).detach())
 
 
 def test_order_and_hidden_are_the_shapes() -> None:

@@ -51,7 +51,7 @@ def here(tmp_path, monkeypatch):
         (("pretrain", "simclr", "digits", "--encoder", "resnet81"), "unknown encoder 'resnet81': did you mean 'resnet18'?"),
         (("pretrain", "simclr", "digits", "--steps", "many"), "--steps must be a whole number, not 'many'"),
         (("pretrain", "simclr", "digits", "--lr", "high"), "--lr must be a number, not 'high'"),
-        (("pretrain", "simclr", "digits", "--schedule", "cosin"), "--schedule must be one of cosine, step, constant, not 'cosin'"),
+        (("pretrain", "simclr", "digits", "--schedule", "cosin"), "--schedule must be one of cosine, linear, step, constant, not 'cosin'"),
         (("pretrain", "simclr", "digits", "--steps"), "--steps requires an argument"),
         (("pretrain", "simclr", "digits", "--steps", "0"), "steps must be greater than 0, not 0"),
         (("pretrain", "simclr", "digits", "--steps", "5", "--minutes", "1"), "give only one of steps, epochs and minutes"),

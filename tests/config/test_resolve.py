@@ -86,7 +86,7 @@ def test_what_is_written_resolves_to_itself():
         ("recipe:\n  lr: fast\n", "line 2: lr must be a number, not 'fast'"),
         ("recipe:\n  lr: -1\n", "line 2: lr must be a finite number of at least 0, not -1.0"),
         ("recipe:\n  batch_size: 2.5\n", "line 2: batch_size must be a whole number, not 2.5"),
-        ("recipe:\n  schedule: cosin\n", "line 2: schedule must be one of cosine, step, constant, not 'cosin'"),
+        ("recipe:\n  schedule: cosin\n", "line 2: schedule must be one of cosine, linear, step, constant, not 'cosin'"),
         ("recipe:\n  betas: [0.9]\n", "line 2: betas must be a list of 2 values, each a number, not [0.9]"),
         ("data:\n  limit: 0\n", "line 2: limit must be at least 1, not 0"),
         ("encoder: [conv]\n", "line 1: encoder must be a name, not ['conv']"),

@@ -74,6 +74,8 @@ def resume(run: Path, /, *, json_: Json = False) -> int:
 
 def _ended(run: Run, as_json: bool) -> int:
     """Says how the run ended; the exit code."""
+    from selftaught import methods
+    from selftaught.method import Scores
     from selftaught.pretraining.place import rank
     from selftaught.pretraining.progress import clock_time, speeds
 
@@ -88,7 +90,9 @@ def _ended(run: Run, as_json: bool) -> int:
     if not as_json:
         took = ", ".join([clock_time(summary["seconds"]), *speeds(summary)])
         show(f"{summary['steps']} steps in {took}; the encoder is {run.path / 'encoder.safetensors'}")
-        show(f"next: selftaught probe {path}; selftaught report {path}")
+        scores = issubclass(methods.load(summary["method"]), Scores)
+        asked = f'score {path} "a sentence"' if scores else f"probe {path}"
+        show(f"next: selftaught {asked}; selftaught report {path}")
     return 0
 
 

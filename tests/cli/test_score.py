@@ -29,6 +29,13 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return path
 
 
+def test_training_ends_with_what_to_ask_next(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(LINES)
+    assert main(["pretrain", "ngram", str(tmp_path / "text.txt"), "--out", str(tmp_path / "run")]) == 0
+    run = tmp_path / "run"
+    assert f'next: selftaught score {run} "a sentence"; selftaught report' in capsys.readouterr().out
+
+
 def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> tuple[str, str]:
     capsys.readouterr()
     assert main(["score", *map(str, words)]) == code

@@ -40,7 +40,7 @@ def opened(session: Browser, page: Path) -> Iterator[Browser]:
     yield session
     assert session.run("return window.broken === undefined && document.querySelector('img[src=x]') === null")
     assert [entry["message"] for entry in session.log("browser")] == []
-    assert [url for url in session.requests() if not url.startswith(("file:", "data:"))] == []
+    assert [url for url in session.requests() if not url.startswith(("file:", "data:", "chrome:"))] == []
 
 
 def text(opened: Browser, where: str) -> str:

@@ -44,6 +44,29 @@ def huffman(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
     return _paths(parent, left, size)
 
 
+def of_classes(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
+    """`huffman` of counts in any order, [K]: class k has the path of its place among the falling counts, ties by number."""
+    counts = np.asarray(counts, np.int64)
+    falling = np.argsort(-counts, kind="stable")
+    rank = np.argsort(falling)
+    sorted_paths = huffman(counts[falling])
+    lengths = np.diff(sorted_paths.ends)[rank]
+    ends = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    place = np.repeat(sorted_paths.ends[:-1][rank] - ends[:-1], lengths) + np.arange(ends[-1])
+    return Paths(sorted_paths.nodes[place], sorted_paths.left[place], ends)
+
+
+def log_probabilities(paths: Paths, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each leaf's log-probability, [B, V], where a node turns left with the logistic function of its score; `scores` are [B, V - 1]."""
+    lengths = np.diff(paths.ends)
+    found = np.zeros((len(scores), len(lengths)), np.float32)
+    for depth in range(int(lengths.max())):
+        leaves = np.flatnonzero(lengths > depth)
+        at = paths.ends[leaves] + depth
+        found[:, leaves] -= np.logaddexp(0, np.where(paths.left[at], -1, 1).astype(np.float32) * scores[:, paths.nodes[at]])
+    return found
+
+
 def _paths(parent: NDArray[np.int64], left: NDArray[np.bool_], size: int) -> Paths:
     """All paths at once, one step towards the root after the other."""
     root = 2 * size - 2

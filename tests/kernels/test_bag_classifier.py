@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from selftaught.kernels.bag_classifier import learn, means, number_runs
+from selftaught.kernels.bag_classifier import HIERARCHICAL, NEGATIVE, ONE_VS_ALL, SOFTMAX, learn, means, number_runs
 from selftaught.kernels.subwords import hashes
+from selftaught.parts.alias import alias
+from selftaught.parts.huffman import of_classes
 from selftaught.parts.read_only import read_only
 
 WORDS = ["a", "film", "näive", "</s>", "rare"]
 BUCKET = 1000
+COUNTS = np.array([5, 9, 1])  # of the classes
+MASK, STEP = 2**64 - 1, 0x9E3779B97F4A7C15
+
+
+def mix(z: int) -> int:
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
+    return z ^ z >> 31
 
 
 class Toy:
@@ -36,6 +46,40 @@ class Toy:
 
     def given(self) -> tuple[Any, ...]:
         return self.starts, self.rows, self.table, self.hashes, self.longest, self.row_of, self.grams
+
+    def learned(
+        self, order: Any, rate: float, loss: int = SOFTMAX, negatives: int = 4, seed: int = 3, epoch: int = 2, draws: Any = None
+    ) -> Any:
+        """Learn in place; the totals."""
+        totals = np.zeros(4)
+        learn(
+            self.ids, self.begins, self.ends, self.labels, np.asarray(order), *self.given(), self.out, loss, *of_classes(COUNTS),
+            negatives, *(draws or alias(COUNTS**0.5)), seed, epoch, rate, totals,
+        )  # fmt: skip
+        return totals
+
+    def targets(self, text: int, loss: int, negatives: int = 4, seed: int = 3, epoch: int = 2) -> list[tuple[int, bool]]:
+        """The rows of `out` that a text meets, and whether it is to say yes there."""
+        label = int(self.labels[text])
+        if loss == ONE_VS_ALL:
+            return [(k, k == label) for k in range(3)]
+        if loss == HIERARCHICAL:
+            paths = of_classes(COUNTS)
+            path = slice(paths.ends[label], paths.ends[label + 1])
+            return [(int(node), bool(left)) for node, left in zip(paths.nodes[path], paths.left[path], strict=True)]
+        threshold, other = alias(COUNTS**0.5)
+        state = mix(seed + STEP & MASK)
+        state = mix((state ^ epoch) + STEP & MASK)
+        state = mix((state ^ int(self.begins[text])) + STEP & MASK)
+        found = [(label, True)]
+        while len(found) <= negatives:
+            state = state + STEP & MASK
+            bits = mix(state)
+            slot = (bits >> 32) * 3 >> 32
+            drawn = slot if bits & 2**32 - 1 < threshold[slot] else int(other[slot])
+            if drawn != label:
+                found.append((drawn, False))
+        return found
 
     def runs(self, text: int) -> list[int]:
         """Buckets of the text's runs, with Python's integers."""
@@ -78,13 +122,96 @@ def test_it_moves_what_softmax_regression_moves(longest: int) -> None:
         out += np.outer(error, h)
         np.add.at(table, rows, change)
         np.add.at(grams, runs, change)
-    totals, before = np.zeros(4), (toy.table.copy(), toy.grams.copy())
-    learn(toy.ids, toy.begins, toy.ends, toy.labels, order, *toy.given(), toy.out, rate, totals)
+    before = toy.table.copy(), toy.grams.copy()
+    totals = toy.learned(order, rate)
     np.testing.assert_allclose(toy.table, table, atol=1e-5)
     np.testing.assert_allclose(toy.grams, grams, atol=1e-5)
     np.testing.assert_allclose(toy.out, out, atol=1e-5)
     np.testing.assert_allclose(totals, [loss, 4, right, 7 + 19 + 1 + 13 + 7], rtol=1e-5)
     assert (toy.table != before[0]).any() and (longest == 1 or (toy.grams != before[1]).any())
+
+
+@pytest.mark.parametrize("loss", [HIERARCHICAL, NEGATIVE, ONE_VS_ALL])
+@pytest.mark.parametrize("longest", [1, 2])
+def test_it_moves_what_logistic_regressions_move(loss: int, longest: int) -> None:
+    toy, rate = Toy(longest), 0.3
+    if loss == HIERARCHICAL:
+        toy.out = toy.out[:2].copy()
+    table, grams, out = (each.astype(np.float64) for each in (toy.table, toy.grams, toy.out))
+    total = right = 0.0
+    order = [3, 0, 4, 2, 0]
+    for text in order:
+        rows = [row for i in toy.ids[toy.begins[text] : toy.ends[text]] for row in toy.bags[i]]
+        runs = [int(toy.row_of[b]) for b in toy.runs(text)]
+        if not rows + runs:
+            continue
+        h = (table[rows].sum(0) + grams[runs].sum(0)) / (len(rows) + len(runs))
+        right += loss == ONE_VS_ALL and (out @ h).argmax() == toy.labels[text]
+        change = np.zeros(6)
+        for row, yes in toy.targets(text, loss):  # a negative that is drawn twice has moved by the second time
+            p = 1 / (1 + np.exp(-(out[row] @ h)))
+            total -= np.log(p if yes else 1 - p)
+            change += rate * (yes - p) * out[row]
+            out[row] += rate * (yes - p) * h
+        np.add.at(table, rows, change / (len(rows) + len(runs)))
+        np.add.at(grams, runs, change / (len(rows) + len(runs)))
+    totals, before = toy.learned(order, rate, loss), Toy(longest)
+    np.testing.assert_allclose(toy.table, table, atol=1e-5)
+    np.testing.assert_allclose(toy.grams, grams, atol=1e-5)
+    np.testing.assert_allclose(toy.out, out, atol=1e-5)
+    np.testing.assert_allclose(totals, [total, 4, right, 7 + 19 + 1 + 13 + 7], rtol=1e-5)
+    assert (toy.table != before.table).any() and (toy.out != before.out[: len(out)]).any()
+
+
+@pytest.mark.parametrize("loss", [SOFTMAX, HIERARCHICAL, NEGATIVE, ONE_VS_ALL])
+def test_moves_are_the_gradient_of_the_loss(loss: int) -> None:
+    def fresh() -> Toy:
+        toy = Toy(2)
+        toy.out = toy.out[: 2 if loss == HIERARCHICAL else 3].copy()
+        return toy
+
+    moved, rate, nudge = fresh(), 1e-3, 1e-2
+    moved.learned([2], rate, loss)
+    for name in ("table", "grams", "out"):
+        for row in range(min(len(getattr(moved, name)), 5)):
+            for column in (0, 5):
+                two_sides = []
+                for step in (nudge, -nudge):
+                    toy = fresh()
+                    getattr(toy, name)[row, column] += step
+                    two_sides.append(toy.learned([2], 0.0, loss)[0])
+                slope = (two_sides[0] - two_sides[1]) / (2 * nudge)
+                change = (getattr(moved, name) - getattr(fresh(), name))[row, column]
+                assert -change / rate == pytest.approx(slope, abs=3e-3), (name, row, column)
+
+
+def test_each_argument_of_the_draws_matters() -> None:
+    def table(**changed: Any) -> Any:
+        toy = Toy()
+        toy.learned([0, 2, 3], 0.3, NEGATIVE, **changed)
+        return toy.table
+
+    base = table()
+    assert np.array_equal(base, table())
+    for changed in ({"negatives": 5}, {"seed": 4}, {"epoch": 3}, {"draws": alias(np.array([1.0, 1.0, 9.0]))}):
+        assert not np.array_equal(base, table(**changed)), changed
+
+
+def test_negatives_are_drawn_in_proportion_among_the_other_classes() -> None:
+    toy, rate = Toy(1), 1e-6
+    toy.out[:] = 0
+    toy.learned([0], rate, NEGATIVE, 4000)  # every draw moves its row by the same
+    times = np.linalg.norm(toy.out, axis=1) / np.linalg.norm(toy.out[0])
+    assert times[1] + times[2] == pytest.approx(4000, rel=0.01)
+    assert times[1] / times[2] == pytest.approx(3, rel=0.1)  # the roots of 9 and 1
+
+
+def test_large_scores_have_finite_losses() -> None:
+    for loss in (SOFTMAX, HIERARCHICAL, NEGATIVE, ONE_VS_ALL):
+        toy = Toy()
+        toy.out = toy.out[: 2 if loss == HIERARCHICAL else 3] * np.float32(1e4)
+        totals = toy.learned([0, 2, 3], 0.1, loss)
+        assert np.isfinite(totals).all() and totals[0] > 100 and np.isfinite(toy.table).all()
 
 
 def test_means_pass_over_what_is_unknown() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selftaught.parts.huffman import huffman
+from selftaught.parts.huffman import huffman, log_probabilities, of_classes
 
 COUNTS = st.lists(st.integers(1, 1000), min_size=2, max_size=60).map(lambda c: sorted(c, reverse=True))
 
@@ -61,3 +61,26 @@ def test_one_word_has_no_path():
     paths = huffman([7])
     assert paths.nodes.size == 0
     np.testing.assert_array_equal(paths.ends, [0, 0])
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 50), min_size=2, max_size=30))
+def test_classes_in_any_order_have_the_paths_of_their_falling_counts(counts):
+    paths = of_classes(counts)
+    found, order = codes(paths), sorted(range(len(counts)), key=lambda k: (-counts[k], k))
+    assert [found[k] for k in order] == codes(huffman(sorted(counts, reverse=True)))
+    assert set(paths.nodes[paths.ends[:-1]]) == {len(counts) - 2}  # all begin at the root
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 50), min_size=2, max_size=30), st.integers(0, 99))
+def test_a_leaf_is_as_probable_as_the_turns_to_it(counts, seed):
+    paths = of_classes(counts)
+    scores = np.random.default_rng(seed).normal(0, 3, (4, len(counts) - 1)).astype(np.float32)
+    found = log_probabilities(paths, scores)
+    np.testing.assert_allclose(np.exp(found).sum(1), 1, atol=1e-5)
+    left = 1 / (1 + np.exp(-scores.astype(np.float64)))
+    for k in range(len(counts)):
+        path = slice(paths.ends[k], paths.ends[k + 1])
+        turns = np.where(paths.left[path], left[:, paths.nodes[path]], 1 - left[:, paths.nodes[path]])
+        np.testing.assert_allclose(found[:, k], np.log(turns).sum(1), atol=1e-4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Literal, final
 
 import numpy as np
 import torch
@@ -13,14 +13,17 @@ from selftaught.data.corpus import Corpus
 from selftaught.encoders.lookup import Lookup
 from selftaught.encoders.subwords import MOST_BUCKETS, Subwords
 from selftaught.errors import UserError
-from selftaught.kernels.bag_classifier import learn, means, number_runs
+from selftaught.kernels.bag_classifier import HIERARCHICAL, NEGATIVE, ONE_VS_ALL, SOFTMAX, learn, means, number_runs
 from selftaught.kernels.subwords import hashes
 from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.parts.alias import alias
 from selftaught.parts.hogwild import cores, spread
+from selftaught.parts.huffman import log_probabilities, of_classes
 from selftaught.parts.read_only import read_only
 from selftaught.parts.streams import classes_of
 from selftaught.views.text import plain
 
+LOSSES = {"softmax": SOFTMAX, "hierarchical": HIERARCHICAL, "negative": NEGATIVE, "one_vs_all": ONE_VS_ALL}
 SLICE = 400_000
 """Words of a step: some tenths of a second."""
 LEAST = 20
@@ -39,16 +42,28 @@ class FastTextClassifier(Method):
 
         h = 1/|R| sum_{r in R} z_r        L = -log softmax(o_1 . h, ..., o_K . h)_y
 
-    Shapes: the encoder's table is [V, dim] (`lookup`) or [V + n-grams, dim] (`subwords`), `runs` are [R, dim], `out` is [classes, dim].
-    Texts of unknown class are never visited.
+    or, with s the logistic function and n_1 ... n_k classes other than y, drawn in proportion to the root of their numbers of texts::
+
+        one_vs_all      L = -log s(o_y . h) - sum_{k != y} log s(-o_k . h)
+        negative        L = -log s(o_y . h) - sum_{i=1..k} log s(-o_{n_i} . h)
+        hierarchical    L = -sum_j log s(+-o_j . h)    over the inner nodes j from the root of a Huffman tree to y, + where it turns left
+
+    Shapes: the encoder's table is [V, dim] (`lookup`) or [V + n-grams, dim] (`subwords`), `runs` are [R, dim], `out` is [classes, dim]
+    (hierarchical: [classes - 1, dim]). Texts of unknown class are never visited.
 
     Defaults are the authors' tool's: dim 100, rate 0.1 falling to 0, 5 epochs, single words, the softmax over all classes. Its hashes
     too, of words and of runs of words; but only runs that some training text has take a row. Departures: texts come in a new order
-    each epoch; the end of a line is no word, and runs of words go over it; --min-count is 5 unless told, the tool's is 1. The encoder
-    that is kept has the words alone: `classify` adds the runs. With --encoder subwords a text has twenty times as many
-    rows, each of which takes its share of the gradient: give it a larger --lr.
+    each epoch; the end of a line is no word, and runs of words go over it; --min-count is 5 unless told, the tool's is 1; logistic
+    functions are exact, where the tool has a table. The encoder that is kept has the words alone: `classify` adds the runs. With
+    --encoder subwords a text has twenty times as many rows, each of which takes its share of the gradient: give it a larger --lr.
+
+    The accuracy of the texts before their steps is logged where the loss needs all classes' scores: softmax and one_vs_all.
 
     Args:
+        loss: softmax, one probability over all classes; hierarchical, the same kind of probability in about log2(classes) steps, for
+            thousands of classes; one_vs_all, a yes or no for each class on its own; negative, yes for the text's class and no for
+            `negatives` others, as quick as the tree, but what it gives are scores and no probabilities.
+        negatives: Classes that are drawn for each text with the loss negative; the others draw none.
         word_ngrams: Words of the longest runs that have a vector of their own; 1 for single words, 2 to know some of their order.
         bucket: How many numbers runs are hashed to; those that share one share a vector.
         threads: 0 for one a core, which train on the same tables without locks; 1 gives the same bytes every time.
@@ -64,16 +79,29 @@ class FastTextClassifier(Method):
     gradient = "the gradient step is written out in a compiled loop"
     distributed = "it trains in one process, with threads"
 
-    def __init__(self, encoder: Encoder, word_ngrams: int = 1, bucket: int = 2_000_000, threads: int = 0) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        loss: Literal["softmax", "hierarchical", "negative", "one_vs_all"] = "softmax",
+        negatives: int = 5,
+        word_ngrams: int = 1,
+        bucket: int = 2_000_000,
+        threads: int = 0,
+    ) -> None:
         super().__init__()
         if not isinstance(encoder, Lookup | Subwords):
             raise UserError(f"fasttext_classifier trains the encoder lookup or subwords, not {encoder.spec['name']}")
+        if loss not in LOSSES:
+            raise UserError(f"loss of fasttext_classifier must be {' or '.join(LOSSES)}, not {loss}")
+        if negatives < 1:
+            raise UserError(f"negatives of fasttext_classifier must be at least 1, not {negatives}")
         if word_ngrams < 1:
             raise UserError(f"word_ngrams of fasttext_classifier must be at least 1, not {word_ngrams}")
         if not 1 <= bucket <= MOST_BUCKETS:
             raise UserError(f"bucket of fasttext_classifier must be from 1 to {MOST_BUCKETS}, not {bucket}")
         self.encoder: Lookup | Subwords = encoder
         self.views = plain(encoder.spec["input"])
+        self.loss, self.negatives = LOSSES[loss], negatives
         self.word_ngrams, self.bucket, self.threads = word_ngrams, bucket, cores(threads)
         self.out = self.runs = nn.Parameter(torch.zeros(0, encoder.dim))  # how many there are is known once the data is
 
@@ -92,7 +120,9 @@ class FastTextClassifier(Method):
         if self.word_ngrams > 1:
             count = number_runs(self.ids, self.begins, self.ends, self.vocabulary[2], self.word_ngrams, self.row_of)
         self.runs = nn.Parameter((2 * torch.rand(count, dim) - 1) / dim)
-        self.out = nn.Parameter(torch.zeros(classes, dim))
+        self.out = nn.Parameter(torch.zeros(classes - (self.loss == HIERARCHICAL), dim))
+        texts = np.maximum(np.bincount(self.labels, minlength=classes), 1)  # a class without texts can be drawn, and has a leaf
+        self.draws, self.paths = alias(np.sqrt(texts)), of_classes(texts)
         self.steps = max(-(-int((self.ends - self.begins).sum()) // SLICE), min(LEAST, len(known)))
 
     def steps_in_epoch(self) -> int:
@@ -100,7 +130,7 @@ class FastTextClassifier(Method):
         return self.steps
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Part `start` of the texts in the epoch's order: mean loss, the part named rightly before learning from it, and words."""
+        """Part `start` of the texts in the epoch's order: mean loss, words, and, where all classes have scores, those named rightly."""
         order = np.random.Generator(np.random.Philox(key=[clock.seed, clock.epoch])).permutation(len(self.labels))
         order = np.array_split(order, self.steps)[start]
         lengths = np.concatenate([[0], np.cumsum((self.ends - self.begins)[order])])
@@ -112,13 +142,15 @@ class FastTextClassifier(Method):
             totals.append(part := np.zeros(4))
             learn(
                 self.ids, self.begins, self.ends, self.labels, order[begin:end], starts, rows, tables[0], hashed,
-                self.word_ngrams, self.row_of, tables[1], tables[2], rate, part,
+                self.word_ngrams, self.row_of, tables[1], tables[2], self.loss, *self.paths, self.negatives, *self.draws, clock.seed,
+                clock.epoch, rate, part,
             )  # fmt: skip
 
         spread(work, lengths, 0, len(order), self.threads, each=4)
         loss, texts, right, words = (float(total) for total in sum(totals))
         texts = max(texts, 1)  # a part may have none with a known word
-        return {"loss": loss / texts, "accuracy": right / texts, "chance": 1 / len(self.out), "words": words}
+        scored = self.loss in (SOFTMAX, ONE_VS_ALL)
+        return {"loss": loss / texts, "words": words} | ({"accuracy": right / texts, "chance": 1 / len(self.out)} if scored else {})
 
     def forward(self, **_: Any) -> Outputs:
         """Not used: `advance` trains."""
@@ -126,7 +158,10 @@ class FastTextClassifier(Method):
 
     @torch.no_grad()
     def classify(self, text: list[list[str]]) -> Tensor:
-        """Lists of tokens to scores [B, classes]; a text without anything known has zeros."""
+        """Lists of tokens to scores [B, classes]: log-probabilities (softmax, hierarchical) or each class's o_k . h, log-odds of its own.
+
+        A text without anything known is judged with h = 0.
+        """
         place: dict[str, int] = {}
         ids = np.array([place.setdefault(token, len(place)) for tokens in text for token in tokens], np.int32)
         borders = np.cumsum([0, *map(len, text)], dtype=np.int64)
@@ -134,7 +169,10 @@ class FastTextClassifier(Method):
         mean = np.empty((len(text), self.encoder.dim), np.float32)
         table, runs = self.encoder.table.detach().numpy(), self.runs.detach().numpy()
         means(read_only(ids), borders[:-1], borders[1:], starts, rows, table, hashed, self.word_ngrams, self.row_of, runs, mean)
-        return torch.from_numpy(mean) @ self.out.T
+        scores = torch.from_numpy(mean) @ self.out.T
+        if self.loss == HIERARCHICAL:
+            return torch.from_numpy(log_probabilities(self.paths, scores.numpy()))
+        return scores.log_softmax(1) if self.loss == SOFTMAX else scores
 
     def _bags(self, words: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
         """Where each word's rows begin, int64 [V + 1], the rows, and the words' hashes."""

@@ -19,7 +19,8 @@ from selftaught.method import Classifies, Clock, Compiled
 from selftaught.methods.words.fasttext_classifier import FastTextClassifier
 
 # One other value for every argument
-OTHERS = {"word_ngrams": 2, "bucket": 3, "threads": 2}
+OTHERS = {"loss": "one_vs_all", "negatives": 3, "word_ngrams": 2, "bucket": 3, "threads": 2}
+LOSSES = ("softmax", "hierarchical", "negative", "one_vs_all")
 RECIPE: dict[str, Any] = {"lr": 0.5, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0}
 
 
@@ -72,11 +73,74 @@ def test_it_is_compiled_and_classifies() -> None:
         method()
 
 
-def test_scores_are_products_with_the_mean() -> None:
-    method = prepared()
+@pytest.mark.parametrize("loss", LOSSES)
+def test_scores_are_what_the_loss_says_of_the_mean(loss: str) -> None:
+    method = prepared(loss=loss)
     torch.nn.init.normal_(method.out)
     texts = [["sea1", "the", "unknown"], ["unknown"], []]
-    torch.testing.assert_close(method.classify(texts), (method.encoder(texts) @ method.out.T).detach())
+    products = (method.encoder(texts) @ method.out.T).detach()
+    found = method.classify(texts)
+    assert found.shape == (3, 4)
+    if loss in ("softmax", "hierarchical"):
+        torch.testing.assert_close(found.exp().sum(1), torch.ones(3))
+    if loss == "softmax":
+        torch.testing.assert_close(found, products.log_softmax(1))
+    elif loss == "hierarchical":
+        paths = method.paths
+        for k in range(4):
+            turns = [(int(paths.nodes[j]), 1 if paths.left[j] else -1) for j in range(paths.ends[k], paths.ends[k + 1])]
+            torch.testing.assert_close(found[:, k], sum(torch.nn.functional.logsigmoid(sign * products[:, n]) for n, sign in turns))
+    else:
+        torch.testing.assert_close(found, products)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_logged_loss_is_that_of_the_scores(loss: str) -> None:
+    method = prepared(loss=loss)
+    torch.nn.init.normal_(method.out)
+    method.steps = 1
+    texts = toys.text()
+    scores = method.classify([texts.text(i).split() for i in range(len(texts))]).double()
+    own = scores.gather(1, torch.from_numpy(texts.labels)[:, None])[:, 0]
+    said = method.advance(Clock(0, 10), 0.0, 0)["loss"]
+    softplus = torch.nn.functional.softplus
+    if loss in ("softmax", "hierarchical"):
+        assert said == pytest.approx(-own.mean().item(), rel=1e-4)
+    elif loss == "one_vs_all":
+        assert said == pytest.approx((softplus(scores).sum(1) - softplus(own) + softplus(-own)).mean().item(), rel=1e-4)
+    else:
+        share = np.sqrt(np.bincount(texts.labels))
+        among = torch.from_numpy(share[None] * (np.arange(4) != texts.labels[:, None]))
+        expected = softplus(-own) + 5 * (softplus(scores) * among / among.sum(1, keepdim=True)).sum(1)
+        assert said == pytest.approx(expected.mean().item(), rel=0.05)  # the draws are a sample of 480
+
+
+@pytest.mark.parametrize("loss", LOSSES[1:])
+def test_every_loss_learns_and_resumes_to_the_same_bytes(loss: str, tmp_path: Path) -> None:
+    recipe = RECIPE | {"steps": 100}
+    whole, _ = train(lambda: build(loss=loss), tmp_path / "whole", toys.text(), **recipe)
+    assert accuracy(whole, toys.text(64, seed=1)) > 0.9
+    _, part = train(lambda: build(loss=loss), tmp_path / "parts", toys.text(), observers=[StopAfter(33)], **recipe)
+    assert part.step == 33
+    resumed, _ = train(lambda: build(seed=5, loss=loss), tmp_path / "parts", toys.text(), resume=True, **recipe)
+    assert all(torch.equal(v, state(resumed)[k]) for k, v in state(whole).items())
+
+
+def test_a_class_without_texts_has_a_leaf_and_is_drawn() -> None:
+    corpus = Corpus.of(["a b", "b c", "c d"], [0, 0, 0], classes=("only", "never"))
+    for loss in LOSSES:
+        method = build(corpus, loss=loss)
+        method.prepare(corpus)
+        assert np.isfinite(method.advance(Clock(0, 10), 0.5, 0)["loss"])
+        assert method.classify([["a"]]).argmax(1).tolist() == [0] and method.classify([["a"]]).shape == (1, 2)
+
+
+def test_frequent_classes_have_short_paths() -> None:
+    corpus = Corpus.of(["a"] * 20, [0, 1, 1, *[2] * 5, *[3] * 12])
+    method = build(corpus, loss="hierarchical")
+    method.prepare(corpus)
+    assert np.diff(method.paths.ends).tolist() == [3, 3, 2, 1]
+    assert method.out.shape == (3, 8)
 
 
 def test_an_epoch_visits_each_labelled_text_once_in_a_new_order() -> None:
@@ -100,6 +164,10 @@ def test_the_loss_starts_at_the_logarithm_of_the_classes() -> None:
     told = prepared().advance(Clock(0, 10), 0.0, 0)
     assert told["loss"] == pytest.approx(np.log(4), rel=1e-4)
     assert told["chance"] == 0.25 and 0 <= told["accuracy"] <= 1
+    begun = {loss: prepared(loss=loss).advance(Clock(0, 10), 0.0, 0) for loss in LOSSES}
+    assert begun["one_vs_all"]["loss"] == pytest.approx(4 * np.log(2)) and "accuracy" in begun["one_vs_all"]
+    assert begun["negative"]["loss"] == pytest.approx(6 * np.log(2)) and begun["negative"].keys() == {"loss", "words"}
+    assert begun["hierarchical"]["loss"] == pytest.approx(2 * np.log(2), rel=0.2)
 
 
 def test_resuming_inside_an_epoch_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -118,10 +186,22 @@ def test_each_argument_matters() -> None:
     assert sizes["plain"] == 0 and sizes["word_ngrams"] > 100 and sizes["bucket"] == 3
     assert build(threads=2).threads == 2
 
+    def moved(**arguments: Any) -> torch.Tensor:
+        method = prepared(**arguments)
+        for step in range(4):
+            method.advance(Clock(0, 10), 0.5, step)
+        return state(method)["encoder.table"]
+
+    tables = [moved(loss=loss) for loss in LOSSES] + [moved(loss="negative", negatives=3)]
+    assert not any(torch.equal(a, b) for i, a in enumerate(tables) for b in tables[:i])
+    assert torch.equal(moved(negatives=3), tables[0])  # none are drawn
+
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
+        ({"loss": "hinge"}, "loss of fasttext_classifier must be softmax or hierarchical or negative or one_vs_all, not hinge"),
+        ({"negatives": 0}, "negatives of fasttext_classifier must be at least 1, not 0"),
         ({"word_ngrams": 0}, "word_ngrams of fasttext_classifier must be at least 1, not 0"),
         ({"bucket": 0}, "bucket of fasttext_classifier must be from 1"),
         ({"threads": -1}, "threads must be 0"),

@@ -63,7 +63,7 @@ def softmax(q: Tensor, positive: Tensor, negatives: list[list[Tensor]], temperat
 def test_in_a_batch_the_negatives_are_the_next_k_samples(k: int, bench: Any) -> None:
     method = made(bench, "batch", k=k).eval()
     batch = bench.batch(method)
-    q, keys = (F.normalize(method.network()(batch[name]), dim=1).detach() for name in ("query", "key"))
+    q, keys = (F.normalize(method.tower()(batch[name]), dim=1).detach() for name in ("query", "key"))
     others = [[keys[(i + d) % 16] for d in range(1, (k or 15) + 1)] for i in range(16)]
     out = method(clock=Clock(), **batch)
     assert out["loss"].item() == pytest.approx(softmax(q, keys, others, 0.1), rel=1e-4)
@@ -76,7 +76,7 @@ def test_in_a_batch_the_negatives_are_the_next_k_samples(k: int, bench: Any) -> 
 def test_a_bank_gives_the_samples_own_rows_and_rows_that_were_drawn(k: int, bench: Any) -> None:
     method = made(bench, "bank", k=k, temperature=0.2)
     batch, rows = bench.batch(method), method.keys.bank.all()
-    q = F.normalize(method.network()(batch["query"]), dim=1).detach()
+    q = F.normalize(method.tower()(batch["query"]), dim=1).detach()
     drawn = draw(N, k or N, 0, 3)
     others = [[rows[j] for j in drawn if j != batch["index"][i]] for i in range(16)]
     out = method(clock=at(3), **batch)
@@ -106,15 +106,15 @@ def test_bank_and_queue_with_the_same_rows_give_the_same_loss(bench: Any) -> Non
     """Momentum 0 and no learning: the slow copy is the encoder, the rows are its keys, and only the bookkeeping differs."""
     bank, queue = made(bench, "bank", k=0, bank_momentum=0.0), made(bench, "queue", k=N, momentum=0.0)
     queue.head.load_state_dict(bank.head.state_dict())
-    queue.keys.slow.load_state_dict(queue.network().state_dict())
+    queue.keys.slow.load_state_dict(queue.tower().state_dict())
     for m in (bank, queue):
         m.train()
         [x.eval() for x in m.modules() if isinstance(x, torch.nn.modules.batchnorm._BatchNorm)]  # features of a sample alone
     whole = bench.batch(queue, n=N)
-    keys = F.normalize(queue.network()(whole["key"]), dim=1).detach()
-    bank.keys.update(bank.network(), whole["index"], keys, keys, 0)
+    keys = F.normalize(queue.tower()(whole["key"]), dim=1).detach()
+    bank.keys.update(bank.tower(), whole["index"], keys, keys, 0)
     order = torch.randperm(N)
-    queue.keys.update(queue.network(), whole["index"][order], keys[order], keys[order], 0)
+    queue.keys.update(queue.tower(), whole["index"][order], keys[order], keys[order], 0)
     batch = {name: x[:16] for name, x in whole.items()}
     a = bank(clock=at(1), query=batch["query"], index=batch["index"])
     b = queue(clock=at(1), **batch)
@@ -127,10 +127,10 @@ def test_bank_and_queue_with_the_same_rows_give_the_same_loss(bench: Any) -> Non
 def test_gradients_reach_the_keys_of_a_batch_and_of_nothing_else(keys: str, bench: Any) -> None:
     method = made(bench, keys)
     batch = bench.batch(method)
-    found = method.keys.find(method.network(), batch.get("key", batch["query"]), batch["index"], 0, 0)
+    found = method.keys.find(method.tower(), batch.get("key", batch["query"]), batch["index"], 0, 0)
     assert found.positive.requires_grad == found.others.requires_grad == (keys == "batch")
     loss = method(clock=Clock(), **batch)["loss"]
-    q = F.normalize(method.network()(batch["query"]), dim=1)
+    q = F.normalize(method.tower()(batch["query"]), dim=1)
     fixed = info_nce((q * found.positive.detach()).sum(1), method.chosen(q @ found.others.detach().T, *found[:3]), 0.1)["loss"]
     assert loss.item() == pytest.approx(fixed.item(), rel=1e-5)
     weight = method.head[0].weight
@@ -164,9 +164,9 @@ def test_with_more_negatives_the_choice_gets_harder(bench: Any) -> None:
 def test_hard_negatives_are_the_nearest(keys: str, bench: Any) -> None:
     method = made(bench, keys, negatives="hard", k=4, pool=20).eval()
     batch = bench.batch(method)
-    q = F.normalize(method.network()(batch["query"]), dim=1).detach()
+    q = F.normalize(method.tower()(batch["query"]), dim=1).detach()
     view = batch.get("key", batch["query"].flip(-1))
-    found = method.keys.find(method.network(), view, batch["index"], 0, 0)
+    found = method.keys.find(method.tower(), view, batch["index"], 0, 0)
     assert len(found.others) == {"batch": 16, "bank": 20, "queue": 20}[keys]
     others = []
     for i in range(16):
@@ -186,7 +186,7 @@ def test_near_duplicates_are_no_negatives(bench: Any) -> None:
     method.keys.queue.keys[:3] = F.normalize(keys[:3] + 0.02 * torch.randn(3, 8), dim=1)
     near = keys @ method.keys.queue.keys.T > 0.9
     assert near[:3, :3].diagonal().all()
-    q = F.normalize(method.network()(batch["query"]), dim=1).detach()
+    q = F.normalize(method.tower()(batch["query"]), dim=1).detach()
     others = [[row for j, row in enumerate(method.keys.queue.keys) if not near[i, j]] for i in range(16)]
     out = method(clock=Clock(), **batch)
     assert out["loss"].item() == pytest.approx(softmax(q, keys, others, 0.1), rel=1e-4)
@@ -216,11 +216,11 @@ def test_keys_are_no_older_than_their_mechanism_allows(keys: str, k: int, bench:
         order = method.order(step // (n // size), 0, n)
         index = torch.from_numpy(order[step % (n // size) * size :][:size].copy())
         rows = F.normalize(torch.randn(size, 8), dim=1)
-        found = method.keys.find(method.network(), torch.zeros(size, 3, 12, 12), index, 0, step)
+        found = method.keys.find(method.tower(), torch.zeros(size, 3, 12, 12), index, 0, step)
         if step >= 2 * n // size:
             oldest.append(int(found.age.max()))
             assert found.age.min() >= 1
-        method.keys.update(method.network(), index, rows, rows, step)
+        method.keys.update(method.tower(), index, rows, rows, step)
     assert max(oldest) < 2 * n // size if keys == "bank" else max(oldest) == k // size
     assert keys == "queue" or max(oldest) > n // size
 
@@ -267,12 +267,12 @@ def test_batch_keys_are_normalised_in_other_company_than_their_queries(bench: An
     method = made(bench, "batch")
     x = bench.batch(method)["key"]
     set_groups(method, 4)
-    straight = F.normalize(method.network()(x), dim=1)
-    crossed = method.keys.find(method.network(), x, torch.arange(16), 0, 0).positive
+    straight = F.normalize(method.tower()(x), dim=1)
+    crossed = method.keys.find(method.tower(), x, torch.arange(16), 0, 0).positive
     assert not torch.allclose(straight, crossed, atol=1e-3)
     set_groups(method, 1)
-    whole = method.keys.find(method.network(), x, torch.arange(16), 0, 0).positive
-    assert torch.allclose(F.normalize(method.network()(x), dim=1), whole, atol=1e-5)
+    whole = method.keys.find(method.tower(), x, torch.arange(16), 0, 0).positive
+    assert torch.allclose(F.normalize(method.tower()(x), dim=1), whole, atol=1e-5)
 
 
 def test_only_a_queue_has_a_slow_copy_and_only_a_bank_needs_no_key(bench: Any) -> None:
@@ -282,7 +282,7 @@ def test_only_a_queue_has_a_slow_copy_and_only_a_bank_needs_no_key(bench: Any) -
         assert method.views.outputs == (["query"] if keys == "bank" else ["query", "key"])
     slow = [p.clone() for p in method.keys.slow.parameters()]
     bench.step(method)
-    for now, old, new in zip(method.keys.slow.parameters(), slow, method.network().parameters(), strict=True):
+    for now, old, new in zip(method.keys.slow.parameters(), slow, method.tower().parameters(), strict=True):
         assert torch.allclose(now, 0.9 * old + 0.1 * new, atol=1e-6)
 
 

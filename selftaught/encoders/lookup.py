@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.frequent import frequent
+from selftaught.parts.known_to_both import known_to_both
 from selftaught.parts.word_vectors import WordVectors
 
 
@@ -51,15 +52,10 @@ class Lookup(Encoder):
 
         Raises UserError when the vectors are of another length, or no word is known to both.
         """
-        if vectors.dim != self.dim:
-            raise UserError(f"the vectors to start from have {vectors.dim} numbers and the encoder's {self.dim}: give --dim {vectors.dim}")
-        shared = [(row, vectors.index[word]) for word, row in self.index.items() if word in vectors.index]
-        if not shared:
-            raise UserError(f"none of the {len(vectors)} words to start from is among the text's {len(self.words)} (lower case, language?)")
-        own, theirs = zip(*shared, strict=True)
+        own, theirs = known_to_both(self.index, self.dim, vectors)
         with torch.no_grad():
-            self.table[list(own)] = torch.from_numpy(vectors.matrix[list(theirs)]).to(self.table)
-        return len(shared)
+            self.table[own] = torch.from_numpy(vectors.matrix[theirs]).to(self.table)
+        return len(own)
 
     def rows(self, tokens: Sequence[str]) -> Tensor:
         """The rows of the tokens that it knows, int64, in their order."""

@@ -15,6 +15,7 @@ from selftaught.errors import UserError
 from selftaught.kernels.subwords import buckets, first_seen
 from selftaught.method import Encoder
 from selftaught.parts.frequent import frequent
+from selftaught.parts.known_to_both import known_to_both
 from selftaught.parts.word_vectors import Vector, WordVectors
 
 MOST_BUCKETS = 2**27
@@ -97,6 +98,39 @@ class Subwords(Encoder):
         rows, starts = torch.from_numpy(self.rows).long(), torch.from_numpy(self.starts[:-1])
         means = nn.functional.embedding_bag(rows.to(self.table.device), self.table, starts.to(self.table.device), mode="mean")
         return WordVectors(self.words, means.cpu().numpy(), self.counts, self.unseen)
+
+    def start_from(self, vectors: WordVectors) -> int:
+        """Move the own row of each word that both know so that its mean is the given vector; returns how many those are.
+
+        Rows of n-grams keep their values, as vectors of whole words do not say what their parts would be: words of the text that the
+        vectors lack, and words never seen, start as random as ever. Raises UserError when the vectors are of another length, or no
+        word is known to both.
+        """
+        own, theirs = known_to_both(self.index, self.dim, vectors)
+        missing = vectors.matrix[theirs].astype(np.float64) - self.word_vectors().matrix[own]
+        with torch.no_grad():
+            self.table[own] += torch.from_numpy(np.diff(self.starts)[own][:, None] * missing).to(self.table)
+        return len(own)
+
+    def start_from_rows(self, other: Subwords) -> int:
+        """Take the rows of the words and n-grams that both have, and return how many those are; the other rows keep their values.
+
+        Raises UserError when the other's vectors are of another length, its n-grams are cut or hashed in another way, or nothing is shared.
+        """
+        for name in ("dim", "minn", "maxn", "bucket"):
+            theirs, own = getattr(other, name), getattr(self, name)
+            if theirs != own:
+                option = name if name == "dim" else f"encoder.{name}"
+                raise UserError(f"the encoder to start from has {name} {theirs} and this one {own}: give --{option} {theirs}")
+        words = [(row, other.index[word]) for word, row in self.index.items() if word in other.index]
+        grams = np.flatnonzero((self.row_of >= 0) & (other.row_of >= 0))
+        ours = np.concatenate([np.array([a for a, _ in words], np.int64), self.row_of[grams]])
+        rows = np.concatenate([np.array([b for _, b in words], np.int64), other.row_of[grams]])
+        if not len(ours):
+            raise UserError("the encoder to start from has no word and no n-gram of this text (lower case, language?)")
+        with torch.no_grad():
+            self.table[torch.from_numpy(ours)] = other.table[torch.from_numpy(rows)].to(self.table)
+        return len(ours)
 
     def _means(self, tokens: Sequence[str]) -> tuple[Tensor, list[bool]]:
         """The vector of each token that has one, [T, dim], and which do."""

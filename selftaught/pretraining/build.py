@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from selftaught.data.corpus import Corpus
 from selftaught.data.hidden import hide
 from selftaught.data.text import open_text
 from selftaught.encoders.lookup import Lookup
+from selftaught.encoders.subwords import Subwords
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Source
 
@@ -94,12 +95,14 @@ def build(config: Config, source: Source) -> Method:
     """The method around its encoder, its initial weights a pure function of the seed. Raises UserError for arguments that do not fit."""
     encoder = fresh_encoder(config, encoder_input(source, config.data.get("size")))
     if config.init is not None:
-        if isinstance(encoder, Lookup):
+        if isinstance(encoder, Subwords) and inherited(config.init).values.get("encoder.name") == "subwords":
+            encoder.start_from_rows(cast(Subwords, encoders.load(_weights(config.init))))
+        elif isinstance(encoder, Lookup | Subwords):
             from selftaught.pretraining.words import word_vectors  # which builds on runs, and they on this
 
             encoder.start_from(word_vectors(config.init))
         elif encoder.spec["input"]["kind"] == "text" and _weights(config.init).suffix != ".safetensors":
-            raise UserError(f"{config.init} holds no encoder {config.encoder}: of word vectors, word2vec and glove alone can start")
+            raise UserError(f"{config.init} holds no encoder {config.encoder}: word vectors start the encoders lookup and subwords alone")
         else:
             encoders.load_weights(encoder, _weights(config.init), strict=True)
     with _seeded(config.recipe.seed + 1):

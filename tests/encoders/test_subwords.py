@@ -12,6 +12,7 @@ from selftaught import encoders
 from selftaught.encoders.subwords import Subwords
 from selftaught.errors import UserError
 from selftaught.kernels.subwords import buckets
+from selftaught.parts.word_vectors import WordVectors
 
 WORDS = ["where", "here", "</s>", "x", "rare"]
 INPUT = {"kind": "text", "tokens": "words", "lower": True, "words": WORDS, "counts": [9, 8, 7, 6, 1]}
@@ -138,3 +139,48 @@ def test_pictures_are_refused() -> None:
 def test_it_starts_small() -> None:
     table = build(dim=50).table
     assert 0.9 / 50 < float(table.detach().abs().max()) <= 1 / 50
+
+
+def test_known_words_start_with_the_given_vectors_and_ngrams_keep_their_rows() -> None:
+    encoder, before = build(), build()
+    matrix = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    matrix.flags.writeable = False  # as a mapped file is
+    assert encoder.start_from(WordVectors(("x", "dog", "where"), matrix)) == 2
+    for word, row in (("x", 0), ("where", 2)):
+        np.testing.assert_allclose(encoder.vector(word), matrix[row], atol=1e-5)
+    assert torch.equal(encoder.table[1:3], before.table[1:3]) and torch.equal(encoder.table[4:], before.table[4:])
+    assert encoder.table.requires_grad and np.array_equal(encoder.vector("wher"), before.vector("wher"))
+    with pytest.raises(UserError, match="have 2 numbers and the encoder's 4: give --dim 2"):
+        build().start_from(WordVectors(("x",), np.ones((1, 2), np.float32)))
+    with pytest.raises(UserError, match="none of the 1 words to start from is among the text's 4"):
+        build().start_from(WordVectors(("X",), np.ones((1, 4), np.float32)))
+
+
+def test_another_encoders_words_and_ngrams_start_those_of_another_text() -> None:
+    other = build(minn=3, maxn=4)
+    torch.nn.init.normal_(other.table)
+    words = {"kind": "text", "tokens": "words", "lower": True, "words": ["there", "where", "sea"], "counts": [9, 8, 7]}
+    torch.manual_seed(1)
+    encoder = Subwords(words, dim=4, minn=3, maxn=4)
+    before = encoder.table.detach().clone()
+    shared = [buckets([word], 3, 4, 2_000_000)[1] for word in ("there", "where", "here")]
+    common = len({int(b) for b in [*shared[0], *shared[1]]} & {int(b) for b in [*shared[1], *shared[2]]})
+    assert encoder.start_from_rows(other) == 1 + common
+    assert np.array_equal(encoder.vector("where"), other.vector("where"))
+    assert np.array_equal(encoder.vector("re"), other.vector("re"))  # re> is an n-gram of both, and re a word of neither
+    assert torch.equal(encoder.table[[0, 2]], before[[0, 2]]) and encoder.table.requires_grad
+    (sea,) = encoder.rows_of(["sea"])
+    assert torch.equal(encoder.table[torch.from_numpy(sea).long()], before[torch.from_numpy(sea).long()])
+
+
+@pytest.mark.parametrize(("name", "value"), [("dim", 3), ("minn", 2), ("maxn", 4), ("bucket", 77)])
+def test_an_encoder_of_other_ngrams_starts_nothing(name: str, value: int) -> None:
+    encoder = build()
+    with pytest.raises(UserError, match=rf"the encoder to start from has {name} {value} and this one {getattr(encoder, name)}: give --"):
+        encoder.start_from_rows(build(**{name: value}))
+
+
+def test_an_encoder_that_shares_nothing_starts_nothing() -> None:
+    strange = Subwords({"kind": "text", "tokens": "words", "lower": True, "words": ["qqq"], "counts": [9]}, dim=4)
+    with pytest.raises(UserError, match="no word and no n-gram of this text"):
+        build().start_from_rows(strange)

@@ -129,10 +129,37 @@ def test_words_start_from_vectors_of_any_tool(tmp_path):
         assert inherited(str(tmp_path / name)).values == {}
 
 
-def test_subwords_start_from_no_vectors_of_words(tmp_path):
+@pytest.mark.parametrize("name", ["x.txt", "x.safetensors"])
+def test_words_with_ngrams_start_from_vectors_of_any_tool(name, tmp_path):
+    corpus = Corpus.of([["the", "cat", "sat"]] * 9)
+    matrix = RNG.normal(size=(2, 4)).astype(np.float32)
+    vectors.write(tmp_path / name, WordVectors(("cat", "dog"), matrix))
+    text = {"method": "fasttext", "data": {"source": None}, "encoder": {"name": "subwords", "dim": 4}}
+    chosen = config(**text, init=str(tmp_path / name), recipe={})
+    np.testing.assert_allclose(build(chosen, corpus).encoder.vector("cat"), matrix[0], atol=1e-5)
+
+
+def test_words_with_ngrams_start_from_those_of_another_text(tmp_path):
+    text = {"method": "fasttext", "data": {"source": None}, "encoder": {"name": "subwords", "dim": 4}}
+    donor = build(config(**text, recipe={"seed": 7}), Corpus.of([["the", "cats", "sat"]] * 9)).encoder
+    write_atomically(tmp_path / "encoder.safetensors", encoders.save(donor))
+    corpus = Corpus.of([["a", "cat", "sat", "on"]] * 9)
+    for init in (tmp_path, tmp_path / "encoder.safetensors"):
+        taken = build(config(**text, init=str(init), recipe={}), corpus).encoder
+        assert np.array_equal(taken.vector("sat"), donor.vector("sat"))
+        assert np.array_equal(taken.vector("<ca"), donor.vector("<ca"))
+    lookup = text | {"method": "fasttext_classifier", "encoder": {"name": "lookup", "dim": 4}}
+    taken = build(config(**lookup, init=str(tmp_path / "encoder.safetensors"), recipe={}), corpus).encoder
+    np.testing.assert_allclose(taken.word_vectors().vector("sat"), donor.vector("sat"), rtol=1e-5)
+    other = text | {"encoder": {"name": "subwords", "dim": 4, "minn": 2}}
+    with pytest.raises(UserError, match=r"has minn 3 and this one 2: give --encoder\.minn 3"):
+        build(config(**other, init=str(tmp_path), recipe={}), corpus)
+
+
+def test_other_encoders_of_text_start_from_no_vectors_of_words(tmp_path):
     vectors.write(tmp_path / "x.bin", WordVectors(("cat", "dog"), np.ones((2, 4), np.float32)))
-    chosen = config(method="fasttext", data={"source": None}, encoder={"name": "subwords", "dim": 4}, init=str(tmp_path / "x.bin"))
-    with pytest.raises(UserError, match=r"x\.bin holds no encoder subwords: of word vectors, word2vec and glove alone"):
+    chosen = config(method="nnlm", data={"source": None}, encoder={"name": "bag"}, init=str(tmp_path / "x.bin"))
+    with pytest.raises(UserError, match=r"x\.bin holds no encoder bag: word vectors start the encoders lookup and subwords alone"):
         build(chosen, Corpus.of([["the", "cat", "sat"]] * 9))
 
 

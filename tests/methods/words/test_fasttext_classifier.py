@@ -135,6 +135,22 @@ def test_a_class_without_texts_has_a_leaf_and_is_drawn() -> None:
         assert method.classify([["a"]]).argmax(1).tolist() == [0] and method.classify([["a"]]).shape == (1, 2)
 
 
+def test_negatives_depend_on_the_seed_and_the_epoch() -> None:
+    corpus = Corpus.of(["a b"], [0], classes=tuple("abcdefgh"))  # one text, so that its place in the order does not
+
+    def moved(seed: int, epoch: int) -> torch.Tensor:
+        method = build(corpus, loss="negative")
+        torch.manual_seed(0)
+        method.prepare(corpus)
+        clock = Clock(seed, 10)
+        clock.epoch = epoch
+        method.advance(clock, 0.5, 0)
+        return state(method)["out"]
+
+    assert torch.equal(moved(0, 0), moved(0, 0))
+    assert len({tuple(moved(seed, epoch).flatten().tolist()) for seed, epoch in ((0, 0), (1, 0), (0, 1), (2, 1), (1, 2))}) == 5
+
+
 def test_frequent_classes_have_short_paths() -> None:
     corpus = Corpus.of(["a"] * 20, [0, 1, 1, *[2] * 5, *[3] * 12])
     method = build(corpus, loss="hierarchical")

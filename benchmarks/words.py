@@ -16,28 +16,24 @@ that holds cooccur, shuffle, glove and vocab_count.
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
+import json
 import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any
 
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = "1"  # before numpy is imported, here and in the processes
-
-import argparse  # noqa: E402
-import importlib.util  # noqa: E402
-import json  # noqa: E402
-import resource  # noqa: E402
-import shutil  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable, Iterable  # noqa: E402
-from functools import partial  # noqa: E402
-from itertools import pairwise  # noqa: E402
-from pathlib import Path  # noqa: E402
-from statistics import mean, median, stdev  # noqa: E402
-from typing import Any  # noqa: E402
-
-from benchmarks import measure  # noqa: E402
-from benchmarks.words_process import counted  # noqa: E402
+from benchmarks import measure
+from benchmarks.words_process import counted
 
 Row = dict[str, Any]
 Point = dict[str, Any]
@@ -141,7 +137,8 @@ def warm_up() -> Path:
 def child(task: dict[str, Any]) -> Row:
     """One task in a process of its own."""
     program = [sys.executable, "-m", "benchmarks.words_process", json.dumps(task)]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
+    alone = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent, env=alone)
     if done.returncode:
         raise SystemExit(f"{task['tool']} failed:\n{done.stderr[-2000:]}")
     found: Row = json.loads(done.stdout.splitlines()[-1])
@@ -183,6 +180,20 @@ def training(name: str, bench: Bench) -> Row:
         row[what]["times_cpu"] = {peer: measure.ratio(times[peer], times["selftaught"], "cpu") for peer in row[what]["times"]}
     row["memory_mb"] = {tool: round(median(r["memory"] for r in found), 1) for tool, found in rounds.items()}
     return row
+
+
+def memory(bench: Bench) -> Row:
+    """Peaks above what the imports and one training of a few words leave, which also loads compiled code: each tool's own."""
+    case = TRAININGS["skipgram"]
+    about = {"model": case["model"], "lr": case["lr"], "warm": str(warm_up())}
+    tasks = {"selftaught": bench.task(tool="selftaught", method=case["method"], **about)}
+    tasks |= {peer: bench.task(**program, **about) for peer, program in case["peers"].items() if has(program["tool"])}
+    rounds = bench.turns(tasks, 3)
+    return {
+        "what": "memory of skipgram training", "words": bench.text[1], "rounds": len(rounds["selftaught"]),
+        "goal": "no more than the peer's",
+        "memory_mb": {tool: round(median(r["memory"] for r in found), 1) for tool, found in rounds.items()},
+    }  # fmt: skip
 
 
 def startup(bench: Bench) -> Row:
@@ -376,7 +387,7 @@ def spread(values: list[float | None]) -> dict[str, float | None]:
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
     **{name: partial(training, name) for name in TRAININGS},
-    "startup": startup, "glove": glove, "ngram": ngram, "vectors": vectors,
+    "memory": memory, "startup": startup, "glove": glove, "ngram": ngram, "vectors": vectors,
     **{f"quality-{name}": partial(quality, name) for name in TRAININGS},
     **{f"documents-{method}": partial(documents, method) for method in METHODS},
 }  # fmt: skip

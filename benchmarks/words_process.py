@@ -57,11 +57,18 @@ def gensim(task: Task) -> dict[str, Any]:
     from gensim.models import Word2Vec
     from gensim.models.word2vec import LineSentence
 
+    def fresh() -> Word2Vec:
+        return Word2Vec(
+            vector_size=task["dim"], window=task["window"], negative=task["negatives"], min_count=task["min_count"], sample=task["sample"],
+            workers=task["threads"], epochs=task["epochs"], seed=task["seed"], sg=int(task["model"] == "skipgram"), alpha=task["lr"],
+        )  # fmt: skip
+
+    if "warm" in task:
+        first = fresh()
+        first.build_vocab(corpus_iterable=LineSentence(task["warm"]))
+        first.train(corpus_iterable=LineSentence(task["warm"]), total_examples=first.corpus_count, epochs=1)
     taken = Taken()
-    model = Word2Vec(
-        vector_size=task["dim"], window=task["window"], negative=task["negatives"], min_count=task["min_count"], sample=task["sample"],
-        workers=task["threads"], epochs=task["epochs"], seed=task["seed"], sg=int(task["model"] == "skipgram"), alpha=task["lr"],
-    )  # fmt: skip
+    model = fresh()
     by_file = task["reading"] == "file"
     text = {"corpus_file": task["text"]} if by_file else {"corpus_iterable": LineSentence(task["text"])}
     model.build_vocab(**text)
@@ -119,14 +126,20 @@ def selftaught(task: Task) -> dict[str, Any]:
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     methods.load(task["method"])
-    taken = Taken()
-    try:
-        run = pretraining.pretrain(
-            task["method"], task["text"], out=folder / "run", split="all", tokens="whitespace", progress=False,
+
+    def train(text: str, out: Path) -> Any:
+        return pretraining.pretrain(
+            task["method"], text, out=out, split="all", tokens="whitespace", progress=False,
             encoder={"name": "subwords" if task["method"] == "fasttext" else "lookup", "dim": task["dim"], "min_count": task["min_count"]},
             model=task["model"], window=task["window"], sample=task["sample"], threads=task["threads"], epochs=task["epochs"],
             lr=task["lr"], seed=task["seed"], negatives=task["negatives"],
         )  # fmt: skip
+
+    if "warm" in task:
+        train(task["warm"], folder / "warm")
+    taken = Taken()
+    try:
+        run = train(task["text"], folder / "run")
         total, memory, summary = taken.since(), taken.memory(), run.summary
         seconds = summary["seconds"]
         if "out" in task:

@@ -17,10 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors.torch
-from torch import Tensor
-
 from selftaught.errors import UserError
+from selftaught.parts.packed import Parts
 from selftaught.run import RunFolder, sync_folder, to_json, write_synced
 
 _NAME = re.compile(r"step-(\d{8,})")
@@ -35,7 +33,7 @@ class Checkpoint(NamedTuple):
     """Newer checkpoints that were passed over, each with the reason."""
 
 
-def write(run: RunFolder, step: int, files: Mapping[str, bytes], loss: float, keep: int) -> Path:
+def write(run: RunFolder, step: int, files: Mapping[str, bytes | Parts], loss: float, keep: int) -> Path:
     """Save `files` as the checkpoint of `step`, then drop all but the newest `keep` and the one with the lowest loss.
 
     Raises UserError when the disk is full; the checkpoints that were there are intact.
@@ -49,7 +47,7 @@ def write(run: RunFolder, step: int, files: Mapping[str, bytes], loss: float, ke
         temporary.mkdir()
         for name, data in files.items():
             write_synced(temporary / name, data)
-        digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        digests = {name: _digest(data) for name, data in files.items()}
         write_synced(temporary / "manifest.json", to_json({"step": step, "loss": loss, "sha256": digests}))
         sync_folder(temporary)
         if final.exists():  # the same step again: an earlier one that was found damaged
@@ -63,6 +61,13 @@ def write(run: RunFolder, step: int, files: Mapping[str, bytes], loss: float, ke
         raise UserError(f"cannot save the checkpoint of step {step} in {folder}: {e.strerror}; {where}: make room and resume") from e
     _prune(folder, keep)
     return final
+
+
+def _digest(data: bytes | Parts) -> str:
+    whole = hashlib.sha256()
+    for part in [data] if isinstance(data, bytes) else data:
+        whole.update(part)
+    return whole.hexdigest()
 
 
 def newest(run: RunFolder) -> Path | None:
@@ -97,18 +102,6 @@ def load(run: RunFolder) -> Checkpoint | None:
     if damaged:
         raise UserError(f"every checkpoint in {run.path / 'checkpoints'} is damaged ({'; '.join(damaged)}): start a new run")
     return None
-
-
-def pack(tensors: Mapping[str, Tensor]) -> bytes:
-    """safetensors bytes; tensors that share memory (tied weights, a recurrent net's flat buffer) are stored each by itself."""
-    whole: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, tensor in tensors.items():
-        t = tensor.detach().cpu().contiguous()
-        pointer = t.untyped_storage().data_ptr()
-        whole[name] = t.clone() if pointer in seen else t
-        seen.add(pointer)
-    return safetensors.torch.save(whole)
 
 
 def _all(folder: Path) -> dict[int, Path]:

@@ -32,6 +32,7 @@ from selftaught.loader import Loader
 from selftaught.meter import Meter, is_scalar
 from selftaught.method import Batch, Clock, Compiled, Embed, Index, Method, Outputs, Player, Source, Views, outside
 from selftaught.parts import gather, norm
+from selftaught.parts.packed import Parts, packed
 from selftaught.recipe import Recipe
 from selftaught.run import Interrupts, RunFolder, to_json, write_atomically
 
@@ -262,7 +263,7 @@ class _Loop:
             observer.finish()
         finished = self.clock.step >= self.clock.steps
         if finished and gather.rank() == 0:
-            write_atomically(self.run.path / "method.safetensors", checkpoint.pack(self.method.state_dict()))
+            write_atomically(self.run.path / "method.safetensors", packed(self.method.state_dict()))
         gather.barrier()
         return Result(self.clock.step, self.clock.steps, seconds, self.samples / max(seconds, 1e-9), None if finished else stop)
 
@@ -388,9 +389,9 @@ class _Loop:
                 "metrics": self.run.metrics_size(),
                 "source": self.source.fingerprint,
             }
-            files = {
-                "method.safetensors": checkpoint.pack(self.method.state_dict()),
-                "optimizer.safetensors": checkpoint.pack(tensors),
+            files: dict[str, bytes | Parts] = {
+                "method.safetensors": packed(self.method.state_dict()),
+                "optimizer.safetensors": packed(tensors),
                 "state.json": to_json(state),
             }
             for module in self.outside:

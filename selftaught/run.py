@@ -30,9 +30,10 @@ from typing import Any, final
 import yaml
 
 from selftaught.errors import UserError
+from selftaught.parts.packed import Parts
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | Parts) -> None:
     """Write `data` so that `path` holds either all of it or what it held before, whatever happens.
 
     Raises UserError when the disk is full or the folder cannot be written.
@@ -49,10 +50,10 @@ def write_atomically(path: Path, data: bytes) -> None:
             temporary.unlink()
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write `data` through to the disk."""
+def write_synced(path: Path, data: bytes | Parts) -> None:
+    """Write `data`, or pieces of it one after the other, through to the disk."""
     with path.open("wb") as f:
-        f.write(data)
+        f.writelines([data] if isinstance(data, bytes) else data)
         f.flush()
         os.fsync(f.fileno())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Iterator, Sequence
 from typing import Any, final, overload
 
@@ -193,10 +194,29 @@ class Corpus(Source):
     def input(self, min_count: int = 1) -> dict[str, Any]:
         """What an encoder is told: how to split text, and the words (with their counts) that occur at least `min_count` times."""
         size = self.size(min_count)
-        return {
-            "kind": "text", "tokens": self.tokens, "lower": self.lower,
-            "words": list(self.words[:size]), "counts": [int(count) for count in self.counts[:size]],
-        }  # fmt: skip
+        return self.whole_input() | {"words": list(self.words[:size]), "counts": [int(count) for count in self.counts[:size]]}
+
+    def whole_input(self) -> dict[str, Any]:
+        """`input` of all words, which are not read before an encoder takes the frequent ones: there can be very many."""
+        return {"kind": "text", "tokens": self.tokens, "lower": self.lower, "words": self.words, "counts": self.counts}
+
+    def begins_with(self, words: Sequence[str]) -> bool:
+        """Whether `words` are its most frequent words, in their order: a vocabulary that was cut from it."""
+        return len(words) <= len(self.words) and all(a == b for a, b in zip(words, self.words, strict=False))
+
+    def release(self, first: int, last: int) -> None:
+        """The tokens first .. last of `ids` need not stay in memory, if they lie in a file: they are read from it when asked for."""
+        array: Any = self.ids
+        while isinstance(array, np.ndarray):
+            array = array.base
+        if isinstance(array, memoryview):
+            array = array.obj
+        if not isinstance(array, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        at = self.ids.ctypes.data - np.frombuffer(array, np.uint8, 1).ctypes.data  # of ids in the file
+        begin, end = (-(-(at + self.ids.itemsize * i) // mmap.PAGESIZE) * mmap.PAGESIZE for i in (first, last))
+        if end > begin:
+            array.madvise(mmap.MADV_DONTNEED, begin, min(end, len(array)) - begin)
 
     @property
     def labels(self) -> Labels:

@@ -16,6 +16,7 @@ from selftaught.parts.signature import Argument, Declared, classes, constants
 if TYPE_CHECKING:
     from selftaught.encoders.weights import Report
     from selftaught.method import Encoder
+    from selftaught.parts.packed import Parts
 
 
 @cache
@@ -62,6 +63,11 @@ def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
 
 def save(encoder: Encoder) -> bytes:
     """The content of an ``encoder.safetensors``: weights, and the spec that rebuilds the encoder."""
+    return b"".join(pack(encoder))
+
+
+def pack(encoder: Encoder) -> Parts:
+    """What `save` gives, in pieces that share memory with the encoder: to be written before it changes."""
     from selftaught.encoders import weights
 
     return weights.pack(encoder)
@@ -87,4 +93,4 @@ def _find(name: str) -> tuple[str, Declared, dict[str, Any]]:
     return _catalogue()[name]
 
 
-__all__ = ["arguments", "build", "load", "load_weights", "names", "save"]
+__all__ = ["arguments", "build", "load", "load_weights", "names", "pack", "save"]

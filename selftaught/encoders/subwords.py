@@ -65,7 +65,7 @@ class Subwords(Encoder):
         self.row_of[self.row_of >= 0] += size
         self.starts = ends + np.arange(size + 1)  # int64 [V + 1]: the rows of word i are rows[starts[i] : starts[i + 1]], its own first
         self.rows = np.insert(self.row_of[found] if maxn else found, ends[:-1], np.arange(size, dtype=np.int32))
-        self.table = nn.Parameter((2 * torch.rand(size + grams, dim) - 1) / dim)  # as the tool starts
+        self.table = nn.Parameter(torch.rand(size + grams, dim).mul_(2).sub_(1).div_(dim))  # as the tool starts
 
     @cached_property
     def index(self) -> dict[str, int]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch import Tensor
 from selftaught.encoders.vit import resampled
 from selftaught.errors import UserError
 from selftaught.method import Encoder
+from selftaught.parts.packed import Parts, packed
 
 FIRST = ("conv1.weight", "patch_embed.proj.weight")  # the convolutions that see the image's channels
 HEADS = ("fc.", "head.", "classifier.")  # of torchvision and timm: the part that labels trained
@@ -37,10 +37,9 @@ class Report:
     """First convolutions that were fitted to another number of input channels, and positions to another number of patches."""
 
 
-def pack(encoder: Encoder) -> bytes:
-    """The content of an ``encoder.safetensors``."""
-    tensors = {k: v.detach().cpu().contiguous() for k, v in encoder.state_dict().items()}
-    return safetensors.torch.save(tensors, {"selftaught": json.dumps(encoder.spec, sort_keys=True)})
+def pack(encoder: Encoder) -> Parts:
+    """The content of an ``encoder.safetensors``, in pieces that share memory with the encoder."""
+    return packed(encoder.state_dict(), {"selftaught": json.dumps(encoder.spec, sort_keys=True)})
 
 
 def unpack(path: Path, build: Callable[..., Encoder]) -> Encoder:

@@ -40,13 +40,11 @@ def pieces(sentences: Ints) -> Ints:
 
     So a text without a line break is no single sentence, which only one thread could work on.
     """
-    lengths = np.diff(sentences)
-    if not lengths.size or lengths.max() <= LONGEST:
+    long = np.flatnonzero(np.diff(sentences) > LONGEST)
+    if not long.size:
         return sentences
-    parts = np.maximum(-(-lengths // LONGEST), 1)
-    first = np.cumsum(parts) - parts
-    inside = np.arange(parts.sum()) - np.repeat(first, parts)
-    return np.append(np.repeat(sentences[:-1], parts) + inside * LONGEST, sentences[-1])
+    inside = [np.arange(sentences[i] + LONGEST, sentences[i + 1], LONGEST) for i in long]
+    return np.sort(np.concatenate([sentences, *inside]))
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)

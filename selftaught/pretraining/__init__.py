@@ -158,7 +158,7 @@ def _train(
             watch.finish()
     if place.rank() == 0:
         if result.interrupted is None:
-            write_atomically(folder.path / "encoder.safetensors", encoders.save(method.kept))
+            write_atomically(folder.path / "encoder.safetensors", encoders.pack(method.kept))
         _summarise(config, source, method, folder, result, again)
     return Run(folder.path, encoder=method.kept, data=data, interrupted=result.interrupted)
 

@@ -68,7 +68,7 @@ def encoder_input(source: Source, size: int | None = None) -> dict[str, Any]:
     Of images the side in pixels, the channels, and each channel's mean and deviation (full brightness = 1); of text the words.
     """
     if isinstance(source, Corpus):
-        return source.input()
+        return source.whole_input()
     known = getattr(source, "image_size", None)
     if size is None:
         size = min(known) if known is not None and max(known) <= LARGEST_SIDE else LARGEST_SIDE

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -58,3 +61,35 @@ def test_words_are_a_sequence() -> None:
         words[3]
     data, ends = words.taken(np.array([2, 0]))
     assert bytes(data).decode() == "éthe" and ends.tolist() == [0, 2, 5]
+
+
+def test_a_vocabulary_is_known_by_its_beginning() -> None:
+    corpus = Corpus.of(["a a a b b c"])
+    assert corpus.begins_with(("a", "b")) and corpus.begins_with(()) and corpus.begins_with(("a", "b", "c"))
+    assert not corpus.begins_with(("b", "a")) and not corpus.begins_with(("a", "b", "c", "d"))
+
+
+def test_what_lies_in_a_file_leaves_memory_and_comes_back(tmp_path: Path) -> None:
+    ids = np.arange(100_000, dtype=np.int32)
+    (tmp_path / "ids").write_bytes(bytes(64) + ids.tobytes())  # not at the beginning of a page
+    with (tmp_path / "ids").open("rb") as file:
+        whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    mapped = np.frombuffer(whole, np.int32, len(ids), 64)
+    zeros = np.zeros(2, np.int64)
+    corpus = Corpus(mapped, zeros, zeros, ["a"], np.ones(1, np.int64))
+
+    def resident() -> int:
+        """Pages of files in this process's memory, in bytes."""
+        return int(Path("/proc/self/statm").read_text().split()[2]) * mmap.PAGESIZE
+
+    assert mapped.sum() == ids.sum()
+    before = resident()
+    corpus.release(10_000, 90_000)
+    assert before - resident() > 250_000
+    assert mapped.sum() == ids.sum()
+
+
+def test_what_lies_in_memory_stays() -> None:
+    corpus = Corpus.of(["a b c"])
+    corpus.release(0, 3)
+    assert corpus.text(0) == "a b c"

@@ -108,7 +108,7 @@ class FastText(Method):
     def prepare(self, source: Source) -> None:
         """Cut the text into steps. Raises UserError when it is not the text that the encoder's words come from, or teaches nothing."""
         size = len(self.encoder.words)
-        if not isinstance(source, Corpus) or tuple(source.words[:size]) != self.encoder.words:
+        if not isinstance(source, Corpus) or not source.begins_with(self.encoder.words):
             raise UserError("fasttext trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
         if size < 2:
             raise UserError(
@@ -116,7 +116,7 @@ class FastText(Method):
             )
         if int(np.diff(source.sentences).max()) < 2:
             raise UserError("every sentence of the text is a single word, which has no neighbours to learn from: one sentence a line")
-        self.ids, self.sentences = read_only(source.ids), read_only(source.sentences)
+        self.corpus, self.ids, self.sentences = source, read_only(source.ids), read_only(source.sentences)
         tokens, sentences = len(source.ids), len(source.sentences) - 1
         self.borders = slices(source.sentences, 0, sentences, max(-(-tokens // SLICE), min(LEAST, sentences)))
 
@@ -140,6 +140,7 @@ class FastText(Method):
             )  # fmt: skip
 
         spread(work, self.sentences, first, last, self.threads, each=4)
+        self.corpus.release(int(self.sentences[first]), int(self.sentences[last]))
         loss, pairs, words = sum(totals)
         if pairs:
             self.recent.fill_(loss / pairs)

@@ -124,7 +124,7 @@ class GloVe(Method):
     def prepare(self, source: Source) -> None:
         """Count the pairs of the corpus `source`. Raises UserError when there are none, or no room for them."""
         size = len(self.encoder.words)
-        if not isinstance(source, Corpus) or tuple(source.words[:size]) != self.encoder.words:
+        if not isinstance(source, Corpus) or not source.begins_with(self.encoder.words):
             raise UserError("glove trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
         self.pairs = cooccurrence(
             source.ids, source.sentences, size, window=self.window, symmetric=self.symmetric,

@@ -129,9 +129,9 @@ class Word2Vec(Method):
     def prepare(self, source: Source) -> None:
         """Cut the text into steps. Raises UserError when it is not the text that the encoder's words come from, or teaches nothing."""
         size = len(self.encoder.words)
-        if not isinstance(source, Corpus) or tuple(source.words[:size]) != self.encoder.words:
+        if not isinstance(source, Corpus) or not source.begins_with(self.encoder.words):
             raise UserError("word2vec trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
-        self.ids, self.starts = read_only(source.ids), read_only(pieces(source.sentences))
+        self.corpus, self.ids, self.starts = source, read_only(source.ids), read_only(pieces(source.sentences))
         last = len(self.starts) - 1
         self.borders = slices(self.starts, 0, last, max(-(-len(self.ids) // SLICE), min(LEAST, last)))
         if not any(self._neighbours(int(a), int(b)) for a, b in zip(self.borders[:-1], self.borders[1:], strict=True)):
@@ -143,8 +143,8 @@ class Word2Vec(Method):
     def _neighbours(self, first: int, last: int) -> bool:
         """Does one of these pieces of sentences have two words of the vocabulary?"""
         begin = self.starts[first]
-        known = np.concatenate([[0], np.cumsum(self.ids[begin : self.starts[last]] < len(self.encoder.words))])
-        return bool((np.diff(known[self.starts[first : last + 1] - begin]) > 1).any())
+        known = self.ids[begin : self.starts[last]] < len(self.encoder.words)
+        return bool((np.add.reduceat(known, self.starts[first:last] - begin, dtype=np.int32) > 1).any())
 
     def steps_in_epoch(self) -> int:
         """Slices of about `SLICE` words."""
@@ -165,6 +165,7 @@ class Word2Vec(Method):
             ))  # fmt: skip
 
         spread(work, self.starts, first, last, self.threads, RUNS)
+        self.corpus.release(int(self.starts[first]), int(self.starts[last]))
         loss, pairs = (sum(parts) for parts in zip(*sums, strict=True))
         if pairs:
             self.recent.fill_(loss / pairs)

@@ -55,30 +55,53 @@ def cell(part: dict[str, Any]) -> str:
 
 
 def words_table(rows: list[dict[str, Any]]) -> str:
-    """One row a training: words a second of ours and the peer's, how many times faster the loop and the whole are, memory, quality."""
+    """One row a training: words a second of ours and the peer's, how many times faster, the quality of both; then the other numbers."""
     found = {row["row"]: row for row in rows}
     lines = [
-        "| | words/s | peer | peer's words/s | times faster | whole run | MB | peer's MB | analogies, % | peer's |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| | words/s | peer | its words/s | times faster | total | WordSim: ours, peer's | SimLex | analogies, % |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, called in TRAININGS.items():
         row = found.get(name)
         if row is None or not row["train"]["times"]:
             continue
-        peer, rate, memory = row["peer"], row["train"]["words_per_second"], row["memory_mb"]
+        peer, rate = row["peer"], row["train"]["words_per_second"]
         scores = found.get(f"quality-{name}", {}).get("scores", {})
         times = [row[what]["times"][peer]["median"] for what in ("train", "total")]
+        both = [
+            ", ".join(_score(scores.get(tool), test) for tool in ("selftaught", peer)) for test in ("wordsim353", "simlex999", "analogies")
+        ]
         lines.append(
             f"| {called} | {rate['selftaught'] / 1e6:.2f} M | {peer} | {rate[peer] / 1e6:.2f} M | {times[0]:.1f} | {times[1]:.1f} | "
-            f"{memory['selftaught']:.0f} | {memory[peer]:.0f} | {_score(scores.get('selftaught'))} | {_score(scores.get(peer))} |"
+            f"{' | '.join(both)} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_besides(found)])
 
 
-def _score(scores: dict[str, Any] | None) -> str:
-    part = (scores or {}).get("analogies", {})
+def _besides(found: dict[str, Any]) -> list[str]:
+    """What else was measured, a sentence each."""
+    told = []
+    if "memory" in found:
+        held = found["memory"]["memory_mb"]
+        peers = ", ".join(f"{tool} {megabytes:.0f} MB" for tool, megabytes in held.items() if tool != "selftaught")
+        told.append(f"skip-gram's peak memory above imports and loaded code: {held['selftaught']:.0f} MB ({peers})")
+    if "startup" in found:
+        told.append(f"start-up over the imports {found['startup']['seconds']['selftaught']:.2f} s")
+    if found.get("glove", {}).get("times"):
+        times = found["glove"]["times"]
+        told.append(
+            f"GloVe counts {times['counting']['median']:.1f} and trains {times['train']['median']:.1f} times as fast as its authors' code"
+        )
+    if "ngram" in found:
+        counts, scores = (found["ngram"][f"{what}_per_second"] / 1e6 for what in ("counts", "scores"))
+        told.append(f"Kneser-Ney counts {counts:.1f} M and scores {scores:.1f} M words/s")
+    return ["", "; ".join(told)[:1].upper() + "; ".join(told)[1:] + "."] if told else []
+
+
+def _score(scores: dict[str, Any] | None, test: str) -> str:
+    part = (scores or {}).get(test, {})
     if part.get("mean") is None:
-        return ""
+        return "-"
     return f"{part['mean']:.1f}" + (f" ±{part['spread']:.1f}" if part["spread"] is not None else "")
 
 

@@ -135,14 +135,18 @@ def test_what_is_refused(monkeypatch, capsys, flags, says):
 def test_the_readme_shows_what_words_json_has():
     part = {"words_per_second": {"selftaught": 1_600_000, "gensim": 250_000}, "times": {"gensim": {"median": 6.4, "low": 6, "high": 7}}}
     rows: list[dict[str, Any]] = [
-        {"row": "skipgram", "peer": "gensim", "train": part, "total": part, "memory_mb": {"selftaught": 120.4, "gensim": 146.0}},
+        {"row": "skipgram", "peer": "gensim", "train": part, "total": part},
         {"row": "quality-skipgram", "scores": {"selftaught": {"analogies": {"mean": 12.34, "spread": 0.5}}}},
     ]
     lines = readme.words_table(rows).splitlines()
-    assert lines[2:] == ["| skip-gram | 1.60 M | gensim | 0.25 M | 6.4 | 6.4 | 120 | 146 | 12.3 ±0.5 |  |"]
+    assert lines[2:] == ["| skip-gram | 1.60 M | gensim | 0.25 M | 6.4 | 6.4 | -, - | -, - | 12.3 ±0.5, - |"]
     assert lines[0].count("|") == lines[1].count("|") == lines[2].count("|")
     text = f"{readme.BEGIN}\n{readme.END}\n{readme.WORDS_BEGIN}\nold\n{readme.WORDS_END}\n"
     assert lines[2] in readme.filled(text, [], rows)
+    memory = {"row": "memory", "memory_mb": {"selftaught": 74.5, "gensim": 74.8}}
+    startup = {"row": "startup", "seconds": {"selftaught": 0.345}}
+    told = "Skip-gram's peak memory above imports and loaded code: 74 MB (gensim 75 MB); start-up over the imports 0.34 s."
+    assert readme.words_table([*rows, memory, startup]).splitlines()[3:] == ["", told]
     assert readme.filled(f"{readme.BEGIN}\n{readme.END}\n", [], rows) == readme.filled(f"{readme.BEGIN}\n{readme.END}\n", [])
 
 

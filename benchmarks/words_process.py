@@ -132,7 +132,7 @@ def selftaught(task: Task) -> dict[str, Any]:
             task["method"], text, out=out, split="all", tokens="whitespace", progress=False,
             encoder={"name": "subwords" if task["method"] == "fasttext" else "lookup", "dim": task["dim"], "min_count": task["min_count"]},
             model=task["model"], window=task["window"], sample=task["sample"], threads=task["threads"], epochs=task["epochs"],
-            lr=task["lr"], seed=task["seed"], negatives=task["negatives"],
+            lr=task["lr"], seed=task["seed"], negatives=task["negatives"], **task.get("more", {}),
         )  # fmt: skip
 
     if "warm" in task:

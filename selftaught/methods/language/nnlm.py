@@ -53,6 +53,7 @@ class NNLM(Method):
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 512, "lr": 2e-3, "weight_decay": 1e-4, "minutes": 2.0}
     sees = "text"
     network = "lookup"
+    unit = "words"
 
     def __init__(self, encoder: Encoder, order: int = 4, hidden: int = 64, direct: bool = True) -> None:
         super().__init__()

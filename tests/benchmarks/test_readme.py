@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import pytest
 
@@ -83,3 +84,12 @@ def test_a_result_file_tells_the_machine_without_naming_it(tmp_path, monkeypatch
     assert written["rows"] == [{"size": 32}]
     assert written["threads"] == 1
     assert written["machine"].keys() >= {"processor", "cores", "torch", "numba"}
+
+
+def test_the_untrained_row_is_that_of_most_methods_not_of_a_form_of_ones_own():
+    def row(method: str, untrained: float, seeds: int) -> dict[str, Any]:
+        probe = {protocol: {"trained": 60.0, "untrained": untrained, "raw": 40.0} for protocol in readme.PROTOCOLS}
+        return {"method": method, "data": "cifar10", "seeds": seeds, "probe": probe}
+
+    rows = [row("amdim", 42.9, 3), row("moco", 47.8, 1), row("simclr", 47.8, 1)]
+    assert readme.baseline(rows, "cifar10", "untrained") == "47.8 | 47.8"

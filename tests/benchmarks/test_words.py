@@ -147,6 +147,11 @@ def test_the_readme_shows_what_words_json_has():
     startup = {"row": "startup", "seconds": {"selftaught": 0.345}}
     told = "Skip-gram's peak memory above imports and loaded code: 74 MB (gensim 75 MB); start-up over the imports 0.34 s."
     assert readme.words_table([*rows, memory, startup]).splitlines()[3:] == ["", told]
+    sides = {"trained": {"mean": 67.62, "spread": 0.46}, "untrained": {"mean": 60.02, "spread": 0.5}}
+    sides["raw"] = {"mean": 67.87, "spread": 0.1}
+    documents = {"row": "documents-word2vec", "sets": {"sentence-polarity": sides}}
+    table = readme.words_table([*rows, documents]).splitlines()[3:]
+    assert table[1] == "| accuracy, % | bag of words | word2vec |" and table[3:] == ["| sentence-polarity | 67.9 ±0.1 | 67.6 ±0.5 (60.0) |"]
     assert readme.filled(f"{readme.BEGIN}\n{readme.END}\n", [], rows) == readme.filled(f"{readme.BEGIN}\n{readme.END}\n", [])
 
 

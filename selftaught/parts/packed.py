@@ -30,7 +30,10 @@ def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = N
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     at = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: (_PLACE[item[1].dtype], item[0])):
-        data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        if len(flat) < 2:  # whose stride may be anything, while a view of bytes wants 1
+            flat = flat.new_empty(len(flat)).copy_(flat)
+        data = flat.view(torch.uint8).numpy().data
         header[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [at, at + data.nbytes]}
         at += data.nbytes
         parts.append(data)

@@ -104,7 +104,8 @@ def _documents(found: dict[str, Any]) -> list[str]:
     measured = {name.removeprefix("documents-"): row["sets"] for name, row in found.items() if name.startswith("documents-")}
     if not measured:
         return []
-    lines = ["", "| accuracy, % | bag of words | " + " | ".join(measured) + " |", "|---|---|" + "---|" * len(measured)]
+    told = "Documents by the mean of their words' vectors, linear probe; in brackets the same encoder untrained:"
+    lines = ["", told, "", "| accuracy, % | bag of words | " + " | ".join(measured) + " |", "|---|---|" + "---|" * len(measured)]
     for data, sides in next(iter(measured.values())).items():
         cells = [
             f"{_score(sets[data], 'trained')} ({sets[data]['untrained']['mean']:.1f})" if data in sets else "" for sets in measured.values()

@@ -151,7 +151,7 @@ def test_the_readme_shows_what_words_json_has():
     sides["raw"] = {"mean": 67.87, "spread": 0.1}
     documents = {"row": "documents-word2vec", "sets": {"sentence-polarity": sides}}
     table = readme.words_table([*rows, documents]).splitlines()[3:]
-    assert table[1] == "| accuracy, % | bag of words | word2vec |" and table[3:] == ["| sentence-polarity | 67.9 ±0.1 | 67.6 ±0.5 (60.0) |"]
+    assert table[3] == "| accuracy, % | bag of words | word2vec |" and table[5:] == ["| sentence-polarity | 67.9 ±0.1 | 67.6 ±0.5 (60.0) |"]
     assert readme.filled(f"{readme.BEGIN}\n{readme.END}\n", [], rows) == readme.filled(f"{readme.BEGIN}\n{readme.END}\n", [])
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 
 from selftaught import encoders, methods
 from selftaught.config import Config, Layer
@@ -142,17 +143,22 @@ def _weights(init: str) -> Path:
 
 
 def inherited(init: str) -> Layer:
-    """The encoder's name and arguments that a run or a weights file of ours was made with; empty for other files.
-
-    Read from the head of the file: 8 bytes of length, then JSON (the safetensors format).
-    """
+    """The encoder's name and arguments that a run or a weights file of ours was made with; empty for other files."""
     path = _weights(init)
     try:
-        with path.open("rb") as file:
-            head = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), 1 << 20)))
-        spec = json.loads(head["__metadata__"]["selftaught"])
+        spec = described(path)
         if "name" not in spec:  # word vectors
             return Layer({}, {})
         return Layer.of({"encoder": {key: value for key, value in spec.items() if key != "input"}}, str(path))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return Layer({}, {})  # load_weights will say what is wrong with it
+
+
+def described(path: Path) -> dict[str, Any]:
+    """What a safetensors file of ours says it holds: an encoder's spec, or ``{"kind": "word vectors"}``; no tensor is read.
+
+    Raises OSError, SafetensorError, ValueError, KeyError and TypeError for other files.
+    """
+    with safe_open(path, "numpy") as file:
+        spec: dict[str, Any] = json.loads(file.metadata()["selftaught"])
+    return spec

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from selftaught.errors import UserError
 from selftaught.export import vectors as files
 from selftaught.parts.word_vectors import WordVectors
+from selftaught.pretraining.build import described
 from selftaught.pretraining.result import load
 
 
@@ -27,6 +27,6 @@ def word_vectors(path: str | Path) -> WordVectors:
 
 def _is_encoder(path: Path) -> bool:
     """Whether a file holds an encoder of ours: its spec has a name."""
-    with suppress(OSError, SafetensorError, ValueError), safe_open(path, "numpy") as file:
-        return "name" in json.loads((file.metadata() or {}).get("selftaught", "{}"))
+    with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError):
+        return "name" in described(path)
     return False

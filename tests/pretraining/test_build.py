@@ -156,6 +156,16 @@ def test_words_with_ngrams_start_from_those_of_another_text(tmp_path):
         build(config(**other, init=str(tmp_path), recipe={}), corpus)
 
 
+def test_a_large_vocabulary_is_no_hindrance_to_inheriting(tmp_path):
+    words = [f"word{'x' * 20}{i}" for i in range(40_000)]  # more than a megabyte in the head of the file
+    text = {"method": "fasttext", "data": {"source": None}, "encoder": {"name": "subwords", "dim": 2, "minn": 2, "min_count": 1}}
+    donor = build(config(**text, recipe={}), Corpus.of([words])).encoder
+    write_atomically(tmp_path / "encoder.safetensors", encoders.save(donor))
+    values = inherited(str(tmp_path)).values
+    assert values["encoder.name"] == "subwords"
+    assert values["encoder.minn"] == 2
+
+
 def test_other_encoders_of_text_start_from_no_vectors_of_words(tmp_path):
     vectors.write(tmp_path / "x.bin", WordVectors(("cat", "dog"), np.ones((2, 4), np.float32)))
     chosen = config(method="nnlm", data={"source": None}, encoder={"name": "bag"}, init=str(tmp_path / "x.bin"))

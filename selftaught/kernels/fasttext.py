@@ -189,17 +189,16 @@ def _sentence(ids: Ids, first: int, last: int, size: int, keep: Thresholds, stat
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def learn(
-    ids: Ids, sentences: Ints, first: int, last: int, starts: Ints, rows: Ids, table: Floats, out: Floats, keep: Thresholds,
+    ids: Ids, sentences: Ints, order: Ints, starts: Ints, rows: Ids, table: Floats, out: Floats, keep: Thresholds,
     threshold: Thresholds, other: Ids, logistic: Floats, window: int, negative: int, cbow: bool, shared: bool, rate: float,
     seed: int, epoch: int, measure: int, totals: Doubles,
 ) -> None:  # fmt: skip
-    """Learn from sentences first .. last; `table` [rows, D] and `out` [V, D] change in place.
+    """Learn from the sentences of `order`; `table` [rows, D] and `out` [V, D] change in place.
 
     Args:
         ids: int32 [N], the corpus; ids from V on are passed over.
         sentences: int64 [S + 1], where each begins in `ids`.
-        first: The first sentence to learn from.
-        last: The one after the last.
+        order: int64, the sentences to learn from.
         starts: int64 [V + 1], where each word's rows begin in `rows`.
         rows: int32, rows of `table`.
         table: What is kept: words, then n-grams.
@@ -227,7 +226,8 @@ def learn(
     t, moved = np.zeros((padded, width), np.float32), np.zeros((padded, width), np.float32)
     g = np.zeros((2 * window + 1, padded), np.float32)
     alone = cbow or shared
-    for s in range(first, last):
+    for turn in range(order.size):
+        s = order[turn]
         totals[2] += sentences[s + 1] - sentences[s]
         for cut in range(sentences[s], sentences[s + 1], LONGEST):
             state = begin(seed, epoch, cut)

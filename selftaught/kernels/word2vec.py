@@ -212,7 +212,7 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
 
     @njit(cache=True, nogil=True, fastmath=_FAST)
     def train(
-        ids: Ids, borders: Ints, first: int, last: int, seed: int, epoch: int, rate: np.float32, cbow: bool, share: bool, window: int,
+        ids: Ids, borders: Ints, order: Ints, seed: int, epoch: int, rate: np.float32, cbow: bool, share: bool, window: int,
         negatives: int, pairwise: bool, table: Floats, output: Floats, path: Ids, left: NDArray[np.bool_], ends: Ints,
         keep: Thresholds, threshold: Thresholds, other: Ids, logistic: Floats,
     ) -> tuple[float, int]:  # fmt: skip
@@ -221,8 +221,7 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
         Args:
             ids: The words of the text, int32 [N]; those that `table` has no row for are passed over.
             borders: Where each piece of a sentence begins, and the end, int64 [P + 1].
-            first: The first piece to train on.
-            last: The piece after the last.
+            order: The pieces to train on, int64.
             seed: With `epoch` and the place of a piece in the text, where its random numbers begin.
             epoch: See `seed`.
             rate: The learning rate.
@@ -260,7 +259,8 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
         single = np.full(2, mean)
         times[mean] = 1
         loss, pairs, centres = 0.0, 0, 0
-        for piece in range(first, last):
+        for turn in range(order.size):
+            piece = order[turn]
             state = begin(seed, epoch, borders[piece])
             n = 0
             for token in range(borders[piece], borders[piece + 1]):

@@ -15,24 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError
+from selftaught.parts.shuffled import slices
 
 Ints = NDArray[np.int64]
 
-
-def slices(sentences: Ints, first: int, last: int, parts: int) -> Ints:
-    """Borders of at most `parts` runs of whole sentences from `first` to before `last`, about equally many words each.
-
-    Args:
-        sentences: int64 [S + 1], where each sentence begins, and the end.
-        first: See above.
-        last: See above; `last` > `first`.
-        parts: At least 1. Fewer come back where sentences are too few or too long.
-
-    Returns int64 [K + 1], rising, from `first` to `last`.
-    """
-    wanted = np.linspace(sentences[first], sentences[last], parts + 1)[1:-1]
-    inner = first + np.searchsorted(sentences[first : last + 1], wanted)
-    return np.unique(np.concatenate([[first], inner, [last]])).astype(np.int64)
+EACH = 4
+"""Runs for each thread."""
 
 
 def cores(threads: int) -> int:
@@ -42,14 +30,15 @@ def cores(threads: int) -> int:
     return threads or len(os.sched_getaffinity(0))
 
 
-def spread(work: Callable[[int, int], None], sentences: Ints, first: int, last: int, threads: int, each: int = 1) -> None:
-    """Calls ``work(begin, end)`` for runs of the sentences first .. last, `threads` at once; `work` must let go of the GIL.
+def spread(work: Callable[[int, int], None], sentences: Ints, threads: int) -> None:
+    """Calls ``work(first, last)`` for runs of the sentences that begin at `sentences`, int64 [S + 1], `threads` at once.
 
-    There are `each` runs a thread: of several, a thread that the machine holds up leaves some to the others. One thread has one run.
+    `work` must let go of the GIL. There are `EACH` runs a thread: one that the machine holds up leaves some to the others. One thread has
+    one run.
     """
-    borders = slices(sentences, first, last, threads * each if threads > 1 else 1)
+    borders = slices(sentences, threads * EACH if threads > 1 else 1)
     if len(borders) == 2:
-        work(first, last)
+        work(0, len(sentences) - 1)
         return
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(work, int(a), int(b)) for a, b in pairwise(borders)]:

@@ -59,11 +59,11 @@ class Toy:
     def learned(self, **changed: Any) -> tuple[Any, Any, Any]:
         """table, out and totals after the compiled loop."""
         asked = {"window": 3, "negative": 2, "cbow": False, "shared": True, "rate": 0.3, "seed": 7, "epoch": 2, "measure": 1} | changed
-        first, last = asked.pop("first", 0), asked.pop("last", len(self.sentences) - 1)
+        order = np.array(asked.pop("order", range(len(self.sentences) - 1)))
         table, out, totals = self.table.copy(), self.out.copy(), np.zeros(3)
         drawn = (self.keep, self.threshold, self.other, sigmoid_table())
         text = read_only(self.ids), read_only(self.sentences)
-        learn(*text, first, last, self.starts, self.rows, table, out, *drawn, *asked.values(), totals)
+        learn(*text, order, self.starts, self.rows, table, out, *drawn, *asked.values(), totals)
         return table, out, totals
 
     def naive(self, window=3, negative=2, cbow=False, shared=True, rate=0.3, seed=7, epoch=2) -> tuple[Any, Any]:
@@ -196,9 +196,9 @@ def test_sentences_are_learned_alike_alone_and_with_others_before() -> None:
     """What is drawn depends on a sentence's place, so a slice may begin anywhere."""
     toy = Toy(sample=0.2)
     whole = toy.learned()[:2]
-    table, out, totals = toy.learned(last=2)
+    table, out, totals = toy.learned(order=range(2))
     toy.table, toy.out = table, out
-    parts = toy.learned(first=2)
+    parts = toy.learned(order=range(2, len(toy.sentences) - 1))
     assert all((a == b).all() for a, b in zip(whole, parts, strict=False))
     assert totals[2] + parts[2][2] == 60
 

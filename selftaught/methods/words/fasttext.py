@@ -15,8 +15,9 @@ from selftaught.kernels.fasttext import learn
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
 from selftaught.method import Clock, Encoder, Method, Outputs, Source
 from selftaught.parts.alias import alias
-from selftaught.parts.hogwild import cores, slices, spread
+from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.read_only import read_only
+from selftaught.parts.shuffled import Shuffled
 from selftaught.views.text import plain
 
 SLICE = 400_000
@@ -117,30 +118,30 @@ class FastText(Method):
         if int(np.diff(source.sentences).max()) < 2:
             raise UserError("every sentence of the text is a single word, which has no neighbours to learn from: one sentence a line")
         self.corpus, self.ids, self.sentences = source, read_only(source.ids), read_only(source.sentences)
-        tokens, sentences = len(source.ids), len(source.sentences) - 1
-        self.borders = slices(source.sentences, 0, sentences, max(-(-tokens // SLICE), min(LEAST, sentences)))
+        self.shuffled = Shuffled(source.sentences, SLICE, LEAST)
 
     def steps_in_epoch(self) -> int:
-        """Slices of about `SLICE` words."""
-        return len(self.borders) - 1
+        """Steps of about `SLICE` words."""
+        return self.shuffled.steps
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Slice `start`: the mean loss of a pair (of some of them), and how many words the slice has."""
-        encoder, first, last = self.encoder, int(self.borders[start]), int(self.borders[start + 1])
+        """Step `start`: the mean loss of a pair (of some of them), and how many words the step has."""
+        encoder, (order, begins, runs) = self.encoder, self.shuffled.step(clock.seed, clock.epoch, start)
         table, out = encoder.table.detach().numpy(), self.out.detach().numpy()
         totals: list[Any] = []
-        measure = 64 if self.sentences[last] - self.sentences[first] > SLICE // 20 else 1
+        measure = 64 if begins[-1] > SLICE // 20 else 1
 
-        def work(begin: int, end: int) -> None:
+        def work(first: int, last: int) -> None:
             totals.append(part := np.zeros(3))
             learn(
-                self.ids, self.sentences, begin, end, encoder.starts, encoder.rows, table, out, self.keep, self.threshold, self.other,
-                self.logistic, self.window, self.negatives, self.cbow, self.shared, rate, clock.seed, clock.epoch,
+                self.ids, self.sentences, order[first:last], encoder.starts, encoder.rows, table, out, self.keep, self.threshold,
+                self.other, self.logistic, self.window, self.negatives, self.cbow, self.shared, rate, clock.seed, clock.epoch,
                 measure, part,
             )  # fmt: skip
 
-        spread(work, self.sentences, first, last, self.threads, each=4)
-        self.corpus.release(int(self.sentences[first]), int(self.sentences[last]))
+        spread(work, begins, self.threads)
+        for first, last in runs:
+            self.corpus.release(first, last)
         loss, pairs, words = sum(totals)
         if pairs:
             self.recent.fill_(loss / pairs)

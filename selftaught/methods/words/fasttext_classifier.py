@@ -146,7 +146,7 @@ class FastTextClassifier(Method):
                 clock.epoch, rate, part,
             )  # fmt: skip
 
-        spread(work, lengths, 0, len(order), self.threads, each=4)
+        spread(work, lengths, self.threads)
         loss, texts, right, words = (float(total) for total in sum(totals))
         texts = max(texts, 1)  # a part may have none with a known word
         scored = self.loss in (SOFTMAX, ONE_VS_ALL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
@@ -16,17 +17,16 @@ from selftaught.kernels.word2vec import loop, pieces
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
 from selftaught.method import Clock, Encoder, Method, Outputs, Source
 from selftaught.parts.alias import alias
-from selftaught.parts.hogwild import cores, slices, spread
+from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.huffman import Paths, huffman
 from selftaught.parts.read_only import read_only
+from selftaught.parts.shuffled import Shuffled
 from selftaught.views.text import plain
 
 SLICE = 500_000
 """Words of a step: some tenths of a second."""
 LEAST = 10
 """Steps of an epoch of a short text, so that its learning rate falls in small steps too."""
-RUNS = 4
-"""Runs of a step that each thread gets, if none is held up."""
 
 
 @final
@@ -132,9 +132,8 @@ class Word2Vec(Method):
         if not isinstance(source, Corpus) or not source.begins_with(self.encoder.words):
             raise UserError("word2vec trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
         self.corpus, self.ids, self.starts = source, read_only(source.ids), read_only(pieces(source.sentences))
-        last = len(self.starts) - 1
-        self.borders = slices(self.starts, 0, last, max(-(-len(self.ids) // SLICE), min(LEAST, last)))
-        if not any(self._neighbours(int(a), int(b)) for a, b in zip(self.borders[:-1], self.borders[1:], strict=True)):
+        self.shuffled = Shuffled(self.starts, SLICE, LEAST)
+        if not any(self._neighbours(int(a), int(b)) for a, b in pairwise(self.shuffled.borders)):
             raise UserError(
                 f"no sentence of the text has two words of the vocabulary ({size} words), so there is nothing to foretell: "
                 "use more text, whole sentences, or a smaller --min-count"
@@ -147,29 +146,30 @@ class Word2Vec(Method):
         return bool((np.add.reduceat(known, self.starts[first:last] - begin, dtype=np.int32) > 1).any())
 
     def steps_in_epoch(self) -> int:
-        """Slices of about `SLICE` words."""
-        return len(self.borders) - 1
+        """Steps of about `SLICE` words."""
+        return self.shuffled.steps
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Slice `start`: the mean loss of a pair (of some of them), and how many words the slice has."""
-        first, last = int(self.borders[start]), int(self.borders[start + 1])
+        """Step `start`: the mean loss of a pair (of some of them), and how many words the step has."""
+        order, begins, runs = self.shuffled.step(clock.seed, clock.epoch, start)
         table, output = self.encoder.table.detach().numpy(), self.output.numpy()
         train, negatives = loop(self.encoder.dim), 0 if self.tree else self.negatives
         pairwise = self.pairwise and not self.cbow and not self.tree
         sums: list[tuple[float, int]] = []
 
-        def work(begin: int, end: int) -> None:
+        def work(first: int, last: int) -> None:
             sums.append(train(
-                self.ids, self.starts, begin, end, clock.seed, clock.epoch, np.float32(rate), self.cbow, self.share_error, self.window,
-                negatives, pairwise, table, output, *self.paths, self.keep, *self.draws, self.logistic,
+                self.ids, self.starts, order[first:last], clock.seed, clock.epoch, np.float32(rate), self.cbow, self.share_error,
+                self.window, negatives, pairwise, table, output, *self.paths, self.keep, *self.draws, self.logistic,
             ))  # fmt: skip
 
-        spread(work, self.starts, first, last, self.threads, RUNS)
-        self.corpus.release(int(self.starts[first]), int(self.starts[last]))
+        spread(work, begins, self.threads)
+        for first, last in runs:
+            self.corpus.release(first, last)
         loss, pairs = (sum(parts) for parts in zip(*sums, strict=True))
         if pairs:
             self.recent.fill_(loss / pairs)
-        return {"loss": float(self.recent), "words": float(self.starts[last] - self.starts[first])}
+        return {"loss": float(self.recent), "words": float(begins[-1])}
 
     def forward(self, **_: Any) -> Outputs:
         """Not used: `advance` trains."""

@@ -71,13 +71,13 @@ def test_an_epoch_is_all_of_the_text_in_whole_sentences(monkeypatch: pytest.Monk
 
 
 def test_threads_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[int, int]] = []
-    monkeypatch.setattr(fasttext, "learn", lambda ids, sentences, begin, end, *_: seen.append((begin, end)))
+    seen: list[list[int]] = []
+    monkeypatch.setattr(fasttext, "learn", lambda ids, sentences, order, *_: seen.append(order.tolist()))
+    monkeypatch.setattr(fasttext, "LEAST", 1)
     method = build(threads=3)
     method.prepare(toys.text())
-    method.borders = np.array([0, 96])
     method.advance(Clock(0, 10), 0.05, 0)
-    assert sorted(seen) == [(begin, begin + 8) for begin in range(0, 96, 8)]  # four runs for each thread
+    assert sorted(seen) == [[*range(i, i + 8)] for i in range(0, 96, 8)]  # four runs for each thread
 
 
 def test_several_threads_learn_what_one_does() -> None:

@@ -1,0 +1,70 @@
+"""The sentences of a text in another order each epoch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+RUN = 20_000
+"""Words that stay together."""
+
+
+def slices(sentences: Ints, parts: int) -> Ints:
+    """Borders of at most `parts` runs of whole sentences, about equally many words each.
+
+    Args:
+        sentences: int64 [S + 1], where each sentence begins, and the end; S at least 1.
+        parts: At least 1. Fewer come back where sentences are too few or too long.
+
+    Returns int64 [K + 1], rising, from 0 to S.
+    """
+    last = len(sentences) - 1
+    wanted = np.linspace(sentences[0], sentences[last], parts + 1)[1:-1]
+    return np.unique(np.concatenate([[0], np.searchsorted(sentences, wanted), [last]])).astype(np.int64)
+
+
+class Step(NamedTuple):
+    """What is learned from at once."""
+
+    order: Ints
+    """int64 [n]: the sentences, in their order."""
+    begins: Ints
+    """int64 [n + 1]: how many words come before each of them, and in all."""
+    runs: list[tuple[int, int]]
+    """The words of each run: the place in the text of its first and of the one after its last."""
+
+
+@final
+class Shuffled:
+    """Runs of neighbouring sentences, which every epoch deals out to its steps in another order.
+
+    A corpus is mostly many texts, one after the other: read in their order, the last of them would have the last word in every epoch.
+    Sentences move in runs of about `RUN` words, so that a text on disk is read in long stretches.
+
+    Args:
+        sentences: int64 [S + 1], where each sentence begins, and the end; S at least 1.
+        step: About how many words a step has.
+        least: How many steps there are at least, as far as there are sentences.
+    """
+
+    def __init__(self, sentences: Ints, step: int, least: int) -> None:
+        words = int(sentences[-1] - sentences[0])
+        self.sentences = sentences
+        self.borders = slices(sentences, max(-(-words // min(RUN, step)), least))
+        """int64 [R + 1]: the first sentence of each run, and the end."""
+        self.steps = min(max(-(-words // step), least), len(self.borders) - 1)
+
+    def step(self, seed: int, epoch: int, place: int) -> Step:
+        """Step `place` of the epoch."""
+        order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(len(self.borders) - 1)
+        runs = [(int(self.borders[run]), int(self.borders[run + 1])) for run in np.array_split(order, self.steps)[place]]
+        sentences = np.concatenate([np.arange(first, last) for first, last in runs])
+        lengths = self.sentences[sentences + 1] - self.sentences[sentences]
+        return Step(
+            sentences, np.concatenate([[0], np.cumsum(lengths)]),
+            [(int(self.sentences[first]), int(self.sentences[last])) for first, last in runs],
+        )  # fmt: skip

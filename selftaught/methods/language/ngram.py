@@ -13,8 +13,8 @@ from torch import Tensor
 from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
 from selftaught.method import Clock, Encoder, Method, Outputs, Source
-from selftaught.parts.tokens import tokenise
-from selftaught.parts.vocabulary import END, numbered, renumbering
+from selftaught.parts.reader import Reader
+from selftaught.parts.vocabulary import numbered, renumbering
 from selftaught.views.text import TextViews
 
 SLICE = 1 << 19
@@ -90,7 +90,7 @@ class NGram(Method):
         self.encoder, self.views = encoder, TextViews(encoder.spec["input"])
         self.length, self.smoothing, self.discount, self.k = order, smoothing, discount, k
         self.words: tuple[str, ...] = encoder.words  # type: ignore[assignment]
-        self.index: dict[str, int] = encoder.index  # type: ignore[assignment]
+        self.reader = Reader(encoder.spec["input"], encoder.index)  # type: ignore[arg-type]
         base = len(self.words) + ngrams.BASE
         arrays = {"slots": ngrams.table(1 << 12), "left": np.zeros(base + order, np.int32), "seen": np.zeros(base, np.int64)}
         arrays |= {"used": np.asarray(base), "last_loss": np.zeros(()), "unigrams": np.zeros(0, np.int64)}
@@ -108,7 +108,7 @@ class NGram(Method):
         if words is None:
             raise UserError("ngram counts words, and this source has none: give it text")
         self.corpus: Any = source
-        self.table = renumbering(words, self.index)
+        self.table = renumbering(words, self.reader.index)
 
     def steps_in_epoch(self) -> int:
         """Slices of `SLICE` words."""
@@ -164,23 +164,13 @@ class NGram(Method):
             self._ready = trie, ngrams.smoothed(trie, *given)
         return self._ready
 
-    def tokens(self, text: str) -> list[str]:
-        """The tokens of a text, split as those that it was trained on."""
-        return tokenise(text, self.encoder.spec["input"]["tokens"], self.encoder.spec["input"]["lower"])
-
-    def ids(self, text: str) -> NDArray[np.int32]:
-        """int32 [T]: its tokens in the encoder's numbers, those that it does not know the number after the last."""
-        return numbered(self.tokens(text), self.index)
-
     def score(self, text: str) -> list[tuple[str, float]]:
         """The tokens of one sentence and its end, each with log P given those before it; an unknown word with that of all unknown ones."""
-        tokens = self.tokens(text)
-        found = self.score_ids(numbered(tokens, self.index), np.array([0, len(tokens)]))
-        return list(zip([*tokens, END], found.tolist(), strict=True))
+        return self.reader.scored(text, self.score_ids)
 
     def unknown(self, text: str) -> list[str]:
         """The tokens that it does not know."""
-        return [token for token in self.tokens(text) if token not in self.index]
+        return self.reader.unknown(text)
 
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
         """log P of the tokens and the end of each sentence, float64 [N + S], of ids int32 [N] in the encoder's numbers."""
@@ -195,18 +185,18 @@ class NGram(Method):
         """
         known = self.words if candidates is None else candidates
         out = np.empty(len(known))
-        ngrams.fill(*self.model(), *map(self.ids, (before, after)), numbered(known, self.index), out)
+        ngrams.fill(*self.model(), *map(self.reader.ids, (before, after)), numbered(known, self.reader.index), out)
         return [(known[i], float(out[i])) for i in np.argsort(-out, kind="stable")]
 
     def follow(self, text: str | NDArray[np.int32]) -> NDArray[np.float64]:
         """P of what comes next in a sentence that begins with `text`: float64 [V + 2], the words, another word, the end."""
         out = np.empty(len(self.words) + 2)
-        ngrams.follow(*self.model(), self.ids(text) if isinstance(text, str) else text, True, out)
+        ngrams.follow(*self.model(), self.reader.ids(text) if isinstance(text, str) else text, True, out)
         return out
 
     def generate(self, prompt: str, length: int, seed: int) -> str:
         """`prompt` and up to `length` more words, drawn; shorter where the sentence ends. Of unknown words it has none to give."""
-        rng, ids, known = np.random.default_rng(seed), self.ids(prompt), len(self.words)
+        rng, ids, known = np.random.default_rng(seed), self.reader.ids(prompt), len(self.words)
         drawn: list[str] = []
         while len(drawn) < length:
             p = self.follow(ids)
@@ -215,4 +205,4 @@ class NGram(Method):
             if ids[-1] > known:
                 break
             drawn.append(self.words[ids[-1]])
-        return ("" if self.encoder.spec["input"]["tokens"] == "characters" else " ").join([*self.tokens(prompt), *drawn])
+        return ("" if self.reader.how == "characters" else " ").join([*self.reader.tokens(prompt), *drawn])

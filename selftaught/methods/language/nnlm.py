@@ -15,8 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Player, Source
-from selftaught.parts.tokens import tokenise
-from selftaught.parts.vocabulary import END, numbered
+from selftaught.parts.reader import Reader
 from selftaught.views.windows import START, Windows, WindowViews
 
 CELLS = 1 << 24
@@ -66,9 +65,9 @@ class NNLM(Method):
             raise UserError(f"nnlm shares one vector for each word, and the encoder {encoder.spec['name']} has none: use lookup")
         self.encoder = encoder
         self.words = len(table)
-        self.index: dict[str, int] = encoder.index  # type: ignore[assignment]
+        self.reader = Reader(encoder.spec["input"], encoder.index)  # type: ignore[arg-type]
         self.length = order - 1
-        self.views = WindowViews(self.index, self.length)
+        self.views = WindowViews(self.reader.index, self.length)
         width, outcomes = self.length * encoder.dim, self.words + 2
         with torch.no_grad():  # the encoder's own start is too small for tanh; vectors from elsewhere keep their geometry
             table.div_(table.square().sum(1).mean().sqrt().clamp(min=1e-12))
@@ -120,19 +119,13 @@ class NNLM(Method):
 
     # --- what was learned ---------------------------------------------------------------------------------------------
 
-    def tokens(self, text: str) -> list[str]:
-        """The tokens of a text, split as those that it was trained on."""
-        return tokenise(text, self.encoder.spec["input"]["tokens"], self.encoder.spec["input"]["lower"])
-
     def score(self, text: str) -> list[tuple[str, float]]:
         """The tokens of one sentence and its end, each with log P given those before it; an unknown word with that of all unknown ones."""
-        tokens = self.tokens(text)
-        found = self.score_ids(numbered(tokens, self.index), np.array([0, len(tokens)]))
-        return list(zip([*tokens, END], found.tolist(), strict=True))
+        return self.reader.scored(text, self.score_ids)
 
     def unknown(self, text: str) -> list[str]:
         """The tokens that it does not know."""
-        return [token for token in self.tokens(text) if token not in self.index]
+        return self.reader.unknown(text)
 
     @torch.no_grad()
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:

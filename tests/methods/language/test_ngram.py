@@ -55,7 +55,7 @@ def test_a_sentence_is_scored_token_by_token_and_its_end_last() -> None:
     assert [token for token, _ in scored] == ["the", "cat", "ate", "</s>"]
     p = 1.0
     for i, word in enumerate(["the", "cat", "ate"]):
-        p *= method.follow(" ".join(["the", "cat", "ate"][:i]))[method.index[word]]
+        p *= method.follow(" ".join(["the", "cat", "ate"][:i]))[method.encoder.index[word]]
     p *= method.follow("the cat ate")[-1]
     assert math.exp(sum(p for _, p in scored)) == pytest.approx(p)
 

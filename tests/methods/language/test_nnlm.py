@@ -100,7 +100,7 @@ def test_probabilities_sum_to_one_and_a_score_is_their_product() -> None:
     scored = method.score("a zebra b")
     assert [token for token, _ in scored] == ["a", "zebra", "b", "</s>"] and method.unknown("a zebra b") == ["zebra"]
     start, other, end = method.words + START, method.words, method.words + 1
-    a, b = method.index["a"], method.index["b"]
+    a, b = method.encoder.index["a"], method.encoder.index["b"]
     for i, (context, target) in enumerate([([start, start], a), ([start, a], other), ([a, other], b), ([other, b], end)]):
         p = method.logits(*method.read(torch.tensor([context]))).double().softmax(1)[0].detach()
         assert float(p.sum()) == pytest.approx(1, abs=1e-9)
@@ -166,8 +166,8 @@ def test_it_learns_more_than_counts_know() -> None:
     assert log_p("eight birds sing") > log_p("eight birds bark") + 1
     assert log_p("three dogs bark") > log_p("bark dogs three") + 3
     vectors = F.normalize(method.encoder.table.detach(), dim=1)
-    near = float(vectors[method.index["four"]] @ vectors[method.index["five"]])
-    assert near > float(vectors[method.index["four"]] @ vectors[method.index["bark"]])
+    near = float(vectors[method.encoder.index["four"]] @ vectors[method.encoder.index["five"]])
+    assert near > float(vectors[method.encoder.index["four"]] @ vectors[method.encoder.index["bark"]])
 
 
 @pytest.mark.parametrize(

@@ -173,22 +173,30 @@ class Method(nn.Module, ABC):
         """
 
 
-@runtime_checkable
-class Compiled(Protocol):
+class Compiled(Method):
     """A method whose steps are compiled loops over arrays of its own (words, n-grams) instead of `forward` and back-propagation.
 
     `prepare` keeps what it needs of the source. It runs in one process, on the CPU, with as many threads as it likes.
     """
 
+    gradient = "its steps are compiled loops, with no gradient to propagate"
+    distributed = "it trains in one process, with threads"
+
+    @abstractmethod
     def steps_in_epoch(self) -> int:
         """How many slices an epoch is cut into, at least 1; each is one step of the clock."""
 
+    @abstractmethod
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
         """Train on slice `start` of the epoch `clock.epoch` at learning rate `rate`, changing parameters and buffers in place.
 
         A pure function of the state, (seed, epoch, start) and `rate`, unless the method states that it is not `deterministic`. Returns
         "loss", scalars to plot, and how much it saw under the name of its `unit` ("words": a number, which counts towards the speed).
         """
+
+    def forward(self, **_: Any) -> Outputs:
+        """Not used. Raises RuntimeError."""
+        raise RuntimeError(f"{type(self).__name__} trains by advance, not by forward")
 
 
 @runtime_checkable

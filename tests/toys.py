@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from selftaught.data.corpus import Corpus
 from selftaught.encoders.lookup import Lookup
-from selftaught.method import Batch, Clock, Embed, Encoder, Index, Labels, Method, Outputs, Params, Player, Raw, Source, Views
+from selftaught.method import Batch, Clock, Compiled, Embed, Encoder, Index, Labels, Method, Outputs, Params, Player, Raw, Source, Views
 from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.norm import BatchNorm1d
@@ -242,11 +242,9 @@ def text(n: int = 96, seed: int = 0, labelled: bool = True) -> Corpus:
 
 
 @final
-class Counted(Method):
+class Counted(Compiled):
     """A compiled loop of its own: adds to each word's row what it counts of it, slice by slice."""
 
-    gradient = "counts instead of descending"
-    distributed = "counts in one process"
     sees, network, unit = "text", "lookup", "words"
 
     def __init__(self, encoder: Encoder, slices: int = 4, spoil: int = -1) -> None:
@@ -254,9 +252,6 @@ class Counted(Method):
         self.encoder, self.views = encoder, plain(encoder.spec["input"])
         self.slices, self.spoil = slices, spoil
         self.register_buffer("counts", torch.zeros(len(encoder.words), dtype=torch.long))
-
-    def forward(self, *, player: str, clock: Clock, **_: Any) -> Outputs:
-        raise AssertionError("the loop must not call forward of a compiled method")
 
     def prepare(self, source: Source) -> None:
         self.corpus = source

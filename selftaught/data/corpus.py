@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections.abc import Iterator, Sequence
+from operator import eq
 from typing import Any, final, overload
 
 import numpy as np
@@ -200,10 +201,6 @@ class Corpus(Source):
         """`input` of all words, which are not read before an encoder takes the frequent ones: there can be very many."""
         return {"kind": "text", "tokens": self.tokens, "lower": self.lower, "words": self.words, "counts": self.counts}
 
-    def begins_with(self, words: Sequence[str]) -> bool:
-        """Whether `words` are its most frequent words, in their order: a vocabulary that was cut from it."""
-        return len(words) <= len(self.words) and all(a == b for a, b in zip(words, self.words, strict=False))
-
     def release(self, first: int, last: int) -> None:
         """The tokens first .. last of `ids` need not stay in memory, if they lie in a file: they are read from it when asked for."""
         array: Any = self.ids
@@ -230,3 +227,10 @@ class Corpus(Source):
             arrays = (self.ids, self.sentences, self.documents, self.labels)
             self._fingerprint = digest_of(*(np.ascontiguousarray(a).tobytes() for a in arrays), "\n".join(self.words))
         return self._fingerprint
+
+
+def counted_in(source: Source, words: Sequence[str], method: str) -> Corpus:
+    """`source`, the corpus whose most frequent words, in their order, are `words`. Raises UserError, naming the method, for another."""
+    if isinstance(source, Corpus) and len(words) <= len(source.words) and all(map(eq, words, source.words)):
+        return source
+    raise UserError(f"{method} trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")

@@ -43,7 +43,7 @@ def _catalogue() -> dict[str, Spec]:
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
         for declared in classes(path) if parts[-1] != "__init__" else ():
-            if "Method" in declared.bases:
+            if {"Method", "Compiled"} & {*declared.bases}:
                 name, title = "-".join(parts[1:] or parts), declared.doc.partition("\n")[0]
                 recipe, own = declared.attributes.get("recipe", {}), declared.attributes
                 sees, network = own.get("sees", "images"), own.get("network", "conv")

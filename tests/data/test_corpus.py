@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selftaught.data.corpus import Corpus, Words
+from selftaught.data.corpus import Corpus, Words, counted_in
 from selftaught.errors import UserError
 
 
@@ -65,8 +65,10 @@ def test_words_are_a_sequence() -> None:
 
 def test_a_vocabulary_is_known_by_its_beginning() -> None:
     corpus = Corpus.of(["a a a b b c"])
-    assert corpus.begins_with(("a", "b")) and corpus.begins_with(()) and corpus.begins_with(("a", "b", "c"))
-    assert not corpus.begins_with(("b", "a")) and not corpus.begins_with(("a", "b", "c", "d"))
+    assert all(counted_in(corpus, words, "glove") is corpus for words in [("a", "b"), (), ("a", "b", "c")])
+    for words in [("b", "a"), ("a", "b", "c", "d")]:
+        with pytest.raises(UserError, match="glove trains on the text that its encoder's words were counted in"):
+            counted_in(corpus, words, "glove")
 
 
 def test_what_lies_in_a_file_leaves_memory_and_comes_back(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
-from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.reader import Reader
 from selftaught.parts.vocabulary import numbered, renumbering
 from selftaught.views.text import TextViews
@@ -25,7 +25,7 @@ STRENGTH = 4.0
 
 
 @final
-class NGram(Method):
+class NGram(Compiled):
     """Counts how often each word followed each few words, and smooths the counts into probabilities.
 
     Shannon 1948, "A Mathematical Theory of Communication", for the model; Kneser and Ney, ICASSP 1995, "Improved backing-off for
@@ -62,8 +62,6 @@ class NGram(Method):
     sees = "text"
     network = "bag"
     unit = "words"
-    gradient = "counts instead of descending"
-    distributed = "counts in one process"
 
     slots: Tensor  # int64 [slots, 2], left int32, seen int64 [V + 3], used: of the counting, emptied when it ends
     left: Tensor
@@ -97,10 +95,6 @@ class NGram(Method):
         for name, array in (arrays | {name: np.zeros(0, np.int32) for name in ("begin", "word", "count")}).items():
             self.register_buffer(name, torch.from_numpy(array))
         self._ready: tuple[ngrams.Trie, ngrams.Weights] | None = None
-
-    def forward(self, *, player: str, clock: Clock, **batch: Any) -> Outputs:
-        """Not of use: the loop calls `advance`."""
-        raise NotImplementedError
 
     def prepare(self, source: Source) -> None:
         """Keeps the corpus. Raises UserError for a source without words."""

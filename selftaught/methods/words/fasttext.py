@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from selftaught.data.corpus import Corpus
+from selftaught.data.corpus import counted_in
 from selftaught.encoders.subwords import Subwords
 from selftaught.errors import UserError
 from selftaught.kernels.fasttext import learn
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
-from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.read_only import read_only
@@ -27,7 +27,7 @@ LEAST = 10
 
 
 @final
-class FastText(Method):
+class FastText(Compiled):
     """A word is the mean of its own vector and those of its character n-grams, and foretells its neighbours.
 
     Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), "Enriching Word Vectors with Subword Information". Words that share
@@ -71,8 +71,6 @@ class FastText(Method):
     sees = "text"
     network = "subwords"
     unit = "words"
-    gradient = "the gradient step is written out in a compiled loop"
-    distributed = "it trains in one process, with threads"
 
     recent: Tensor
 
@@ -109,16 +107,15 @@ class FastText(Method):
     def prepare(self, source: Source) -> None:
         """Cut the text into steps. Raises UserError when it is not the text that the encoder's words come from, or teaches nothing."""
         size = len(self.encoder.words)
-        if not isinstance(source, Corpus) or not source.begins_with(self.encoder.words):
-            raise UserError("fasttext trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
+        corpus = counted_in(source, self.encoder.words, "fasttext")
         if size < 2:
             raise UserError(
-                f"the text has one word, '{source.words[0]}', and no other to tell it from: use more text, or a smaller --min-count"
+                f"the text has one word, '{corpus.words[0]}', and no other to tell it from: use more text, or a smaller --min-count"
             )
-        if int(np.diff(source.sentences).max()) < 2:
+        if int(np.diff(corpus.sentences).max()) < 2:
             raise UserError("every sentence of the text is a single word, which has no neighbours to learn from: one sentence a line")
-        self.corpus, self.ids, self.sentences = source, read_only(source.ids), read_only(source.sentences)
-        self.shuffled = Shuffled(source.sentences, SLICE, LEAST)
+        self.corpus, self.ids, self.sentences = corpus, read_only(corpus.ids), read_only(corpus.sentences)
+        self.shuffled = Shuffled(corpus.sentences, SLICE, LEAST)
 
     def steps_in_epoch(self) -> int:
         """Steps of about `SLICE` words."""
@@ -146,7 +143,3 @@ class FastText(Method):
         if pairs:
             self.recent.fill_(loss / pairs)
         return {"loss": float(self.recent), "words": float(words)}
-
-    def forward(self, **_: Any) -> Outputs:
-        """Not used: `advance` trains."""
-        raise RuntimeError("fasttext trains by advance, not by forward")

@@ -15,7 +15,7 @@ from selftaught.encoders.subwords import MOST_BUCKETS, Subwords
 from selftaught.errors import UserError
 from selftaught.kernels.bag_classifier import HIERARCHICAL, NEGATIVE, ONE_VS_ALL, SOFTMAX, learn, means, number_runs
 from selftaught.kernels.subwords import hashes
-from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.huffman import log_probabilities, of_classes
@@ -31,7 +31,7 @@ LEAST = 20
 
 
 @final
-class FastTextClassifier(Method):
+class FastTextClassifier(Compiled):
     """Name the class of a text by the mean of the vectors of its words, which are learned for that alone.
 
     Joulin, Grave, Bojanowski, Mikolov, EACL 2017 (arXiv 1607.01759), "Bag of Tricks for Efficient Text Classification". Not
@@ -76,8 +76,6 @@ class FastTextClassifier(Method):
     sees = "text"
     network = "lookup"
     unit = "words"
-    gradient = "the gradient step is written out in a compiled loop"
-    distributed = "it trains in one process, with threads"
 
     def __init__(
         self,
@@ -151,10 +149,6 @@ class FastTextClassifier(Method):
         texts = max(texts, 1)  # a part may have none with a known word
         scored = self.loss in (SOFTMAX, ONE_VS_ALL)
         return {"loss": loss / texts, "words": words} | ({"accuracy": right / texts, "chance": 1 / len(self.out)} if scored else {})
-
-    def forward(self, **_: Any) -> Outputs:
-        """Not used: `advance` trains."""
-        raise RuntimeError("fasttext_classifier trains by advance, not by forward")
 
     @torch.no_grad()
     def classify(self, text: list[list[str]]) -> Tensor:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from selftaught.data.cooccurrence import cooccurrence
-from selftaught.data.corpus import Corpus
+from selftaught.data.corpus import counted_in
 from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
 from selftaught.kernels import glove as kernel
-from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.hogwild import cores
 from selftaught.views.text import plain
 
@@ -23,7 +23,7 @@ _WORK = 2**26  # pairs times dim in a slice: about 0.2 s of one core
 
 
 @final
-class GloVe(Method):
+class GloVe(Compiled):
     """Vectors whose products are the logarithms of how often words stand near each other, counted once over the whole text.
 
     Pennington, Socher, Manning, EMNLP 2014, "GloVe: Global Vectors for Word Representation". Ratios of co-occurrence tell what
@@ -71,8 +71,6 @@ class GloVe(Method):
     sees = "text"
     network = "lookup"
     unit = "pairs"
-    distributed = "threads of one process share the tables"
-    gradient = "a compiled loop computes the gradients, of the pairs' few rows only"
 
     words: Tensor
     contexts: Tensor
@@ -117,17 +115,12 @@ class GloVe(Method):
         self.register_buffer("words", words)
         self.register_buffer("contexts", contexts)
 
-    def forward(self, **_: Any) -> Outputs:
-        """Not used: `advance` trains."""
-        raise RuntimeError("glove trains by advance, not by forward")
-
     def prepare(self, source: Source) -> None:
         """Count the pairs of the corpus `source`. Raises UserError when there are none, or no room for them."""
         size = len(self.encoder.words)
-        if not isinstance(source, Corpus) or not source.begins_with(self.encoder.words):
-            raise UserError("glove trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
+        corpus = counted_in(source, self.encoder.words, "glove")
         self.pairs = cooccurrence(
-            source.ids, source.sentences, size, window=self.window, symmetric=self.symmetric,
+            corpus.ids, corpus.sentences, size, window=self.window, symmetric=self.symmetric,
             memory=self.memory, threads=self.threads, folder=self.scratch,
         )  # fmt: skip
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selftaught.data.corpus import Corpus
+from selftaught.data.corpus import counted_in
 from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
 from selftaught.kernels.word2vec import loop, pieces
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
-from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.huffman import Paths, huffman
@@ -30,7 +30,7 @@ LEAST = 10
 
 
 @final
-class Word2Vec(Method):
+class Word2Vec(Compiled):
     """A word's vector foretells the words around it.
 
     Mikolov, Chen, Corrado, Dean, ICLR workshop 2013 (arXiv 1301.3781), "Efficient Estimation of Word Representations in Vector Space",
@@ -82,8 +82,6 @@ class Word2Vec(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"lr": 0.025, "epochs": 5, "schedule": "linear", "warmup": 0.0, "final_lr": 1e-4, "log_every": 1}
     sees, network, unit = "text", "lookup", "words"
-    gradient = "the gradient step is written out in a compiled loop"
-    distributed = "it trains in one process, with threads"
 
     output: Tensor
     recent: Tensor
@@ -129,9 +127,8 @@ class Word2Vec(Method):
     def prepare(self, source: Source) -> None:
         """Cut the text into steps. Raises UserError when it is not the text that the encoder's words come from, or teaches nothing."""
         size = len(self.encoder.words)
-        if not isinstance(source, Corpus) or not source.begins_with(self.encoder.words):
-            raise UserError("word2vec trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
-        self.corpus, self.ids, self.starts = source, read_only(source.ids), read_only(pieces(source.sentences))
+        corpus = counted_in(source, self.encoder.words, "word2vec")
+        self.corpus, self.ids, self.starts = corpus, read_only(corpus.ids), read_only(pieces(corpus.sentences))
         self.shuffled = Shuffled(self.starts, SLICE, LEAST)
         if not any(self._neighbours(int(a), int(b)) for a, b in pairwise(self.shuffled.borders)):
             raise UserError(
@@ -170,7 +167,3 @@ class Word2Vec(Method):
         if pairs:
             self.recent.fill_(loss / pairs)
         return {"loss": float(self.recent), "words": float(begins[-1])}
-
-    def forward(self, **_: Any) -> Outputs:
-        """Not used: `advance` trains."""
-        raise RuntimeError("word2vec trains by advance, not by forward")

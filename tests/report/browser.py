@@ -16,11 +16,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 DRIVER = shutil.which("chromedriver")
+driven = [
+    pytest.mark.browser,
+    pytest.mark.skipif(DRIVER is None, reason="no chromedriver found: install it beside Chromium (Debian: chromium-driver)"),
+]
+"""The marks of a file of tests that need a browser."""
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--disable-dev-shm-usage",
 )
+PAINTED = """
+const c = document.querySelector(arguments[0]), copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
+copy.drawImage(c, 0, 0);
+const d = copy.getImageData(0, 0, c.width, c.height).data;
+let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n"""
+"""A script: how many pixels of a canvas are painted."""
 
 
 class Browser:
@@ -115,3 +128,12 @@ def browser(profile: Path, chromium: str) -> Iterator[Browser]:
                 request("DELETE", f"{root}/session/{opened.session}", None)
         finally:
             driver.terminate()
+
+
+def place(browser: Browser, i: int) -> tuple[float, float]:
+    """Where sample i of the map is in the viewport."""
+    script = """
+    const c = document.getElementById('scatter'); c.scrollIntoView({block: 'center', behavior: 'instant'});
+    const box = c.getBoundingClientRect(), [x, y] = scatter.screen(arguments[0]); return [box.left + x, box.top + y]"""
+    x, y = browser.run(script, i)
+    return x, y

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from report import made
-from report.browser import DRIVER, Browser, browser
+from report.browser import PAINTED, Browser, driven, place
 
 from selftaught import report
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(DRIVER is None, reason="no chromedriver found: install it beside Chromium (Debian: chromium-driver)"),
-]
-PAINTED = """
-const c = document.querySelector(arguments[0]), copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
-copy.drawImage(c, 0, 0);
-const d = copy.getImageData(0, 0, c.width, c.height).data;
-let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n"""
+pytestmark = driven
 
 
 @pytest.fixture(scope="module")
@@ -31,32 +21,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write(run, encoder=network, method=made.Flip(network), source_train=source, source_test=source)
 
 
-@pytest.fixture(scope="module")
-def session(chromium: str) -> Iterator[Browser]:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, browser(Path(profile), chromium) as opened:
-        yield opened
-
-
 @pytest.fixture
-def opened(session: Browser, page: Path) -> Iterator[Browser]:
-    """The full page at desktop size; afterwards: nothing on the console, nothing asked of the network, nothing broken out."""
-    session.requests()  # what the browser's own first page asked for
-    session.look(1280, 900)
-    session.open(page)
-    session.wait("return document.querySelector('#sample .thumb') !== null")
-    yield session
-    assert session.run("return window.broken === undefined && document.querySelector('img[src=x]') === null")
-    assert [entry["message"] for entry in session.log("browser")] == []
-    assert [url for url in session.requests() if not url.startswith(("file:", "data:", "chrome:"))] == []
-
-
-def place(browser: Browser, i: int) -> tuple[float, float]:
-    """Where sample i of the map is in the viewport."""
-    script = """
-    const c = document.getElementById('scatter'); c.scrollIntoView({block: 'center', behavior: 'instant'});
-    const box = c.getBoundingClientRect(), [x, y] = scatter.screen(arguments[0]); return [box.left + x, box.top + y]"""
-    x, y = browser.run(script, i)
-    return x, y
+def drawn() -> str:
+    return "return document.querySelector('#sample .thumb') !== null"
 
 
 def apart(browser: Browser) -> int:

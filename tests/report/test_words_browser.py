@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from report import made, made_words
-from report.browser import DRIVER, Browser, browser
-from report.test_browser import PAINTED, place
+from report.browser import PAINTED, Browser, driven, place
 
 from selftaught import report
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(DRIVER is None, reason="no chromedriver found: install it beside Chromium (Debian: chromium-driver)"),
-]
+pytestmark = driven
 
 
 @pytest.fixture(scope="module")
@@ -24,23 +18,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write(made_words.full(tmp_path_factory.mktemp("words") / "run"), encoder=made_words.network(), points=90)
 
 
-@pytest.fixture(scope="module")
-def session(chromium: str) -> Iterator[Browser]:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, browser(Path(profile), chromium) as opened:
-        yield opened
-
-
 @pytest.fixture
-def opened(session: Browser, page: Path) -> Iterator[Browser]:
-    """The page at desktop size; afterwards: nothing on the console, nothing asked of the network, nothing broken out."""
-    session.requests()
-    session.look(1280, 900)
-    session.open(page)
-    session.wait("return scatter !== null && document.querySelector('#capitals-picture svg') !== null")
-    yield session
-    assert session.run("return window.broken === undefined && document.querySelector('img[src=x]') === null")
-    assert [entry["message"] for entry in session.log("browser")] == []
-    assert [url for url in session.requests() if not url.startswith(("file:", "data:", "chrome:"))] == []
+def drawn() -> str:
+    return "return scatter !== null && document.querySelector('#capitals-picture svg') !== null"
 
 
 def text(opened: Browser, where: str) -> str:

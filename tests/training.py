@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 import toys
 from torch import Tensor
 
@@ -49,6 +51,24 @@ def train(
     folder = RunFolder.open(path) if resume else RunFolder.create(path, {"method": {"name": "toy"}})
     result = fit(method, source or toys.Blobs(), Recipe(**(RECIPE | recipe)), folder, observers, resume)
     return method, result
+
+
+def stopped_and_resumed(
+    build: Callable[..., Method], folder: Path, source: Source, stop: int, seeded: bool = True, **recipe: Any
+) -> tuple[Method, Method]:
+    """Two trainings of what `build` makes: without a stop, and stopped after step `stop`, then resumed from other weights. Returns
+    the first, and the second as it stood when it stopped. Fails unless both end with the same bytes, in memory and in their folders.
+
+    `build` takes a `seed` of the weights, unless it has none to seed.
+    """
+    whole, _ = train(build, folder / "whole", source, **recipe)
+    stopped, part = train(build, folder / "parts", source, observers=[StopAfter(stop)], **recipe)
+    assert part.step == stop and part.interrupted == signal.SIGTERM
+    resumed, _ = train(partial(build, seed=5) if seeded else build, folder / "parts", source, resume=True, **recipe)
+    for key, value in state(whole).items():
+        assert torch.equal(value, state(resumed)[key]), key
+    assert (folder / "whole/method.safetensors").read_bytes() == (folder / "parts/method.safetensors").read_bytes()
+    return whole, stopped
 
 
 def train_toy_on_rank(

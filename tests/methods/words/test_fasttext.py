@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import toys
-from training import StopAfter, state, train
+from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
 from selftaught.data.corpus import Corpus
@@ -101,12 +101,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
 
 def test_resuming_inside_an_epoch_gives_the_same_bytes(tmp_path: Path) -> None:
     """20 steps are two epochs; the run stops in the second."""
-    whole, _ = train(build, tmp_path / "whole", toys.text(), **RECIPE)
-    _, part = train(build, tmp_path / "parts", toys.text(), observers=[StopAfter(13)], **RECIPE)
-    assert part.step == 13
-    resumed, _ = train(lambda: build(seed=5), tmp_path / "parts", toys.text(), resume=True, **RECIPE)
-    assert all(torch.equal(v, state(resumed)[k]) for k, v in state(whole).items())
-    assert (tmp_path / "whole/method.safetensors").read_bytes() == (tmp_path / "parts/method.safetensors").read_bytes()
+    stopped_and_resumed(build, tmp_path, toys.text(), 13, **RECIPE)
 
 
 def test_the_loss_starts_at_log_two_for_each_score() -> None:

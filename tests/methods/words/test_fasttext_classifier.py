@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import toys
-from training import StopAfter, state, train
+from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
 from selftaught.data.corpus import Corpus
@@ -117,13 +118,8 @@ def test_the_logged_loss_is_that_of_the_scores(loss: str) -> None:
 
 @pytest.mark.parametrize("loss", LOSSES[1:])
 def test_every_loss_learns_and_resumes_to_the_same_bytes(loss: str, tmp_path: Path) -> None:
-    recipe = RECIPE | {"steps": 100}
-    whole, _ = train(lambda: build(loss=loss), tmp_path / "whole", toys.text(), **recipe)
+    whole, _ = stopped_and_resumed(partial(build, loss=loss), tmp_path, toys.text(), 33, **(RECIPE | {"steps": 100}))
     assert accuracy(whole, toys.text(64, seed=1)) > 0.9
-    _, part = train(lambda: build(loss=loss), tmp_path / "parts", toys.text(), observers=[StopAfter(33)], **recipe)
-    assert part.step == 33
-    resumed, _ = train(lambda: build(seed=5, loss=loss), tmp_path / "parts", toys.text(), resume=True, **recipe)
-    assert all(torch.equal(v, state(resumed)[k]) for k, v in state(whole).items())
 
 
 def test_a_class_without_texts_has_a_leaf_and_is_drawn() -> None:
@@ -187,12 +183,7 @@ def test_the_loss_starts_at_the_logarithm_of_the_classes() -> None:
 
 
 def test_resuming_inside_an_epoch_gives_the_same_bytes(tmp_path: Path) -> None:
-    recipe = RECIPE | {"steps": 30}
-    whole, _ = train(lambda: build(word_ngrams=2), tmp_path / "whole", toys.text(), **recipe)
-    _, part = train(lambda: build(word_ngrams=2), tmp_path / "parts", toys.text(), observers=[StopAfter(13)], **recipe)
-    assert part.step == 13
-    resumed, _ = train(lambda: build(seed=5, word_ngrams=2), tmp_path / "parts", toys.text(), resume=True, **recipe)
-    assert all(torch.equal(v, state(resumed)[k]) for k, v in state(whole).items())
+    stopped_and_resumed(partial(build, word_ngrams=2), tmp_path, toys.text(), 13, **(RECIPE | {"steps": 30}))
 
 
 def test_each_argument_matters() -> None:

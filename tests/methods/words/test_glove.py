@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import toys
-from training import StopAfter, state, train
+from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
 from selftaught.data.corpus import Corpus
@@ -164,14 +163,8 @@ def test_stopping_inside_an_epoch_and_between_epochs_gives_the_bytes_of_never_st
     corpus = toys.text()
     per = prepared(corpus).steps_in_epoch()
     assert per > 3
-    given = RECIPE | {"steps": 2 * per + 1}
-    whole, _ = train(build, tmp_path / "whole", corpus, **given)
     for stop in (2, per, per + 2):
-        path = tmp_path / str(stop)
-        _, part = train(build, path, corpus, observers=[StopAfter(stop)], **given)
-        assert part.interrupted == signal.SIGTERM and part.step == stop
-        resumed, _ = train(lambda: build(seed=5), path, corpus, resume=True, **given)
-        assert same(state(whole), state(resumed))
+        stopped_and_resumed(build, tmp_path / str(stop), corpus, stop, **(RECIPE | {"steps": 2 * per + 1}))
 
 
 @pytest.mark.parametrize(

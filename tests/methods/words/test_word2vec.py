@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import toys
-from training import StopAfter, state, train
+from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
 from selftaught.data.corpus import Corpus
@@ -163,13 +164,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(arguments: dict
 @pytest.mark.parametrize("arguments", [{}, {"model": "cbow", "loss": "hierarchical"}], ids=["skipgram", "cbow"])
 def test_resuming_inside_an_epoch_gives_the_same_bytes(arguments: dict[str, Any], tmp_path: Path) -> None:
     """20 steps are two epochs; the run stops in the second."""
-    make = lambda **other: build(**arguments, **other)  # noqa: E731
-    whole, _ = train(make, tmp_path / "whole", toys.text(), **RECIPE)
-    _, part = train(make, tmp_path / "parts", toys.text(), observers=[StopAfter(13)], **RECIPE)
-    assert part.step == 13
-    resumed, _ = train(lambda: make(seed=5), tmp_path / "parts", toys.text(), resume=True, **RECIPE)
-    assert all(torch.equal(v, state(resumed)[k]) for k, v in state(whole).items())
-    assert (tmp_path / "whole/method.safetensors").read_bytes() == (tmp_path / "parts/method.safetensors").read_bytes()
+    stopped_and_resumed(partial(build, **arguments), tmp_path, toys.text(), 13, **RECIPE)
 
 
 def test_the_loss_starts_at_log_two_for_each_score() -> None:

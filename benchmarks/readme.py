@@ -93,6 +93,10 @@ def _besides(found: dict[str, Any]) -> list[str]:
         told.append(
             f"GloVe counts {times['counting']['median']:.1f} and trains {times['train']['median']:.1f} times as fast as its authors' code"
         )
+    if "classifier" in found:
+        row = found["classifier"]
+        losses = ", ".join(f"{loss} {_score(part, 'accuracy')} ({_score(part, 'fasttext')})" for loss, part in row["losses"].items())
+        told.append(f"fastText's classifier names {row['data']}, in brackets its tool's, with the loss {losses} %")
     if "ngram" in found:
         counts, scores = (found["ngram"][f"{what}_per_second"] / 1e6 for what in ("counts", "scores"))
         told.append(f"Kneser-Ney counts {counts:.1f} M and scores {scores:.1f} M words/s")

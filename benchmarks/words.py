@@ -24,6 +24,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -72,6 +73,9 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 SMOOTHINGS: tuple[dict[str, Any], ...] = (
     {"smoothing": "kneser-ney"}, {"smoothing": "modified-kneser-ney"}, {"smoothing": "add-k", "k": 0.01}, {"smoothing": "add-k", "k": 1.0},
 )  # fmt: skip
+LOSSES = {"softmax": "softmax", "hierarchical": "hs", "negative": "ns", "one_vs_all": "ova"}
+"""Of fastText's classifier, and what its tool calls them."""
+CLASSIFYING: dict[str, Any] = {"dim": 100, "epochs": 25, "lr": 0.1, "min_count": 1, "threads": 2}
 SCORES = ("wordsim353", "simlex999", "analogies", "semantic", "syntactic")
 
 
@@ -332,11 +336,14 @@ def vectors(bench: Bench) -> Row:
 
 
 def quality(name: str, bench: Bench) -> Row:
-    """Rank correlations x 100 and percent of analogies, over seeds, beside the peer's. The fastText tool takes no seed."""
+    """Rank correlations x 100 and percent of analogies, over seeds, beside the peers'.
+
+    gensim's two ways differ in the order of the text: from a file, each thread goes through a part of it.
+    """
     case = TRAININGS[name]
-    program = list(case["peers"].values())[-1]
-    row: Row = {"what": f"quality of {name}", "epochs": EPOCHS, "seeds": len(bench.seeds), "peer": program["tool"], "scores": {}}
-    tools = {"selftaught": {"tool": "selftaught"}} | ({program["tool"]: program} if has(program["tool"]) else {})
+    peers = {peer: program for peer, program in case["peers"].items() if has(program["tool"])}
+    row: Row = {"what": f"quality of {name}", "epochs": EPOCHS, "seeds": len(bench.seeds), "peer": next(iter(case["peers"])), "scores": {}}
+    tools = {"selftaught": {"tool": "selftaught"}} | peers
     for tool, about in tools.items():
         keys = [{"row": f"quality-{name}", "tool": tool, "seed": seed} for seed in bench.seeds]
         points = [bench.point(key, partial(judged, bench, case, about, key["seed"])) for key in keys]
@@ -385,6 +392,60 @@ def classified(bench: Bench, method: str, data: str, seed: int) -> Point:
     before = untrained(run.config, run.encoder.spec["input"])
     found = evaluate.documents(run.encoder, open_text(data, "train"), open_text(data, "test"), seed, untrained=before, budgets=(), draws=1)
     return {side: found["linear"][side] for side in ("trained", "untrained", "raw")}
+
+
+def classifier(bench: Bench) -> Row:
+    """fastText's classifier with each of its losses: percent of held-out sentences that it names rightly, and its tool.
+
+    Beside them a linear probe of the word vectors that it learned with the classes, of untrained ones, and of the bag of words.
+    """
+    row: Row = {"what": "fastText's classifier", "data": SETS[0], "settings": CLASSIFYING, "seeds": len(bench.seeds), "losses": {}}
+    for loss in LOSSES:
+        key = {"row": "classifier", "loss": loss}
+        points = [bench.point(key | {"tool": "selftaught", "seed": s}, partial(named, loss, s)) for s in bench.seeds]
+        found = {side: spread([p[side] for p in points]) for side in ("accuracy", "trained", "untrained", "raw")}
+        if has("fasttext"):
+            theirs = [bench.point(key | {"tool": "fasttext", "seed": s}, partial(named_by_tool, loss, s)) for s in bench.seeds]
+            found["fasttext"] = spread([p["accuracy"] for p in theirs])
+        row["losses"][loss] = found
+    return row
+
+
+def named(loss: str, seed: int) -> Point:
+    import selftaught
+    from selftaught import evaluate
+    from selftaught.data.text import open_text
+    from selftaught.pretraining.build import untrained
+
+    train, test = (open_text(SETS[0], split) for split in ("train", "test"))
+    with tempfile.TemporaryDirectory() as folder:
+        run = selftaught.pretrain(
+            "fasttext_classifier", SETS[0], split="train", out=f"{folder}/run", seed=seed, progress=False, loss=loss,
+            epochs=CLASSIFYING["epochs"], lr=CLASSIFYING["lr"], threads=CLASSIFYING["threads"],
+            encoder={"name": "lookup", "dim": CLASSIFYING["dim"], "min_count": CLASSIFYING["min_count"]},
+        )  # fmt: skip
+        accuracy = evaluate.classifier(run.method(train), train, test)
+        before = untrained(run.config, run.encoder.spec["input"])
+        linear = evaluate.documents(run.encoder, train, test, seed, untrained=before, budgets=(), draws=1)["linear"]
+    return {"accuracy": accuracy} | {side: linear[side] for side in ("trained", "untrained", "raw")}
+
+
+def named_by_tool(loss: str, seed: int) -> Point:
+    import fasttext
+
+    from selftaught.data.text import open_text
+
+    train, test = (open_text(SETS[0], split) for split in ("train", "test"))
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
+        file.writelines(f"__label__{train.labels[i]} {train.text(i)}\n" for i in range(len(train)))
+        file.flush()
+        model = fasttext.train_supervised(
+            file.name, loss=LOSSES[loss], seed=seed, epoch=CLASSIFYING["epochs"], lr=CLASSIFYING["lr"], dim=CLASSIFYING["dim"],
+            minCount=CLASSIFYING["min_count"], thread=CLASSIFYING["threads"], verbose=0,
+        )  # fmt: skip
+    said = model.predict([test.text(i) for i in range(len(test))])[0]
+    right = sum(names[0] == f"__label__{label}" for names, label in zip(said, test.labels, strict=True))
+    return {"accuracy": 100 * right / len(test)}
 
 
 def variants(bench: Bench) -> Row:
@@ -447,7 +508,8 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     **{name: partial(training, name) for name in TRAININGS},
     "memory": memory, "startup": startup, "glove": glove, "ngram": ngram, "vectors": vectors,
     **{f"quality-{name}": partial(quality, name) for name in TRAININGS},
-    **{f"documents-{method}": partial(documents, method) for method in METHODS}, "variants": variants, "language": language,
+    **{f"documents-{method}": partial(documents, method) for method in METHODS}, "classifier": classifier,
+    "variants": variants, "language": language,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-RUN = 20_000
+RUN = 200_000
 """Words that stay together."""
 
 

@@ -92,6 +92,33 @@ def test_quality_is_mean_and_spread_over_seeds(bench, monkeypatch):
     assert words.spread([3.0]) == {"mean": 3.0, "spread": None}
 
 
+def test_every_loss_of_the_classifier_stands_beside_its_tool(bench, monkeypatch):
+    monkeypatch.setattr(words, "has", lambda peer: peer == "fasttext")
+    sides = {"trained": 70.0, "untrained": 60.0, "raw": 65.0}
+    monkeypatch.setattr(words, "named", lambda loss, seed: {"accuracy": 75.0 + seed, **sides})
+    monkeypatch.setattr(words, "named_by_tool", lambda loss, seed: {"accuracy": 74.0})
+    row = words.classifier(bench)
+    assert row["losses"].keys() == {"softmax", "hierarchical", "negative", "one_vs_all"}
+    assert row["losses"]["negative"]["accuracy"] == {"mean": 76.0, "spread": 1.0}
+    assert row["losses"]["softmax"]["fasttext"]["mean"] == 74.0 and row["losses"]["softmax"]["untrained"]["mean"] == 60.0
+    assert "the loss softmax 76.0 ±1.0 (74.0 ±0.0), hierarchical" in readme.words_table([row | {"row": "classifier"}])
+    monkeypatch.setattr(words, "has", lambda peer: False)
+    assert "fasttext" not in words.classifier(bench)["losses"]["softmax"]
+
+
+def test_quality_stands_beside_both_ways_of_gensim(bench, monkeypatch):
+    monkeypatch.setattr(words, "has", lambda peer: True)
+    answers = {"sentences": 1.0, "file": 2.0, None: 3.0}
+    monkeypatch.setattr(
+        words, "judged", lambda bench, case, program, seed: dict.fromkeys(words.SCORES, answers[program.get("reading")])
+    )
+    row = words.quality("cbow", bench)
+    assert row["peer"] == "gensim"
+    assert {tool: scores["analogies"]["mean"] for tool, scores in row["scores"].items()} == {
+        "selftaught": 3.0, "gensim": 1.0, "gensim, corpus_file": 2.0,
+    }  # fmt: skip
+
+
 PROGRAM = """#!/bin/sh
 cat > /dev/null
 case "$0" in *cooccur|*shuffle) printf '%032d' 0;; *vocab_count) echo the 3;; esac

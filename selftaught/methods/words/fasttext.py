@@ -49,7 +49,8 @@ class FastText(Compiled):
     context foretells the centre, as in the word2vec tool, instead of the other way round: the same pairs, but a window then shares one
     centre; a word's rows are read when the first window reaches it and changed when the last has left it (10 words later at most), so
     one occurrence costs its rows once and not once for each pair; negatives are shared by a window (see `negatives_per`); ends of
-    sentences are no words; n-grams that no word of the vocabulary has take no memory (see the encoder `subwords`).
+    sentences are no words; n-grams that no word of the vocabulary has take no memory (see the encoder `subwords`); the text is visited in
+    runs of neighbours, in another order each epoch (see `parts/shuffled`).
 
     Args:
         model: skipgram, which learns rare words better, or cbow, which is a little faster.

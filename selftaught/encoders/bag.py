@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, final
 
@@ -40,12 +40,12 @@ class Bag(Encoder):
         """The place of each word among all that are known."""
         return {word: row for row, word in enumerate(self.words)}
 
-    def layers(self, x: Sequence[Sequence[str]], **masks: Tensor) -> list[Tensor]:  # type: ignore[override]  # texts, not tensors
+    def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
         """One: the counts, [B, dim]; they have no positions."""
         return [self(x)]
 
-    def forward(self, x: Sequence[Sequence[str]]) -> Tensor:  # type: ignore[override]
-        """[B, dim]: how often each text, a list of tokens, holds each word."""
+    def forward(self, x: Any) -> Tensor:
+        """[B, dim]: how often each of B lists of tokens holds each word."""
         counts = torch.zeros(len(x), self.dim)
         for row, tokens in zip(counts, x, strict=True):
             places = [place for token in tokens if (place := self.index.get(token, self.dim)) < self.dim]

@@ -338,7 +338,8 @@ def vectors(bench: Bench) -> Row:
 def quality(name: str, bench: Bench) -> Row:
     """Rank correlations x 100 and percent of analogies, over seeds, beside the peers'.
 
-    gensim's two ways differ in the order of the text: from a file, each thread goes through a part of it.
+    gensim's two ways differ in the order of the text: from a file, each thread goes through a part of it. The fastText tool takes no seed
+    for these.
     """
     case = TRAININGS[name]
     peers = {peer: program for peer, program in case["peers"].items() if has(program["tool"])}

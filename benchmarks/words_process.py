@@ -87,8 +87,7 @@ def fasttext(task: Task) -> dict[str, Any]:
     def trained(epochs: int) -> Any:
         return tool.train_unsupervised(
             task["text"], model=task["model"], dim=task["dim"], ws=task["window"], neg=task["negatives"], minCount=task["min_count"],
-            t=task["sample"], epoch=epochs, thread=task["threads"], lr=task["lr"], minn=3, maxn=6, bucket=2_000_000, seed=task["seed"],
-            verbose=0,
+            t=task["sample"], epoch=epochs, thread=task["threads"], lr=task["lr"], minn=3, maxn=6, bucket=2_000_000, verbose=0,
         )  # fmt: skip
 
     before = Taken()

@@ -127,7 +127,7 @@ def compared(what: str, images: list[bytes] | np.ndarray, side: int, goal: float
 
 @njit(nogil=True)
 def vector_along_x(pixels, size, start, weight, count, rows):
-    """Three channels of size x size pixels, as the kernel resizes them along x: rows [C, size, S]."""
+    """Three channels of size x size pixels, as the kernel resizes them along x: rows [C, size or up to three more, S]."""
     words = np.empty(((size + 3) // 4, 3 * size), np.uint32)
     join(pixels, 0, 3 * size, size, words)
     place, found = np.empty(start.size, np.uint64), np.empty((count, start.size), np.uint32)
@@ -154,14 +154,14 @@ def vectorised(size: int, side: int, rounds: int) -> dict[str, Any]:
     pixels.flags.writeable = False
     start, weight = np.empty(side, np.int64), np.empty((most_taps(size, side), side), np.float32)
     count = taps(size, side, 0, False, 1.0, start, weight)
-    before, after = np.empty((2, 3, size, side), np.float32)
+    before, after = np.empty((2, 3, (size + 3) // 4 * 4, side), np.float32)
     repeats = max(1, 4_000_000 // (size * side))
 
     def candidate(resize: Callable[..., None], rows: np.ndarray) -> Callable[[], None]:
         return lambda: [resize(pixels, size, start, weight, count, rows) for _ in range(repeats)]
 
     timings = measure.interleaved({"scalar": candidate(scalar_along_x, before), "vector": candidate(vector_along_x, after)}, rounds)
-    assert np.allclose(before, after, atol=1e-3)
+    assert np.allclose(before[:, :size], after[:, :size], atol=1e-3)
     each = {name: round(median(timing.cpu) / repeats * 1e6, 2) for name, timing in timings.items()}
     return {
         "what": f"resize along x, {size} to {side} px, {count} taps", "microseconds": each,

@@ -7,12 +7,14 @@ compiler makes vector code of them, and index whole arrays: a slice inside a hot
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from selftaught.kernels.resize import Scratch, resize, scratch
+from selftaught.kernels.borrowed import borrowed, kept
+from selftaught.kernels.resize import Scratch, lend, resize, scratch
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE, NOTHING = 0, 1, 2, 3, -1
 RED, GREEN, BLUE = np.float32(0.2989), np.float32(0.587), np.float32(0.114)
@@ -20,7 +22,7 @@ STRIP = 1024  # pixels that go through one operation after the other while they 
 
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
 _ZERO, _HALF, _ONE, _SIX = np.float32(0), np.float32(0.5), np.float32(1), np.float32(6)
-_TWO, _THREE, _FOUR, _FIVE = np.float32(2), np.float32(3), np.float32(4), np.float32(5)
+_TWO, _THREE, _FOUR, _SIXTH, _TINY = np.float32(2), np.float32(3), np.float32(4), np.float32(1 / 6), np.float32(1e-20)
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -52,29 +54,20 @@ def _saturate(r: Floats, g: Floats, b: Floats, factor: np.float32) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _turned(value: np.float32, chroma: np.float32, h: np.float32) -> np.float32:
-    """One channel of an HSV colour; h in [0, 12), in sixths of a circle."""
-    k = h - _SIX if h >= _SIX else h
-    return value - chroma * max(min(k, _FOUR - k, _ONE), _ZERO)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
 def _hue(red: Floats, green: Floats, blue: Floats, sixths: np.float32) -> None:
     """Turn the hue in HSV, exactly, by `sixths` (in [-3, 3]) of a sixth of the circle."""
     for i in range(red.size):
         r, g, b = red[i], green[i], blue[i]
         value = max(r, g, b)
         chroma = value - min(r, g, b)
-        inverse = _ONE / (chroma if chroma > _ZERO else _ONE)
-        h = (g - b) * inverse
-        h = _TWO + (b - r) * inverse if (value == g and value != r) else h
-        h = _FOUR + (r - g) * inverse if (value != g and value != r) else h
-        h = h + sixths
-        h = h + _SIX if h < _ZERO else h
-        h = h - _SIX if h >= _SIX else h
-        red[i] = _turned(value, chroma, h + _FIVE)
-        green[i] = _turned(value, chroma, h + _THREE)
-        blue[i] = _turned(value, chroma, h + _ONE)
+        # Where on the circle: near red (0), green (2) or blue (4), and how far from it, (-1 to 1) x chroma
+        near = _ZERO if value == r else _TWO if value == g else _FOUR
+        far = g - b if value == r else b - r if value == g else r - g
+        h = near + sixths + far / max(chroma, _TINY)
+        h -= _SIX * np.floor(h * _SIXTH)
+        red[i] = value - chroma * _unit(_TWO - abs(h - _THREE))
+        green[i] = value - chroma * _unit(abs(h - _TWO) - _ONE)
+        blue[i] = value - chroma * _unit(abs(h - _FOUR) - _ONE)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -129,47 +122,57 @@ def _colours(planes: Floats, margin: int, order: Ints, factor: Doubles, grey: bo
         _saturate(flat[0, begin:end], flat[1, begin:end], flat[2, begin:end], _ZERO)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, inline="always")
-def _shifted(source: Floats, first: int, size: int) -> Floats:
-    return source[first : first + size]
+def _run(taps: int) -> Callable[[Floats, int, int, Floats, Floats], None]:
+    """`_spread` for a kernel of so many taps on each side: a constant to the compiler, which unrolls them."""
+
+    @njit(cache=True, nogil=True, fastmath=_FAST)
+    def run(source: Floats, centre: int, step: int, kernel: Floats, out: Floats) -> None:
+        for i in range(out.size):
+            middle = np.uint64(centre) + np.uint64(i)
+            total = kernel[0] * source[middle]
+            for t in range(1, taps + 1):
+                away = np.uint64(t) * np.uint64(step)
+                total += kernel[t] * (source[middle - away] + source[middle + away])
+            out[i] = total
+
+    return run  # type: ignore[no-any-return]
+
+
+_one, _two, _three, _four, _five, _six = (_run(taps) for taps in range(1, 7))
+MOST = 6  # taps on each side that are summed in one run: to add to what is there costs as much as two more
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _spread(source: Floats, centre: int, step: int, kernel: Floats, out: Floats) -> None:
-    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, t to 3, 5, 7 ... as the kernel's size says.
-
-    As many taps as fit the registers in one run: to add to what is there costs as much as two more taps.
-    """
-    n, most = out.size, kernel.size - 1
-    middle = _shifted(source, centre, n)
-    a, b = _shifted(source, centre - step, n), _shifted(source, centre + step, n)
-    c, d = _shifted(source, centre - 2 * step, n), _shifted(source, centre + 2 * step, n)
-    e, f = _shifted(source, centre - 3 * step, n), _shifted(source, centre + 3 * step, n)
-    u, v, w, z = kernel[0], kernel[1], kernel[2], kernel[3]
-    if most == 3:
-        for i in range(n):
-            out[i] = u * middle[i] + v * (a[i] + b[i]) + w * (c[i] + d[i]) + z * (e[i] + f[i])
-        return
-    g, h = _shifted(source, centre - 4 * step, n), _shifted(source, centre + 4 * step, n)
-    j, k = _shifted(source, centre - 5 * step, n), _shifted(source, centre + 5 * step, n)
-    p, q = kernel[4], kernel[5]
-    for i in range(n):
-        near = u * middle[i] + v * (a[i] + b[i]) + w * (c[i] + d[i])
-        out[i] = near + z * (e[i] + f[i]) + p * (g[i] + h[i]) + q * (j[i] + k[i])
-    for t in range(6, kernel.size, 2):
-        a, b = _shifted(source, centre - t * step, n), _shifted(source, centre + t * step, n)
-        c, d = _shifted(source, centre - (t + 1) * step, n), _shifted(source, centre + (t + 1) * step, n)
-        u, v = kernel[t], kernel[t + 1]
-        for i in range(n):
-            out[i] += u * (a[i] + b[i]) + v * (c[i] + d[i])
+    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, t to 1 ... `MOST`, or to any even number beyond."""
+    taps = kernel.size - 1
+    if taps == 1:
+        _one(source, centre, step, kernel, out)
+    elif taps == 2:
+        _two(source, centre, step, kernel, out)
+    elif taps == 3:
+        _three(source, centre, step, kernel, out)
+    elif taps == 4:
+        _four(source, centre, step, kernel, out)
+    elif taps == 5:
+        _five(source, centre, step, kernel, out)
+    else:
+        _six(source, centre, step, kernel, out)
+        for t in range(MOST + 1, taps, 2):
+            near, far = np.uint64(t) * np.uint64(step), np.uint64(t + 1) * np.uint64(step)
+            v, w = kernel[t], kernel[t + 1]
+            for i in range(out.size):
+                middle = np.uint64(centre) + np.uint64(i)
+                out[i] += v * (source[middle - near] + source[middle + near]) + w * (source[middle - far] + source[middle + far])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _margin(sigma: float, n: int) -> int:
-    """Pixels that a blur of n x n pixels reads beyond them: at least 3, and odd, as `_spread` takes them; 0 without a blur."""
+    """Pixels that a blur of n x n pixels reads beyond them, as many as `_spread` takes; 0 without a blur."""
     if sigma <= 0 or n == 1:
         return 0
-    return max(min(math.ceil(3 * sigma), n - 1) | 1, 3)
+    radius = min(math.ceil(3 * sigma), n - 1)
+    return radius + radius % 2 if radius > MOST else radius
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -199,13 +202,15 @@ def _blur(plane: Floats, kernel: Floats, radius: int, wide: Floats, blurred: Flo
         t, near = np.uint64(i), np.uint64(min(i, radius))
         for x in range(n):
             plane[first - t, x] = plane[first + near, x]
+        for x in range(n):  # in a loop of its own: fewer places that the compiler must show to be apart
             plane[last + t, x] = plane[last - near, x]
     _spread(plane.reshape(plane.size), margin * n, n, kernel, blurred[: n * n])
     for y in range(n):
         for x in range(n):
             wide[y, first + np.uint64(x)] = blurred[y * n + x]
-        for i in range(1, margin + 1):
-            t, near = np.uint64(i), np.uint64(min(i, radius))
+    for i in range(1, margin + 1):
+        t, near = np.uint64(i), np.uint64(min(i, radius))
+        for y in range(n):
             wide[y, first - t] = wide[y, first + near]
             wide[y, last + t] = wide[y, last - near]
     _spread(wide.reshape(wide.size), margin, np.int64(1), kernel, blurred[: wide.size - 2 * margin])
@@ -283,8 +288,8 @@ def views(
     samples, channels, n = first.size, out.shape[2], out.shape[3]
     tall = n + 2 * _margin(sigma.max(), n)
     for task in prange(tasks):
-        memory = np.empty((channels + 2) * tall * n + tall, np.float32)
-        working = scratch(box[begin : begin + samples], channels, n)
+        owners = np.empty((channels + 2) * tall * n + tall, np.float32), scratch(box[begin : begin + samples], channels, n)
+        memory, working = borrowed(owners[0]), lend(owners[1])
         for i in range(samples * task // tasks, samples * (task + 1) // tasks):
             b = begin + i
             for v in range(out.shape[0]):
@@ -292,3 +297,4 @@ def views(
                     pixels, first[i], width[b] * channels, box[b, v], flip[b, v], turn[b, v], order[b, v], factor[b, v],
                     grey[b, v], sigma[b, v], solarise[b, v], luma, scale, shift, memory, working, out[v, b],
                 )  # fmt: skip
+        kept(owners)

@@ -11,9 +11,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from selftaught.kernels.borrowed import borrowed
+
 TOP, LEFT, HEIGHT, WIDTH, GRID_Y, GRID_X, FIRST_Y, FIRST_X = range(8)
 """A box: height x width pixels from (top, left) become a grid, of which the view keeps S x S from (first y, first x)."""
 
+_0, _8, _16, _24 = np.uint32(0), np.uint32(8), np.uint32(16), np.uint32(24)
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
 
 Floats = NDArray[np.float32]
@@ -110,32 +113,43 @@ def _byte(word: np.uint32, shift: np.uint32) -> np.float32:
 def along_x(
     words: Words, channels: int, channel: int, start: Ints, weight: Floats, count: int, place: Places, found: Words, rows: Floats
 ) -> None:  # fmt: skip
-    """One channel of joined rows, resized along x: rows [height, S].
+    """One channel of joined rows, resized along x: rows [height, S], height a multiple of 4, as `join` fills up.
 
     The lookup of each tap has no contiguous memory to run over. So it fetches a word with four rows' bytes, and the arithmetic,
-    which is then contiguous, is left to vector instructions: 2 to 3 times as fast as a scalar loop that is compiled for three
-    channels, 5 to 7 times one for any number (benchmarks/views.py measures the former). `place` [S] and `found` [`count`, S] are
-    scratch.
+    which is then contiguous, is left to vector instructions: several times as fast as a scalar loop (benchmarks/views.py
+    measures it). `place` [S] and `found` [`count`, S] are scratch.
     """
     height, n = rows.shape
     for x in range(n):
         place[x] = start[x] * channels + channel
-    for top in range(0, height, 4):
+    for group in range(height // 4):
         for k in range(count):
             offset = np.uint64(k * channels)
             for x in range(n):
-                found[k, x] = words[top // 4, place[x] + offset]
-        for y in range(top, min(top + 4, height)):
-            shift = np.uint32(8 * (y - top))
-            if count == 1:
-                for x in range(n):
-                    rows[y, x] = weight[0, x] * _byte(found[0, x], shift)
-            else:
-                for x in range(n):
-                    rows[y, x] = weight[0, x] * _byte(found[0, x], shift) + weight[1, x] * _byte(found[1, x], shift)
-            for k in range(2, count):
-                for x in range(n):
-                    rows[y, x] += weight[k, x] * _byte(found[k, x], shift)
+                found[k, x] = words[group, place[x] + offset]
+        first = np.uint64(4 * group)
+        second, third, fourth = first + np.uint64(1), first + np.uint64(2), first + np.uint64(3)
+        if count == 1:
+            for x in range(n):
+                a, v = found[0, x], weight[0, x]
+                rows[first, x] = v * _byte(a, _0)
+                rows[second, x] = v * _byte(a, _8)
+                rows[third, x] = v * _byte(a, _16)
+                rows[fourth, x] = v * _byte(a, _24)
+        else:
+            for x in range(n):
+                a, b, v, w = found[0, x], found[1, x], weight[0, x], weight[1, x]
+                rows[first, x] = v * _byte(a, _0) + w * _byte(b, _0)
+                rows[second, x] = v * _byte(a, _8) + w * _byte(b, _8)
+                rows[third, x] = v * _byte(a, _16) + w * _byte(b, _16)
+                rows[fourth, x] = v * _byte(a, _24) + w * _byte(b, _24)
+        for k in range(2, count):
+            for x in range(n):
+                a, v = found[k, x], weight[k, x]
+                rows[first, x] += v * _byte(a, _0)
+                rows[second, x] += v * _byte(a, _8)
+                rows[third, x] += v * _byte(a, _16)
+                rows[fourth, x] += v * _byte(a, _24)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -166,8 +180,15 @@ def scratch(boxes: Ints, channels: int, n: int) -> Scratch:
         count = max(count, most_taps(box[HEIGHT], box[GRID_Y]), most_taps(box[WIDTH], box[GRID_X]))
     return (
         np.empty((2, n), np.int64), np.empty((2, count, n), np.float32), np.empty((height + 3) // 4 * width * channels, np.uint32),
-        np.empty(n, np.uint64), np.empty((count, n), np.uint32), np.empty((height, n), np.float32),
+        np.empty(n, np.uint64), np.empty((count, n), np.uint32), np.empty(((height + 3) // 4 * 4, n), np.float32),
     )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def lend(owned: Scratch) -> Scratch:
+    """See `borrowed`."""
+    starts, weights, words, place, found, rows = owned
+    return borrowed(starts), borrowed(weights), borrowed(words), borrowed(place), borrowed(found), borrowed(rows)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -186,5 +207,5 @@ def resize(
     words = memory[: groups * width * channels].reshape(groups, width * channels)
     join(pixels, base + box[TOP] * stride + box[LEFT] * channels, stride, height, words)
     for c in range(channels):
-        along_x(words, channels, c, start[1], weight[1], count_x, place, found, rows[:height])
+        along_x(words, channels, c, start[1], weight[1], count_x, place, found, rows[: 4 * groups])
         along_y(rows, start[0], weight[0], count_y, margin, planes[c])

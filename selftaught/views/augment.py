@@ -90,32 +90,35 @@ def sample(augments: Sequence[Augment], index: Index, epoch: int, seed: int) -> 
     """
     draw = np.array([v if a.draw is None else a.draw for v, a in enumerate(augments)], np.int64)
     u = uniforms(seed, _STREAM, index, epoch, draw, _NUMBERS)  # [B, V, 34]
-    views = [_one(augment, u[:, v]) for v, augment in enumerate(augments)]
+    if len(set(augments)) == 1:
+        return _drawn(augments[0], u)
+    views = [_drawn(augment, u[:, v]) for v, augment in enumerate(augments)]
     return {name: np.stack([view[name] for view in views], axis=1) for name in views[0]}
 
 
-def _one(augment: Augment, u: NDArray[np.float64]) -> Params:
+def _drawn(augment: Augment, u: NDArray[np.float64]) -> Params:
+    """The parameters [...] of a view from uniform numbers [..., 34]."""
     area = augment.crop or (1.0, 1.0)
     low, high = (math.log(r) for r in augment.ratio)
     strength = np.array(augment.jitter or (0, 0, 0, 0), np.float64)
     least = np.array([*np.maximum(1 - strength[:3], 0), -strength[3]])
     most = np.array([*(1 + strength[:3]), strength[3]])
-    rest = u[:, 2 * TRIES :]  # [B, 14]
-    jittered = (rest[:, 3] < augment.jitter_p) if augment.jitter else np.zeros(len(u), bool)
-    order = np.where(jittered[:, None], _ORDERS[(rest[:, 8] * len(_ORDERS)).astype(np.int64)], kernel.NOTHING)
-    sigma = augment.blur_sigma[0] + rest[:, 11] * (augment.blur_sigma[1] - augment.blur_sigma[0])
+    rest = u[..., 2 * TRIES :]  # [..., 14]
+    jittered = (rest[..., 3] < augment.jitter_p) if augment.jitter else np.zeros(u.shape[:-1], bool)
+    order = np.where(jittered[..., None], _ORDERS[(rest[..., 8] * len(_ORDERS)).astype(np.int64)], kernel.NOTHING)
+    sigma = augment.blur_sigma[0] + rest[..., 11] * (augment.blur_sigma[1] - augment.blur_sigma[0])
     turns = np.array(augment.turns, np.int64)
     return {
-        "area": area[0] + u[:, :TRIES] * (area[1] - area[0]),
-        "log_ratio": low + u[:, TRIES : 2 * TRIES] * (high - low),
-        "place": rest[:, 0:2],
-        "flip": rest[:, 2] < augment.flip,
-        "factor": least + rest[:, 4:8] * (most - least),
+        "area": area[0] + u[..., :TRIES] * (area[1] - area[0]),
+        "log_ratio": low + u[..., TRIES : 2 * TRIES] * (high - low),
+        "place": rest[..., 0:2],
+        "flip": rest[..., 2] < augment.flip,
+        "factor": least + rest[..., 4:8] * (most - least),
         "order": order,
-        "grey": rest[:, 9] < augment.grey,
-        "sigma": np.where(rest[:, 10] < augment.blur, sigma, 0.0),
-        "turn": turns[(rest[:, 13] * len(turns)).astype(np.int64)],
-        "solarise": rest[:, 12] < augment.solarise,
+        "grey": rest[..., 9] < augment.grey,
+        "sigma": np.where(rest[..., 10] < augment.blur, sigma, 0.0),
+        "turn": turns[(rest[..., 13] * len(turns)).astype(np.int64)],
+        "solarise": rest[..., 12] < augment.solarise,
     }
 
 

@@ -149,7 +149,7 @@ def _apply_fused(views: ImageViews, images: Images, params: Params) -> list[Tens
         # numpy's memory, for its huge pages: from JPEG to 224 px a fifth of all time went to faults on torch's small ones
         out = np.empty((len(members), len(sizes), channels, side, side), np.float32)
         box = np.stack([boxes(views.augments[v], params, v, sizes, side) for v in members], axis=1)  # [B, V, 8]
-        look = [np.ascontiguousarray(params[name][:, members]) for name in LOOK]
+        look = [np.ascontiguousarray(params[name] if len(members) == len(views.sides) else params[name][:, members]) for name in LOOK]
         for begin, end in _chunks(images, _CHUNK * tasks):
             ends = np.cumsum(sizes[begin:end].prod(axis=1) * channels)
             first = np.concatenate([[0], ends[:-1]])

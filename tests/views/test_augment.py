@@ -33,6 +33,15 @@ def test_seed_epoch_sample_and_view_each_change_the_draws():
     assert len(np.unique(drawn)) == drawn.size
 
 
+def test_views_that_are_alike_draw_as_they_would_beside_others():
+    one, other = Augment(crop=(0.2, 1.0), jitter=(0.4, 0.4, 0.4, 0.1), blur=0.5, turns=(0, 1, 2, 3)), Augment(flip=0.5)
+    alike, mixed = sample([one, one], np.arange(20), 3, 4), sample([one, one, other], np.arange(20), 3, 4)
+    assert alike.keys() == mixed.keys()
+    for name, values in alike.items():
+        np.testing.assert_array_equal(values, mixed[name][:, :2], err_msg=name)
+        assert values.dtype == mixed[name].dtype
+
+
 def test_views_with_one_draw_differ_only_in_what_differs():
     views = [Augment(crop=(0.3, 1.0), flip=0.5, turns=(turn,), draw=0) for turn in range(4)]
     params = sample(views, np.arange(30), 2, 3)

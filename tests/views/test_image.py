@@ -79,6 +79,28 @@ def test_every_order_of_the_jitter(order):
     np.testing.assert_allclose(apply_torch(views, raw, params, CPU)["image"].numpy(), wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize("side", [2, 7, 20])
+@pytest.mark.parametrize("radius", range(1, 14))
+def test_every_radius_of_the_blur(radius, side):
+    sigma = (radius - 0.5) / 3
+    views = ImageViews(input_of(3, side), image=Augment(blur=1.0, blur_sigma=(sigma, sigma)))
+    pictures = np.stack(images([(side, side)] * 4, 3))
+    params, fused, batched = both(views, pictures)
+    wanted = expected(views, pictures, params, 0)
+    np.testing.assert_allclose(fused["image"].numpy(), wanted, atol=1e-4)
+    np.testing.assert_allclose(batched["image"].numpy(), wanted, atol=1e-4)
+
+
+def test_every_hue_turned_all_the_way_round():
+    grid = np.stack(np.meshgrid(*[np.array([0, 1, 127, 254, 255], np.uint8)] * 3, indexing="ij"), axis=-1).reshape(1, 5, 25, 3)
+    views = ImageViews(input_of(3, 25), image=Augment(jitter=(0.0, 0.0, 0.0, 0.5), jitter_p=1.0))
+    pictures = np.repeat(np.repeat(grid, 5, axis=1), 25, axis=0)
+    params = views.sample(np.arange(25), 0, 0)
+    params["factor"][:, 0, 3] = np.linspace(-0.5, 0.5, 25)
+    fused = views.apply({"image": pictures}, params, CPU)["image"].numpy()
+    np.testing.assert_allclose(fused, expected(views, pictures, params, 0), atol=1e-4)
+
+
 @pytest.mark.parametrize("side", [33, 96])
 def test_larger_views_of_photographs_sized_images(side):
     views = ImageViews(input_of(3, side), image=ALL)

@@ -203,17 +203,28 @@ class Corpus(Source):
 
     def release(self, first: int, last: int) -> None:
         """The tokens first .. last of `ids` need not stay in memory, if they lie in a file: they are read from it when asked for."""
+        mapped = self._mapped()
+        if mapped is None:
+            return
+        at = self.ids.ctypes.data - np.frombuffer(mapped, np.uint8, 1).ctypes.data  # of ids in the file
+        begin, end = (-(-(at + self.ids.itemsize * i) // mmap.PAGESIZE) * mmap.PAGESIZE for i in (first, last))
+        if end > begin:
+            mapped.madvise(mmap.MADV_DONTNEED, begin, min(end, len(mapped)) - begin)
+
+    def release_all(self) -> None:
+        """As `release`, of everything: the words and where sentences begin too."""
+        mapped = self._mapped()
+        if mapped is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _mapped(self) -> mmap.mmap | None:
+        """The file that it lies in, where the system can be told what to do with its pages."""
         array: Any = self.ids
         while isinstance(array, np.ndarray):
             array = array.base
         if isinstance(array, memoryview):
             array = array.obj
-        if not isinstance(array, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
-            return
-        at = self.ids.ctypes.data - np.frombuffer(array, np.uint8, 1).ctypes.data  # of ids in the file
-        begin, end = (-(-(at + self.ids.itemsize * i) // mmap.PAGESIZE) * mmap.PAGESIZE for i in (first, last))
-        if end > begin:
-            array.madvise(mmap.MADV_DONTNEED, begin, min(end, len(array)) - begin)
+        return array if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
 
     @property
     def labels(self) -> Labels:

@@ -89,9 +89,14 @@ def test_what_lies_in_a_file_leaves_memory_and_comes_back(tmp_path: Path) -> Non
     corpus.release(10_000, 90_000)
     assert before - resident() > 250_000
     assert mapped.sum() == ids.sum()
+    before = resident()
+    corpus.release_all()
+    assert before - resident() > 350_000
+    assert mapped.sum() == ids.sum()
 
 
 def test_what_lies_in_memory_stays() -> None:
     corpus = Corpus.of(["a b c"])
     corpus.release(0, 3)
+    corpus.release_all()
     assert corpus.text(0) == "a b c"

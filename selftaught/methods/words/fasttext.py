@@ -117,6 +117,7 @@ class FastText(Compiled):
             raise UserError("every sentence of the text is a single word, which has no neighbours to learn from: one sentence a line")
         self.corpus, self.ids, self.sentences = corpus, read_only(corpus.ids), read_only(corpus.sentences)
         self.shuffled = Shuffled(corpus.sentences, SLICE, LEAST)
+        corpus.release_all()
 
     def steps_in_epoch(self) -> int:
         """Steps of about `SLICE` words."""

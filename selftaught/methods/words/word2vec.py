@@ -136,6 +136,7 @@ class Word2Vec(Compiled):
                 f"no sentence of the text has two words of the vocabulary ({size} words), so there is nothing to foretell: "
                 "use more text, whole sentences, or a smaller --min-count"
             )
+        corpus.release_all()
 
     def _neighbours(self, first: int, last: int) -> bool:
         """Does one of these pieces of sentences have two words of the vocabulary?"""

@@ -19,7 +19,7 @@ from training import StopAfter, state, train
 
 from selftaught import encoders, methods
 from selftaught.errors import UserError
-from selftaught.method import Clock, Method, Source
+from selftaught.method import Clock, Compiled, Method, Source
 from selftaught.run import RunFolder
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -108,7 +108,7 @@ def every(promise: str = "", sees: str | None = None) -> pytest.MarkDecorator:
 @every()
 def test_the_class_says_what_it_is(name: str) -> None:
     cls, spec = methods.load(name), methods.describe(name)
-    assert getattr(cls, "__final__", False) and cls.__mro__[1] is Method
+    assert getattr(cls, "__final__", False) and cls.__mro__[1] in (Method, Compiled)
     assert spec.title.strip() and len(spec.doc) > 200
     for argument in spec.arguments:
         assert argument.doc, f"{name}: the argument {argument.name} is not documented"

@@ -382,9 +382,6 @@ def documents(method: str, bench: Bench) -> Row:
 
 def classified(bench: Bench, method: str, data: str, seed: int) -> Point:
     import selftaught
-    from selftaught import evaluate
-    from selftaught.data.text import open_text
-    from selftaught.pretraining.build import untrained
 
     out = RUNS / f"{method}-{seed}{'-quick' if bench.quick else ''}"
     if not (out / "encoder.safetensors").exists():  # one encoder for all sets
@@ -393,7 +390,15 @@ def classified(bench: Bench, method: str, data: str, seed: int) -> Point:
         text = bench.text[0] if bench.quick else bench.data
         selftaught.pretrain(method, text, out=out, seed=seed, progress=False, split="all", **METHODS[method] | length)
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    run = selftaught.load(out)
+    return probed(selftaught.load(out), data, seed)
+
+
+def probed(run: Any, data: str, seed: int) -> Point:
+    """A run's averaged vectors by a linear probe, beside untrained ones and the bag of words."""
+    from selftaught import evaluate
+    from selftaught.data.text import open_text
+    from selftaught.pretraining.build import untrained
+
     before = untrained(run.config, run.encoder.spec["input"])
     found = evaluate.documents(run.encoder, open_text(data, "train"), open_text(data, "test"), seed, untrained=before, budgets=(), draws=1)
     return {side: found["linear"][side] for side in ("trained", "untrained", "raw")}
@@ -420,7 +425,6 @@ def named(loss: str, seed: int) -> Point:
     import selftaught
     from selftaught import evaluate
     from selftaught.data.text import open_text
-    from selftaught.pretraining.build import untrained
 
     train, test = (open_text(SETS[0], split) for split in ("train", "test"))
     with tempfile.TemporaryDirectory() as folder:
@@ -430,9 +434,7 @@ def named(loss: str, seed: int) -> Point:
             encoder={"name": "lookup", "dim": CLASSIFYING["dim"], "min_count": CLASSIFYING["min_count"]},
         )  # fmt: skip
         accuracy = evaluate.classifier(run.method(train), train, test)
-        before = untrained(run.config, run.encoder.spec["input"])
-        linear = evaluate.documents(run.encoder, train, test, seed, untrained=before, budgets=(), draws=1)["linear"]
-    return {"accuracy": accuracy} | {side: linear[side] for side in ("trained", "untrained", "raw")}
+        return {"accuracy": accuracy} | probed(run, SETS[0], seed)
 
 
 def named_by_tool(loss: str, seed: int) -> Point:

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.method import Clock, Embed, Encoder, Method, Outputs, Source
 from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.heads import projection
 from selftaught.parts.info_nce import info_nce
 from selftaught.parts.keys import BankKeys, BatchKeys, Keys, QueueKeys
-from selftaught.views.image import Augment, ImageViews
+from selftaught.views.image import Augment, ImageViews, plain
 
 
 @final
@@ -48,7 +48,8 @@ class Dictionary(Method):
 
     Defaults are those of `moco`, whose loss and steps ``keys="queue"`` has, with a shorter queue. Departures: own keys in a bank
     or in a queue that is longer than an epoch are no negatives; one network makes queries and in-batch keys; held-out images,
-    which have no row in a bank, are looked for by their mirror images; the recipe is AdamW for a few minutes.
+    which have no row in a bank, are looked for by their mirror images; rows start as the untrained features, because in the few
+    epochs of a few minutes an encoder hardly recovers from one of learning random rows; the recipe is AdamW for a few minutes.
 
     Args:
         keys: Where keys come from: the batch, a bank or a queue.
@@ -60,6 +61,7 @@ class Dictionary(Method):
         temperature: t, greater than 0. Tune it with K.
         momentum: Of the slow copy that fills the queue, in [0, 1].
         bank_momentum: What a row of the bank keeps of its past, in [0, 1).
+        start: The bank's rows begin as the untrained network's features, or as random directions (Wu et al.).
         bank: Where the bank's rows are kept: "memory", "file" (in the run folder) or redis://HOST:PORT/DATABASE.
         crop: Smallest part of the image's area that a crop takes.
         jitter: Of brightness, contrast and saturation.
@@ -85,6 +87,7 @@ class Dictionary(Method):
         temperature: float = 0.1,
         momentum: float = 0.99,
         bank_momentum: float = 0.5,
+        start: Literal["features", "random"] = "features",
         bank: str = "memory",
         crop: float = 0.2,
         jitter: float = 0.4,
@@ -101,6 +104,8 @@ class Dictionary(Method):
             raise UserError(f"k of dictionary must be at least 1 (0: all of a batch or a bank, not hard), not {k}")
         if negatives == "hard" and keys != "batch" and pool < k:
             raise UserError(f"pool of dictionary must be at least k, {k}, to choose from, not {pool}")
+        if start not in ("features", "random"):
+            raise UserError(f"start of dictionary must be features or random, not '{start}'")
         if not -1 < duplicates <= 1:
             raise UserError(f"duplicates of dictionary is a cosine in (-1, 1], not {duplicates}")
         if temperature <= 0:
@@ -110,7 +115,7 @@ class Dictionary(Method):
         self.encoder = encoder
         self.head = projection(encoder.dim, encoder.dim, dim, depth=1, norm=False)
         self.kind, self.k, self.hard, self.duplicates, self.temperature = keys, k, negatives == "hard", duplicates, temperature
-        self.dim, self.bank_momentum, self.store = dim, bank_momentum, bank
+        self.dim, self.bank_momentum, self.start, self.store = dim, bank_momentum, start, bank
         self.size = pool if self.hard else k  # keys that a step sees
         self.keys: Keys
         if keys == "batch":
@@ -127,6 +132,11 @@ class Dictionary(Method):
             if self.size > len(source):
                 raise UserError(f"a bank of {len(source)} samples cannot give {self.size} keys: use a smaller k and pool")
             self.keys = BankKeys(Bank(len(source), self.dim, self.bank_momentum, self.store), self.size)
+
+    def before_epoch(self, clock: Clock, embed: Embed) -> None:
+        """Before the first, every row of a bank becomes what the network makes of the plain image."""
+        if clock.epoch == 0 and self.start == "features" and isinstance(self.keys, BankKeys):
+            self.keys.bank.fill(self.head, embed(plain(self.encoder.spec["input"]), None))
 
     def tower(self) -> nn.Sequential:
         """Views to features, [B, C, S, S] to [B, dim]."""

@@ -29,7 +29,7 @@ KEYS = ("batch", "bank", "queue")
 N = 32
 OTHERS: dict[str, Any] = {
     "keys": "batch", "k": 7, "negatives": "hard", "pool": 20, "duplicates": 0.3, "dim": 5, "temperature": 0.3, "momentum": 0.5,
-    "bank_momentum": 0.1, "bank": "file", "crop": 0.9, "jitter": 0.1, "hue": 0.4, "flip": 0.0, "grey": 0.9,
+    "bank_momentum": 0.1, "start": "random", "bank": "file", "crop": 0.9, "jitter": 0.1, "hue": 0.4, "flip": 0.0, "grey": 0.9,
 }  # fmt: skip
 STAGE: dict[str, dict[str, Any]] = {"pool": {"negatives": "hard"}, "bank_momentum": {"keys": "bank"}}
 """What must be on for an argument to matter."""
@@ -40,6 +40,29 @@ def made(bench: Any, keys: str, **arguments: Any) -> Dictionary:
     torch.manual_seed(1)
     method.prepare(bench.Pictures(N))
     return method
+
+
+@pytest.mark.parametrize("start", ["features", "random"])
+@pytest.mark.parametrize("keys", KEYS)
+def test_only_a_bank_starts_as_untrained_features_unless_at_random(keys: str, start: str, bench: Any) -> None:
+    method = made(bench, keys, start=start)
+    features, asked = torch.randn(N, method.encoder.dim), []
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+
+    def embed(views: Any, layer: int | None) -> Tensor:
+        asked.append(layer)
+        return features
+
+    method.before_epoch(Clock(), embed)
+    if (keys, start) == ("bank", "features"):
+        torch.testing.assert_close(method.keys.bank.all(), F.normalize(method.head(features), dim=1).detach())
+        before, later = {name: value.clone() for name, value in method.state_dict().items()}, Clock()
+        later.epoch = 1
+        method.before_epoch(later, embed)
+        assert asked == [None]
+    else:
+        assert asked == []
+    assert all(torch.equal(before[name], value) for name, value in method.state_dict().items())
 
 
 def at(step: int, seed: int = 0) -> Clock:
@@ -299,6 +322,7 @@ def test_only_a_queue_has_a_slow_copy_and_only_a_bank_needs_no_key(bench: Any) -
         ({"momentum": 1.1}, "momentum of dictionary"),
         ({"keys": "bank", "k": N + 1}, "a bank of 32 samples cannot give 33 keys"),
         ({"keys": "bank", "bank": "disk"}, "in memory, in a file"),
+        ({"keys": "bank", "start": "zero"}, "must be features or random"),
     ],
 )
 def test_bad_values_are_one_sentence(arguments: dict[str, Any], words: str, bench: Any) -> None:
@@ -319,7 +343,7 @@ def test_augmentations_are_mocos(bench: Any) -> None:
     assert changed.views.augments == [Augment(crop=(0.5, 1.0), flip=0.0, jitter=(0.1, 0.1, 0.1, 0.2), jitter_p=0.8, grey=0.0)]
 
 
-@pytest.mark.parametrize("argument", [a for a in OTHERS if a != "bank"])  # where rows are kept must change nothing
+@pytest.mark.parametrize("argument", [a for a in OTHERS if a not in ("bank", "start")])  # where rows are kept must change nothing
 def test_every_argument_matters(argument: str, bench: Any) -> None:
     stage = {"keys": "queue"} | STAGE.get(argument, {})
     assert bench.fingerprint(made(bench, **(stage | {argument: OTHERS[argument]}))) != bench.fingerprint(made(bench, **stage))

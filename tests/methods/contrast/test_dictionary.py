@@ -343,7 +343,7 @@ def test_augmentations_are_mocos(bench: Any) -> None:
     assert changed.views.augments == [Augment(crop=(0.5, 1.0), flip=0.0, jitter=(0.1, 0.1, 0.1, 0.2), jitter_p=0.8, grey=0.0)]
 
 
-@pytest.mark.parametrize("argument", [a for a in OTHERS if a not in ("bank", "start")])  # where rows are kept must change nothing
+@pytest.mark.parametrize("argument", [a for a in OTHERS if a not in ("bank", "start")])  # a queue has no rows
 def test_every_argument_matters(argument: str, bench: Any) -> None:
     stage = {"keys": "queue"} | STAGE.get(argument, {})
     assert bench.fingerprint(made(bench, **(stage | {argument: OTHERS[argument]}))) != bench.fingerprint(made(bench, **stage))

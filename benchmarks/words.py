@@ -43,7 +43,7 @@ RUNS = Path("runs") / "words"
 DATA = "english"
 SETTINGS: dict[str, Any] = {"dim": 100, "window": 5, "negatives": 5, "min_count": 5, "sample": 1e-3, "threads": 2}
 SEEDS = (0, 1, 2)
-MORE_SEEDS = range(10)
+MORE_SEEDS = range(20)
 """Of quality: of three runs the spread itself is chance (of gensim's CBOW on WordSim-353 it was 2.0 in one set and 0.1 in another)."""
 EPOCHS = 5
 GENSIM: dict[str, dict[str, Any]] = {
@@ -70,6 +70,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "skip-gram, hierarchical softmax": ("skipgram", {"loss": "hierarchical"}),
     "CBOW, hierarchical softmax": ("cbow", {"loss": "hierarchical"}),
     "CBOW, shares of the error": ("cbow", {"share_error": True}),
+    "skip-gram, text shuffled": ("skipgram", {"shuffle": 200_000}),
+    "CBOW, text shuffled": ("cbow", {"shuffle": 200_000}),
 }
 """What is trained, and the arguments that make the variant."""
 SMOOTHINGS: tuple[dict[str, Any], ...] = (

@@ -1,4 +1,4 @@
-"""The sentences of a text in another order each epoch."""
+"""The sentences of a text, step by step: in their order, or in another one each epoch."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-
-RUN = 200_000
-"""Words that stay together."""
-
 
 def slices(sentences: Ints, parts: int) -> Ints:
     """Borders of at most `parts` runs of whole sentences, about equally many words each.
@@ -40,27 +36,30 @@ class Step(NamedTuple):
 
 @final
 class Shuffled:
-    """Runs of neighbouring sentences, which every epoch deals out to its steps in another order.
+    """Runs of neighbouring sentences, dealt out to the steps of an epoch: in their order, or in another one each epoch.
 
-    A corpus is mostly many texts, one after the other: read in their order, the last of them would have the last word in every epoch.
-    Sentences move in runs of about `RUN` words, so that a text on disk is read in long stretches.
+    A corpus is mostly many texts, one after the other. Read in their order, the last of them has the last word in every epoch; mixed,
+    none has. Which vectors are worth more depends on the texts. Long runs keep reads from a disk long.
 
     Args:
         sentences: int64 [S + 1], where each sentence begins, and the end; S at least 1.
         step: About how many words a step has.
         least: How many steps there are at least, as far as there are sentences.
+        run: About how many words stay together, at most `step`; 0 leaves the text in its order.
     """
 
-    def __init__(self, sentences: Ints, step: int, least: int) -> None:
+    def __init__(self, sentences: Ints, step: int, least: int, run: int) -> None:
         words = int(sentences[-1] - sentences[0])
-        self.sentences = sentences
-        self.borders = slices(sentences, max(-(-words // min(RUN, step)), least))
+        self.sentences, self.run = sentences, run
+        self.borders = slices(sentences, max(-(-words // (min(run, step) or step)), least))
         """int64 [R + 1]: the first sentence of each run, and the end."""
         self.steps = min(max(-(-words // step), least), len(self.borders) - 1)
 
     def step(self, seed: int, epoch: int, place: int) -> Step:
         """Step `place` of the epoch."""
-        order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(len(self.borders) - 1)
+        order = np.arange(len(self.borders) - 1)
+        if self.run:
+            order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(order)
         runs = [(int(self.borders[run]), int(self.borders[run + 1])) for run in np.array_split(order, self.steps)[place]]
         sentences = np.concatenate([np.arange(first, last) for first, last in runs])
         lengths = self.sentences[sentences + 1] - self.sentences[sentences]

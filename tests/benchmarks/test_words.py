@@ -88,7 +88,7 @@ def test_quality_is_mean_and_spread_over_seeds(bench, monkeypatch):
     )
     row = words.quality("skipgram", bench)
     assert row["scores"]["gensim"]["analogies"] == {"mean": 14.5, "spread": 3.03}
-    assert row["seeds"] == {"selftaught": 10, "gensim": 10, "gensim, corpus_file": 3}
+    assert row["seeds"] == {"selftaught": 20, "gensim": 20, "gensim, corpus_file": 3}
     assert row["scores"]["selftaught"]["semantic"] == {"mean": None, "spread": None}
     assert words.quality("fasttext", bench)["scores"]["selftaught"]["analogies"] == {"mean": 11.0, "spread": 1.0}
     assert words.spread([3.0]) == {"mean": 3.0, "spread": None}

@@ -2,7 +2,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftaught.parts import shuffled
 from selftaught.parts.shuffled import Shuffled, slices
 
 LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=40)
@@ -16,12 +15,15 @@ def test_slices_cover_all_sentences_once(lengths: list[int], parts: int) -> None
     assert np.diff(sentences[borders]).max() < sentences[-1] / parts + 2 * 9  # each border is off by less than a sentence
 
 
-@given(lengths=LENGTHS, step=st.integers(1, 100), least=st.integers(1, 12), seed=st.integers(0, 9), epoch=st.integers(0, 9))
-def test_an_epoch_has_every_sentence_once(lengths: list[int], step: int, least: int, seed: int, epoch: int) -> None:
+@given(
+    lengths=LENGTHS, step=st.integers(1, 100), least=st.integers(1, 12), run=st.integers(0, 100), seed=st.integers(0, 9), epoch=st.integers(0, 9)
+)  # fmt: skip
+def test_an_epoch_has_every_sentence_once(lengths: list[int], step: int, least: int, run: int, seed: int, epoch: int) -> None:
     sentences = np.cumsum([0, *lengths])
-    deals = Shuffled(sentences, step, least)
+    deals = Shuffled(sentences, step, least, run)
     steps = [deals.step(seed, epoch, place) for place in range(deals.steps)]
-    assert sorted(np.concatenate([one.order for one in steps])) == list(range(len(lengths)))
+    order = np.concatenate([one.order for one in steps])
+    assert sorted(order) == list(range(len(lengths))) and (run > 0 or (np.diff(order) == 1).all())
     assert all(len(one.order) for one in steps) and deals.steps <= max(-(-sentences[-1] // step), least)
     for order, begins, runs in steps:
         assert begins[0] == 0 and np.diff(begins).tolist() == np.array(lengths)[order].tolist()
@@ -29,9 +31,8 @@ def test_an_epoch_has_every_sentence_once(lengths: list[int], step: int, least: 
         assert words.tolist() == [word for i in order for word in range(sentences[i], sentences[i + 1])]
 
 
-def test_every_epoch_has_an_order_of_its_own_in_runs_of_neighbours(monkeypatch) -> None:
-    monkeypatch.setattr(shuffled, "RUN", 50)
-    deals = Shuffled(np.arange(0, 4010, 10), 500, 1)
+def test_every_epoch_has_an_order_of_its_own_in_runs_of_neighbours() -> None:
+    deals = Shuffled(np.arange(0, 4010, 10), 500, 1, 50)
     orders = [np.concatenate([deals.step(*when, place).order for place in range(8)]) for when in [(0, 0), (0, 0), (0, 1), (1, 0)]]
     assert np.array_equal(orders[0], orders[1])
     for one, other in [(0, 2), (0, 3), (2, 3)]:

@@ -49,8 +49,7 @@ class FastText(Compiled):
     context foretells the centre, as in the word2vec tool, instead of the other way round: the same pairs, but a window then shares one
     centre; a word's rows are read when the first window reaches it and changed when the last has left it (10 words later at most), so
     one occurrence costs its rows once and not once for each pair; negatives are shared by a window (see `negatives_per`); ends of
-    sentences are no words; n-grams that no word of the vocabulary has take no memory (see the encoder `subwords`); the text is visited in
-    runs of neighbours, in another order each epoch (see `parts/shuffled`).
+    sentences are no words; n-grams that no word of the vocabulary has take no memory (see the encoder `subwords`).
 
     Args:
         model: skipgram, which learns rare words better, or cbow, which is a little faster.
@@ -61,6 +60,8 @@ class FastText(Compiled):
             are one pair.
         sample: t: an occurrence of a word with share f of the text is kept with probability sqrt(t / f) + t / f; 0 keeps all.
         power: Of the counts, for negatives. The paper's text and the tool have 0.5, word2vec 0.75.
+        shuffle: Words that stay together while each epoch reads the text in another order, at most 400,000; 0 reads it as it stands, as
+            the tool does. The shorter, the less the last of many texts weighs: on `english`, less similarity and better analogies.
         threads: 0 for one a core, which train on the same tables without locks; 1 gives the same bytes every time.
 
     Raises:
@@ -84,6 +85,7 @@ class FastText(Compiled):
         negatives_per: Literal["window", "pair"] = "window",
         sample: float = 1e-4,
         power: float = 0.5,
+        shuffle: int = 0,
         threads: int = 0,
     ) -> None:
         super().__init__()
@@ -95,11 +97,13 @@ class FastText(Compiled):
             raise UserError(f"window of fasttext must be in [1, 1000] and negatives at least 1, not {window} and {negatives}")
         if not (sample >= 0 and np.isfinite([sample, power]).all()):
             raise UserError(f"sample of fasttext must be at least 0, and power a number, not {sample} and {power}")
+        if not 0 <= shuffle <= SLICE:
+            raise UserError(f"shuffle of fasttext must be in [0, {SLICE}], not {shuffle}: it is how many words stay together")
         self.encoder: Subwords = encoder
         self.views = plain(encoder.spec["input"])
         self.out = nn.Parameter(torch.zeros(len(encoder.words), encoder.dim))
         self.cbow, self.shared = model == "cbow", negatives_per == "window"
-        self.window, self.negatives, self.threads = window, negatives, cores(threads)
+        self.window, self.negatives, self.shuffle, self.threads = window, negatives, shuffle, cores(threads)
         self.keep = keep_thresholds(encoder.counts, sample)
         self.threshold, self.other = alias(encoder.counts.astype(np.float64) ** power)
         self.logistic = sigmoid_table()
@@ -116,7 +120,7 @@ class FastText(Compiled):
         if int(np.diff(corpus.sentences).max()) < 2:
             raise UserError("every sentence of the text is a single word, which has no neighbours to learn from: one sentence a line")
         self.corpus, self.ids, self.sentences = corpus, read_only(corpus.ids), read_only(corpus.sentences)
-        self.shuffled = Shuffled(corpus.sentences, SLICE, LEAST)
+        self.shuffled = Shuffled(corpus.sentences, SLICE, LEAST, self.shuffle)
         corpus.release_all()
 
     def steps_in_epoch(self) -> int:

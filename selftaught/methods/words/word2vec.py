@@ -54,8 +54,7 @@ class Word2Vec(Compiled):
     (see `kernels/words`). The tool starts CBOW at 0.05: give it --lr 0.05. A recipe has one rate, and it is the default
     model's, because too small a rate learns less while one too large can learn nothing. Departures: negatives are
     shared by a window (see `negatives_per`); a draw of c itself is left out, as there; a window's
-    scores are computed before any of its rows moves; the tree's scores beyond +-6 are learned from, where the tool skips them;
-    the text is visited in runs of neighbours, in another order each epoch (see `parts/shuffled`).
+    scores are computed before any of its rows moves; the tree's scores beyond +-6 are learned from, where the tool skips them.
 
     The logged loss is the mean of L over the pairs (CBOW: windows) of every 64th centre, before its step; summing all
     logarithms would cost as much as learning.
@@ -74,6 +73,8 @@ class Word2Vec(Compiled):
             for large texts.
         share_error: CBOW: each word around the centre moves by its share of the error, as the gradient of the mean says; else by all of
             it, as in the tool, which learns faster.
+        shuffle: Words that stay together while each epoch reads the text in another order, at most 500,000; 0 reads it as it stands, as
+            the tool does. The shorter, the less the last of many texts weighs: on `english`, less similarity and better analogies.
         threads: 0 for one a core, which train on the same tables without locks; 1 gives the same bytes every time.
 
     Raises:
@@ -98,6 +99,7 @@ class Word2Vec(Compiled):
         power: float = 0.75,
         sample: float = 1e-3,
         share_error: bool = False,
+        shuffle: int = 0,
         threads: int = 0,
     ) -> None:
         super().__init__()
@@ -113,10 +115,12 @@ class Word2Vec(Compiled):
             raise UserError(f"window of word2vec must be in [1, 1000] and negatives at least 1, not {window} and {negatives}")
         if not (0 <= sample < math.inf and math.isfinite(power)):
             raise UserError(f"sample of word2vec must be at least 0, and power a number, not {sample} and {power}")
+        if not 0 <= shuffle <= SLICE:
+            raise UserError(f"shuffle of word2vec must be in [0, {SLICE}], not {shuffle}: it is how many words stay together")
         self.encoder: Lookup = encoder
         self.views = plain(encoder.spec["input"])
         self.cbow, self.tree, self.pairwise = model == "cbow", loss == "hierarchical", negatives_per == "pair"
-        self.window, self.negatives, self.share_error, self.threads = window, negatives, share_error, cores(threads)
+        self.window, self.negatives, self.share_error, self.shuffle, self.threads = window, negatives, share_error, shuffle, cores(threads)
         size = len(encoder.words)
         none = Paths(np.zeros(0, np.int32), np.zeros(0, np.bool_), np.zeros(1, np.int64))
         self.paths = huffman(encoder.counts) if self.tree else none
@@ -130,7 +134,7 @@ class Word2Vec(Compiled):
         size = len(self.encoder.words)
         corpus = counted_in(source, self.encoder.words, "word2vec")
         self.corpus, self.ids, self.starts = corpus, read_only(corpus.ids), read_only(pieces(corpus.sentences))
-        self.shuffled = Shuffled(self.starts, SLICE, LEAST)
+        self.shuffled = Shuffled(self.starts, SLICE, LEAST, self.shuffle)
         if not any(self._neighbours(int(a), int(b)) for a, b in pairwise(self.shuffled.borders)):
             raise UserError(
                 f"no sentence of the text has two words of the vocabulary ({size} words), so there is nothing to foretell: "

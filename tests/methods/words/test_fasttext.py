@@ -20,7 +20,7 @@ from selftaught.methods.words import fasttext
 from selftaught.methods.words.fasttext import FastText
 
 # One other value for every argument
-OTHERS = {"model": "cbow", "window": 2, "negatives": 3, "negatives_per": "pair", "sample": 1e-3, "power": 2.0, "threads": 2}
+OTHERS = {"model": "cbow", "window": 2, "negatives": 3, "negatives_per": "pair", "sample": 1e-3, "power": 2.0, "shuffle": 20, "threads": 2}
 RECIPE: dict[str, Any] = {"lr": 0.05, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "steps": 20}
 
 
@@ -136,6 +136,7 @@ def test_rare_words_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
+        ({"shuffle": 400_001}, r"shuffle of fasttext must be in \[0, 400000\], not 400001: it is how many words stay together"),
         ({"window": 0}, r"window of fasttext must be in \[1, 1000\] and negatives at least 1, not 0 and 5"),
         ({"negatives": 0}, "not 5 and 0"),
         ({"sample": -1.0}, "sample of fasttext"), ({"power": float("nan")}, "power a number"), ({"threads": -1}, "threads must be 0"),

@@ -24,7 +24,7 @@ from selftaught.methods.words.word2vec import Word2Vec
 # One other value for every argument
 OTHERS = {
     "model": "cbow", "loss": "hierarchical", "window": 2, "negatives": 3, "negatives_per": "pair", "power": 2.0, "sample": 1e-2,
-    "share_error": True, "threads": 2,
+    "share_error": True, "shuffle": 20, "threads": 2,
 }  # fmt: skip
 RECIPE: dict[str, Any] = {**Word2Vec.recipe, "epochs": None, "steps": 20}
 ALL = [
@@ -231,7 +231,7 @@ def test_the_tree_gives_probabilities() -> None:
     [
         ({"window": 0}, "window"), ({"window": 1001}, "window"), ({"negatives": 0}, "negatives"), ({"sample": -1.0}, "sample"),
         ({"sample": float("nan")}, "sample"), ({"power": float("inf")}, "power"), ({"threads": -1}, "threads"), ({"model": "bag"}, "model"),
-        ({"loss": "softmax"}, "loss"), ({"negatives_per": "text"}, "negatives_per"),
+        ({"loss": "softmax"}, "loss"), ({"negatives_per": "text"}, "negatives_per"), ({"shuffle": -1}, "shuffle"),
     ],
 )  # fmt: skip
 def test_bad_values_are_refused(arguments: dict[str, Any], named: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types, uint64
+from numba import njit, prange, types, uint64
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -46,10 +46,10 @@ def block(k0: Word, k1: Word, c0: Word, c1: Word, c2: Word, c3: Word) -> tuple[W
     return c0, c1, c2, c3
 
 
-@njit(cache=True, nogil=True)
-def _uniforms(seed: int, stream: int, index: Ints, epoch: int, draw: Ints, out: NDArray[np.float64]) -> None:
+@njit(cache=True, nogil=True, parallel=True)
+def _uniforms(seed: int, stream: int, index: Ints, epoch: int, draw: Ints, out: NDArray[Any]) -> None:
     n = out.shape[2]
-    for b in range(out.shape[0]):
+    for b in prange(out.shape[0]):
         for v in range(out.shape[1]):
             for first in range(0, n, 4):
                 bits = block(uint64(seed), uint64(stream), uint64(first // 4 + 1), uint64(index[b]), uint64(epoch), uint64(draw[v]))
@@ -57,8 +57,10 @@ def _uniforms(seed: int, stream: int, index: Ints, epoch: int, draw: Ints, out: 
                     out[b, v, first + i] = np.float64(bits[i] >> _DROP) * 2.0**-53
 
 
-def uniforms(seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """Uniform numbers in [0, 1): float64 [B, V, n].
+def uniforms(
+    seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw: NDArray[np.int64], n: int, dtype: type[np.floating[Any]] = np.float64
+) -> NDArray[Any]:
+    """Uniform numbers in [0, 1): [B, V, n].
 
     Element [b, v] is what ``np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, index[b], epoch, draw[v]]))
     .random(n)`` gives, whatever else is in the batch.
@@ -70,7 +72,8 @@ def uniforms(seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw:
         epoch: At least 0.
         draw: One number for each view, int64 [V], at least 0. Equal numbers draw alike.
         n: How many numbers for each sample and view.
+        dtype: float64, or float32 for the same numbers rounded (1 occurs then), in half the memory.
     """
-    out = np.empty((len(index), len(draw), n), np.float64)
+    out = np.empty((len(index), len(draw), n), dtype)
     _uniforms(seed, stream, np.ascontiguousarray(index, np.int64), epoch, draw, out)
     return out

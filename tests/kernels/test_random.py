@@ -24,7 +24,11 @@ def test_a_block_has_the_bits_of_numpys_philox(key, counter):
 def test_uniforms_are_numpys_whatever_else_is_in_the_batch(seed, index, epoch, draw, n):
     found = uniforms(seed, 5, np.array([3, index]), epoch, np.array([draw, draw + 1]), n)
     generator = np.random.Generator(np.random.Philox(key=[seed, 5], counter=[0, index, epoch, draw]))
-    np.testing.assert_array_equal(found[1, 0], generator.random(n))
+    numpys = generator.random(n)
+    np.testing.assert_array_equal(found[1, 0], numpys)
+    single = uniforms(seed, 5, np.array([index]), epoch, np.array([draw]), n, np.float32)
+    assert single.dtype == np.float32
+    np.testing.assert_array_equal(single[0, 0], numpys.astype(np.float32))
 
 
 def test_no_two_places_share_their_numbers():

@@ -58,7 +58,7 @@ def _uniforms(seed: int, stream: int, index: Ints, epoch: int, draw: Ints, out: 
 
 
 def uniforms(
-    seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw: NDArray[np.int64], n: int, dtype: type[np.floating[Any]] = np.float64
+    seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw: NDArray[np.int64], n: int, dtype: type[Any] = np.float64
 ) -> NDArray[Any]:
     """Uniform numbers in [0, 1): [B, V, n].
 

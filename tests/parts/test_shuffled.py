@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from selftaught.parts.shuffled import Shuffled, slices
 
-LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=40)
+DIGIT = st.integers(0, 9)
+LENGTHS = st.lists(DIGIT, min_size=1, max_size=40)
 
 
 @given(lengths=LENGTHS, parts=st.integers(1, 12))
@@ -15,9 +16,7 @@ def test_slices_cover_all_sentences_once(lengths: list[int], parts: int) -> None
     assert np.diff(sentences[borders]).max() < sentences[-1] / parts + 2 * 9  # each border is off by less than a sentence
 
 
-@given(
-    lengths=LENGTHS, step=st.integers(1, 100), least=st.integers(1, 12), run=st.integers(0, 100), seed=st.integers(0, 9), epoch=st.integers(0, 9)
-)  # fmt: skip
+@given(lengths=LENGTHS, step=st.integers(1, 100), least=st.integers(1, 12), run=st.integers(0, 100), seed=DIGIT, epoch=DIGIT)
 def test_an_epoch_has_every_sentence_once(lengths: list[int], step: int, least: int, run: int, seed: int, epoch: int) -> None:
     sentences = np.cumsum([0, *lengths])
     deals = Shuffled(sentences, step, least, run)

@@ -36,7 +36,7 @@ class Lookup(Encoder):
         self.words, self.counts, kept = frequent(input, min_count, "lookup")
         self.dim = dim
         self.spec = {"name": "lookup", "input": kept, "dim": dim, "min_count": min_count}
-        self.table = nn.Parameter(torch.rand(len(self.words), dim).sub_(0.5).div_(dim))  # word2vec's start: small beside what is learned
+        self.table = nn.Parameter(torch.rand(len(self.words), dim).mul_(2).sub_(1).div_(dim))  # small beside what is learned
 
     @cached_property
     def index(self) -> dict[str, int]:

@@ -54,7 +54,8 @@ class Word2Vec(Compiled):
     (see `kernels/words`). The tool starts CBOW at 0.05: give it --lr 0.05. A recipe has one rate, and it is the default
     model's, because too small a rate learns less while one too large can learn nothing. Departures: negatives are
     shared by a window (see `negatives_per`); a draw of c itself is left out, as there; a window's
-    scores are computed before any of its rows moves; the tree's scores beyond +-6 are learned from, where the tool skips them.
+    scores are computed before any of its rows moves; the tree's scores beyond +-6 are learned from, where the tool skips them;
+    vectors start within 1/dim, as gensim's, where the tool has half of it.
 
     The logged loss is the mean of L over the pairs (CBOW: windows) of every 64th centre, before its step; summing all
     logarithms would cost as much as learning.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
+
 def slices(sentences: Ints, parts: int) -> Ints:
     """Borders of at most `parts` runs of whole sentences, about equally many words each.
 

@@ -97,7 +97,7 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             mine = {draw: r for (name, count, draw), r in points.items() if (name, count) == (case, labels)}
             if not mine:
                 continue
-            flags = "".join(f" --{key.replace('_', '-')}" + ("" if value is True else f" {value}") for key, value in arguments.items())
+            flags = "".join(" " + measure.flag(k, v) for k, v in arguments.items())
             row: dict[str, Any] = {
                 "method": case, "data": DATA, "encoder": ENCODER, "labels": labels, "draws": len(mine),
                 "command": f"selftaught pretrain {method} {DATA} --labels {labels}/class --minutes {MINUTES}{flags}",

@@ -70,3 +70,11 @@ def save(name: str, rows: list[dict[str, Any]], folder: Path | None = None, **ab
     path = (folder or RESULTS) / f"{name}.json"
     path.write_text(json.dumps({"command": command, "machine": machine(), **about, "rows": rows}, indent=1) + "\n")
     return path
+
+
+def flag(name: str, value: Any) -> str:
+    """An argument as it is said on the command line."""
+    if isinstance(value, dict):
+        return " ".join([f"--{name} {value['name']}", *(flag(f"{name}.{k}", v) for k, v in value.items() if k != "name")])
+    name = name.replace("_", "-")
+    return f"--no-{name}" if value is False else f"--{name}" if value is True else f"--{name} {value}"

@@ -52,15 +52,24 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "infomax-jsd": ("cifar10", "infomax", {"objective": "jsd"}),
     "infomax-dv": ("cifar10", "infomax", {"objective": "dv"}),
     "infomax-global": ("cifar10", "infomax", {"alpha": 1.0, "beta": 0.0, "gamma": 1.0}),
+    "infomax-without-prior": ("cifar10", "infomax", {"gamma": 0.0}),
     "dictionary-batch": ("cifar10", "dictionary", {"keys": "batch", "k": 0}),
     "dictionary-bank": ("cifar10", "dictionary", {"keys": "bank"}),
     "dictionary-hard": ("cifar10", "dictionary", {"negatives": "hard"}),
+    "dictionary-without-duplicates": ("cifar10", "dictionary", {"duplicates": 0.9}),
     "moco-unshuffled": ("cifar10", "moco", {"shuffle": False}),
+    "moco-layer-norm": ("cifar10", "moco", {"encoder": {"name": ENCODER, "norm": "layer"}}),
     "simclr-deep-head": ("cifar10", "simclr", {"depth": 3}),
+    "simclr-large-batch": ("cifar10", "simclr", {"batch_size": 1024}),
+    "simclr-lars": ("cifar10", "simclr", {"batch_size": 1024, "optimizer": "lars", "lr": 2.4, "weight_decay": 1e-6}),
+    "swav-two-crops": ("cifar10", "swav", {"small": 0}),
+    "dino-two-crops": ("cifar10", "dino", {"small": 0}),
+    "mean_teacher-one-head": ("cifar10", "mean_teacher", {"two_heads": False}),
     "s4l-exemplar": ("cifar10", "s4l", {"kind": "exemplar"}),
     "sla-distill": ("cifar10", "sla", {"distill": True}),
 }
-"""Row's name: data, method and arguments. The card of each argument's method says what it is."""
+"""Row's name: data, method and arguments. The card of each argument's method says what it is. The rate of LARS is the paper's for
+short training: .075 times the root of the batch."""
 SIZE = {"photos": 32}
 """Pixels that the encoder sees, where not the data's own."""
 BUDGETS: dict[str, tuple[int, ...]] = {"photos": ()}
@@ -97,11 +106,10 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     out = RUNS / f"{data}-{case}-{seed}"
     shutil.rmtree(out, ignore_errors=True)
     length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
+    given = {"encoder": ENCODER} | arguments
     row: dict[str, Any] = {"data": data, "case": case, "seed": seed}
     try:
-        run = selftaught.pretrain(
-            method, data, out=out, encoder=ENCODER, size=SIZE.get(data), seed=seed, progress=False, **length, **arguments
-        )
+        run = selftaught.pretrain(method, data, out=out, size=SIZE.get(data), seed=seed, progress=False, **length, **given)
     except UserError as reason:
         return {**row, "refused": str(reason)}
     config, summary = run.config, run.summary
@@ -109,9 +117,7 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     recipe = {k: v for k, v in config.recipe.as_dict().items() if k in ("optimizer", "lr", "batch_size", "batch_norm_groups")}
     shutil.rmtree(out / "checkpoints", ignore_errors=True)
     seen = run.encoder.spec["input"]
-    if type(run.encoder) is not type(
-        encoders.build(ENCODER, seen)
-    ):  # a method that keeps a form of its own: untrained, it has that form too
+    if run.encoder.spec != encoders.build(ENCODER, seen).spec:  # one of another form: untrained, it has that form too
         row["untrained"] = judged(data, untrained(config, seen), seen, seed)
     return {
         **row, "steps": summary["steps"], "seconds": summary["seconds"], "images_per_second": summary["images_per_second"],
@@ -147,7 +153,7 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
                 spread = {side: round(float(np.std(v, ddof=1)), 2) if len(v) > 1 else None for side, v in values.items()}
                 return {side: round(float(np.mean(v)), 2) for side, v in values.items()} | {"spread": spread}
 
-            flags = " ".join(f"--{k.replace('_', '-')} {v}" if v is not False else f"--no-{k}" for k, v in arguments.items())
+            flags = " ".join(measure.flag(k, v) for k, v in arguments.items())
             shown = [k for k in ("accuracy", "chance") if k in mine[0]["pretext"]]
             first = min(mine, key=lambda r: r["seed"])
             table.append({

@@ -112,9 +112,7 @@ def test_every_loss_of_the_classifier_stands_beside_its_tool(bench, monkeypatch)
 def test_quality_stands_beside_both_ways_of_gensim(bench, monkeypatch):
     monkeypatch.setattr(words, "has", lambda peer: True)
     answers = {"sentences": 1.0, "file": 2.0, None: 3.0}
-    monkeypatch.setattr(
-        words, "judged", lambda bench, case, program, seed: dict.fromkeys(words.SCORES, answers[program.get("reading")])
-    )
+    monkeypatch.setattr(words, "judged", lambda bench, case, program, seed: dict.fromkeys(words.SCORES, answers[program.get("reading")]))
     row = words.quality("cbow", bench)
     assert row["peer"] == "gensim"
     assert {tool: scores["analogies"]["mean"] for tool, scores in row["scores"].items()} == {

@@ -69,15 +69,15 @@ check: install  ## lint, strict types, and who may import whom
 
 bench: install  ## every table of the documentation, measured again (long)
 	for name in views loop limits info_nce mechanisms vision words; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
-	$(VENV)/bin/python -m benchmarks.readme
+	$(VENV)/bin/python -m benchmarks.tables
 
 bench-vision: install  ## every image method on three data sets, resumable (hours); SELFTAUGHT_DATA names a folder with CIFAR-10
 	for name in vision finetune few_labels; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
-	$(VENV)/bin/python -m benchmarks.readme
+	$(VENV)/bin/python -m benchmarks.tables
 
 bench-words: install  ## word vectors beside gensim and fastText, row by row, resumable (half an hour)
 	$(VENV)/bin/python -m benchmarks.words
-	$(VENV)/bin/python -m benchmarks.readme
+	$(VENV)/bin/python -m benchmarks.tables
 
 faults: install redis  ## kill -9, full disks and damaged checkpoints, again and again (long)
 	$(VENV)/bin/python -m pytest tests/faults -m slow

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import readme, words, words_process
+from benchmarks import tables, words, words_process
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_every_loss_of_the_classifier_stands_beside_its_tool(bench, monkeypatch)
     assert row["losses"].keys() == {"softmax", "hierarchical", "negative", "one_vs_all"}
     assert row["losses"]["negative"]["accuracy"] == {"mean": 76.0, "spread": 1.0}
     assert row["losses"]["softmax"]["fasttext"]["mean"] == 74.0 and row["losses"]["softmax"]["untrained"]["mean"] == 60.0
-    assert "the loss softmax 76.0 ±1.0 (74.0 ±0.0), hierarchical" in readme.words_table([row | {"row": "classifier"}])
+    assert "the loss softmax 76.0 ±1.0 (74.0 ±0.0), hierarchical" in tables.words_table([row | {"row": "classifier"}])
     monkeypatch.setattr(words, "has", lambda peer: False)
     assert "fasttext" not in words.classifier(bench)["losses"]["softmax"]
 
@@ -160,27 +160,24 @@ def test_what_is_refused(monkeypatch, capsys, flags, says):
     assert says in capsys.readouterr().err
 
 
-def test_the_readme_shows_what_words_json_has():
+def test_the_table_shows_what_words_json_has():
     part = {"words_per_second": {"selftaught": 1_600_000, "gensim": 250_000}, "times": {"gensim": {"median": 6.4, "low": 6, "high": 7}}}
     rows: list[dict[str, Any]] = [
         {"row": "skipgram", "peer": "gensim", "train": part, "total": part},
         {"row": "quality-skipgram", "scores": {"selftaught": {"analogies": {"mean": 12.34, "spread": 0.5}}}},
     ]
-    lines = readme.words_table(rows).splitlines()
+    lines = tables.words_table(rows).splitlines()
     assert lines[2:] == ["| skip-gram | 1.60 M | gensim | 0.25 M | 6.4 | 6.4 | -, - | -, - | 12.3 ±0.5, - |"]
     assert lines[0].count("|") == lines[1].count("|") == lines[2].count("|")
-    text = f"{readme.BEGIN}\n{readme.END}\n{readme.WORDS_BEGIN}\nold\n{readme.WORDS_END}\n"
-    assert lines[2] in readme.filled(text, [], rows)
     memory = {"row": "memory", "memory_mb": {"selftaught": 74.5, "gensim": 74.8}}
     startup = {"row": "startup", "seconds": {"selftaught": 0.345}}
     told = "Skip-gram's peak memory above imports and loaded code: 74 MB (gensim 75 MB); start-up over the imports 0.34 s."
-    assert readme.words_table([*rows, memory, startup]).splitlines()[3:] == ["", told]
+    assert tables.words_table([*rows, memory, startup]).splitlines()[3:] == ["", told]
     sides = {"trained": {"mean": 67.62, "spread": 0.46}, "untrained": {"mean": 60.02, "spread": 0.5}}
     sides["raw"] = {"mean": 67.87, "spread": 0.1}
     documents = {"row": "documents-word2vec", "sets": {"sentence-polarity": sides}}
-    table = readme.words_table([*rows, documents]).splitlines()[3:]
+    table = tables.words_table([*rows, documents]).splitlines()[3:]
     assert table[3] == "| accuracy, % | bag of words | word2vec |" and table[5:] == ["| sentence-polarity | 67.9 ±0.1 | 67.6 ±0.5 (60.0) |"]
-    assert readme.filled(f"{readme.BEGIN}\n{readme.END}\n", [], rows) == readme.filled(f"{readme.BEGIN}\n{readme.END}\n", [])
 
 
 def test_memory_is_what_came_on_top_and_clocks_run():

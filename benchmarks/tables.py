@@ -1,6 +1,6 @@
-"""Fill the README's tables from benchmarks/results: `python -m benchmarks.readme [--check]`.
+"""Fill the documents' tables from benchmarks/results: `python -m benchmarks.tables [--check]`.
 
-The table of methods comes from vision.json; the table of words, where the README has its two markers, from words.json.
+A table stands between two comments that name it; TABLES says in which document and from which results.
 """
 
 from __future__ import annotations
@@ -8,22 +8,26 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
-BEGIN, END = "<!-- methods: begin -->", "<!-- methods: end -->"
-WORDS_BEGIN, WORDS_END = "<!-- words: begin -->", "<!-- words: end -->"
+from benchmarks import measure
+from benchmarks.finetune import CONTROLS
+from benchmarks.vision import VARIANTS
+
+ROOT = Path(__file__).parent.parent
 PROTOCOLS = ("linear", "knn")
 TRAININGS = {"skipgram": "skip-gram", "cbow": "CBOW", "fasttext": "fastText, with subwords"}
 """Rows of words.json and what to call them."""
+BASELINE = "supervised-whole"
+"""What semi-supervised methods are compared with: the better of the two supervised rows."""
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """One row a method and, above them, the raw input and the untrained encoder; for each data set the linear probe and kNN, in percent."""
+def methods_table(rows: list[dict[str, Any]]) -> str:
+    """Of vision.json. One row a method, above them the raw input and the untrained encoder; linear probe and kNN of each data set."""
     data = list(dict.fromkeys(row["data"] for row in rows))
-    names = sorted({row["method"] for row in rows})
+    names = sorted({row["method"] for row in rows} - set(VARIANTS))
     found = {(row["method"], row["data"]): row for row in rows}
     lines = [
         "| | " + " | ".join(f"{d} linear | kNN" for d in data) + " | seeds |",
@@ -55,8 +59,65 @@ def cell(part: dict[str, Any]) -> str:
     return (f"**{number}**" if wins else number) + (f" ±{spread:.1f}" if spread is not None else "")
 
 
+def variants_table(rows: list[dict[str, Any]]) -> str:
+    """Of vision.json. One row a variant: what it says on the command line, its two numbers, and those of its method's defaults."""
+    found = {(row["method"], row["data"]): row for row in rows}
+    lines = ["| | arguments | data | linear | kNN | defaults: linear | kNN | seeds |", "|---|---|---|---|---|---|---|---|"]
+    for name, (data, method, arguments) in sorted(VARIANTS.items()):
+        if (row := found.get((name, data))) is not None:
+            flags = " ".join(measure.flag(k, v) for k, v in arguments.items())
+            lines.append(f"| `{name}` | `{flags}` | {data} | {cells(row)} | {cells(found.get((method, data)))} | {row['seeds']} |")
+    return "\n".join(lines)
+
+
+def labels_table(rows: list[dict[str, Any]]) -> str:
+    """Of few_labels.json. One row a method, a column for each number of labels: accuracy, and in brackets what it has over `BASELINE`."""
+    budgets = sorted({row["labels"] for row in rows})
+    found = {(row["method"], row["labels"]): row for row in rows}
+    lines = ["| | " + " | ".join(f"{b} labels a class" for b in budgets) + " |", "|---|" + "---|" * len(budgets)]
+    names = dict.fromkeys(row["method"] for row in rows)
+    lines += [f"| `{name}` | " + " | ".join(_over_baseline(found.get((name, b))) for b in budgets) + " |" for name in names]
+    return "\n".join(lines)
+
+
+def _over_baseline(row: dict[str, Any] | None) -> str:
+    """Bold where the interval of the difference is above 0."""
+    if row is None:
+        return ""
+    number, gain = f"{row['classifier']['mean']:.1f}", row["gain"].get(BASELINE, {}).get("classifier")
+    if gain is None:
+        return number
+    if gain["low"] is None:
+        return f"{number} ({gain['mean']:+.1f})"
+    return (f"**{number}**" if gain["low"] > 0 else number) + f" ({gain['mean']:+.1f}: {gain['low']:+.1f} to {gain['high']:+.1f})"
+
+
+def finetuning_table(rows: list[dict[str, Any]]) -> str:
+    """Of finetune.json. One row an encoder, below those from scratch; bold where it beats four times as long from scratch."""
+    parts = list(dict.fromkeys(part for row in rows for part in row["labels"]))
+    found = {(row["data"], row["method"]): row["labels"] for row in rows}
+    control = max(CONTROLS, key=lambda name: CONTROLS[name])
+    lines = ["| | data | " + " | ".join(f"{part} of the labels" for part in parts) + " | seeds |", "|---|---|" + "---|" * (len(parts) + 1)]
+    for data in dict.fromkeys(row["data"] for row in rows):
+        beside = found.get((data, control), {})
+        for name in (*CONTROLS, *sorted(row["method"] for row in rows if row["data"] == data and row["method"] not in CONTROLS)):
+            mine = found.get((data, name), {})
+            numbers = " | ".join(_finetuned(mine.get(part), beside.get(part)) for part in parts)
+            seeds = max((cell["seeds"] for cell in mine.values()), default=0)
+            lines.append(f"| `{name}` | {data} | {numbers} | {seeds} |")
+    return "\n".join(lines)
+
+
+def _finetuned(cell: dict[str, Any] | None, control: dict[str, Any] | None) -> str:
+    if cell is None:
+        return ""
+    number = f"{cell['accuracy']:.1f}"
+    wins = control is not None and cell["accuracy"] > control["accuracy"]
+    return (f"**{number}**" if wins else number) + (f" ±{cell['spread']:.1f}" if cell["spread"] is not None else "")
+
+
 def words_table(rows: list[dict[str, Any]]) -> str:
-    """One row a training: words a second of ours and the peer's, how many times faster, the quality of both; then the other numbers."""
+    """Of words.json. One row a training: words a second, ours and the peer's, how many times faster, quality of both; then the rest."""
     found = {row["row"]: row for row in rows}
     lines = [
         "| | words/s | peer | its words/s | times faster | total | WordSim: ours, peer's | SimLex | analogies, % |",
@@ -125,31 +186,37 @@ def _score(scores: dict[str, Any] | None, test: str) -> str:
     return f"{part['mean']:.1f}" + (f" ±{part['spread']:.1f}" if part["spread"] is not None else "")
 
 
-def filled(text: str, rows: list[dict[str, Any]], words: list[dict[str, Any]] | None = None) -> str:
-    """`text` with what stands between markers replaced. Raises ValueError when a marker of the table of methods is missing."""
-    if words is not None and WORDS_BEGIN in text:
-        text = _between(text, WORDS_BEGIN, WORDS_END, words_table(words))
-    return _between(text, BEGIN, END, table(rows))
+Table = Callable[[list[dict[str, Any]]], str]
+TABLES: dict[str, tuple[Path, str, Table]] = {
+    "methods": (ROOT / "README.md", "vision", methods_table),
+    "words": (ROOT / "README.md", "words", words_table),
+    "variants": (ROOT / "benchmarks" / "README.md", "vision", variants_table),
+    "labels": (ROOT / "docs" / "few-labels.md", "few_labels", labels_table),
+    "fine-tuning": (ROOT / "docs" / "few-labels.md", "finetune", finetuning_table),
+}
+"""A table's name: the document, the results that it shows, and how."""
 
 
-def _between(text: str, first: str, last: str, content: str) -> str:
+def filled(text: str, name: str, content: str) -> str:
+    """`text` with what stands between the markers of one table replaced. Raises ValueError when a marker is missing."""
+    first, last = (f"<!-- {name}: {end} -->" for end in ("begin", "end"))
     head, begin, rest = text.partition(first)
     _, end, tail = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"README.md needs the lines {first} and {last}")
+        raise ValueError(f"the document needs the lines {first} and {last}")
     return f"{head}{first}\n{content}\n{last}{tail}"
 
 
 def main() -> int:
-    """Rewrite the README; with --check only compare, and return 1 when it is out of date."""
-    text = README.read_text()
-    words = HERE / "results" / "words.json"
-    measured = json.loads(words.read_text())["rows"] if words.exists() else None
-    new = filled(text, json.loads((HERE / "results" / "vision.json").read_text())["rows"], measured)
-    if "--check" in sys.argv[1:]:
-        return int(text != new)
-    README.write_text(new)
-    return 0
+    """Rewrite the documents; with --check only compare, and return 1 when one is out of date."""
+    stale = 0
+    for name, (document, results, table) in TABLES.items():
+        text, path = document.read_text(), measure.RESULTS / f"{results}.json"
+        new = filled(text, name, table(json.loads(path.read_text())["rows"])) if path.exists() else text
+        stale += new != text
+        if "--check" not in sys.argv[1:]:
+            document.write_text(new)
+    return int(stale > 0 and "--check" in sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ class SwAV(Method):
     "accuracy" is the mean mass that q_s gives to the likeliest prototype of p_t. As codes use all prototypes equally, a
     prediction that ignores the image gets exactly "chance", 1 / K; a collapsed encoder too.
 
-    Defaults: temperature, epsilon, iterations, dim and hidden are the paper's; it has 3000 prototypes for ImageNet, frozen for
-    313 steps, full crops of 14% to 100% and six small ones of 5% to 14% of the area with 96 of 224 pixels, strength 1, blur
+    Defaults: temperature, epsilon, iterations and dim are the paper's; it has 2048 hidden units, 3000 prototypes for ImageNet,
+    frozen for 313 steps, full crops of 14% to 100% and six small ones of 5% to 14% of the area with 96 of 224 pixels, strength 1, blur
     0.5, and for batches of 256 a queue of 3840 from epoch 15. Departures: small images show too little in 5%; prototypes are
     renormalised after a step instead of before the next, which is the same; the last layer of the head has no bias; an encoder
     that keeps positions repeats those of a small crop to as many as a full one's; the recipe is AdamW for a few minutes instead
@@ -78,7 +78,7 @@ class SwAV(Method):
         self,
         encoder: Encoder,
         dim: int = 128,
-        hidden: int = 2048,
+        hidden: int = 512,
         prototypes: int = 100,
         temperature: float = 0.1,
         epsilon: float = 0.05,

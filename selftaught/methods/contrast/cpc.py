@@ -50,7 +50,7 @@ class CPC(Method):
     Defaults are version 2; version 1 is directions 1, patch_flip 0, drop 0. Departures: scores are divided by sqrt(D); the loss
     is the mean over steps and directions, not the sum; a code is the mean of a patch's last features, without version 2's
     target projection; the context is `depth` residual blocks; a dropped colour becomes the mean; the recipe is AdamW for a few
-    minutes on a small network.
+    minutes on a small network, in small batches: each image brings as many examples as it has patches.
 
     Args:
         directions: 1 predicts downwards (v1), 2 also upwards, 4 also to the right and to the left (v2).
@@ -71,15 +71,15 @@ class CPC(Method):
         UserError: A value out of range, or a grid with too few rows to predict anything without overlap.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 16, "lr": 2e-3, "minutes": 1.5}
 
     def __init__(
         self,
         encoder: Encoder,
         directions: int = 4,
         steps: int = 3,
-        negatives: int = 256,
-        width: int = 64,
+        negatives: int = 64,
+        width: int = 32,
         depth: int = 2,
         patch: int = 0,
         stride: int = 0,

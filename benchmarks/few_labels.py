@@ -97,10 +97,10 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             mine = {draw: r for (name, count, draw), r in points.items() if (name, count) == (case, labels)}
             if not mine:
                 continue
-            flags = "".join(" " + measure.flag(k, v) for k, v in arguments.items())
+            given = {"labels": f"{labels}/class", "minutes": MINUTES} | arguments
             row: dict[str, Any] = {
                 "method": case, "data": DATA, "encoder": ENCODER, "labels": labels, "draws": len(mine),
-                "command": f"selftaught pretrain {method} {DATA} --labels {labels}/class --minutes {MINUTES}{flags}",
+                "command": f"selftaught pretrain {method} {DATA} {measure.flags(given)}",
                 "steps": round(float(np.mean([r["steps"] for r in mine.values()]))),
                 **{asked: interval([r[asked] for r in mine.values()]) for asked in ASKED},
             }  # fmt: skip

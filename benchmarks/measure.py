@@ -72,9 +72,13 @@ def save(name: str, rows: list[dict[str, Any]], folder: Path | None = None, **ab
     return path
 
 
-def flag(name: str, value: Any) -> str:
-    """An argument as it is said on the command line."""
+def flags(arguments: Mapping[str, Any]) -> str:
+    """Arguments as they are said on the command line; an encoder is a dict of its "name" and its own arguments."""
+    return " ".join(_flag(name, value) for name, value in arguments.items())
+
+
+def _flag(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return " ".join([f"--{name} {value['name']}", *(flag(f"{name}.{k}", v) for k, v in value.items() if k != "name")])
+        return flags({name: value["name"]} | {f"{name}.{k}": v for k, v in value.items() if k != "name"})
     name = name.replace("_", "-")
     return f"--no-{name}" if value is False else f"--{name}" if value is True else f"--{name} {value}"

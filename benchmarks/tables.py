@@ -55,9 +55,11 @@ def cells(row: dict[str, Any] | None) -> str:
 def cell(part: dict[str, Any]) -> str:
     """One number with its standard deviation over seeds, bold where it beats the untrained encoder and the raw input."""
     spread = (part.get("spread") or {}).get("trained")
-    number = f"{part['trained']:.1f}"
-    wins = part["trained"] > max(part["untrained"], part["raw"])
-    return (f"**{number}**" if wins else number) + (f" ±{spread:.1f}" if spread is not None else "")
+    return _number(part["trained"], spread, bold=part["trained"] > max(part["untrained"], part["raw"]))
+
+
+def _number(value: float, spread: float | None = None, *, bold: bool = False) -> str:
+    return (f"**{value:.1f}**" if bold else f"{value:.1f}") + (f" ±{spread:.1f}" if spread is not None else "")
 
 
 def variants_table(rows: list[dict[str, Any]]) -> str:
@@ -66,7 +68,7 @@ def variants_table(rows: list[dict[str, Any]]) -> str:
     lines = ["| | arguments | data | linear | kNN | defaults: linear | kNN | seeds |", "|---|---|---|---|---|---|---|---|"]
     for name, (data, method, arguments) in sorted(VARIANTS.items()):
         if (row := found.get((name, data))) is not None:
-            flags = " ".join(measure.flag(k, v) for k, v in arguments.items())
+            flags = measure.flags(arguments)
             lines.append(f"| `{name}` | `{flags}` | {data} | {cells(row)} | {cells(found.get((method, data)))} | {row['seeds']} |")
     return "\n".join(lines)
 
@@ -85,12 +87,12 @@ def _over_baseline(row: dict[str, Any] | None) -> str:
     """Bold where the interval of the difference is above 0."""
     if row is None:
         return ""
-    number, gain = f"{row['classifier']['mean']:.1f}", row["gain"].get(BASELINE, {}).get("classifier")
+    mean, gain = row["classifier"]["mean"], row["gain"].get(BASELINE, {}).get("classifier")
     if gain is None:
-        return number
+        return _number(mean)
     if gain["low"] is None:
-        return f"{number} ({gain['mean']:+.1f})"
-    return (f"**{number}**" if gain["low"] > 0 else number) + f" ({gain['mean']:+.1f}: {gain['low']:+.1f} to {gain['high']:+.1f})"
+        return f"{_number(mean)} ({gain['mean']:+.1f})"
+    return f"{_number(mean, bold=gain['low'] > 0)} ({gain['mean']:+.1f}: {gain['low']:+.1f} to {gain['high']:+.1f})"
 
 
 def finetuning_table(rows: list[dict[str, Any]]) -> str:
@@ -112,9 +114,7 @@ def finetuning_table(rows: list[dict[str, Any]]) -> str:
 def _finetuned(cell: dict[str, Any] | None, control: dict[str, Any] | None) -> str:
     if cell is None:
         return ""
-    number = f"{cell['accuracy']:.1f}"
-    wins = control is not None and cell["accuracy"] > control["accuracy"]
-    return (f"**{number}**" if wins else number) + (f" ±{cell['spread']:.1f}" if cell["spread"] is not None else "")
+    return _number(cell["accuracy"], cell["spread"], bold=control is not None and cell["accuracy"] > control["accuracy"])
 
 
 def words_table(rows: list[dict[str, Any]]) -> str:
@@ -184,7 +184,7 @@ def _score(scores: dict[str, Any] | None, test: str) -> str:
     part = (scores or {}).get(test, {})
     if part.get("mean") is None:
         return "-"
-    return f"{part['mean']:.1f}" + (f" ±{part['spread']:.1f}" if part["spread"] is not None else "")
+    return _number(part["mean"], part["spread"])
 
 
 Table = Callable[[list[dict[str, Any]]], str]
@@ -210,14 +210,17 @@ def filled(text: str, name: str, content: str) -> str:
 
 def main() -> int:
     """Rewrite the documents; with --check only compare, and return 1 when one is out of date."""
-    stale = 0
+    found = {document: document.read_text() for document, _, _ in TABLES.values()}
+    new = dict(found)
     for name, (document, results, table) in TABLES.items():
-        text, path = document.read_text(), measure.RESULTS / f"{results}.json"
-        new = filled(text, name, table(json.loads(path.read_text())["rows"])) if path.exists() else text
-        stale += new != text
-        if "--check" not in sys.argv[1:]:
-            document.write_text(new)
-    return int(stale > 0 and "--check" in sys.argv[1:])
+        path = measure.RESULTS / f"{results}.json"
+        if path.exists():
+            new[document] = filled(new[document], name, table(json.loads(path.read_text())["rows"]))
+    if "--check" in sys.argv[1:]:
+        return int(new != found)
+    for document, text in new.items():
+        document.write_text(text)
+    return 0
 
 
 if __name__ == "__main__":

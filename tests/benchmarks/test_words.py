@@ -169,6 +169,8 @@ def test_the_table_shows_what_words_json_has():
     lines = tables.words_table(rows).splitlines()
     assert lines[2:] == ["| skip-gram | 1.60 M | gensim | 0.25 M | 6.4 | 6.4 | -, - | -, - | 12.3 ±0.5, - |"]
     assert lines[0].count("|") == lines[1].count("|") == lines[2].count("|")
+    text = "<!-- words: begin -->\nold\n<!-- words: end -->\n"
+    assert lines[2] in tables.filled(text, "words", tables.words_table(rows))
     memory = {"row": "memory", "memory_mb": {"selftaught": 74.5, "gensim": 74.8}}
     startup = {"row": "startup", "seconds": {"selftaught": 0.345}}
     told = "Skip-gram's peak memory above imports and loaded code: 74 MB (gensim 75 MB); start-up over the imports 0.34 s."

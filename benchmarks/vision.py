@@ -153,11 +153,13 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
                 spread = {side: round(float(np.std(v, ddof=1)), 2) if len(v) > 1 else None for side, v in values.items()}
                 return {side: round(float(np.mean(v)), 2) for side, v in values.items()} | {"spread": spread}
 
+            size = {"size": SIZE[data]} if data in SIZE else {}
+            given = {"minutes": MINUTES} | size | arguments
             shown = [k for k in ("accuracy", "chance") if k in mine[0]["pretext"]]
             first = min(mine, key=lambda r: r["seed"])
             table.append({
                 "method": case, "data": data, "encoder": ENCODER, "budget": f"{60 * MINUTES:.0f} s", "seeds": len(mine), "labels": LABELS,
-                "command": f"selftaught pretrain {method} {data} {measure.flags({'minutes': MINUTES} | arguments)}",
+                "command": f"selftaught pretrain {method} {data} {measure.flags(given)}",
                 "steps": round(float(np.mean([r["steps"] for r in mine]))),
                 "seconds": first["seconds"], "images_per_second": first["images_per_second"],
                 "pretext": {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown},

@@ -55,6 +55,11 @@ def test_a_variant_says_arguments_that_exist_and_not_the_defaults(case: str) -> 
     assert any(value != known[key].default for key, value in told.items())
 
 
+def test_a_command_repeats_what_was_measured_in_its_size_too() -> None:
+    (row,) = rows([run("moco", 0, 50.0, data="photos")], [{**BASE[0], "data": "photos"}])
+    assert row["command"] == "selftaught pretrain moco photos --minutes 0.75 --size 32"
+
+
 def test_commands_are_what_a_user_would_type() -> None:
     def command(case: str) -> str:
         data, *_ = VARIANTS[case]

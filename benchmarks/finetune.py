@@ -1,13 +1,14 @@
 """Fine-tuning with few labels: each pretrained encoder beside training from scratch, for as long and for four times as long.
 
-    python -m benchmarks.finetune                        every encoder that `benchmarks.vision` left in runs/vision
+    python -m benchmarks.finetune                        the encoder of every method in results/vision.json
     python -m benchmarks.finetune simclr --data cifar10  these only
     python -m benchmarks.finetune --table                print what was measured
 
 All weights are trained, by the method `supervised` with its own recipe, on 1%, 10% and all labels of the training set; accuracy is
 the classifier's on the whole test set, after the last step. From scratch for four times as long is the control that matters
 (He, Girshick, Dollar 2019, "Rethinking ImageNet Pre-training"): pretraining that only saves steps is beaten by it. Seed s
-fine-tunes the encoder that was pretrained with seed s, on the labels that seed s draws. Resumable.
+fine-tunes the encoder that was pretrained with seed s, on the labels that seed s draws. An encoder that `benchmarks.vision` left in
+runs/vision is taken from there; where it is gone, it is trained again for the steps that were recorded. Resumable.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import numpy as np
 
 import selftaught
 from benchmarks import measure
-from benchmarks.vision import DATA, ENCODER, RUNS, SEEDS, SIZE, cases, source
+from benchmarks.vision import DATA, ENCODER, RUNS, SEEDS, SIZE, VARIANTS, pretrained, source
 from selftaught import evaluate
 from selftaught.data import open_source
 
@@ -31,9 +33,21 @@ STEPS = {"1%": 300, "10%": 600, "all": 1200}
 CONTROLS = {"scratch": 1, "scratch-4x": 4}
 
 
-def measured(data: str, case: str, seed: int, labels: str) -> dict[str, Any]:
-    """One classifier's test accuracy in percent."""
-    init = None if case in CONTROLS else RUNS / f"{data}-{case}-{seed}"
+def recorded(path: Path) -> dict[tuple[str, str, int], int]:
+    """What `benchmarks.vision` has trained and for how many steps: {(data, case, seed): steps}."""
+    runs = json.loads(path.read_text())["runs"] if path.exists() else []
+    return {(r["data"], r["case"], r["seed"]): r["steps"] for r in runs if "steps" in r}
+
+
+def points(pretraining: Iterable[tuple[str, str, int]], cases: Collection[str] = ()) -> list[tuple[str, str, int, str]]:
+    """Every (data, case, seed, part of the labels): first the controls of a data set and seed; no variant that is not named in `cases`."""
+    trained = sorted(pretraining, key=lambda key: (key[2], DATA.index(key[0]), key[1]))
+    both = dict.fromkeys(key for data, case, seed in trained for key in (*((data, c, seed) for c in CONTROLS), (data, case, seed)))
+    return [(*key, labels) for key in both if key[1] in cases or (not cases and key[1] not in VARIANTS) for labels in STEPS]
+
+
+def measured(data: str, case: str, seed: int, labels: str, init: Path | None) -> dict[str, Any]:
+    """One classifier's test accuracy in percent, started from the run `init` or, None, from scratch."""
     steps = STEPS[labels] * CONTROLS.get(case, 1)
     with tempfile.TemporaryDirectory() as folder:
         run = selftaught.pretrain(
@@ -73,14 +87,14 @@ def main() -> None:
     path = measure.RESULTS / "finetune.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else []
     have = {(r["data"], r["case"], r["seed"], r["labels"]) for r in runs}
-    missing = [
-        (data, case, seed, labels)
-        for seed in SEEDS[: asked.seeds] for data in asked.data for case in [*CONTROLS, *cases(data)] for labels in STEPS
-        if (data, case, seed, labels) not in have and (case in asked.cases or not asked.cases)
-        and (case in CONTROLS or (RUNS / f"{data}-{case}-{seed}" / "encoder.safetensors").exists())
-    ]  # fmt: skip
-    for done, key in enumerate(() if asked.table else missing):
-        runs.append(measured(*key))
+    pretraining = recorded(measure.RESULTS / "vision.json")
+    planned = points((key for key in pretraining if key[0] in asked.data and key[2] in SEEDS[: asked.seeds]), asked.cases)
+    missing = [key for key in planned if key not in have]
+    for done, (data, case, seed, labels) in enumerate(() if asked.table else missing):
+        init = None if case in CONTROLS else RUNS / f"{data}-{case}-{seed}"
+        if init is not None and not (init / "encoder.safetensors").exists():
+            pretrained(data, case, seed, pretraining[data, case, seed])
+        runs.append(measured(data, case, seed, labels, init))
         print(f"{done + 1} of {len(missing)}: {json.dumps(runs[-1])}", flush=True)
         measure.save("finetune", rows(runs), runs=runs)
     for row in rows(runs):

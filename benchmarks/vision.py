@@ -32,6 +32,7 @@ from selftaught.errors import UserError
 from selftaught.evaluate.probe import judge, score
 from selftaught.method import Encoder
 from selftaught.pretraining.build import encoder_input, untrained
+from selftaught.pretraining.result import Run
 
 DATA, ENCODER, MINUTES, SEEDS = ("cifar10", "fashion-mnist", "photos"), "conv", 0.75, (0, 1, 2)
 LABELS = 20_000
@@ -100,22 +101,30 @@ def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) 
     return {"linear": found["linear"]["it"], "knn": found["knn"]["it"], **few}
 
 
-def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, Any]:
-    """Train and judge one row with one seed: for so many `steps`, or for 45 seconds. "refused" says why the data cannot serve."""
+def pretrained(data: str, case: str, seed: int, steps: int | None) -> Run:
+    """The run of one row with one seed, left in runs/vision. Raises UserError where the data cannot serve the method."""
     method, arguments = cases(data)[case]
     out = RUNS / f"{data}-{case}-{seed}"
     shutil.rmtree(out, ignore_errors=True)
     length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
     given = {"encoder": ENCODER} | arguments
+    run = selftaught.pretrain(method, data, out=out, size=SIZE.get(data), seed=seed, progress=False, **length, **given)
+    if run.interrupted is not None:  # a signal ends the run in order, and should end the benchmark too
+        raise SystemExit(128 + run.interrupted)
+    return run
+
+
+def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, Any]:
+    """Train and judge one row with one seed: for so many `steps`, or for 45 seconds. "refused" says why the data cannot serve."""
     row: dict[str, Any] = {"data": data, "case": case, "seed": seed}
     try:
-        run = selftaught.pretrain(method, data, out=out, size=SIZE.get(data), seed=seed, progress=False, **length, **given)
+        run = pretrained(data, case, seed, steps)
     except UserError as reason:
         return {**row, "refused": str(reason)}
     config, summary = run.config, run.summary
     pretext = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
     recipe = {k: v for k, v in config.recipe.as_dict().items() if k in ("optimizer", "lr", "batch_size", "batch_norm_groups")}
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     seen = run.encoder.spec["input"]
     if run.encoder.spec != encoders.build(ENCODER, seen).spec:  # one of another form: untrained, it has that form too
         row["untrained"] = judged(data, untrained(config, seen), seen, seed)

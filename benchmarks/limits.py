@@ -25,6 +25,7 @@ from selftaught import encoders, methods, optimizer
 from selftaught.data import open_source
 from selftaught.fit import fit
 from selftaught.method import Clock, Method, Source
+from selftaught.parts.norm import set_groups
 from selftaught.pretraining.build import encoder_input
 from selftaught.recipe import Recipe
 from selftaught.run import RunFolder
@@ -77,6 +78,7 @@ def views_rate(name: str, source: Source) -> float:
 def alone(name: str, source: Source) -> float:
     """Seconds a step of the network on one batch."""
     recipe, (method, bound) = recipe_of(name), prepared(name, source)
+    set_groups(method, recipe.batch_norm_groups or 1)
     clock = Clock(0, STEPS)
     order = method.order(0, 0, len(bound))
     index = np.asarray(order[: recipe.batch_size])

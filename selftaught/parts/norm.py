@@ -21,19 +21,15 @@ def _in_groups(norm: _BatchNorm, x: Tensor, groups: int) -> Tensor:
     if x.shape[0] % groups:
         raise ValueError(f"a batch of {x.shape[0]} cannot be normalised in {groups} equal groups: change batch_norm_groups or batch_size")
     assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
-    # Groups become channels: [B, C, ...] -> [B/g, g*C, ...], so that one fused call computes every group's statistics.
-    b, c = x.shape[:2]
-    split = x.reshape(groups, b // groups, c, *x.shape[2:]).transpose(0, 1).reshape(b // groups, groups * c, *x.shape[2:])
-    mean, var = norm.running_mean.repeat(groups), norm.running_var.repeat(groups)
-    weight = None if norm.weight is None else norm.weight.repeat(groups)
-    bias = None if norm.bias is None else norm.bias.repeat(groups)
+    means, variances = norm.running_mean.repeat(groups, 1), norm.running_var.repeat(groups, 1)  # [groups, C]
     norm.num_batches_tracked.add_(1)
     momentum = norm.momentum if norm.momentum is not None else 1.0 / float(norm.num_batches_tracked)
-    y = F.batch_norm(split, mean, var, weight, bias, True, momentum, norm.eps)
+    parts = zip(x.chunk(groups), means, variances, strict=True)
+    y = torch.cat([F.batch_norm(part, mean, var, norm.weight, norm.bias, True, momentum, norm.eps) for part, mean, var in parts])
     with torch.no_grad():
-        norm.running_mean.copy_(mean.view(groups, c).mean(0))
-        norm.running_var.copy_(var.view(groups, c).mean(0))
-    return y.reshape(b // groups, groups, c, *x.shape[2:]).transpose(0, 1).reshape(x.shape)
+        norm.running_mean.copy_(means.mean(0))
+        norm.running_var.copy_(variances.mean(0))
+    return y
 
 
 @final

@@ -22,7 +22,7 @@ RECIPE = {"steps": 9, "batch_size": 16, "lr": 1e-2, "batch_norm_groups": 2, "dev
 
 
 class StopAfter:
-    """An observer that sends this process a signal after a given step, as a person or a scheduler would."""
+    """An observer that sends this process a signal after a given step, as a person, a scheduler or, SIGKILL, the kernel would."""
 
     def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
         self.at, self.number = step, number

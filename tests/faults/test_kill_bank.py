@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import signal
 from pathlib import Path
@@ -13,32 +12,20 @@ import numpy as np
 import pytest
 import toys
 from ranks import Ranks
-from training import state, train
+from training import StopAfter, state, train
 
 from selftaught import checkpoint
-from selftaught.method import Clock, Method
+from selftaught.method import Method
 from selftaught.run import RunFolder
 
 RECIPE: dict[str, Any] = {"seed": 11, "checkpoint_every": 7}
 
 
-class DieAfter:
-    """Kills its own process after a step, as the kernel would when memory runs out."""
-
-    def __init__(self, step: int) -> None:
-        self.at = step
-
-    def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> None:
-        if clock.step == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def finish(self) -> None: ...
-
-
 def live(path: str, store: str, steps: int, at: int) -> None:
     """One life of the run: from the newest checkpoint to its end after step `at`."""
     seed = 7 if checkpoint.steps(RunFolder.open(path)) else 0  # what is loaded must not depend on it
-    train(lambda: toys.build("banked", seed=seed, store=store), path, observers=[DieAfter(at)], resume=True, steps=steps, **RECIPE)
+    death = StopAfter(at, signal.SIGKILL)
+    train(lambda: toys.build("banked", seed=seed, store=store), path, observers=[death], resume=True, steps=steps, **RECIPE)
 
 
 def rows(method: Method) -> bytes:

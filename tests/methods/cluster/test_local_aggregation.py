@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from selftaught.parts.kmeans import kmeans
 from selftaught.views.image import Augment
 
 OTHERS: dict[str, Any] = {
-    "dim": 5, "temperature": 0.2, "background": 3, "clusterings": 1, "clusters": 2, "iterations": 1, "refresh": 3, "warm": 0,
+    "dim": 5, "temperature": 0.2, "background": 3, "clusterings": 1, "clusters": 2, "iterations": 1, "interval": 8, "warm": 0,
     "momentum": 0.1, "crop": 0.9, "jitter": 0.1, "flip": 0.0, "grey": 0.9,
 }  # fmt: skip
 
@@ -47,7 +48,7 @@ def make(bench: Any, n: int = 30, **arguments: Any) -> LocalAggregation:
 
 def clustered(bench: Any, **arguments: Any) -> LocalAggregation:
     method = make(bench, **arguments)
-    method.before_epoch(at(1), nothing)
+    method.before_epoch(at(3), nothing)
     return method
 
 
@@ -70,7 +71,14 @@ def test_the_loss_is_the_papers(bench: Any, background: int, clusterings: int) -
         shares += share / 6
     found = method.aggregate(v, index)
     assert found["loss"].item() == pytest.approx(total, rel=1e-4)
-    assert found["close"].item() == pytest.approx(shares, rel=1e-4)
+    assert found["accuracy"].item() == pytest.approx(shares, rel=1e-4)
+
+
+def test_chance_is_the_ratio_while_all_neighbours_are_alike(bench: Any) -> None:
+    method = clustered(bench)
+    method.bank.memory.copy_(method.bank.all()[:1].expand(30, -1))
+    found = method.aggregate(features(), torch.arange(6))
+    assert 0 < found["chance"] < 1 and found["accuracy"].item() == pytest.approx(found["chance"].item(), rel=1e-5)
 
 
 def test_the_nearest_rows_are_brute_force(bench: Any) -> None:
@@ -86,7 +94,7 @@ def test_the_nearest_rows_are_brute_force(bench: Any) -> None:
 def test_when_all_neighbours_are_close_the_loss_is_zero(bench: Any) -> None:
     method = make(bench)  # everything is in cluster 0 until it is clustered
     found = method.aggregate(features(), torch.arange(6))
-    assert found["loss"].item() == pytest.approx(0, abs=1e-6) and found["close"].item() == pytest.approx(1, abs=1e-6)
+    assert found["loss"].item() == pytest.approx(0, abs=1e-6) and found["accuracy"].item() == pytest.approx(1, abs=1e-6)
 
 
 def test_without_a_close_neighbour_the_loss_is_large_but_finite(bench: Any) -> None:
@@ -94,7 +102,7 @@ def test_without_a_close_neighbour_the_loss_is_large_but_finite(bench: Any) -> N
     method.clusters.copy_(torch.arange(30))  # everybody alone
     v = F.normalize(-method.bank.all()[:6], dim=1)  # and far from its own row
     found = method.aggregate(v, torch.arange(6))
-    assert found["loss"].item() == pytest.approx(-math.log(1e-7), rel=1e-4) and found["close"] == 0
+    assert found["loss"].item() == pytest.approx(-math.log(1e-7), rel=1e-4) and found["accuracy"] == 0
 
 
 def test_the_names_of_clusters_do_not_matter(bench: Any) -> None:
@@ -156,17 +164,35 @@ def test_the_bank_starts_from_the_untrained_features(bench: Any) -> None:
     expected = F.normalize(method.head(embedded(method.views.__class__(bench.input, image=Augment()), None)), dim=1)
     assert torch.allclose(method.bank.all(), expected, atol=1e-6)
     assert torch.equal(method.clusters[1], kmeans(method.bank.all(), 4, 8, 0, 0, 1)[0])
-    method.before_epoch(at(1), nothing)
-    assert torch.allclose(method.bank.all(), expected, atol=1e-6)
 
 
-def test_clusters_are_refreshed_every_so_many_epochs(bench: Any) -> None:
-    method = make(bench, refresh=2)
+def test_the_bank_starts_again_when_it_is_warm(bench: Any) -> None:
+    method = make(bench, warm=2)
+    filled = []
+    for epoch in range(4):
+        method.bank.memory.copy_(method.bank.memory.roll(1, 0))
+        before = method.bank.all()
+        method.before_epoch(at(epoch), embedded)
+        filled.append(not torch.equal(method.bank.all(), before))
+    assert filled == [True, False, True, False]
+
+
+def test_every_round_is_clustered_anew(bench: Any) -> None:
+    method = make(bench)
     seen = []
     for epoch in range(4):
         method.before_epoch(at(epoch), embedded)
         seen.append(method.clusters.clone())
-    assert [bool(torch.equal(a, b)) for a, b in pairwise(seen)] == [True, False, True]
+    assert not any(torch.equal(a, b) for a, b in pairwise(seen))
+
+
+@pytest.mark.parametrize(("interval", "rounds"), [(0, 1), (30, 1), (100, 1), (15, 2), (9, 3), (1, 30)])
+def test_rounds_cut_each_pass_over_the_data(bench: Any, interval: int, rounds: int) -> None:
+    method = make(bench, interval=interval)
+    parts = [method.order(epoch, 5, 30) for epoch in range(2 * rounds)]
+    first, second = np.concatenate(parts[:rounds]), np.concatenate(parts[rounds:])
+    assert sorted(first) == sorted(second) == list(range(30)) and list(first) != list(second)
+    assert {len(part) for part in parts} <= {30 // rounds, -(-30 // rounds)}
 
 
 @pytest.mark.parametrize(("clusters", "n", "expected"), [(0, 240, 4), (0, 30, 2), (5, 30, 5)])
@@ -211,9 +237,9 @@ def test_the_view_is_instance_discriminations(bench: Any) -> None:
         ({"background": 0}, "background of local_aggregation must be at least 1, not 0"),
         ({"clusterings": 0}, "clusterings of local_aggregation must be at least 1, not 0"),
         ({"iterations": 0}, "iterations of local_aggregation must be at least 1, not 0"),
-        ({"refresh": 0}, "refresh of local_aggregation must be at least 1, not 0"),
-        ({"warm": -1}, "must be at least 0, not -1 and 4"),
-        ({"clusters": -1}, "must be at least 0, not 1 and -1"),
+        ({"warm": -1}, "must be at least 0, not -1, 4 and 16384"),
+        ({"clusters": -1}, "must be at least 0, not 1, -1 and 16384"),
+        ({"interval": -1}, "must be at least 0, not 1, 4 and -1"),
         ({"clusters": 31}, "cannot make 31 clusters of 30 images"),
     ],
 )
@@ -227,7 +253,8 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert list(OTHERS) == [a.name for a in methods.describe("local_aggregation").arguments]
 
     def losses(**arguments: Any) -> list[float]:
-        method, found = make(bench, **arguments), []
+        method = make(bench, **arguments)
+        found: list[float] = list(method.order(0, 0, 30))
         for epoch in range(3):
             method.before_epoch(at(epoch), embedded)
             found.append(bench.step(method, clock=at(epoch))["loss"].item())

@@ -1,6 +1,7 @@
 """How near every image method trains to its limit: its views on one core, its network alone, and the whole loop.
 
-    python -m benchmarks.limits [METHOD ...]     two threads; views on one
+    python -m benchmarks.limits                       every method, two threads; views on one
+    python -m benchmarks.limits moco cpc --rounds 9   these rows again, from more rounds
 
 Goals: views of at least 8,000 images a second and core at 32 px, and a loop within 10% of the network alone, encoder `conv`. The
 network alone is forward, backward, optimiser and `after_step` on one batch that is already there; the loop makes its batches.
@@ -9,7 +10,8 @@ What a method does between epochs (clustering) is in neither. Rounds take turns,
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +32,7 @@ from selftaught.pretraining.build import encoder_input
 from selftaught.recipe import Recipe
 from selftaught.run import RunFolder
 
-IMAGES, SIDE, STEPS, WARM, ROUNDS = 4096, 32, 16, 3, 3
+IMAGES, SIDE, STEPS, WARM, ROUNDS = 4096, 32, 16, 3, 5
 CPU = torch.device("cpu")
 
 
@@ -126,25 +128,31 @@ def looped(name: str, source: Source) -> float:
     return median(watch.seconds[WARM:])
 
 
-def measured(name: str, source: Source) -> dict[str, Any]:
-    """One row; medians over rounds."""
-    rounds = [(alone(name, source), looped(name, source)) for _ in range(ROUNDS)]
+def measured(name: str, source: Source, count: int) -> dict[str, Any]:
+    """One row; medians over so many rounds."""
+    rounds = [(alone(name, source), looped(name, source)) for _ in range(count)]
     batch = recipe_of(name).batch_size * sum(player.turns for player in prepared(name, source)[0].players())
     return {
         "method": name, "views_per_second": round(views_rate(name, source)),
         "alone_per_second": round(batch / median(a for a, _ in rounds)), "loop_per_second": round(batch / median(b for _, b in rounds)),
         "loop_over_alone": {"median": round(median(b / a for a, b in rounds), 3), "low": round(min(b / a for a, b in rounds), 3)},
+        "rounds": count,
     }  # fmt: skip
 
 
 def main() -> None:
-    """Every method, or those named."""
-    source, rows = colour_images(), []
-    for name in sys.argv[1:] or methods.names("images"):
-        rows.append(measured(name, source))
-        print(rows[-1], flush=True)
-    if len(sys.argv) == 1:
-        measure.save("limits", rows)
+    """Every method, or those named; a row is saved as soon as it is measured, in the place of an older one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("methods", nargs="*", default=methods.names("images"))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    path = measure.RESULTS / "limits.json"
+    rows = {row["method"]: row for row in (json.loads(path.read_text())["rows"] if path.exists() else [])}
+    source = colour_images()
+    for name in asked.methods:
+        rows[name] = measured(name, source, asked.rounds)
+        print(rows[name], flush=True)
+        measure.save("limits", [rows[method] for method in sorted(rows)])
 
 
 if __name__ == "__main__":

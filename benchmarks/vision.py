@@ -59,6 +59,7 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "dictionary-hard": ("cifar10", "dictionary", {"negatives": "hard"}),
     "dictionary-without-duplicates": ("cifar10", "dictionary", {"duplicates": 0.9}),
     "moco-unshuffled": ("cifar10", "moco", {"shuffle": False}),
+    "moco-one-group": ("cifar10", "moco", {"batch_norm_groups": 1}),
     "moco-layer-norm": ("cifar10", "moco", {"encoder": {"name": ENCODER, "norm": "layer"}}),
     "simclr-deep-head": ("cifar10", "simclr", {"depth": 3}),
     "simclr-large-batch": ("cifar10", "simclr", {"batch_size": 1024}),

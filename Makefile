@@ -26,15 +26,15 @@ browser: $(BROWSER)  ## Debian's Chromium for the tests that open the report, wh
 
 # Never fails: without Chromium those tests are skipped, and say so.
 $(BROWSER): | $(INSTALLED)
-	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; then \
-		echo "browser tests: a Chromium is installed"; \
+	@if { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && command -v chromedriver >/dev/null; then \
+		echo "browser tests: a Chromium and its driver are installed"; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "browser tests: installing Debian's chromium with apt-get"; \
 		export DEBIAN_FRONTEND=noninteractive; \
-		{ timeout 120 apt-get update -qq && timeout 300 apt-get install -y -qq --no-install-recommends chromium fonts-liberation; } \
+		{ timeout 120 apt-get update -qq && timeout 300 apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-liberation; } \
 			>$(VENV)/browser.log 2>&1 || echo "browser tests: apt-get could not install chromium (see $(VENV)/browser.log); they will be skipped"; \
 	else \
-		echo "browser tests: no Chromium, and no apt-get as root to install it with; they will be skipped"; \
+		echo "browser tests: no Chromium with a chromedriver, and no apt-get as root to install them with; they will be skipped"; \
 	fi
 	@touch $@
 

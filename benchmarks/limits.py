@@ -1,11 +1,11 @@
-"""How near every image method trains to its limit: its views on one core, its network alone, and the whole loop.
+"""How near every image method trains to its limit: its network alone, and the whole loop.
 
-    python -m benchmarks.limits                       every method, two threads; views on one
+    python -m benchmarks.limits                       every method, two threads
     python -m benchmarks.limits moco cpc --rounds 9   these rows again, from more rounds
 
-Goals: views of at least 8,000 images a second and core at 32 px, and a loop within 10% of the network alone, encoder `conv`. The
-network alone is forward, backward, optimiser and `after_step` on one batch that is already there; the loop makes its batches.
-What a method does between epochs (clustering) is in neither. Rounds take turns, so a busy machine slows both.
+Goal: a loop within 10% of the network alone, encoder `conv`, 32 px. The network alone is forward, backward, optimiser and
+`after_step` on one batch that is already there; the loop makes its batches (`benchmarks.views` has the speed of that alone). What a
+method does between epochs (clustering) is in neither. Rounds take turns, so a busy machine slows both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, final
 
-import numba
 import numpy as np
 import torch
 
@@ -59,22 +58,6 @@ def recipe_of(name: str) -> Recipe:
     """The method's own, so short that nothing but steps is in it."""
     own = {k: v for k, v in methods.describe(name).recipe.items() if k != "minutes"}
     return Recipe(**{**own, "steps": STEPS, "device": "cpu", "workers": 0, "log_every": 10**6})
-
-
-def views_rate(name: str, source: Source) -> float:
-    """Source images a second, sampled and made into this method's inputs by one thread."""
-    method = build(name, source)
-    bound = method.views.bind(source)
-    index, seconds = np.arange(min(256, len(bound))), []
-    numba.set_num_threads(1)
-    torch.set_num_threads(1)
-    for i in range(12):
-        began = time.perf_counter()
-        method.views.apply(bound.fetch(index), method.views.sample(index, i, 0), CPU)
-        seconds.append(time.perf_counter() - began)
-    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
-    torch.set_num_threads(numba.config.NUMBA_NUM_THREADS)
-    return len(index) / median(seconds[2:])
 
 
 def alone(name: str, source: Source) -> float:
@@ -133,7 +116,7 @@ def measured(name: str, source: Source, count: int) -> dict[str, Any]:
     rounds = [(alone(name, source), looped(name, source)) for _ in range(count)]
     batch = recipe_of(name).batch_size * sum(player.turns for player in prepared(name, source)[0].players())
     return {
-        "method": name, "views_per_second": round(views_rate(name, source)),
+        "method": name,
         "alone_per_second": round(batch / median(a for a, _ in rounds)), "loop_per_second": round(batch / median(b for _, b in rounds)),
         "loop_over_alone": {"median": round(median(b / a for a, b in rounds), 3), "low": round(min(b / a for a, b in rounds), 3)},
         "rounds": count,

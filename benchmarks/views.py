@@ -1,7 +1,10 @@
-"""Image views on one core: two SimCLR views of each image, from uint8 pixels or JPEG bytes to normalised float32 tensors.
+"""Image views on one core, from uint8 pixels or JPEG bytes to normalised float32 tensors.
 
-    python -m benchmarks.views [--quick]
+    python -m benchmarks.views [--quick]     every row
+    python -m benchmarks.views methods       these alone: peers, resize, plain or methods
 
+peers: two SimCLR views of each image, as the libraries that people use make them. resize: its inner loop, vectorised and not. plain:
+what evaluation sees. methods: what each image method makes of a batch at 32 px with its defaults; goal: 8,000 images a second.
 Peers do the same operations with the same probabilities, each in its users' usual way (albumentations: OpenCV, uint8 in
 between, no antialiasing; torchvision: PIL). Goals, as ratios to albumentations: 25 at 32 px, 4.9 at 96 px, 1.7 from JPEG.
 """
@@ -15,6 +18,7 @@ for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPE
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import argparse  # noqa: E402
+import json  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from statistics import median  # noqa: E402
 from typing import Any  # noqa: E402
@@ -30,6 +34,8 @@ from PIL import Image  # noqa: E402
 from skimage import data  # noqa: E402
 
 from benchmarks import measure  # noqa: E402
+from benchmarks.limits import build, colour_images  # noqa: E402
+from selftaught import methods  # noqa: E402
 from selftaught.kernels.resize import along_x, join, most_taps, taps  # noqa: E402
 from selftaught.views.image import Augment, ImageViews, plain  # noqa: E402
 
@@ -187,19 +193,47 @@ def untouched(rounds: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Print every row and write benchmarks/results/views.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds of fewer images")
-    quick = parser.parse_args().quick
-    rounds, part = (3, 4) if quick else (9, 1)
+def of_method(name: str, rounds: int) -> dict[str, Any]:
+    """One method's views, sampled and applied, as `fit` makes them of a batch."""
+    source = colour_images()
+    method = build(name, source)
+    bound, views = method.views.bind(source), method.views
+    index = np.arange(min(256, len(bound)))
+    timing = measure.interleaved({name: lambda: views.apply(bound.fetch(index), views.sample(index, 0, 0), CPU)}, rounds)[name]
+    return {"what": f"views of {name}, 32 px", "images_per_second": {"selftaught": round(len(index) / median(timing.wall))}, "goal": 8000}
+
+
+def with_peers(rounds: int, part: int) -> list[dict[str, Any]]:
+    """Small pictures, larger ones, and JPEG files; a `part`-th of as many."""
     jpegs = [simplejpeg.encode_jpeg(photo, quality=90) for photo in photographs(64 // part, 375, 500)]
-    rows = [
+    return [
         compared("two views, 32 px to 32 px", photographs(512 // part, 32, 32), 32, 25, rounds),
         compared("two views, 96 px to 96 px", photographs(256 // part, 96, 96), 96, 4.9, rounds),
         compared("two views, JPEG 500x375 to 224 px", jpegs, 224, 1.7, rounds),
-        vectorised(24, 32, rounds), vectorised(72, 96, rounds), vectorised(300, 224, rounds), untouched(rounds),
-    ]  # fmt: skip
+    ]
+
+
+KINDS: dict[str, Callable[[int, int], list[dict[str, Any]]]] = {
+    "peers": with_peers,
+    "resize": lambda rounds, _: [vectorised(size, side, rounds) for size, side in ((24, 32), (72, 96), (300, 224))],
+    "plain": lambda rounds, _: [untouched(rounds)],
+    "methods": lambda rounds, _: [of_method(name, rounds) for name in methods.names("images")],
+}
+"""Rows by what they are of: made from so many rounds of a part of the images."""
+
+
+def main() -> None:
+    """Print the rows and write them to benchmarks/results/views.json, in the place of older ones."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds of fewer images")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}; all when none is named")
+    asked = parser.parse_args()
+    if unknown := set(asked.kinds) - set(KINDS):
+        parser.error(f"there are no rows of {', '.join(sorted(unknown))}: choose among {', '.join(KINDS)}")
+    rounds, part = (3, 4) if asked.quick else (9, 1)
+    rows = [row for kind, made in KINDS.items() if kind in asked.kinds or not asked.kinds for row in made(rounds, part)]
+    path = measure.RESULTS / "views.json"
+    old = {row["what"]: row for row in (json.loads(path.read_text())["rows"] if path.exists() else [])}
     for row in rows:
         print(f"\n{row['what']}")
         for name, rate in row.get("images_per_second", {}).items():
@@ -208,7 +242,7 @@ def main() -> None:
         for name in (name for name in row if name.startswith("times_")):
             goal = f"   goal {row['goal']}" if name == "times_albumentations" else ""
             print(f"  {name:24} {row[name]['median']:6.2f}  ({row[name]['low']:.2f} to {row[name]['high']:.2f}){goal}")
-    print(f"\n{measure.save('views', rows, threads=1).name} written")
+    print(f"\n{measure.save('views', list((old | {row['what']: row for row in rows}).values()), threads=1).name} written")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ def centred(w: Tensor) -> Tensor:
 
 
 def exact(x: Tensor, y: Tensor, k: int, l2: float, **options: object) -> Solution:
-    return solve(x, y, k, l2, tolerance=1e-9, iterations=3000, **options)  # type: ignore[arg-type]
+    """As near as losses in float64 can tell on any CPU: where derivatives are below 1e-9, a step changes them by less than rounding."""
+    return solve(x, y, k, l2, tolerance=3e-9, iterations=3000, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("l2", [100.0, 1.0, 0.1])
@@ -45,8 +46,8 @@ def test_the_preconditioner_changes_the_way_not_the_end() -> None:
     plain, helped = exact(x, y, 4, 1.0), exact(x, y, 4, 1.0, moments=gram(x))
     np.testing.assert_allclose(helped.weight, plain.weight, atol=1e-5)
     assert helped.iterations < plain.iterations
-    again = exact(x, y, 4, 1.0, moments=gram(x), start=helped)
-    assert again.iterations <= 2
+    again = solve(x, y, 4, 1.0, moments=gram(x), start=helped, tolerance=3e-8)
+    assert again.iterations == 0 and again.converged
     np.testing.assert_allclose(again.weight, helped.weight, atol=1e-6)
 
 

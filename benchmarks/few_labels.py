@@ -64,10 +64,10 @@ def measured(case: str, labels: int, draw: int, length: dict[str, Any]) -> dict[
     """Train one point and ask it, in percent."""
     method, arguments = CASES[case]
     with tempfile.TemporaryDirectory() as folder:
-        run = selftaught.pretrain(
+        run = measure.whole(selftaught.pretrain(
             method, DATA, out=Path(folder) / "run", encoder=ENCODER, labels=f"{labels}/class", seed=draw, progress=False,
             **length, **arguments,
-        )  # fmt: skip
+        ))  # fmt: skip
         summary = run.summary
         trained = run.method(open_data(run.config)[0])
     train, test = source("train"), source("test")

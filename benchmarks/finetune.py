@@ -24,7 +24,7 @@ import numpy as np
 
 import selftaught
 from benchmarks import measure
-from benchmarks.vision import DATA, ENCODER, RUNS, SEEDS, SIZE, VARIANTS, pretrained, source
+from benchmarks.vision import DATA, ENCODER, SEEDS, SIZE, VARIANTS, folder, pretrained, source
 from selftaught import evaluate
 from selftaught.data import open_source
 
@@ -49,11 +49,11 @@ def points(pretraining: Iterable[tuple[str, str, int]], cases: Collection[str] =
 def measured(data: str, case: str, seed: int, labels: str, init: Path | None) -> dict[str, Any]:
     """One classifier's test accuracy in percent, started from the run `init` or, None, from scratch."""
     steps = STEPS[labels] * CONTROLS.get(case, 1)
-    with tempfile.TemporaryDirectory() as folder:
-        run = selftaught.pretrain(
-            "supervised", data, out=Path(folder) / "run", encoder=None if init else ENCODER, init=init,
+    with tempfile.TemporaryDirectory() as place:
+        run = measure.whole(selftaught.pretrain(
+            "supervised", data, out=Path(place) / "run", encoder=None if init else ENCODER, init=init,
             size=SIZE.get(data), labels=labels, steps=steps, seed=seed, progress=False,
-        )  # fmt: skip
+        ))  # fmt: skip
         found = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
         seconds = run.summary["seconds"]
     row = {"data": data, "case": case, "seed": seed, "labels": labels, "steps": steps, "seconds": seconds}
@@ -91,7 +91,7 @@ def main() -> None:
     planned = points((key for key in pretraining if key[0] in asked.data and key[2] in SEEDS[: asked.seeds]), asked.cases)
     missing = [key for key in planned if key not in have]
     for done, (data, case, seed, labels) in enumerate(() if asked.table else missing):
-        init = None if case in CONTROLS else RUNS / f"{data}-{case}-{seed}"
+        init = None if case in CONTROLS else folder(data, case, seed)
         if init is not None and not (init / "encoder.safetensors").exists():
             pretrained(data, case, seed, pretraining[data, case, seed])
         runs.append(measured(data, case, seed, labels, init))

@@ -16,7 +16,10 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from selftaught.pretraining.result import Run
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -48,6 +51,13 @@ def ratio(slow: Timing, fast: Timing, clock: str = "wall") -> dict[str, float]:
     """How many times longer `slow` took: "median", "low" and "high" (smallest and largest) of the rounds' ratios."""
     ratios = sorted(a / b for a, b in zip(getattr(slow, clock), getattr(fast, clock), strict=True))
     return {"median": median(ratios), "low": ratios[0], "high": ratios[-1]}
+
+
+def whole(run: Run) -> Run:
+    """`run`, unless a signal cut it short: that ends a run in order, and should end the benchmark too, before it is recorded."""
+    if run.interrupted is not None:
+        raise SystemExit(128 + run.interrupted)
+    return run
 
 
 def machine() -> dict[str, Any]:

@@ -55,12 +55,10 @@ def measured(keys: str, k: int, seed: int, steps: int = STEPS, limit: int | None
     """Train and judge one point with one seed."""
     batch = max(BATCH, k + 1) if keys == "batch" else BATCH
     with tempfile.TemporaryDirectory() as folder:
-        run = selftaught.pretrain(
+        run = measure.whole(selftaught.pretrain(
             "dictionary", DATA, out=Path(folder) / "run", encoder=ENCODER, limit=limit, progress=False, keys=keys, k=k,
             seed=seed, batch_size=batch, steps=max(1, steps * BATCH // batch),
-        )  # fmt: skip
-        if run.interrupted is not None:  # a signal ends the run in order, and should end the benchmark too
-            raise SystemExit(128 + run.interrupted)
+        ))  # fmt: skip
         last = [line for line in run.folder.metrics() if "negatives" in line][-1]
         summary = run.summary
     seen = {name: round(float(last[name]), 4) for name in ("loss", "accuracy", "negatives", "collisions", "age")}

@@ -102,17 +102,19 @@ def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) 
     return {"linear": found["linear"]["it"], "knn": found["knn"]["it"], **few}
 
 
+def folder(data: str, case: str, seed: int) -> Path:
+    """Where a row's run is left."""
+    return RUNS / f"{data}-{case}-{seed}"
+
+
 def pretrained(data: str, case: str, seed: int, steps: int | None) -> Run:
     """The run of one row with one seed, left in runs/vision. Raises UserError where the data cannot serve the method."""
     method, arguments = cases(data)[case]
-    out = RUNS / f"{data}-{case}-{seed}"
+    out = folder(data, case, seed)
     shutil.rmtree(out, ignore_errors=True)
     length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
     given = {"encoder": ENCODER} | arguments
-    run = selftaught.pretrain(method, data, out=out, size=SIZE.get(data), seed=seed, progress=False, **length, **given)
-    if run.interrupted is not None:  # a signal ends the run in order, and should end the benchmark too
-        raise SystemExit(128 + run.interrupted)
-    return run
+    return measure.whole(selftaught.pretrain(method, data, out=out, size=SIZE.get(data), seed=seed, progress=False, **length, **given))
 
 
 def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from selftaught.evaluate.embed import batches, frozen, plain
+from selftaught.evaluate.embed import batches, frozen
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.probe import new_samples
 from selftaught.method import Batch, Classifies, Method, Source
+from selftaught.views import plain
 
 
 def classifier(method: Method, train_source: Source, test_source: Source, batch_size: int = 512) -> float | None:

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selftaught.evaluate.embed import frozen, plain
+from selftaught.evaluate.embed import frozen
 from selftaught.evaluate.geometry import alignment, embedding_std, rankme, uniformity
 from selftaught.evaluate.knn import Neighbours, percent
 from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
 from selftaught.evaluate.warning import DIVERGED, Verdict
 from selftaught.method import Batch, Clock, Encoder, Method, Remembers, Source, Views
+from selftaught.views import plain
 
 MEMORY, ASKED, PAIRS = 2000, 500, 256
 """Training samples that online kNN remembers, others that it is asked about, and samples of which two views are compared."""

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Source, Views
-from selftaught.views import image, text
+from selftaught.views import plain
+from selftaught.views import raw as raw_views
 
 Progress = Callable[[int, int], None]
 Features = NDArray[np.floating[Any]]
@@ -84,17 +85,7 @@ def raw(
     Of images the very plain views that an encoder with this `input` would get, flattened to [N, C * S * S]; of text the bag of its most
     frequent words, see `views/text`.
     """
-    views = text.bag(input) if input.get("kind") == "text" else plain(input)
-    return _collect(lambda x: x, source, views, batch_size, torch.device("cpu"), progress, dtype)
-
-
-def plain(input: Mapping[str, Any]) -> Views:
-    """The views without augmentation for an encoder's input. Raises UserError for a kind that has none."""
-    if input.get("kind", "image") == "image":
-        return image.plain(input)
-    if input["kind"] == "text":
-        return text.plain(input)
-    raise UserError(f"an encoder of '{input['kind']}' has no plain views: pass the views to embed with")
+    return _collect(lambda x: x, source, raw_views(input), batch_size, torch.device("cpu"), progress, dtype)
 
 
 def batches(source: Source, index: NDArray[np.int64], views: Views, batch_size: int, device: torch.device) -> Iterator[dict[str, Any]]:

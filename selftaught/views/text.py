@@ -62,6 +62,10 @@ def plain(input: Mapping[str, Any]) -> Views:
     return TextViews(input)
 
 
-def bag(input: Mapping[str, Any]) -> Views:
+def raw(input: Mapping[str, Any]) -> Views:
     """The raw text as numbers, for the baseline without an encoder."""
     return BagViews(input)
+
+
+def show(name: str, values: Any, input: Mapping[str, Any]) -> None:
+    """Nothing: texts are read, not looked at."""

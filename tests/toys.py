@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.encoders.lookup import Lookup
 from selftaught.method import Batch, Clock, Compiled, Embed, Encoder, Index, Labels, Method, Outputs, Params, Player, Raw, Source, Views
 from selftaught.parts.bank import Bank

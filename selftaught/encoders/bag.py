@@ -27,6 +27,8 @@ class Bag(Encoder):
     Raises UserError when the input is no text, or no word occurs often enough.
     """
 
+    sees = ("text",)
+
     def __init__(self, input: Mapping[str, Any], size: int = 2000, min_count: int = 2) -> None:
         super().__init__()
         if size < 1:

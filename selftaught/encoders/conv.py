@@ -26,6 +26,8 @@ class Conv(Encoder):
         norm: batch, layer, group or none.
     """
 
+    sees = ("image",)
+
     def __init__(
         self, input: dict[str, Any], width: int = 32, depth: int = 3, pool: Pool = "flatten", norm: Norm = "batch"
     ) -> None:

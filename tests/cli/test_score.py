@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import selftaught
+from selftaught.ask import language_model
 from selftaught.cli import main
 from selftaught.errors import UserError
-from selftaught.pretraining.language import language_model
 
 LINES = "the cat sat on the mat\nthe dog sat on the mat\na cat ate the dog\nthe cat ate a mat\n" * 5
 REAL, SHUFFLED, LONG = "the cat sat on a mat", "mat a cat on the sat", "the cat sat on the mat on the mat on the mat"

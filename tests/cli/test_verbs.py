@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 import selftaught
 from selftaught import methods
 from selftaught.cli import main
-from selftaught.cli.judge import show_probe
+from selftaught.cli.verbs.probe import show_results
 from selftaught.pretraining import Run
 from selftaught.pretraining.progress import Watch
 from selftaught.run import RunFolder
@@ -157,7 +157,7 @@ def test_probe_compare_and_report(capsys, trained, tmp_path):
     for side in SIDES:
         for numbers in (result["linear"], result["knn"], result["labels"]["10"]):
             assert 0 <= numbers[side] <= 100
-    show_probe(result)
+    show_results(result)
     text = capsys.readouterr().out
     assert all(side in text for side in SIDES)
     assert "10 labels a class" in text

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftaught.data import open_source
-from selftaught.data.arrays import ArraySource
+from selftaught.data.image.arrays import ArraySource
 from selftaught.data.joined import Joined
 from selftaught.data.subset import Subset, first, split
 from selftaught.errors import UserError

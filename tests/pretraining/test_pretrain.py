@@ -59,7 +59,7 @@ def test_a_run_and_all_that_it_leaves(here):
     assert summary["loss"] == pytest.approx(run.folder.metrics()[-1]["loss"])
     assert summary["precision"] == ("bfloat16" if torch.cuda.is_available() else "float32")
     assert (run.config.method_arguments["temperature"], run.config.recipe.seed, run.config.data["split"]) == (0.25, 4, "all")
-    assert resolve(Layer.of(run.folder.config), in_memory=True) == run.config
+    assert resolve(Layer.of(run.folder.config), stored=True) == run.config
     loaded = selftaught.load(run.path)
     assert same(weights(run), weights(loaded))
     assert not loaded.encoder.training

@@ -13,7 +13,7 @@ from selftaught.errors import UserError
 from selftaught.evaluate.words import Tests, answers, judge, nearest, vectors_of
 from selftaught.pretraining import Run, load
 from selftaught.pretraining.build import untrained
-from selftaught.pretraining.words import word_vectors
+from selftaught.pretraining.weights import word_vectors
 
 TESTS = Tests(
     {"wordsim353": [("sea1", "sea2", 9.0), ("sea1", "town3", 1.0), ("sky1", "sky2", 8.0), ("sky1", "wood2", 2.0), ("sea1", "no", 1.0)]},

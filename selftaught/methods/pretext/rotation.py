@@ -49,6 +49,7 @@ class Rotation(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(self, encoder: Encoder, blocks: int = 2, width: int = 0, crop: float = 0.6, flip: float = 0.5) -> None:
         super().__init__()
@@ -69,7 +70,7 @@ class Rotation(Method):
         )  # fmt: skip
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
-    def forward(self, image: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, image: Tensor, **_: Any) -> Outputs:
         """Cross-entropy of the four turns of every image."""
         logits = self.head(self.encoder.local(turned(image)))  # [4B, 4]
         turns = torch.arange(4, device=image.device).repeat(len(image))  # 0 1 2 3 0 1 2 3 ...

@@ -62,6 +62,7 @@ class Denoising(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 1e-3, "minutes": 1.5}
+    sees = ("image",)
 
     mean: Tensor
     std: Tensor
@@ -93,7 +94,7 @@ class Denoising(Method):
         self.register_buffer("mean", torch.tensor(encoder.spec["input"]["mean"]).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(encoder.spec["input"]["std"]).view(-1, 1, 1))
 
-    def forward(self, clean: Tensor, corrupt: Tensor, mask: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, clean: Tensor, corrupt: Tensor, mask: Tensor, **_: Any) -> Outputs:
         """The emphasised loss; and, at damaged coordinates, the mean squared "error" and that of leaving them "untouched"."""
         z = self.rebuild(corrupt)
         loss = emphasised(self.loss, z, clean, mask, self.alpha, self.beta)

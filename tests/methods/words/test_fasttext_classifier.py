@@ -13,7 +13,7 @@ import toys
 from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.fit import NonFiniteLoss
 from selftaught.method import Classifies, Clock, Compiled

@@ -14,7 +14,7 @@ import toys
 from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.kernels import word2vec as kernel
 from selftaught.method import Clock, Compiled

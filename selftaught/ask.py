@@ -68,9 +68,8 @@ def language_model(run: Run | str | Path) -> Scores:
     run = _run(run)
     config = run.config
     if not issubclass(type_of(config), Scores):
-        able = [name for name in methods.names(config.kind) if issubclass(methods.load(name, config.kind), Scores)]
-        known = f": score a run of {' or '.join(able)}" if able else ""
-        raise UserError(f"{config.method} gives sentences no probability{known}")
+        able = [name for name in methods.names() if issubclass(methods.load(name), Scores)]
+        raise UserError(f"{config.method} gives sentences no probability: score a run of {' or '.join(able)}")
     model = run.model()
     assert isinstance(model, Scores)
     return model

@@ -1,7 +1,7 @@
 """Kinds of sample (images, text, ...): what they are called, how what a user has is opened, and what an encoder is told of it.
 
 A kind is found by its path: ``data/image/kind.py`` holds the kind ``image``, one final subclass of `Kind`. Its name is also the name of
-the samples in a raw batch, of the "kind" in an encoder's input, and of its file in `views/`. Nothing here imports torch.
+the samples in a raw batch, of the "kind" in an encoder's input, and of its file in `views/`. Nothing here imports torch, nor numpy before it is needed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 from selftaught.errors import UserError, unknown
 from selftaught.parts.signature import Argument, classes
-from selftaught.source import Source
+
+if TYPE_CHECKING:
+    from selftaught.source import Source
 
 Split = Literal["train", "test", "all"]
 Progress = Callable[[int, int], None]
@@ -107,9 +107,8 @@ class Spec:
 
 @cache
 def _catalogue() -> dict[str, Spec]:
-    data = import_module("selftaught.data")
     found = {}
-    for path in sorted(path for folder in data.__path__ for path in Path(folder).glob("*/kind.py")):
+    for path in sorted(Path(__file__).parent.glob("data/*/kind.py")):
         for declared in classes(path):
             if "Kind" in declared.bases:
                 own = declared.attributes
@@ -142,9 +141,13 @@ def find(name: str) -> type[Kind]:
     return kind
 
 
-def of_source(source: Source) -> str | None:
-    """The kind whose name is in the raw batches of `source`, or None."""
-    if len(source) == 0:
+def of_source(source: Any) -> str | None:
+    """The kind whose name is in the raw batches of `source`; None where there is none, or it is no source."""
+    import numpy as np
+
+    from selftaught.source import Source
+
+    if not isinstance(source, Source) or len(source) == 0:
         return None
     batch = source.fetch(np.arange(1))
     return next((name for name in names() if name in batch), None)
@@ -163,8 +166,8 @@ def of_data(data: Any, among: Sequence[str], listed: Mapping[str, str]) -> str:
     where = str(data) if isinstance(data, str | Path) else f"data of type {type(data).__name__}"
     if isinstance(data, str) and data in listed:
         found = [listed[data]]
-    elif isinstance(data, Source):
-        found = [name] if (name := of_source(data)) is not None else []
+    elif not isinstance(data, str | Path) and (name := of_source(data)) is not None:
+        found = [name]
     elif len(among) == 1:  # what it is asked to read, it reads or says why not
         return among[0]
     else:

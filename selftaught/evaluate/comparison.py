@@ -24,9 +24,7 @@ def compare(summaries: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def measured(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows without the columns of tasks that none of them was judged by; with those of the probe where there was no judging at all."""
-    groups = [tuple(task.columns({})) for task in every()]
-    kept = {key for group in groups for key in group if any(row[other] is not None for row in rows for other in group)}
-    own = {key for group in groups for key in group}
-    shown = kept or set(next(group for group in groups if "linear" in group))
+    """The rows without the columns that none of them was judged by; where none was judged at all, with the first."""
+    own = dict.fromkeys(key for task in every() for key in task.columns({}))
+    shown = {key for key in own if any(row[key] is not None for row in rows)} or {"linear"}
     return [{key: value for key, value in row.items() if key not in own or key in shown} for row in rows]

@@ -89,7 +89,8 @@ class Run:
         """A source over `data`, read as the encoder needs it. Raises UserError where they do not fit."""
         seen = self.encoder.spec["input"]
         own = self.config.data if self.path.is_dir() else {}
-        options = kinds.describe(seen["kind"]).arguments if own and own["source"] == data else ()
+        known = isinstance(data, str | Path) and own.get("source") == str(data)  # what fitted the run's own data fits again
+        options = kinds.describe(seen["kind"]).arguments if known else ()
         kind = kinds.find(seen["kind"])
         source = kind.reading(seen, {option.name: own[option.name] for option in options}).open(data, split, limit)
         kind.fits(seen, source, str(self.path))

@@ -47,9 +47,10 @@ def file_of(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_dir():
         return path
-    file = RunFolder.open(path).path / "encoder.safetensors"
+    file = path / "encoder.safetensors"
     if not file.exists():
-        raise UserError(f"the run {path} is not finished, so it has no encoder yet: continue it with 'selftaught resume {path}'")
+        RunFolder.open(path)
+        raise UserError(f"the run {path} is not finished: continue it with 'selftaught resume {path}'")
     return file
 
 

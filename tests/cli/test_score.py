@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import selftaught
+from selftaught import ask
 from selftaught.ask import language_model
 from selftaught.cli import main
 from selftaught.errors import UserError
@@ -48,7 +49,7 @@ def test_sentences_come_the_most_probable_first(capsys: pytest.CaptureFixture[st
     head, first, second = out.splitlines()
     assert head.split() == ["log", "P", "per", "token", "sentence"]
     assert first.endswith(f"  {REAL}") and second.endswith(f"  {SHUFFLED}") and err == ""
-    found = selftaught.load(run).score([REAL])[0]
+    found = ask.score(run, [REAL])[0]
     assert first.split()[:2] == [f"{found.log_probability:.2f}", f"{found.per_token:.2f}"]
 
 
@@ -80,9 +81,9 @@ def test_a_file_gives_a_sentence_a_line(capsys: pytest.CaptureFixture[str], run:
 
 
 def test_python_scores_as_the_command_does(run: Path) -> None:
-    found = selftaught.load(run).score([SHUFFLED, REAL])
+    found = ask.score(run, [SHUFFLED, REAL])
     assert [s.text for s in found] == [REAL, SHUFFLED]
-    assert [s.text for s in selftaught.load(run).score(["mat a", LONG], per_token=True)] == [LONG, "mat a"]
+    assert [s.text for s in ask.score(run, ["mat a", LONG], per_token=True)] == [LONG, "mat a"]
 
 
 def test_bad_input_is_one_sentence(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:

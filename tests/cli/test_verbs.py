@@ -26,7 +26,7 @@ SIDES = ("trained", "untrained", "raw")
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """A quick probe that is over in a second."""
-    monkeypatch.setattr("selftaught.pretraining.result.QUICK", (250, 100))
+    monkeypatch.setattr("selftaught.evaluate.tasks.probe.QUICK", (250, 100))
 
 
 def said(capsys, *words, code=0):

@@ -17,7 +17,7 @@ from selftaught.data.joined import Joined
 from selftaught.data.subset import first
 from selftaught.data.subset import split as split_by_content
 from selftaught.errors import UserError
-from selftaught.kind import Progress, Split, silent
+from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
 
 Open = Callable[[int | None], Source]
@@ -83,7 +83,7 @@ def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
     if name in catalog.listed():
         found = catalog.get(name)
         if not isinstance(found, ImageSet):
-            raise UserError(f"{name}: these are no images: 'selftaught data' lists the sets of images")
+            raise UserError(f"{name}: these are {describe(found.ENTRY.kind).samples}, not images: 'selftaught data' lists sets of images")
         return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
     try:
         path = Path(name).expanduser()

@@ -26,7 +26,7 @@ from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
 from selftaught.errors import UserError, unknown
-from selftaught.kind import Progress, Split, silent
+from selftaught.kind import Progress, Split, describe, silent
 from selftaught.parts.tokens import Tokens, Way
 
 Sides = dict[str, Material]
@@ -150,7 +150,7 @@ def _of_name(name: str, progress: Progress) -> Sides:
 def _of_catalog(name: str, progress: Progress) -> Path:
     found = catalog.get(name)
     if not isinstance(found, TextSet):
-        raise UserError(f"{name}: this is no text: 'selftaught data' lists the sets of text")
+        raise UserError(f"{name}: these are {describe(found.ENTRY.kind).samples}, not text: 'selftaught data' lists sets of text")
     return found.files(progress)
 
 

@@ -39,7 +39,7 @@ def test_fetch_labels_and_the_whole() -> None:
     hidden = corpus.relabelled(np.array([1, -1, -1]))
     assert hidden.labels.tolist() == [1, -1, -1] and hidden.whole.labels.tolist() == [1, 0, -1] and corpus.whole is corpus
     assert hidden.fingerprint != corpus.fingerprint and hidden.ids is corpus.ids
-    other = corpus.labelled(np.array([0, 0, 1]), ("u", "v"))
+    other = corpus.with_labels(np.array([0, 0, 1]), ("u", "v"))
     assert other.classes == ("u", "v") and other.whole is other and other.fingerprint != corpus.fingerprint
     with pytest.raises(IndexError):
         corpus.fetch(np.array([3]))

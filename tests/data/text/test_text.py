@@ -260,7 +260,7 @@ def test_one_word_and_a_mark_of_byte_order(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfword")
     corpus = open_text(tmp_path / "a.txt", "all", tokens="whitespace")
     assert list(corpus.words) == ["word"] and len(corpus) == 1
-    with pytest.raises(UserError, match="1 document without two that differ cannot be split into train and test: ask for all of it"):
+    with pytest.raises(UserError, match="1 sample without two that differ cannot be split into train and test: ask for all of it"):
         open_text(tmp_path / "a.txt", "train")
 
 

@@ -277,9 +277,9 @@ def test_every_text_of_the_catalog_says_what_it_is():
 
 
 def test_images_and_text_are_not_taken_for_each_other():
-    with pytest.raises(UserError, match=r"^sotu: these are no images: 'selftaught data' lists"):
+    with pytest.raises(UserError, match=r"^sotu: these are documents, not images: 'selftaught data' lists"):
         open_images("sotu")
-    with pytest.raises(UserError, match=r"^digits: this is no text: 'selftaught data' lists"):
+    with pytest.raises(UserError, match=r"^digits: these are images, not text: 'selftaught data' lists"):
         open_text("digits")
     with pytest.raises(UserError, match=r"^sotu holds documents, not images"):
         resolve(Layer.of({"method": "simclr", "data": "sotu"}))

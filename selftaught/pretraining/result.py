@@ -17,7 +17,7 @@ from selftaught.data.hidden import revealed
 from selftaught.data.text import open_text
 from selftaught.errors import UserError
 from selftaught.method import Classifies, Encoder, Method, Source, outside
-from selftaught.parts.word_vectors import WordVectors
+from selftaught.parts.word_vectors import Worded, WordVectors
 from selftaught.pretraining.build import build, open_data, untrained
 from selftaught.run import RunFolder
 
@@ -138,7 +138,6 @@ class Run:
             UserError: The data have no labels.
         """
         from selftaught import evaluate
-        from selftaught.evaluate.words.judge import Worded
 
         seen = self.encoder.spec["input"]
         before = untrained(self.config, seen) if self.path.is_dir() else evaluate.fresh(self.encoder, seed)

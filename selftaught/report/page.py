@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from selftaught.evaluate.words.judge import Worded
 from selftaught.method import Encoder, Method, Source
+from selftaught.parts.word_vectors import Worded
 from selftaught.report import about, curves, judged, pictures, words
 from selftaught.report.scatter import scatter
 from selftaught.run import RunFolder, to_json, write_atomically

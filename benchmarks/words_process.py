@@ -143,6 +143,7 @@ def selftaught(task: Task) -> dict[str, Any]:
         total, memory, summary = taken.since(), taken.memory(), run.summary
         seconds = summary["seconds"]
         if "out" in task:
+            from selftaught import ask
             from selftaught.export import vectors as files
 
             files.write(Path(task["out"]), ask.vectors(run), format="binary")

@@ -1,7 +1,8 @@
 """Kinds of sample (images, text, ...): what they are called, how what a user has is opened, and what an encoder is told of it.
 
-A kind is found by its path: ``data/image/kind.py`` holds the kind ``image``, one final subclass of `Kind`. Its name is also the name of
-the samples in a raw batch, of the "kind" in an encoder's input, and of its file in `views/`. Nothing here imports torch, nor numpy before it is needed.
+A kind is found by its path: ``data/image/kind.py`` holds the kind ``image``, one final subclass of `Kind`. Its name is also the
+name of the samples in a raw batch, of the "kind" in an encoder's input, and of its file in `views/`. Nothing here imports torch, nor
+numpy before it is needed.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ gradients, alternating players and replaying a step after a crash can never push
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, final, runtime_checkable
 
@@ -263,10 +263,13 @@ class Remembers(Protocol):
 
 @runtime_checkable
 class Shows(Protocol):
-    """A method that can picture what it does (reconstructions, rotations) for the report."""
+    """A method that can show what it makes of samples (reconstructions, rotations) for the report."""
 
-    def show(self, **batch: Any) -> Mapping[str, Tensor]:
-        """Named rows of pictures, each float [B, C, H, W] in the encoder's normalised units."""
+    def show(self, **batch: Any) -> Sequence[Any]:
+        """What a person can look at, of types of `parts.shown`: Pictures, Curves, Sounds and Tables, a row each.
+
+        `batch` is what `forward` would get of a few samples.
+        """
 
 
 @runtime_checkable

@@ -16,6 +16,7 @@ from selftaught.config import Config, Layer, resolve
 from selftaught.errors import UserError
 from selftaught.kind import Split
 from selftaught.method import Encoder, Method, Source, outside
+from selftaught.parts.word_vectors import Worded
 from selftaught.pretraining.build import build, open_data, type_of
 from selftaught.pretraining.judged import Judged
 from selftaught.pretraining.weights import file_of
@@ -156,7 +157,7 @@ class Run:
         from selftaught import report
 
         folder, config = self.folder, self.config
-        if type_of(config).gradient is not True:  # compiled loops see no views that could be shown
+        if isinstance(self.encoder, Worded):  # its pictures are of words, and need no data
             return report.write(folder, encoder=self.encoder)
         try:
             source = open_data(config, self.data)[0]

@@ -6,6 +6,7 @@ A kind of sample has a file of its name here (``image.py``, ``text.py``), which 
     raw(input)                  the samples as numbers, for the baseline without an encoder
     augment(input)              "first" and "second": two random views of each sample; kinds without random views have none
     show(name, values, input)   samples as a person can look at them (`parts/shown`), or None
+    RAW                         what `raw` gives, in a few words
 
 `input` is the "input" of an encoder's spec, whose "kind" names the file.
 """
@@ -50,6 +51,11 @@ def show(name: str, values: Any, input: Mapping[str, Any]) -> Shown | None:
     """Samples as a person can look at them: of a raw batch, or as views made them. None where there is nothing to look at."""
     shown: Shown | None = _of(input, "pictures").show(name, values, input)
     return shown
+
+
+def raw_is(input: Mapping[str, Any]) -> str:
+    """What `raw` gives, in words that complete "the raw input is ..."."""
+    return str(_of(input, "raw views").RAW)
 
 
 def _of(input: Mapping[str, Any], what: str) -> ModuleType:

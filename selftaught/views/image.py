@@ -21,6 +21,7 @@ from selftaught.views.augment import LOOK, Augment, boxes, sample
 
 __all__ = ["Augment", "ImageViews", "apply_torch", "augment", "denormalise", "plain", "raw", "show"]
 
+RAW = "the pixels themselves"
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 _LAUNCH = threading.Lock()  # not all of numba's threading layers survive launches from two threads at once
@@ -98,9 +99,16 @@ def augment(input: Mapping[str, Any]) -> ImageViews:
     return ImageViews(input, first=view, second=view)
 
 
-def show(name: str, values: Any, input: Mapping[str, Any]) -> Pictures:
-    """Pictures: raw ones, uint8 [H, W, C] each, as they are; a view's float [B, C, H, W] without its normalisation."""
-    return Pictures(name, list(denormalise(values, input) if isinstance(values, Tensor) else values))
+def show(name: str, values: Any, input: Mapping[str, Any]) -> Pictures | None:
+    """Pictures of raw ones, uint8 [H, W, C] each, as they are, and of a view's float [B, C, H, W] without its normalisation.
+
+    None for anything else.
+    """
+    if isinstance(values, Tensor):
+        fits = values.ndim == 4 and values.shape[1] == len(input["mean"])
+        return Pictures(name, list(denormalise(values, input))) if fits else None
+    whole = all(isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 for image in values)
+    return Pictures(name, list(values)) if whole else None
 
 
 def denormalise(tensor: Tensor, input: Mapping[str, Any]) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import torch
 from selftaught.method import Batch, Index, Params, Raw, Views
 from selftaught.parts.tokens import tokenise
 
+RAW = "how often a text has each frequent word"
 COMMON = 2000
 """Words of the bag that stands for the raw text."""
 

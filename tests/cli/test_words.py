@@ -115,7 +115,7 @@ def test_probe_of_vectors_asks_people(capsys: pytest.CaptureFixture[str], weight
 
 def test_probe_of_labelled_text_classifies_it(capsys: pytest.CaptureFixture[str], weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from selftaught.data.text.corpus import Corpus
-from selftaught.data.text.kind import Text
+    from selftaught.data.text.kind import Text
     from selftaught.pretraining import load
 
     rng = np.random.default_rng(0)

@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tests, "standard", classmethod(lambda cls: TESTS))
-    monkeypatch.setattr("selftaught.report.words.has_tsne", lambda: False)
+    monkeypatch.setattr("selftaught.report.sections.word_map.has_tsne", lambda: False)
 
 
 def test_vectors_are_judged_and_labelled_text_is_classified(run: Run) -> None:
@@ -65,7 +65,7 @@ def test_a_run_answers_as_its_vectors_do(run: Run) -> None:
 
 
 def test_the_report_needs_no_text(run: Run) -> None:
-    assert '"kind": "text"' in run.report().read_text()
+    assert 'id="word_map"' in run.report().read_text()
 
 
 def test_compare_shows_what_people_say_of_words(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs
 from selftaught.parts.layers import norm2d, shape_of
+from selftaught.parts.shown import Pictures
 from selftaught.parts.turns import turned
-from selftaught.views.image import Augment, ImageViews
+from selftaught.views.image import Augment, ImageViews, denormalise
 
 
 @final
@@ -77,6 +78,7 @@ class Rotation(Method):
         accuracy = (logits.argmax(1) == turns).float().mean()
         return {"loss": F.cross_entropy(logits, turns), "accuracy": accuracy, "chance": 0.25}
 
-    def show(self, image: Tensor, **_: Any) -> dict[str, Tensor]:
+    def show(self, image: Tensor, **_: Any) -> list[Pictures]:
         """The four turns that have to be told apart."""
-        return {f"{90 * r} degrees": torch.rot90(image, r, (2, 3)) for r in range(4)}
+        seen = self.encoder.spec["input"]
+        return [Pictures(f"{90 * r} degrees", list(denormalise(torch.rot90(image, r, (2, 3)), seen))) for r in range(4)]

@@ -1,12 +1,11 @@
-"""From lines of metrics.jsonl to charts, and from summary.json to the table."""
+"""From lines of metrics.jsonl to charts and warnings."""
 
 from __future__ import annotations
 
 import numpy as np
-from report.made import Stripes, row
 
-from selftaught.report.curves import panels, thin, warnings
-from selftaught.report.judged import table
+from selftaught.report.sections.learning import panels, thin
+from selftaught.report.sections.warnings import warnings
 
 
 def test_thinning_keeps_ends_and_extremes() -> None:
@@ -23,7 +22,7 @@ def test_thinning_keeps_ends_and_extremes() -> None:
 
 def test_panels_draw_what_was_logged_and_nothing_else() -> None:
     metrics = [
-        {"step": 1, "loss": 3.0, "seconds_left": 9.0, "loss_teacher": 1.0, "note": "x"},
+        {"step": 1, "loss": 3.0, "seconds_left": 9.0, "loss_teacher": 1.0, "note": "x", "clips_per_second": 5.0},
         {"step": 2, "loss": None, "knn": 55.0},
         {"step": 3, "loss": 1.0},
         {"step": 2, "loss": 2.5},  # replayed after a crash
@@ -44,23 +43,3 @@ def test_pretext_accuracy_comes_with_chance() -> None:
 def test_each_warning_is_told_once() -> None:
     lines = [{"step": 5, "warning": "a"}, {"step": 6}, {"step": 7, "warning": ["a", "b"]}]
     assert warnings(lines) == [{"text": "a", "first": 5, "last": 7, "times": 2}, {"text": "b", "first": 7, "last": 7, "times": 1}]
-
-
-def test_table_orders_budgets_by_labels_used() -> None:
-    labels = {"10": row(1, 2, 3, 0.5), "all": row(4, 5, 6), "2%": row(7, 8, 9), "1000": row(1, 1, 1)}
-    found = table({"linear": row(90, 80, 70), "knn": {"trained": 5.0}, "labels": labels}, Stripes(150))
-    assert found is not None
-    assert [(r["name"], r["x"]) for r in found["budgets"]] == [
-        ("2% of the labels", 3), ("10 labels a class", 30), ("All labels", 150), ("1000 labels a class", 150),
-    ]
-    assert found["budgets"][1]["spread"] == {"trained": 0.5, "untrained": 0.5, "raw": 0.5}
-    assert [r["name"] for r in found["rows"]] == ["Linear probe", "Nearest neighbours"]
-    assert found["rows"][1]["untrained"] is None
-
-
-def test_table_without_a_probe_or_a_source() -> None:
-    assert table(None) is None
-    assert table({"linear": {}, "labels": {}}) is None
-    found = table({"labels": {"10": row(1, 2, 3), "all": row(4, 5, 6)}})
-    assert found is not None
-    assert [r["x"] for r in found["budgets"]] == [None, None]

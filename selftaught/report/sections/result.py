@@ -1,4 +1,4 @@
-"""The probe table of summary.json, in the order in which the page reads it."""
+"""Is it better than not training? The probe of summary.json beside its baselines, and how many labels it takes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,33 @@ from typing import Any
 import numpy as np
 
 from selftaught.method import Source
-from selftaught.report.about import section
-from selftaught.report.curves import number
+from selftaught.report.page import Page
+from selftaught.report.values import mapping, number
+from selftaught.views import raw_is
+
+ORDER = 20
+TITLE = "Is it better than not training?"
+NAV = "Result"
+MISSING = (
+    "Not judged yet: no labels were at hand, or no probe was run. Where there are labels, {probe} adds the table, "
+    "beside the same encoder untrained and the raw input, and {report} renews this page."
+)
 
 FEATURES = ("trained", "untrained", "raw")
+
+
+def suits(page: Page) -> bool:
+    """Where a probe was made, or can be: vectors of words are judged by people's answers first."""
+    return "probe" in page.summary or not page.worded
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """The probe, see `table`, and what "raw" stands for in it; None where nothing was probed."""
+    found = table(page.summary.get("probe"), page.source_train)
+    if found is None:
+        return None
+    raw = "the samples as numbers" if page.encoder is None else raw_is(page.encoder.spec["input"])
+    return {**found, "raw": raw}
 
 
 def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | None:
@@ -23,7 +46,7 @@ def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | No
         return None
     rows = [row for key, name in (("linear", "Linear probe"), ("knn", "Nearest neighbours")) if (row := line(name, probe.get(key)))]
     budgets = []
-    for key, value in section(probe, "labels").items():
+    for key, value in mapping(probe, "labels").items():
         row = line(budget_name(str(key)), value)
         if row:
             budgets.append({**row, "x": budget_size(str(key), value, source_train)})
@@ -31,7 +54,7 @@ def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | No
         budgets.sort(key=lambda row: float(row["x"]))
     if not rows and not budgets:
         return None
-    words = [[str(k).replace("_", " "), sentence(v)] for k, v in section(probe, "protocol").items()]
+    words = [[str(k).replace("_", " "), sentence(v)] for k, v in mapping(probe, "protocol").items()]
     return {"rows": rows, "budgets": budgets, "protocol": words}
 
 
@@ -42,7 +65,7 @@ def line(name: str, values: Any) -> dict[str, Any] | None:
     numbers = {key: number(values.get(key)) for key in FEATURES}
     if all(value is None for value in numbers.values()):
         return None
-    spread = section(values, "spread")
+    spread = mapping(values, "spread")
     return {"name": name, **numbers, "spread": {key: number(spread.get(key)) for key in FEATURES}, "draws": values.get("draws")}
 
 

@@ -14,7 +14,10 @@ from report import made, made_words
 
 from selftaught import report
 from selftaught.parts.word_vectors import WordVectors
-from selftaught.report.words import CAPITALS, capitals, first_shown, groups, judged, nearest_of_all, word_map
+from selftaught.report.capitals import CAPITALS
+from selftaught.report.sections.capitals import capitals
+from selftaught.report.sections.word_map import first_shown, groups, nearest_of_all, word_map
+from selftaught.report.sections.word_tests import judged
 
 
 def data_of(page: Path) -> dict[str, Any]:
@@ -30,27 +33,27 @@ def unpacked(text: str, dtype: str) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def without_tsne(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the extra [map] is not installed; the browser's page has both layouts."""
-    monkeypatch.setattr("selftaught.report.words.has_tsne", lambda: False)
+    monkeypatch.setattr("selftaught.report.sections.word_map.has_tsne", lambda: False)
 
 
 def test_a_full_page_holds_words_and_no_pictures(tmp_path: Path) -> None:
     network = made_words.network()
     data = data_of(report.write(made_words.full(tmp_path / "run"), encoder=network, points=90))
-    assert data["kind"] == "text"
-    assert (data["views"], data["shows"], data["probe"]) == (None, None, None)
-    assert (data["map"]["n"], data["map"]["of"]) == (made_words.SHOWN, 120)
-    assert data["map"]["words"][:60] == list(network.words[:60])
-    assert list(data["map"]["layouts"]) == ["PCA"]
-    assert len(data["capitals"]["pairs"]) == 10
-    assert data["words"]["rows"][0]["trained"] == 61.25
+    told = data["sections"]
+    assert list(told) == ["word_tests", "word_map", "capitals", "learning", "run"]
+    assert (told["word_map"]["n"], told["word_map"]["of"]) == (made_words.SHOWN, 120)
+    assert told["word_map"]["words"][:60] == list(network.words[:60])
+    assert list(told["word_map"]["layouts"]) == ["PCA"]
+    assert len(told["capitals"]["pairs"]) == 10
+    assert told["word_tests"]["rows"][0]["trained"] == 61.25
     facts = data["facts"]
     assert (facts["samples"], facts["samples_are"], facts["speed"], facts["speed_in"]) == (7, "documents", 812345.6, "words")
 
 
 def test_pages_of_pictures_stay_of_pictures(tmp_path: Path) -> None:
     data = data_of(report.write(made.full(tmp_path / "run"), encoder=made.encoder(), source_test=made.Stripes(30)))
-    assert (data["kind"], data["words"], data["capitals"]) == ("images", None, None)
-    assert (data["facts"]["samples_are"], data["facts"]["speed"], data["facts"]["speed_in"]) == ("samples", 1234.5, "samples")
+    assert list(data["sections"]) == ["warnings", "result", "map", "learning", "saw", "run"]
+    assert (data["facts"]["samples_are"], data["facts"]["speed"], data["facts"]["speed_in"]) == ("images", 1234.5, "images")
 
 
 def test_neighbours_are_of_the_whole_vocabulary_and_true() -> None:
@@ -71,7 +74,7 @@ def test_neighbours_are_of_the_whole_vocabulary_and_true() -> None:
 def test_blocks_change_no_neighbours_and_ties_go_to_the_more_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
     unit = made_words.network().word_vectors().unit
     whole = nearest_of_all(unit, 100, 5)
-    monkeypatch.setattr("selftaught.report.words.BLOCK", 7)
+    monkeypatch.setattr("selftaught.report.sections.word_map.BLOCK", 7)
     np.testing.assert_array_equal(nearest_of_all(unit, 100, 5)[0], whole[0])
     same = nearest_of_all(np.ones((6, 1), np.float32), 6, 5)
     assert same[0].tolist() == [[j for j in range(6) if j != i] for i in range(6)]

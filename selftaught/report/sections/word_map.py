@@ -1,19 +1,24 @@
-"""What a page shows of word vectors: a map of the frequent words, countries beside their capitals, and what people's answers said."""
+"""A map of the most frequent words, and which words are near each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.evaluate.words import ROWS, clusters
+from selftaught.evaluate.words import clusters
 from selftaught.evaluate.words.known import Known
 from selftaught.parts.word_vectors import WordVectors
-from selftaught.report.curves import number
+from selftaught.report.capitals import CAPITALS
 from selftaught.report.map import has_tsne, pca, tsne
+from selftaught.report.page import Page
 from selftaught.report.scatter import NEAREST, fit_square, pack
+
+ORDER = 40
+TITLE = "A map of the words"
+NAV = "Map"
+MISSING = "No map: there are too few words to draw one."
 
 GROUPS = 12
 """Groups of words that the map colours, of at least `MEMBERS` words on average."""
@@ -22,21 +27,16 @@ AMONG = 50_000
 """Words of the vocabulary that can be neighbours, the most frequent."""
 BLOCK = 256
 """Words whose cosines with all of them are in memory at a time."""
-PAIRS = 24
-"""Countries of the picture, the most frequent."""
-CAPITALS = (
-    ("France", "Paris"), ("Italy", "Rome"), ("Spain", "Madrid"), ("Germany", "Berlin"), ("England", "London"), ("Russia", "Moscow"),
-    ("China", "Beijing"), ("Japan", "Tokyo"), ("Greece", "Athens"), ("Egypt", "Cairo"), ("Poland", "Warsaw"), ("Austria", "Vienna"),
-    ("Hungary", "Budapest"), ("Portugal", "Lisbon"), ("Ireland", "Dublin"), ("Norway", "Oslo"), ("Sweden", "Stockholm"),
-    ("Denmark", "Copenhagen"), ("Finland", "Helsinki"), ("Belgium", "Brussels"), ("Turkey", "Ankara"), ("Iran", "Tehran"),
-    ("Iraq", "Baghdad"), ("Afghanistan", "Kabul"), ("Cuba", "Havana"), ("Canada", "Ottawa"), ("Kenya", "Nairobi"),
-    ("Thailand", "Bangkok"), ("Vietnam", "Hanoi"), ("Pakistan", "Islamabad"), ("Syria", "Damascus"), ("Lebanon", "Beirut"),
-    ("Libya", "Tripoli"), ("Ukraine", "Kiev"), ("Romania", "Bucharest"), ("Bulgaria", "Sofia"), ("Serbia", "Belgrade"),
-    ("Croatia", "Zagreb"), ("Chile", "Santiago"), ("Peru", "Lima"), ("Venezuela", "Caracas"), ("Indonesia", "Jakarta"),
-    ("Nepal", "Kathmandu"), ("Scotland", "Edinburgh"), ("Tunisia", "Tunis"), ("Ghana", "Accra"), ("Uganda", "Kampala"),
-    ("Georgia", "Tbilisi"), ("Armenia", "Yerevan"),
-)  # fmt: skip
-"""Countries and the cities that rule them, where both are one word."""
+
+
+def suits(page: Page) -> bool:
+    """For vectors of words."""
+    return page.worded
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """See `word_map`; a word takes more room than a sample, so fewer are drawn."""
+    return word_map(page.words, 2 * page.points // 3) if page.words is not None else None
 
 
 def word_map(vectors: WordVectors, points: int = 2000) -> dict[str, Any] | None:
@@ -97,39 +97,3 @@ def first_shown(vectors: WordVectors, n: int) -> int:
     known = Known(vectors, most=n)
     rows = [int(known.first[number]) for pair in CAPITALS for word in pair if (number := known.number(word)) >= 0]
     return min(rows, default=min(300, n // 2))
-
-
-def capitals(vectors: WordVectors) -> dict[str, Any] | None:
-    """Countries and capitals on the first two principal components of their own vectors, as in Mikolov et al. 2013, figure 2.
-
-    ``{"pairs": [[country, capital]], "xy": uint16 [N, 2, 2] packed, "agree": mean cosine of the steps from country to capital with their
-    mean}``; None when fewer than three pairs are among the words.
-    """
-    known = Known(vectors, most=max(len(vectors), 1))
-    rows = [[known.number(word) for word in pair] for pair in CAPITALS]
-    there = sorted(([int(known.first[number]) for number in pair] for pair in rows if min(pair) >= 0), key=max)[:PAIRS]
-    if len(there) < 3:
-        return None
-    x = vectors.unit[np.asarray(there).reshape(-1)].astype(np.float64)  # [2 N, D]
-    steps = x[1::2] - x[::2]
-    steps /= np.maximum(np.linalg.norm(steps, axis=1, keepdims=True), 1e-12)
-    mean = steps.mean(0)
-    agree = float((steps @ (mean / max(float(np.linalg.norm(mean)), 1e-12))).mean())
-    xy = pca(x)
-    if xy[1::2, 0].mean() < xy[::2, 0].mean():
-        xy[:, 0] *= -1  # countries on the left, as in the paper; a component's sign is arbitrary
-    return {"pairs": [[vectors.words[row] for row in pair] for pair in there], "xy": pack(fit_square(xy), "<u2"), "agree": agree}
-
-
-def judged(words: Any) -> dict[str, Any] | None:
-    """``summary["words"]`` as the page reads it: {"rows", "sections": [{"name", "trained", "untrained", "used", "of"}], "protocol"}."""
-    if not isinstance(words, Mapping):
-        return None
-    rows = [_row(name, words[key]) for key, name in ROWS.items() if isinstance(words.get(key), Mapping)]
-    sections = [_row(str(name), row) for name, row in words.get("sections", {}).items() if isinstance(row, Mapping)]
-    protocol = [[str(key), str(value)] for key, value in words.get("protocol", {}).items()]
-    return {"rows": rows, "sections": sections, "protocol": protocol} if rows else None
-
-
-def _row(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": name} | {key: number(row.get(key)) for key in ("trained", "untrained", "used", "of")}

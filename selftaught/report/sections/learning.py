@@ -1,10 +1,18 @@
-"""The lines of metrics.jsonl as small charts."""
+"""How it learned: the lines of metrics.jsonl as small charts."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+
+from selftaught.report.about import RATE
+from selftaught.report.page import Page
+from selftaught.report.values import number
+
+ORDER = 60
+TITLE = "How it learned"
+NAV = "Learning"
+MISSING = "Nothing was logged yet: {resume} trains on, and its curves will be here."
 
 POINTS = 1200
 """Most points that a curve keeps; of more, each stretch keeps its lowest and its highest."""
@@ -29,14 +37,19 @@ PANELS = (
     Panel("Uniformity", "How evenly features fill the sphere: lower is more even.", ("uniformity",)),
     Panel("Learning rate", "What the schedule asked for.", ("lr",)),
 )
-HIDDEN = {"step", "epoch", "seconds", "seconds_left", "time", "images_per_second", "words_per_second", "progress"}
+HIDDEN = {"step", "epoch", "seconds", "seconds_left", "time", "progress"}
+"""Keys of no chart, as every speed, whatever it counts."""
 
 
-def number(value: object) -> float | None:
-    """`value` as a finite float, or None."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
+def suits(page: Page) -> bool:
+    """Always."""
+    return True
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """``{"panels": [panel]}``, see `panels`; None where nothing was logged."""
+    found = panels(page.metrics)
+    return {"panels": found} if found else None
 
 
 def thin(x: list[float], y: list[float | None], most: int = POINTS) -> tuple[list[float], list[float | None]]:
@@ -73,7 +86,8 @@ def panels(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     The known ones first, then whatever else was logged. A panel without its first key is left out.
     """
     known = {key for panel in PANELS for key in panel.keys} | HIDDEN
-    extra = {key: None for line in metrics for key, value in line.items() if key not in known and number(value) is not None}
+    logged = {key: None for line in metrics for key, value in line.items() if number(value) is not None}  # in order
+    extra = [key for key in logged if key not in known and not key.endswith(RATE)]
     wanted = [*PANELS, *(Panel(key.replace("_", " ").capitalize(), "Logged by the method.", (key,)) for key in extra)]
     found = []
     for panel in wanted:
@@ -82,15 +96,3 @@ def panels(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if lines and lines[0]["name"] == panel.keys[0]:
             found.append({"title": panel.title, "about": panel.about, "kind": panel.kind, "series": lines})
     return found
-
-
-def warnings(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What diagnostics warned of: ``{"text", "first", "last", "times"}``, each sentence once."""
-    found: dict[str, dict[str, Any]] = {}
-    for line in metrics:
-        texts = line.get("warning") or []
-        for text in [texts] if isinstance(texts, str) else texts:
-            entry = found.setdefault(str(text), {"text": str(text), "first": line.get("step"), "last": None, "times": 0})
-            entry["last"] = line.get("step")
-            entry["times"] += 1
-    return list(found.values())

@@ -126,8 +126,6 @@ def _method(tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
 
 def _kind(method: str | None, seen: Sequence[str], tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
     """The kind of the data that the line names; None while the line names none and there is a choice."""
-    from selftaught.data import catalog
-
     said = _value(tokens, "--data.kind") or _value(tokens, "--kind") or values.get("data.kind")
     if said is not None or len(seen) == 1:
         return str(said) if said is not None else seen[0]
@@ -135,6 +133,8 @@ def _kind(method: str | None, seen: Sequence[str], tokens: Sequence[str], values
     data = after[0] if after and not after[0].startswith("-") else values.get("data.source")
     if method is None or data is None:
         return None
+    from selftaught.data import catalog
+
     return kinds.of_data(data, seen, catalog.listed())
 
 

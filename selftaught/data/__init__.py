@@ -5,10 +5,12 @@ Importing this costs numpy only: torch, Pillow and optional packages are loaded 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selftaught.kind import Progress, Split, find, names, of_data, silent
-from selftaught.source import Source
+
+if TYPE_CHECKING:
+    from selftaught.source import Source
 
 
 def open_source(

@@ -47,6 +47,12 @@ def arguments(name: str) -> tuple[Argument, ...]:
     return tuple(a for a in declared.arguments if a.name not in fixed)
 
 
+def small(name: str) -> dict[str, Any]:
+    """Arguments that make an encoder quick to try out: ``SMALL`` in its file. Raises UserError for an unknown name."""
+    path = Path(__file__).with_name(f"{_find(name)[0]}.py")
+    return dict(constants(path).get("SMALL", {}))
+
+
 def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
     """A new encoder with random weights (torch's generator).
 
@@ -104,4 +110,4 @@ def _find(name: str) -> tuple[str, Declared, dict[str, Any]]:
     return _catalogue()[name]
 
 
-__all__ = ["arguments", "build", "load", "load_weights", "names", "pack", "save", "sees"]
+__all__ = ["arguments", "build", "load", "load_weights", "names", "pack", "save", "sees", "small"]

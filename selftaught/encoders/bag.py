@@ -13,6 +13,9 @@ from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.frequent import frequent
 
+SMALL = {"min_count": 1}
+"""Arguments for trying things out."""
+
 
 @final
 class Bag(Encoder):

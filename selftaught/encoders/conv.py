@@ -11,6 +11,9 @@ from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.layers import Norm, Pool, norm2d, pooled, pooled_width
 
+SMALL = {"width": 8, "depth": 2}
+"""Arguments for trying things out."""
+
 
 @final
 class Conv(Encoder):

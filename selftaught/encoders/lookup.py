@@ -15,6 +15,9 @@ from selftaught.parts.frequent import frequent
 from selftaught.parts.known_to_both import known_to_both
 from selftaught.parts.word_vectors import WordVectors
 
+SMALL = {"dim": 8, "min_count": 1}
+"""Arguments for trying things out."""
+
 
 @final
 class Lookup(Encoder):

@@ -21,6 +21,9 @@ from selftaught.parts.word_vectors import Vector, WordVectors
 MOST_BUCKETS = 2**27
 """More would take half a gigabyte for the rows' numbers alone."""
 
+SMALL = {"dim": 8, "min_count": 1}
+"""Arguments for trying things out."""
+
 
 @final
 class Subwords(Encoder):

@@ -75,7 +75,7 @@ def _catalogue() -> dict[str, tuple[Spec, ...]]:
         *folders, stem = path.relative_to(ROOT).with_suffix("").parts
         for declared in classes(path) if stem != "__init__" else ():
             if BASES.keys() & {*declared.bases}:
-                sibling = stem in kinds.names() and folders
+                sibling = stem in kinds.names() and bool(folders)
                 name = folders.pop() if sibling else stem
                 spec = _spec(name, folders[0] if folders else "", path, declared, (stem,) if sibling else ())
                 found[name] = (*found.get(name, ()), spec)

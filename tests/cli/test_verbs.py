@@ -75,7 +75,7 @@ def test_flags_reach_the_run_in_every_spelling(capsys, tmp_path):
     assert config["encoder"] | {"name": "conv", "width": 4, "pool": "mean"} == config["encoder"]
     wanted = {"lr": 0.5, "clip": 1.0, "warmup": 0.25, "weight_decay": 0.25, "betas": [0.8, 0.9], "milestones": [0.2, 0.4, 0.6], "steps": 2}
     assert config["recipe"] | wanted == config["recipe"]
-    assert config["data"] == {"source": "digits", "split": "train", "limit": 40, "size": None, "labels": None}
+    assert config["data"] == {"source": "digits", "split": "train", "limit": 40, "size": None, "labels": None, "kind": "image"}
 
 
 def test_a_config_of_a_run_is_a_config_file(capsys, trained, tmp_path):

@@ -75,7 +75,7 @@ def test_compare_shows_what_people_say_of_words(run: Run, capsys: pytest.Capture
     out, err = capsys.readouterr()
     head, line = (row.split() for row in out.splitlines())
     assert head[6:9] == ["wordsim353", "analogies", "linear"]  # no column for what no run was asked
-    assert line[7] == f"{run.summary['words']['analogies']['trained']:.1f}"
+    assert line[8] == f"{run.summary['words']['analogies']['trained']:.1f}"
     assert "not judged" not in err
 
 

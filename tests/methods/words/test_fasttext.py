@@ -19,6 +19,9 @@ from selftaught.method import Clock, Compiled
 from selftaught.methods.words import fasttext
 from selftaught.methods.words.fasttext import FastText
 
+SMALL = {"threads": 1}
+"""Arguments that fit the method to the toys of the contract."""
+
 # One other value for every argument
 OTHERS = {"model": "cbow", "window": 2, "negatives": 3, "negatives_per": "pair", "sample": 1e-3, "power": 2.0, "shuffle": 20, "threads": 2}
 RECIPE: dict[str, Any] = {"lr": 0.05, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "steps": 20}

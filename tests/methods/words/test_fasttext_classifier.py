@@ -19,6 +19,9 @@ from selftaught.fit import NonFiniteLoss
 from selftaught.method import Classifies, Clock, Compiled
 from selftaught.methods.words.fasttext_classifier import FastTextClassifier
 
+SMALL = {"threads": 1}
+"""Arguments that fit the method to the toys of the contract."""
+
 # One other value for every argument
 OTHERS = {"loss": "one_vs_all", "negatives": 3, "word_ngrams": 2, "bucket": 3, "threads": 2}
 LOSSES = ("softmax", "hierarchical", "negative", "one_vs_all")

@@ -19,6 +19,9 @@ from selftaught.method import Clock, Compiled
 from selftaught.methods.words import glove
 from selftaught.methods.words.glove import GloVe
 
+SMALL = {"threads": 1}
+"""Arguments that fit the method to the toys of the contract."""
+
 # One other value for every argument; the last three change where and when things happen, not what is learned
 OTHERS: dict[str, Any] = {
     "window": 2, "symmetric": False, "x_max": 100.0, "power": 0.5, "clip": 0.01, "vectors": "word",

@@ -21,6 +21,9 @@ from selftaught.method import Clock, Compiled
 from selftaught.methods.words import word2vec
 from selftaught.methods.words.word2vec import Word2Vec
 
+SMALL = {"threads": 1}
+"""Arguments that fit the method to the toys of the contract."""
+
 # One other value for every argument
 OTHERS = {
     "model": "cbow", "loss": "hierarchical", "window": 2, "negatives": 3, "negatives_per": "pair", "power": 2.0, "sample": 1e-2,

@@ -1,4 +1,4 @@
-"""One pair of real processes that meet over gloo once and then serve every two-rank test of the session."""
+"""Two processes that meet over gloo once and then answer as often as they are asked."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ import multiprocessing.connection
 import os
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 
 def _serve(rank: int, world: int, meeting: str, pipe: multiprocessing.connection.Connection) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_RANK": str(rank)}
-    import torch
-    import torch.distributed as dist
+    from selftaught.device import leave, meet
 
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=world)
+    meet(rank, world, meeting)
     while (task := pipe.recv()) is not None:
         module, function, arguments = task
         try:
             pipe.send((True, getattr(importlib.import_module(module), function)(**arguments)))
         except BaseException:
             pipe.send((False, traceback.format_exc()))
-    dist.destroy_process_group()
+    leave()
 
 
+@final
 class Ranks:
-    """Calls a function of a module on every rank and returns their results in rank order."""
+    """Calls a function of a module on every rank and returns their results in rank order.
+
+    Args:
+        folder: Where they meet; must be empty.
+        world: How many.
+    """
 
     def __init__(self, folder: Path, world: int = 2) -> None:
         context = multiprocessing.get_context("spawn")
@@ -41,6 +45,7 @@ class Ranks:
             self.processes.append(process)
 
     def call(self, module: str, function: str, **arguments: Any) -> list[Any]:
+        """What the function returns on each rank. Raises AssertionError, with the traceback, when it fails on one."""
         for pipe in self.pipes:
             pipe.send((module, function, arguments))
         answers = [pipe.recv() for pipe in self.pipes]
@@ -49,6 +54,7 @@ class Ranks:
         return [value for _, value in answers]
 
     def close(self) -> None:
+        """End them."""
         for pipe in self.pipes:
             pipe.send(None)
         for process in self.processes:

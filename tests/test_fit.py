@@ -14,10 +14,11 @@ import pytest
 import torch
 import toys
 from torch import Tensor, nn
-from training import RECIPE, StopAfter, state, train
+from training import StopAfter, state, train
 
 from selftaught import optimizer
 from selftaught.contract.ranks import Ranks
+from selftaught.contract.training import RECIPE
 from selftaught.device import pick_device, reseed
 from selftaught.errors import UserError
 from selftaught.fit import NonFiniteLoss, fit
@@ -186,11 +187,9 @@ def test_lr_scale_and_schedule_of_a_group_are_obeyed(tmp_path: Path) -> None:
 
 
 def test_reclustering_resets_the_optimiser_at_each_epoch_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from selftaught import fit as module
-
     built: list[str] = []
-    original = module.optimizer.build
-    monkeypatch.setattr(module.optimizer, "build", lambda player, recipe: built.append(player.name) or original(player, recipe))
+    original = optimizer.build
+    monkeypatch.setattr(optimizer, "build", lambda player, recipe: built.append(player.name) or original(player, recipe))
     _, result = train(lambda: toys.build("clusters"), tmp_path / "run", steps=12)
     assert result.step == 12
     assert built == ["main"] * 3  # once to begin, once at the start of each of the two epochs
@@ -211,7 +210,7 @@ def test_before_epoch_sees_features_in_data_set_order_and_leaves_no_trace(tmp_pa
 
         def before_epoch(self, clock: Clock, embed: Any) -> None:
             before = state(self)
-            codes.append(embed(self.views, None))
+            codes.append(embed(toys.Clean(), None))
             assert same(before, state(self)) and self.encoder.training
             assert embed(self.views, 0).shape == (96, 16)
 

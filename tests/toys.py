@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selftaught.data.image.toy import Blobs
 from selftaught.data.text.toy import text
 from selftaught.encoders.lookup import Lookup
 from selftaught.method import Batch, Clock, Compiled, Embed, Encoder, Index, Method, Outputs, Params, Player, Raw, Source, Views
@@ -16,6 +17,8 @@ from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.norm import BatchNorm1d
 from selftaught.views.text import plain
+
+__all__ = ["Banked", "Blobs", "Clean", "Clusters", "Counted", "Dense", "Game", "Memory", "Noisy", "Plain", "Streams", "build", "counted", "text"]
 
 
 @final
@@ -30,6 +33,17 @@ class Noisy(Views):
         x = torch.from_numpy(raw["image"].reshape(len(raw["image"]), -1)).to(device).float() / 255
         noisy = x + 0.1 * torch.from_numpy(params["noise"]).to(device)
         return {"image": x, "noisy": noisy, "index": torch.from_numpy(raw["index"]), "label": torch.from_numpy(raw["label"])}
+
+
+@final
+class Clean(Views):
+    """The flattened picture alone: what the encoder takes."""
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        return {}
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        return {"image": torch.from_numpy(raw["image"].reshape(len(raw["image"]), -1)).to(device).float() / 255}
 
 
 @final
@@ -112,7 +126,7 @@ class Clusters(Method):
         return [Player("main", [{"params": self.encoder.parameters()}, {"params": self.head.parameters(), "schedule": "constant"}])]
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        codes = embed(self.views, None)  # [N, 8]
+        codes = embed(Clean(), None)  # [N, 8]
         self.assigned.copy_((codes[:, 0] > codes[:, 0].median()).long())
         clock.reset("main")
 

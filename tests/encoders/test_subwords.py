@@ -132,7 +132,7 @@ def test_what_cannot_be_is_said(wrong: dict[str, int], said: str) -> None:
 
 
 def test_pictures_are_refused() -> None:
-    with pytest.raises(UserError, match="the encoder subwords reads words, and this input has none"):
+    with pytest.raises(UserError, match="encoder subwords takes text, not image"):
         encoders.build("subwords", {"kind": "image"})
 
 

@@ -17,6 +17,7 @@ VARIANTS: tuple[dict[str, Any], ...] = ({"channels": 3},)
 class Blobs(Source):
     """Pictures of a bright blob on noise, lit from above; the class is the quarter the blob lies in."""
 
+    samples = "images"
     classes = ("upper left", "upper right", "lower left", "lower right")
 
     def __init__(self, n: int = 96, size: int = SIDE, channels: int = 1, seed: int = 0, labelled: bool = True) -> None:

@@ -86,6 +86,7 @@ class DINO(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "weight_decay": 0.04, "clip": 3.0}
+    sees = ("image",)
     centre: Tensor
 
     def __init__(

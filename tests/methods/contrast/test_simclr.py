@@ -6,20 +6,20 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from test_contract import batch, build
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import Blobs
 from training import train
 
+from selftaught.contract.case import Case, batch
 from selftaught.errors import UserError
 from selftaught.methods.contrast.simclr import Loss, SimCLR, nt_xent
 from selftaught.parts import streamed_info_nce
 from selftaught.parts.norm import set_groups
 from selftaught.views.image import Augment
 
-
+CASE = Case("simclr", "image")
 def embeddings(pairs: int = 6, dim: int = 5, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return F.normalize(torch.randn(2 * pairs, dim, generator=generator, dtype=torch.float64), dim=1)
@@ -223,10 +223,10 @@ def test_the_matrix_of_scores_is_never_held(bench: Any, kind: Loss, monkeypatch:
 
 def test_lars_learns(tmp_path: Path) -> None:
     recipe = {"optimizer": "lars", "lr": 2.0, "weight_decay": 1e-6, "warmup": 0.1, "steps": 60, "batch_size": 64}
-    trained, _ = train(lambda: build("simclr"), tmp_path / "run", Blobs(256), **recipe)
+    trained, _ = train(CASE.build, tmp_path / "run", Blobs(256), **recipe)
     views = batch(trained, Blobs(64, seed=1), range(64))["views"]
     with torch.no_grad():
-        after, before = (float(m.eval()(views=views)["loss"]) for m in (trained, build("simclr")))
+        after, before = (float(m.eval()(views=views)["loss"]) for m in (trained, CASE.build()))
     assert before == pytest.approx(math.log(127), abs=0.05)
     assert after < before - 0.1
 

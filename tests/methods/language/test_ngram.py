@@ -46,7 +46,7 @@ def log_p(method: NGram, text: str) -> float:
 
 def test_it_is_what_the_verbs_ask_for() -> None:
     assert isinstance(build(), Scores | ScoresCorpus) and isinstance(build(), Generates)
-    assert methods.describe("ngram").network == "bag" and methods.describe("ngram").sees == "text"
+    assert methods.describe("ngram").network == "bag" and methods.sees("ngram") == ("text",)
 
 
 def test_a_sentence_is_scored_token_by_token_and_its_end_last() -> None:

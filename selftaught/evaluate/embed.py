@@ -22,7 +22,10 @@ Features = NDArray[np.floating[Any]]
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Eval mode and no gradients inside; afterwards every submodule's mode and torch's random state are what they were."""
+    """Eval mode and no gradients inside.
+
+    Afterwards every submodule's mode and torch's random state are what they were.
+    """
     modes = {part: part.training for part in module.modules()}
     devices = {t.device for t in (*module.parameters(), *module.buffers()) if t.device.type == "cuda"}
     try:
@@ -48,8 +51,8 @@ def embed(
 ) -> Features:
     """[N, dim]: the frozen encoder's output for every sample, in the order of the source.
 
-    The encoder sees plain views (no augmentation) in eval mode; its modes and buffers stay as they are. Memory: the result,
-    and one batch.
+    The encoder sees plain views (no augmentation) in eval mode; its modes and buffers stay as they are. Memory: the
+    result, and one batch.
 
     Args:
         encoder: Its `spec["input"]` says what it sees.
@@ -59,10 +62,10 @@ def embed(
         progress: Called with (samples done, samples).
         dtype: float16 halves the memory.
         views: What to show instead of the plain views; what they give is what the encoder gets.
-        layer: Number of the layer whose features are wanted, from 0, or from the end (-1); its positions are laid side by side. By
-            default the encoder's output.
-        local: Keep the positions: [N, C, *positions] of `layer`, by default of the last layer that has any. Where samples have
-            different numbers of positions, as texts do, shorter ones are filled up with zeros.
+        layer: Number of the layer whose features are wanted, from 0, or from the end (-1); its positions are laid side
+            by side. By default the encoder's output.
+        local: Keep the positions: [N, C, *positions] of `layer`, by default of the last layer that has any. Where
+            samples have different numbers of positions, as texts do, shorter ones are filled up with zeros.
 
     Raises:
         UserError: The source does not fit the encoder, it has no such layer, or features are not finite.
@@ -97,13 +100,15 @@ def raw(
 ) -> Features:
     """The baseline without an encoder.
 
-    Of images the very plain views that an encoder with this `input` would get, flattened to [N, C * S * S]; of text the bag of its most
-    frequent words, see `views/text`.
+    Of images the very plain views that an encoder with this `input` would get, flattened to [N, C * S * S]; of text the
+    bag of its most frequent words, see `views/text`.
     """
     return _collect(lambda x: x, source, raw_views(input), batch_size, torch.device("cpu"), progress, dtype)
 
 
-def batches(source: Source, index: NDArray[np.int64], views: Views, batch_size: int, device: torch.device) -> Iterator[dict[str, Any]]:
+def batches(
+    source: Source, index: NDArray[np.int64], views: Views, batch_size: int, device: torch.device
+) -> Iterator[dict[str, Any]]:
     """The views' outputs for the samples at `index`, in order. Their random parameters are those of epoch 0, seed 0."""
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, not {batch_size}")
@@ -132,7 +137,9 @@ def _collect(
         features = function(x, **masks).float()
         features = features if local else features.flatten(1)  # [B, D]
         if not bool(torch.isfinite(features).all()):
-            raise UserError(f"the features of sample {done} or soon after are not finite: the encoder diverged in training")
+            raise UserError(
+                f"the features of sample {done} or soon after are not finite: the encoder diverged in training"
+            )
         if found is None:
             found = np.empty((total, *features.shape[1:]), dtype)
         elif features.shape[1:] != found.shape[1:]:
@@ -146,9 +153,15 @@ def _collect(
 
 
 def _alike(found: Features, features: Tensor, local: bool) -> tuple[Features, Tensor]:
-    """Both with as many positions as the longer has, the new ones zeros. Raises UserError for features without positions."""
+    """Both with as many positions as the longer has, the new ones zeros.
+
+    Raises UserError for features without positions.
+    """
     if not local:
-        raise UserError("samples have different numbers of positions in this layer: keep the positions (local), or take another layer")
+        raise UserError(
+            "samples have different numbers of positions in this layer: keep the positions (local), or take "
+            "another layer"
+        )
     longest = tuple(max(a, b) for a, b in zip(found.shape[2:], features.shape[2:], strict=True))
     wide = np.zeros((*found.shape[:2], *longest), found.dtype)
     wide[(slice(None), slice(None), *map(slice, found.shape[2:]))] = found

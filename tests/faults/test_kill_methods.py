@@ -1,4 +1,7 @@
-"""SIGKILL in the middle of every method, just after an epoch began and between two checkpoints: the bits must be those of a whole run."""
+"""SIGKILL in the middle of every method, just after an epoch began and between two checkpoints.
+
+The bits must be those of a whole run.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from selftaught.run import RunFolder
 pytestmark = pytest.mark.slow
 
 RECIPE: dict[str, Any] = {"steps": 9, "checkpoint_every": 5, "workers": 0}
-"""Of 96 pictures in batches of 16: what a method does before the second epoch comes between the checkpoint and the death."""
+"""Of 96 pictures in batches of 16: what a method does before the second epoch comes between the checkpoint and the
+death."""
 DEATH = 8
 
 
@@ -31,7 +35,9 @@ def live(case: Case, path: str) -> None:
 CASES = [case_of(spec, kind) for name in methods.names() for spec in methods.specs(name) for kind in spec.sees]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.type.deterministic is True], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.type.deterministic is True], ids=lambda case: case.name
+)
 @pytest.mark.timeout(300)
 def test_a_killed_run_ends_with_the_same_bits(case: Case, tmp_path: Path) -> None:
     train(case.build, tmp_path / "whole", case.source(), **RECIPE)

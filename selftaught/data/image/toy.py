@@ -28,7 +28,9 @@ class Blobs(Source):
         blob = np.exp(-((y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2) / 0.02)
         tint = rng.uniform(0.3, 1.0, (n, 1, 1, channels))
         light = 60 * (1 - y)[None, :, :, None]
-        self.images = (blob[..., None] * tint * 150 + light + rng.uniform(0, 40, (n, size, size, channels))).astype(np.uint8)
+        self.images = (blob[..., None] * tint * 150 + light + rng.uniform(0, 40, (n, size, size, channels))).astype(
+            np.uint8
+        )
         self.traits = {"channels": channels, "size": (size, size)}
 
     def __len__(self) -> int:

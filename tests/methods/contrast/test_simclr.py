@@ -20,6 +20,8 @@ from selftaught.parts.norm import set_groups
 from selftaught.views.image import Augment
 
 CASE = Case("simclr", "image")
+
+
 def embeddings(pairs: int = 6, dim: int = 5, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return F.normalize(torch.randn(2 * pairs, dim, generator=generator, dtype=torch.float64), dim=1)
@@ -107,7 +109,15 @@ def test_augmentations_are_the_papers(bench: Any) -> None:
     assert (
         one
         == two
-        == Augment(crop=(0.08, 1.0), flip=0.5, jitter=(0.8, 0.8, 0.8, 0.2), jitter_p=0.8, grey=0.2, blur=0.5, blur_sigma=(0.1, 2.0))
+        == Augment(
+            crop=(0.08, 1.0),
+            flip=0.5,
+            jitter=(0.8, 0.8, 0.8, 0.2),
+            jitter_p=0.8,
+            grey=0.2,
+            blur=0.5,
+            blur_sigma=(0.1, 2.0),
+        )
     )
     other = SimCLR(bench.encoder(), crop=0.3, strength=0.25, flip=0.1, grey=0.4).views.augments[0]
     assert other == Augment(
@@ -206,7 +216,9 @@ class Shapes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         out = func(*args, **(kwargs or {}))
-        self.seen |= {tuple(x.shape) for x in (out if isinstance(out, (tuple, list)) else (out,)) if isinstance(x, Tensor)}
+        self.seen |= {
+            tuple(x.shape) for x in (out if isinstance(out, (tuple, list)) else (out,)) if isinstance(x, Tensor)
+        }
         return out
 
 

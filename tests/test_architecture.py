@@ -139,4 +139,4 @@ def test_a_method_file_is_one_short_final_method(file: str) -> None:
     assert len(methods) == 1
     assert "final" in names(methods[0].decorator_list)
     assert ast.get_docstring(methods[0]), "the docstring is the card: citation, idea, equation"
-    assert len((PACKAGE / file).read_text().splitlines()) <= 220
+    assert len((PACKAGE / file).read_text().splitlines()) <= 240

@@ -69,7 +69,7 @@ def gradients_reach_the_players_alone(case: Case, folder: Path, ranks: Callable[
         assert isinstance(loss, Tensor) and loss.ndim == 0, (
             "the loss must be a tensor without dimensions: take a mean or a sum"
         )
-        assert math.isfinite(loss.detach()), f"the loss is {float(loss)}"
+        assert math.isfinite(value := float(loss.detach())), f"the loss is {value}"
         loss.backward()
         for key, p in everything.items():
             if p in own:
@@ -175,7 +175,7 @@ def sees_every_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None
         given = other.source(32)
         method = other.prepared(given)
         out = method(player=method.players()[0].name, clock=Clock(), **batch(method, given, range(16)))
-        assert math.isfinite(out["loss"].detach()), f"with {dict(variant)} the loss is {float(out['loss'])}"
+        assert math.isfinite(value := float(out["loss"].detach())), f"with {dict(variant)} the loss is {value}"
 
 
 CHECKS: dict[Check, str] = {

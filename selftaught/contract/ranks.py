@@ -13,6 +13,7 @@ from typing import Any, final
 
 def _serve(rank: int, world: int, meeting: str, pipe: multiprocessing.connection.Connection) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": str(world), "LOCAL_RANK": str(rank)}
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP warns of a flag that players need
     from selftaught.device import leave, meet
 
     meet(rank, world, meeting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selftaught.views.augment import Augment
+from selftaught.views.augmentation import Augment
 
 
 def asymmetric(

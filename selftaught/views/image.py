@@ -17,7 +17,7 @@ from selftaught.kernels import image as kernel
 from selftaught.method import Batch, Index, Params, Raw, Views
 from selftaught.parts.shown import Pictures
 from selftaught.views import batched
-from selftaught.views.augment import LOOK, Augment, boxes, sample
+from selftaught.views.augmentation import LOOK, Augment, boxes, sample
 
 __all__ = ["Augment", "ImageViews", "apply_torch", "augment", "denormalise", "plain", "raw", "show"]
 
@@ -55,7 +55,7 @@ class ImageViews(Views):
         self.colour = _colour(input)
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Arrays [B, V, ...]: see `augment.sample`."""
+        """Arrays [B, V, ...]: see `augmentation.sample`."""
         return sample(self.augments, index, epoch, seed)
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:

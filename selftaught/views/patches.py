@@ -15,7 +15,7 @@ from selftaught.errors import UserError
 from selftaught.kernels.patches import cut
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Index, Params, Raw, Views
-from selftaught.views.augment import Augment
+from selftaught.views.augmentation import Augment
 from selftaught.views.image import ImageViews
 
 __all__ = ["Grid", "PatchViews", "cut_torch"]

@@ -49,7 +49,9 @@ def test_one_neighbour_is_the_nearest_neighbour() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     (x, y), (queries, _) = blobs(200), blobs(90, seed=1)
     whole, own = Neighbours(x, y, k=15).predict(queries), Neighbours(x, y, k=15).predict(x, exclude_self=True)
-    monkeypatch.setattr(importlib.import_module("selftaught.evaluate.knn"), "BLOCK", 4 * 200 * 7)  # seven queries at a time
+    monkeypatch.setattr(
+        importlib.import_module("selftaught.evaluate.knn"), "BLOCK", 4 * 200 * 7
+    )  # seven queries at a time
     np.testing.assert_array_equal(Neighbours(x, y, k=15).predict(queries), whole)
     np.testing.assert_array_equal(Neighbours(x, y, k=15).predict(x, exclude_self=True), own)
 
@@ -68,7 +70,9 @@ def test_without_itself_a_sample_gets_no_help() -> None:
 def test_renaming_the_classes_renames_the_predictions(names: list[int], seed: int) -> None:
     (x, y), (queries, _) = blobs(50, seed=seed), blobs(20, seed=seed + 1)
     renamed = np.asarray(names)
-    np.testing.assert_array_equal(Neighbours(x, renamed[y], 7).predict(queries), renamed[Neighbours(x, y, 7).predict(queries)])
+    np.testing.assert_array_equal(
+        Neighbours(x, renamed[y], 7).predict(queries), renamed[Neighbours(x, y, 7).predict(queries)]
+    )
 
 
 def test_a_duplicate_decides_at_a_small_temperature() -> None:

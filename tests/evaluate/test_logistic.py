@@ -54,7 +54,9 @@ def test_the_preconditioner_changes_the_way_not_the_end() -> None:
 def test_without_features_the_probabilities_are_the_class_frequencies() -> None:
     y = torch.tensor([0] * 5 + [1] * 3 + [2] * 2)
     found = exact(torch.zeros(10, 2, dtype=torch.float64), y, 3, 1.0)
-    torch.testing.assert_close(found.bias.softmax(0), torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64), atol=1e-7, rtol=0)
+    torch.testing.assert_close(
+        found.bias.softmax(0), torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64), atol=1e-7, rtol=0
+    )
     assert found.loss == pytest.approx(-(0.5 * np.log(0.5) + 0.3 * np.log(0.3) + 0.2 * np.log(0.2)))
 
 

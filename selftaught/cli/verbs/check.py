@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from selftaught.cli.output import Json, remark, show, show_json, table
+from selftaught.cli.output import Json, show, show_json
 from selftaught.cli.signature import RUN
 from selftaught.config.file import plain_value
 from selftaught.errors import UserError
@@ -46,20 +46,14 @@ def check(
     for finding in contract.check(method, *cases):
         found.append(finding)
         if not json_:
-            remark(f"{MARKS[finding.holds]} {finding.what}")
-    failed = [finding for finding in found if finding.holds is False]
+            kind = f" ({finding.kind})" if len(cases) > 1 else ""
+            show(f"{MARKS[finding.holds]}  {finding.what}{kind}" + (f"\n    {finding.why}" if finding.why else ""))
     if json_:
         show_json([asdict(finding) for finding in found])
-        return 1 if failed else 0
-    several = len({finding.kind for finding in found}) > 1
-    rows = [
-        {"": MARKS[f.holds], **({"kind": f.kind} if several else {}), "check": f.what, "why": f.why or "-"}
-        for f in found
-    ]
-    table(rows, left=("", "kind", "check", "why"))
-    held, excused = sum(f.holds is True for f in found), sum(f.holds is None for f in found)
-    show(f"\n{held} hold, {len(failed)} do not, {excused} are not promised")
-    return 1 if failed else 0
+    else:
+        counts = [sum(finding.holds is state for finding in found) for state in (True, False, None)]
+        show("{} hold, {} do not, {} are not promised".format(*counts))
+    return 1 if any(finding.holds is False for finding in found) else 0
 
 
 def _values(words: list[str] | None, flag: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from selftaught.method import Clock, Encoder, Method, Outputs
 from selftaught.parts.gather import gather_with_gradient, rank
 from selftaught.parts.info_nce import info_nce
 from selftaught.parts.layers import Norm
-from selftaught.views.augment import Augment
+from selftaught.views.augmentation import Augment
 from selftaught.views.patches import Grid, PatchViews
 
 TURNS = {1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}

@@ -10,7 +10,7 @@ from views.reference import crop_of
 
 from selftaught.errors import UserError
 from selftaught.kernels import resize as layout
-from selftaught.views.augment import Augment, boxes, sample
+from selftaught.views.augmentation import Augment, boxes, sample
 
 SIMCLR = Augment(
     crop=(0.08, 1.0), flip=0.5, jitter=(0.4, 0.3, 0.2, 0.1), grey=0.2, blur=0.5, solarise=0.3, turns=(0, 1, 2, 3)

@@ -1,0 +1,3 @@
+"""The new files are laid over a copy of the package before they run."""
+
+collect_ignore = ["series"]

@@ -1,0 +1,1 @@
+"""Short series of numbers."""

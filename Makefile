@@ -1,25 +1,38 @@
 # Python 3.11+, git and make are all that must be there. `make help` lists what can be made.
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS := parquet,zst,bpe,hf,map,photos,redis,bench,dev
+EXTRAS := parquet,zst,bpe,hf,map,photos,redis,dev
+CORE := $(VENV)/.core
 INSTALLED := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 BROWSER := $(VENV)/.browser
 REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser redis demo test check bench bench-vision bench-words faults pin clean
+.PHONY: help install peers browser redis demo test check bench bench-vision bench-words faults pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(INSTALLED)  ## .venv with all that tests and benchmarks need, every version pinned
+install: $(INSTALLED)  ## .venv with what the tests need, every version pinned
 
-$(INSTALLED): pyproject.toml constraints.txt
+peers: $(PEERS)  ## the libraries that the benchmarks compare with
+
+# What the demo needs: the core, and the map of the report.
+$(CORE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "selftaught needs Python 3.11 or newer: make PYTHON=python3.12 install")'
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --constraint constraints.txt torch
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[map]'
+	@touch $@
+
+$(INSTALLED): $(CORE)
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+$(PEERS): $(INSTALLED)
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(EXTRAS),bench]'
 	@touch $@
 
 browser: $(BROWSER)  ## Debian's Chromium for the tests that open the report, where root and apt-get allow it
@@ -56,33 +69,34 @@ $(REDIS): | $(INSTALLED)
 		echo "Redis tests: no redis-server, and no apt-get to fetch it with; they will be skipped"; \
 	fi
 
-demo: install  ## pretrain on Fashion-MNIST, probe, report: a few minutes on two cores
+demo: $(CORE)  ## pretrain on Fashion-MNIST, probe, report: a few minutes on two cores
 	$(VENV)/bin/selftaught demo
 
 test: install browser redis  ## the test suite, without the slow part
 	$(VENV)/bin/python -m pytest
 
-check: install  ## lint, strict types, and who may import whom
+check: install  ## lint, format, strict types, and who may import whom
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: install  ## every table of the documentation, measured again (long)
-	for name in views loop limits info_nce mechanisms vision words; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+bench: peers  ## every table of the documentation, measured again (long)
+	for name in views loop limits info_nce mechanisms judging vision words; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 	$(VENV)/bin/python -m benchmarks.tables
 
-bench-vision: install  ## every image method on three data sets, resumable (hours); SELFTAUGHT_DATA names a folder with CIFAR-10
+bench-vision: peers  ## every image method on three data sets, resumable (hours); SELFTAUGHT_DATA names a folder with CIFAR-10
 	for name in vision finetune few_labels; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 	$(VENV)/bin/python -m benchmarks.tables
 
-bench-words: install  ## word vectors beside gensim and fastText, row by row, resumable (half an hour)
+bench-words: peers  ## word vectors beside gensim and fastText, row by row, resumable (half an hour)
 	$(VENV)/bin/python -m benchmarks.words
 	$(VENV)/bin/python -m benchmarks.tables
 
 faults: install redis  ## kill -9, full disks and damaged checkpoints, again and again (long)
 	$(VENV)/bin/python -m pytest tests/faults -m slow
 
-pin: install  ## write constraints.txt again from what .venv holds
+pin: peers  ## write constraints.txt again from what .venv holds
 	{ sed -n '/^#/p' constraints.txt; echo 'torch==2.13.0'; $(PIP) freeze --exclude-editable | grep -vi '^torch=='; } > constraints.new
 	mv constraints.new constraints.txt
 

@@ -1,4 +1,4 @@
-"""The one exception that means: the input is at fault, and here is how to mend it."""
+"""The one exception for bad input: it says how to fix it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """One clear sentence: what is wrong, where (file, line, key), and the mend.
+    """One clear sentence: what is wrong, where (file, line, key), and how to fix it.
 
     The command line prints it and exits 2.
     """

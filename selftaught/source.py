@@ -1,4 +1,4 @@
-"""What a user has: the part of the contract in `method` that needs no torch, so that listing and fetching data are quick."""
+"""The contract for data. It needs no torch, so that listing and fetching data are quick."""
 
 from __future__ import annotations
 

@@ -140,3 +140,35 @@ def test_a_method_file_is_one_short_final_method(file: str) -> None:
     assert "final" in names(methods[0].decorator_list)
     assert ast.get_docstring(methods[0]), "the docstring is the card: citation, idea, equation"
     assert len((PACKAGE / file).read_text().splitlines()) <= 240
+
+
+KINDS = sorted(path.parent.name for path in PACKAGE.glob("data/*/kind.py"))
+# Where a kind may be called by its name: its own folder, its views, and the networks that take it.
+ROOMS = tuple(f"{room}/{kind}" for room in ("data", "views") for kind in KINDS) + ("encoders/",)
+
+
+def test_nothing_asks_for_a_kind_by_name() -> None:
+    """A comparison with a kind's name is a choice that a new kind would have to edit."""
+    assert KINDS == ["image", "text"]
+    asked = [
+        f"{file}:{node.lineno}: {ast.unparse(node)}"
+        for file, tree in TREES.items()
+        if not file.startswith(ROOMS)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare | ast.match_case)
+        and any(isinstance(n, ast.Constant) and n.value in KINDS for n in ast.walk(getattr(node, "pattern", node)))
+    ]
+    assert asked == []
+
+
+def test_nothing_general_imports_what_belongs_to_one_kind() -> None:
+    """The loop, judging, the report and the command line reach a kind through `selftaught.kind`.
+
+    Judging words and language models is judging text: those two say so by their names.
+    """
+    ours = tuple(f"selftaught.{room}.{kind}" for room in ("data", "views") for kind in KINDS)
+    general = [f for f in TREES if not f.startswith((*ROOMS, "methods/", "views/", "data/sets/", "evaluate/"))]
+    assert len(general) > 50
+    for file in general:
+        for module, statement in imports(TREES[file]):
+            assert not module.startswith(ours), f"{file}:{statement.lineno} imports {module}"

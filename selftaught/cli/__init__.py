@@ -54,7 +54,7 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 
 def application(words: Sequence[str]) -> tuple[App, list[str]]:
-    """The verbs, the one of `words` with the flags that they call for, and the words with those flags as the parser spells them."""
+    """The verbs, the one that `words` call with its flags, and the words with those flags as the parser spells them."""
     words = list(words)
     app = App(
         name="selftaught",

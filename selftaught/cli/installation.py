@@ -139,7 +139,10 @@ def lightning() -> Check:
     for package in ("lightning", "pytorch-lightning"):
         version = _version(package)
         if version in MALICIOUS:
-            fix = f"pip uninstall {package}, change every password and key that this account could read; see GHSA-w37p-236h-pfx3"
+            fix = (
+                f"pip uninstall {package}, change every password and key that this account could read; "
+                "see GHSA-w37p-236h-pfx3"
+            )
             return Check("lightning", "broken", f"{package} {version} carries malicious code", fix)
     return Check("lightning", "fine", _version("lightning") or "not installed, and not needed")
 

@@ -1,4 +1,4 @@
-"""The flags of verbs that train, made from the signatures of the method, its encoder, its kind of sample and `Recipe`."""
+"""The flags of verbs that train, from the signatures of the method, its encoder, its kind of sample and `Recipe`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECIPE = Group("The recipe", sort_key=4)
 
 
 class Flags:
-    """What may be given to a verb with a parameter `flags`, for the method, the encoder and the data that a command line speaks of."""
+    """What a verb with a parameter `flags` takes, for the method, encoder and data that a command line names."""
 
     def __init__(self, verb: Callable[..., Any], tokens: Sequence[str]) -> None:
         """Raises UserError for a method, an encoder or a configuration file that is not there."""

@@ -1,6 +1,6 @@
 """The contract as checks that any method can be put to.
 
-Those of the library in its tests, and one's own by ``selftaught check``.
+The tests of the library check its methods; ``selftaught check`` checks yours.
 
 >>> from selftaught.contract import check
 >>> for finding in check("path/to/mine.py"):           # doctest: +SKIP
@@ -48,7 +48,7 @@ def check(name: str, *cases: Case) -> Iterator[Finding]:
     """Put a method to every check, for every kind of sample that it sees.
 
     Args:
-        name: A name of the library, or the path of a file with a method of one's own.
+        name: The name of a method, or the path of a file with your own.
         *cases: The kinds and arguments to check with; by default every kind, with arguments as they are.
 
     Raises UserError when the file cannot be read or imported: it names the line.

@@ -25,7 +25,7 @@ class Case:
     """A method, a kind of sample, and what fits it to toys. It travels to other processes.
 
     Args:
-        name: The method: a name of the library, or the path of a file of one's own.
+        name: The method: a name, or the path of your own file.
         kind: The kind of sample; must be one that the method sees.
         arguments: Of the method, where its defaults do not fit a few tiny samples.
         learns: Arguments that it needs besides to learn the toy.

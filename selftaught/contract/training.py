@@ -23,7 +23,7 @@ RECIPE: dict[str, Any] = {
 
 @final
 class StopAfter:
-    """An observer that sends this process a signal after a given step, as a person, a scheduler or, SIGKILL, the kernel would."""
+    """An observer that sends this process a signal after a given step, as a person or a scheduler would."""
 
     def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
         self.at, self.number = step, number

@@ -60,7 +60,7 @@ def pretrain(
             temperature=0.2, minutes=5, lr=1e-3, size=64.
 
     Raises:
-        UserError: One sentence that says what is wrong and how to mend it.
+        UserError: One sentence that says what is wrong and how to fix it.
         NonFiniteLoss: The training diverged; what was saved before it is intact.
     """
     file = [read(config)] if config is not None else []

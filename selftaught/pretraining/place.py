@@ -63,7 +63,7 @@ def must_agree(config: Config, folder: RunFolder) -> None:
 
 
 def same_file(config: Config, folder: RunFolder) -> None:
-    """Raises UserError when a method of one's own is not what the run was started with.
+    """Raises UserError when the file of your own method is not what the run was started with.
 
     Other code gives other weights.
     """

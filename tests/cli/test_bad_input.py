@@ -156,7 +156,10 @@ def test_the_demo_replaces_only_a_demo(capsys, here, trained):
 
 
 def test_a_run_that_another_process_writes(capsys, unfinished):
-    hold = "import fcntl, sys\nf = open(sys.argv[1], 'a')\nfcntl.flock(f, fcntl.LOCK_EX)\nprint('held', flush=True)\nsys.stdin.read()"
+    hold = (
+        "import fcntl, sys\nf = open(sys.argv[1], 'a')\nfcntl.flock(f, fcntl.LOCK_EX)\n"
+        "print('held', flush=True)\nsys.stdin.read()"
+    )
     holder = subprocess.Popen(
         [sys.executable, "-c", hold, str(unfinished / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -129,8 +129,10 @@ def test_every_argument_matters(changed: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"minn": 0}, "1 <= minn <= maxn"), ({"minn": 5, "maxn": 4}, "not minn 5 and maxn 4"), ({"maxn": -1}, "maxn -1"),
-        ({"bucket": 0}, "^bucket must be from 1 to"), ({"bucket": 2**31}, "not 2147483648"), ({"dim": 0}, "^dim must be at least 1"),
+        ({"minn": 0}, "1 <= minn <= maxn"),
+        ({"minn": 5, "maxn": 4}, "not minn 5 and maxn 4"), ({"maxn": -1}, "maxn -1"),
+        ({"bucket": 0}, "^bucket must be from 1 to"),
+        ({"bucket": 2**31}, "not 2147483648"), ({"dim": 0}, "^dim must be at least 1"),
         ({"min_count": 10}, "^no word occurs 10 times"),
     ],
 )  # fmt: skip

@@ -43,7 +43,7 @@ def rows(method: Method) -> bytes:
 
 
 def survive(store: str, tmp_path: Path, steps: int, deaths: list[int], damage: tuple[int, ...] = ()) -> None:
-    """Die after each of `deaths`, losing the newest checkpoint to a flipped bit where the number of the death is in `damage`."""
+    """Die after each of `deaths`; those numbered in `damage` also flip a bit of the newest checkpoint."""
     whole, _ = train(lambda: toys.build("banked"), tmp_path / "whole", steps=steps, **RECIPE)
     folder = RunFolder.create(tmp_path / "killed", {"method": {"name": "banked"}})
     context = multiprocessing.get_context("forkserver")

@@ -1,4 +1,4 @@
-"""A page of a kind and with a section that selftaught does not know, in headless Chromium, with all that can be shown."""
+"""A page of an unknown kind, with a section of its own and all that can be shown, in headless Chromium."""
 
 from __future__ import annotations
 

@@ -47,9 +47,8 @@ def data(name: str | None = None, /, *, json_: Json = False) -> None:
 def _tell(found: dict[str, Any]) -> None:
     for key, value in found.items():
         if isinstance(value, dict):
-            show(
-                f"{key}: {', '.join(_counted(name, part) for name, part in value.items() if not isinstance(part, list | dict))}"
-            )
+            counts = [_counted(name, part) for name, part in value.items() if not isinstance(part, list | dict)]
+            show(f"{key}: {', '.join(counts)}")
             for name, part in value.items():
                 if isinstance(part, list):
                     show(f"{name.replace('_', ' ')}: {' '.join(map(str, part))}")

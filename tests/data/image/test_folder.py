@@ -322,7 +322,7 @@ def test_memory_stays_bounded(tmp_path):
 
 
 def test_pillow_agrees_on_every_readable_picture(hostile):
-    """Against Pillow's own conversion wherever no rule of ours applies (alpha, 16 bits and grey have tests of their own)."""
+    """Against Pillow's own conversion where no rule of ours applies (alpha, 16 bits and grey have their own tests)."""
     source = open_images(hostile.root, "all")
     names = [source._items.name(int(position)) for position in source._found.positions]
     checked = 0

@@ -132,7 +132,10 @@ def test_bad_files_are_one_sentence(tmp_path, make, match):
 
 def test_without_pyarrow_the_extra_is_named(tmp_path):
     write(tmp_path / "a.parquet", BYTES)
-    code = "import sys\nsys.modules['pyarrow'] = None\nfrom selftaught.data.image import open_images\nopen_images(sys.argv[1])"
+    code = (
+        "import sys\nsys.modules['pyarrow'] = None\n"
+        "from selftaught.data.image import open_images\nopen_images(sys.argv[1])"
+    )
     child = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "a.parquet")], capture_output=True, text=True, check=False
     )

@@ -54,7 +54,10 @@ def served(files: dict[str, bytes], asked: list):
 
 
 def test_sentences_end_where_they_end():
-    text = 'Mr. Speaker said: "We will." And the U.S. Congress did. On Jan. 3 it met! [x] Did John F. Kennedy? "Yes." No. 5 of Art. II did.'
+    text = (
+        'Mr. Speaker said: "We will." And the U.S. Congress did. On Jan. 3 it met! [x] '
+        'Did John F. Kennedy? "Yes." No. 5 of Art. II did.'
+    )
     assert list(sotu.sentences(text)) == [
         'Mr. Speaker said: "We will."', "And the U.S. Congress did.", ("On Jan. 3 it met! [x] Did "
                                                                       "John F. Kennedy?"), '"Yes."',
@@ -81,7 +84,8 @@ def test_anarchism(tmp_path):
     put(
         folder / "secA1.html",
         """<html><head><title>A.1</title></head><body><h2>A.1 What is <i>it</i>?</h2>
-        <p>It is <i>"[t]he absence of a master."</i> [Proudhon, <b>Property</b>, p. 264] More [of it] follows (<b>Op. Cit.</b>, p. 1).</p>
+        <p>It is <i>"[t]he absence of a master."</i> [Proudhon, <b>Property</b>, p. 264] More [of it] follows
+        (<b>Op. Cit.</b>, p. 1).</p>
         <p>See http://example.org/a?b=1 for more.</p><p>* * *</p>
         <div id="book-navigation-239"><a>up</a></div></body></html>""",
     )
@@ -97,7 +101,10 @@ def test_anarchism(tmp_path):
 def test_wordnet(tmp_path):
     folder = tmp_path / "usr/share/wordnet"
     licence = "  1 This software and database\n"
-    noun = '00217593 04 n 02 kill 1 mountain_lion 0 001 @ 00217014 n 0000 + 00355365 v 0101 | the destruction of a plane; "two kills"  \n'
+    noun = (
+        "00217593 04 n 02 kill 1 mountain_lion 0 001 @ 00217014 n 0000 + 00355365 v 0101 "
+        '| the destruction of a plane; "two kills"  \n'
+    )
     put(folder / "data.noun", licence + noun)
     put(
         folder / "data.verb",

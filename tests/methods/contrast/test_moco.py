@@ -234,7 +234,7 @@ def in_company(step: int) -> tuple[Tensor, Tensor]:
 def blanks(
     bench: Any, shuffle: bool, groups: int = GROUPS, norm: str = "batch", steps: int = 12
 ) -> tuple[float, Tensor]:
-    """How often a blank's query finds its own key among the blanks' keys of all other groups and steps, and these queries."""
+    """How often a blank's query finds its own key among all other keys of blanks, and these queries."""
     torch.manual_seed(0)
     method = MoCo(bench.encoder(norm=norm), shuffle=shuffle)
     set_groups(method, groups)

@@ -158,7 +158,8 @@ def test_rare_words_are_left_out() -> None:
                                r"stay together")),
         ({"window": 0}, r"window of fasttext must be in \[1, 1000\] and negatives at least 1, not 0 and 5"),
         ({"negatives": 0}, "not 5 and 0"),
-        ({"sample": -1.0}, "sample of fasttext"), ({"power": float("nan")}, "power a number"), ({"threads": -1}, "threads must be 0"),
+        ({"sample": -1.0}, "sample of fasttext"),
+        ({"power": float("nan")}, "power a number"), ({"threads": -1}, "threads must be 0"),
         ({"model": "glove"}, "skipgram or cbow"), ({"negatives_per": "word"}, "window or pair"),
     ],
 )  # fmt: skip

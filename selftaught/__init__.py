@@ -1,8 +1,10 @@
 """Learn representations from unlabelled data, judge them honestly, see them in a report.
 
->>> import selftaught
->>> run = selftaught.pretrain("simclr", "fashion-mnist", minutes=2)  # doctest: +SKIP
->>> run.embed(images)                                                # doctest: +SKIP
+>>> import numpy as np, selftaught
+>>> run = selftaught.pretrain("simclr", "digits", steps=20, out="runs/first", progress=False)
+>>> images = np.zeros((3, 8, 8), np.uint8)
+>>> run.embed(images).shape  # float32 [N, dim]
+(3, 128)
 
 Nothing is imported before it is used: torch takes seconds, and ``selftaught --help`` needs none of it.
 """

@@ -1,12 +1,16 @@
-"""What only some runs can be asked: the words around a word, analogies, how probable a sentence is.
+"""Questions that only some runs can answer: the nearest words, analogies, the probability of a sentence.
 
-A run can do it when its encoder or its method obeys a protocol: `Worded` (a vector for each word; word2vec, fasttext,
+A run can answer when its encoder or its method obeys a protocol: `Worded` (a vector for each word; word2vec, fasttext,
 glove, nnlm) or `Scores` (a probability for each sentence; ngram, nnlm). Every function raises UserError, one sentence,
 when it does not.
 
+>>> import selftaught
 >>> from selftaught import ask
->>> ask.neighbours("runs/words", "bank", 3)              # doctest: +SKIP
-[('banks', 0.81), ('banking', 0.79), ('treasury', 0.7)]
+>>> texts = ["red paint covers walls", "blue paint covers walls", "cats chase mice", "dogs chase mice"] * 500
+>>> options = {"dim": 8, "min_count": 1, "sample": 0, "threads": 1}
+>>> run = selftaught.pretrain("word2vec", texts, out="words", epochs=20, progress=False, **options)
+>>> [word for word, cosine in ask.neighbours(run, "cats", 1)]
+['dogs']
 """
 
 from __future__ import annotations
@@ -55,9 +59,7 @@ def analogy(
 
 
 def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = False) -> list[Scored]:
-    """How probable a language model finds sentences, the most probable first (or per token).
-
-    See `evaluate.language.Scored`.
+    """The log-probability of sentences by a language model, the most probable first; see `evaluate.language.Scored`.
 
     Needs the run folder alone, not the text that was learned from. Raises UserError for no sentence, and for one
     without a word.

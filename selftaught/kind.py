@@ -1,6 +1,4 @@
-"""Kinds of sample (images, text, ...).
-
-What they are called, how what a user has is opened, and what an encoder is told of it.
+"""Kinds of sample (images, text, ...): how data are recognised and opened, and what an encoder is told about them.
 
 A kind is found by its path: ``data/image/kind.py`` holds the kind ``image``, one final subclass of `Kind`. Its name is
 also the name of the samples in a raw batch, of the "kind" in an encoder's input, and of its file in `views/`. Nothing
@@ -36,15 +34,13 @@ def silent(done: int, total: int) -> None:
 class Kind(ABC):
     """One kind of sample. An instance holds how a user wants the data to be read.
 
-    The documented arguments of ``__init__``.
+    The options are the documented arguments of ``__init__``; the command line shows them as flags.
 
     Attributes:
         samples: What several samples are called in messages and in a run's summary: "images", "documents".
         network: The encoder that is trained unless a method or a user chooses another.
-        watched: Whether the features of training samples are looked at while a method trains (online kNN, effective
-            rank).
-        requires: Packages that reading needs beside the core, and the extra that brings each: ``{"soundfile":
-            "audio"}``.
+        watched: Whether features are evaluated during training (online kNN, effective rank).
+        requires: Packages that reading needs, and the extra that installs each: ``{"soundfile": "audio"}``.
     """
 
     samples: ClassVar[str]
@@ -62,22 +58,18 @@ class Kind(ABC):
     def accepts(cls, data: Any) -> bool:
         """Whether `data`, a path or an object, looks like samples of this kind.
 
-        Quick: nothing is read to its end, nothing raised.
-
-        Sources and names of the catalog are not asked about: they say themselves what they are.
+        It must be quick and raise nothing. It is not called for sources and names of the catalog, whose kind is known.
         """
 
     @abstractmethod
     def open(
         self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
     ) -> Source:
-        """A source over what a user has.
-
-        A path, a name of the catalog, an object, or a source, which is taken as it is.
+        """Open data as a source.
 
         Args:
-            data: What to open.
-            split: The part; data without a test part of their own are split by content, 80/20.
+            data: A path, a name of the catalog, an object, or a source, which is returned as it is.
+            split: The part; data without a test part are split by content, 80/20.
             limit: At most so many samples.
             progress: Called as (done, total) while many files are read.
             labels: Labels of an object in memory, integers or names, one a sample.
@@ -87,17 +79,14 @@ class Kind(ABC):
 
     @abstractmethod
     def input(self, source: Source) -> dict[str, Any]:
-        """The "input" of an encoder's spec, JSON-able: ``{"kind".
+        """The "input" of an encoder's spec: ``{"kind": name, ...}``, with sizes and statistics of the training data.
 
-        The kind's name, ...}``, sizes and statistics of the training data.
+        It must be JSON-able.
         """
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
-        """How data must be read for a trained encoder with this `input`.
-
-        `options`: how the data were read before, if they were.
-        """
+        """How to read data for a trained encoder with this `input`; `options` are those that it was trained with."""
         return cls(**options)
 
     @classmethod
@@ -108,13 +97,13 @@ class Kind(ABC):
     @classmethod
     @abstractmethod
     def tell(cls, source: Source) -> dict[str, Any]:
-        """What `selftaught data NAME` tells of an opened data set: counts and sizes by name."""
+        """What `selftaught data NAME` prints about an opened data set: counts and sizes by name."""
 
 
 @final
 @dataclass(frozen=True)
 class Spec:
-    """What the file of a kind says of it, read from its text."""
+    """What the file of a kind says about it, read from its syntax tree."""
 
     name: str
     samples: str
@@ -139,10 +128,7 @@ def names() -> list[str]:
 
 
 def describe(name: str) -> Spec:
-    """What the kind's file says of it; nothing is imported.
-
-    Raises UserError, with a suggestion, for an unknown name.
-    """
+    """What the kind's file says about it; nothing is imported. Raises UserError for an unknown name."""
     if name not in _catalogue():
         raise unknown("kind of sample", name, names())
     return _catalogue()[name]

@@ -1,4 +1,4 @@
-"""The examples in docstrings print what they say."""
+"""The examples in docstrings print what they say. What they write goes to a temporary folder."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ def test_examples_in_docstrings(path: Path, tmp_path: Path, monkeypatch: pytest.
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
     results = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert results.failed == 0 and list(tmp_path.iterdir()) == []
+    assert results.failed == 0 and results.attempted > 0

@@ -1,4 +1,4 @@
-"""The whole of a pretraining run from Python: `pretrain`, `resume`, `load`, and the `Run` that they give."""
+"""Pretraining from Python: `pretrain`, `resume`, `load`, and the `Run` that they return."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pretrain(
     progress: bool = True,
     **arguments: Any,
 ) -> Run:
-    """Train an encoder on unlabelled data and leave everything in a run folder.
+    """Train an encoder on unlabelled data and write everything to a run folder.
 
     Args:
         method: "simclr", "moco", ...: `selftaught methods` lists them; or the path of a file with a method of your own.
@@ -62,6 +62,14 @@ def pretrain(
     Raises:
         UserError: One sentence that says what is wrong and how to fix it.
         NonFiniteLoss: The training diverged; what was saved before it is intact.
+
+    >>> import numpy as np, selftaught
+    >>> images = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8)  # your own images
+    >>> run = selftaught.pretrain("rotation", images, out="mine", steps=3, batch_size=16, progress=False)
+    >>> run.summary["samples"], run.summary["samples_are"], run.summary["steps"]
+    (64, 'images', 3)
+    >>> sorted(path.name for path in run.path.iterdir() if path.suffix == ".safetensors")
+    ['encoder.safetensors', 'method.safetensors']
     """
     file = [read(config)] if config is not None else []
     flags: dict[str, Any] = {"method.name": method, "init": str(init) if init is not None else None}

@@ -20,7 +20,7 @@ from selftaught.pretraining.weights import Weights
 
 
 def locate(data: Any) -> str | None:
-    """What config.yaml says of the data, so that a resumed run finds them.
+    """What config.yaml says about the data, so that a resumed run finds them.
 
     A catalog name, an absolute path, None for objects.
     """
@@ -90,7 +90,7 @@ def type_of(config: Config) -> type[Method]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """torch's generator starts at `seed` inside.
+    """A context in which torch's random generator starts at `seed`.
 
     Outside, a caller's own random numbers go on as if nothing happened.
     """

@@ -13,13 +13,13 @@ from selftaught.pretraining.build import type_of, untrained
 
 
 class Trained(Protocol):
-    """What is needed of a `Run`."""
+    """The members of a `Run` that judging uses."""
 
     path: Path
 
     @property
     def config(self) -> Config:
-        """Of a run folder."""
+        """The run folder."""
 
     @property
     def encoder(self) -> Encoder:

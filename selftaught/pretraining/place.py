@@ -1,4 +1,4 @@
-"""Where a run goes: its name, its folder, what is left there and what is taken back."""
+"""The folder of a run: its name, its creation, and its removal when the run fails before its first step."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from selftaught.pretraining.result import stored
 from selftaught.run import RunFolder, to_json, write_atomically
 
 RUNS = Path("runs")
-"""Where runs go that were not told where."""
+"""The folder for runs without ``--out``."""
 
 
 def rank() -> int:
-    """This process's number among those that torchrun started; 0 alone."""
+    """The rank of this process under torchrun; 0 for a single process."""
     return int(os.environ.get("RANK", 0))
 
 
@@ -81,14 +81,14 @@ def _digest(path: str) -> str:
 
 
 def forget(folder: RunFolder) -> None:
-    """A run that failed before its first step leaves its name free."""
+    """Remove the folder of a run that failed before its first step."""
     with suppress(OSError):
         if not folder.metrics() and not any((folder.path / "checkpoints").iterdir()):
             shutil.rmtree(folder.path)
 
 
 def finished(folder: RunFolder, watch: Watch | None) -> bool:
-    """Whether nothing is left to do, which is then said."""
+    """Whether nothing is left to do; says so."""
     done = bool(folder.summary.get("finished")) and (folder.path / "encoder.safetensors").exists()
     if done and watch:
         watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")

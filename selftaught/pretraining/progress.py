@@ -1,4 +1,4 @@
-"""What is seen of a run while it trains: a bar on a terminal, a plain line every ten seconds elsewhere."""
+"""Progress of a training: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Watch:
         self.console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     def files(self, done: int, total: int) -> None:
-        """Reading many files: said every ten seconds, so that what is quick goes without a word."""
+        """Progress of reading many files: a line every ten seconds, so nothing for a quick one."""
         now = time.monotonic()
         if self.reading is None:
             self.reading = now

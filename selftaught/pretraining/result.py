@@ -1,4 +1,4 @@
-"""What a run gives back: the encoder, and what it makes of data."""
+"""The result of a run: the encoder, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Run:
         self.path = path
         self.interrupted = interrupted
         self.data = data
-        """The object that it was trained on, where it has no name."""
+        """The object that it was trained on, when that was neither a path nor a name."""
         self._encoder = encoder
 
     def __repr__(self) -> str:
@@ -61,7 +61,7 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What summary.json holds: steps, seconds, the probe once it was made."""
+        """The content of summary.json: steps, seconds, and the results of probing."""
         return self.folder.summary
 
     @property
@@ -175,7 +175,7 @@ class Run:
         return dict(found.get("probe", {})) | {key: result for key, result in found.items() if key != "probe"}
 
     def report(self) -> Path:
-        """Write RUN/report.html; what cannot be shown (the data are gone) is left out and said there."""
+        """Write RUN/report.html. What cannot be shown, because the data are gone, is named there."""
         from selftaught import report
 
         folder, config = self.folder, self.config
@@ -191,7 +191,7 @@ class Run:
         )
 
     def given(self, data: Any = None) -> Any:
-        """`data`, or what the run was trained on. Raises UserError when nobody knows what that was."""
+        """`data`, or what the run was trained on. Raises UserError when that is not known."""
         given = data if data is not None else self.data
         if given is None:
             given = self.config.data["source"]

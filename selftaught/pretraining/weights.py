@@ -1,4 +1,4 @@
-"""Weights from wherever they are.
+"""Weights from a run, an encoder file or a file of another tool.
 
 A run, an encoder.safetensors, a file of torchvision's or timm's, or word vectors that any tool wrote.
 """
@@ -22,7 +22,7 @@ from selftaught.parts.word_vectors import WordVectors
 from selftaught.run import RunFolder
 
 UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError)
-"""What a file that is none of ours can lead to."""
+"""Errors that a foreign file can lead to."""
 
 
 @final
@@ -37,7 +37,7 @@ class Weights:
         encoders.load_weights(encoder, self.path, strict=True)
 
     def encoder(self) -> Encoder | None:
-        """The whole encoder, where the file is one of ours."""
+        """The whole encoder, for a file that selftaught wrote."""
         return encoders.load(self.path) if _is_encoder(self.path) else None
 
     def vectors(self) -> WordVectors:

@@ -1,4 +1,4 @@
-"""How a method is stepped, a file a way: ``descent`` (forward, backward, optimiser), ``slices`` (compiled loops).
+"""Ways to take a training step, one file each: ``descent`` (backpropagation), ``slices`` (compiled loops).
 
 A method names its way (`Method.stepper`), and the file is found by that name. Each file states the fields of `Recipe`
 that it reads in the literal `READS`; those of the loop itself are `LOOP`. Setting any other field is refused when a run
@@ -58,11 +58,11 @@ class Stepper(ABC):
     @classmethod
     @abstractmethod
     def place(cls, recipe: Recipe) -> torch.device:
-        """Where it computes. Raises UserError when the recipe asks for what is not there."""
+        """The device to compute on. Raises UserError when the recipe asks for one that is not there."""
 
     @abstractmethod
     def restart(self) -> None:
-        """Begin anew: fresh optimisers, nothing trained on yet."""
+        """Start again: fresh optimisers, no samples counted."""
 
     @abstractmethod
     def epoch(self, clock: Clock, start: int = 0) -> tuple[int, Iterator[Any]]:
@@ -80,14 +80,14 @@ class Stepper(ABC):
 
     @abstractmethod
     def step(self, clock: Clock, meter: Meter, batches: Iterator[Any]) -> None:
-        """Everything of one step but moving the clock; scalars go to the meter.
+        """One step; scalars go to the meter. The caller moves the clock.
 
         Raises NonFiniteLoss before the update that the loss would spoil.
         """
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold beside the method's own state, by name."""
+        """The tensors that a checkpoint must hold besides the method's own state, by name."""
 
     @abstractmethod
     def load(self, tensors: dict[str, Tensor]) -> None:
@@ -95,7 +95,7 @@ class Stepper(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Stop what runs beside it."""
+        """Stop workers and release what is held."""
 
 
 def names() -> list[str]:

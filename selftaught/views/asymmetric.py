@@ -1,4 +1,4 @@
-"""The two views of BYOL: one may be blurred more, the other solarised."""
+"""The two different views of BYOL, with different probabilities of blur and solarisation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from selftaught.views.augment import Augment
 def asymmetric(
     crop: float, strength: float, flip: float, grey: float, blur: float, other_blur: float, solarise: float
 ) -> tuple[Augment, Augment]:
-    """Grill et al. 2020 (arXiv 2006.07733), which Barlow Twins, VICReg and DINO took over.
+    """Return the two views of Grill et al. 2020 (arXiv 2006.07733), also used by Barlow Twins, VICReg and DINO.
 
     Args:
         crop: Smallest area of a random crop, as a fraction of the image.

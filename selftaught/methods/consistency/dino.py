@@ -189,7 +189,7 @@ class DINO(Method):
 
     @torch.no_grad()
     def taught(self, full: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the teacher's normalised head outputs [B, bottleneck] and scores [B, prototypes] for each full crop."""
+        """Return the teacher's normalised outputs [B, bottleneck] and scores [B, prototypes] for each full crop."""
         encoder, head = self.teacher.get_submodule("0"), self.teacher.get_submodule("1")
         prototypes = F.normalize(self.teacher.get_parameter("2.weight"), dim=1)
         z = [F.normalize(y, dim=1) for y in by_size(lambda x: head(encoder(x)), full)]

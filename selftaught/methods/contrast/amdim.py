@@ -150,7 +150,7 @@ class AMDIM(Method):
         return torch.from_numpy(drawn).to(phi5.device)
 
     def contrast(self, query: Tensor, keys: Tensor) -> dict[str, Tensor]:
-        """Return the loss of one direction between two scales: query [B, d] of this rank, keys [N, d, places] of all."""
+        """Return the loss of one direction between two scales: query [B, d] of this rank, keys [N, d, places]."""
         # [B, N, places]
         raw = (query @ keys.transpose(0, 1).flatten(1) / math.sqrt(query.shape[1])).unflatten(1, (len(keys), -1))
         own = torch.arange(len(query), device=query.device) + rank() * len(query)

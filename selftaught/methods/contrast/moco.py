@@ -102,7 +102,10 @@ class MoCo(Method):
         self.views = ImageViews(encoder.spec["input"], query=augment, key=augment)
 
     def forward(self, query: Tensor, key: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """Return the contrastive loss against the queue, and "keys" [B, 1, dim] for `after_step` (symmetric: [B, 2, dim])."""
+        """Return the contrastive loss against the queue, and "keys" for `after_step`.
+
+        These are [B, 1, dim], or [B, 2, dim] if symmetric.
+        """
         directions = [(query, key), (key, query)] if self.symmetric else [(query, key)]
         outputs, keys = [], []
         for one, other in directions:

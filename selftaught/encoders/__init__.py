@@ -53,14 +53,14 @@ def arguments(name: str) -> tuple[Argument, ...]:
     """Return the arguments that `build` takes for this encoder, besides `input`. Raises UserError for an unknown name.
 
     >>> [(argument.name, argument.default) for argument in arguments("conv")]
-    []
+    [('width', 32), ('depth', 3), ('pool', 'flatten'), ('norm', 'batch')]
     """
     _, declared, fixed = _find(name)
     return tuple(a for a in declared.arguments if a.name not in fixed)
 
 
 def small(name: str) -> dict[str, Any]:
-    """Return arguments that make an encoder quick to try: ``SMALL`` in its file. Raises UserError for an unknown name."""
+    """Return arguments of a small, fast encoder: ``SMALL`` in its file. Raises UserError for an unknown name."""
     path = Path(__file__).with_name(f"{_find(name)[0]}.py")
     return dict(constants(path).get("SMALL", {}))
 
@@ -112,7 +112,7 @@ def save(encoder: Encoder) -> bytes:
 
 
 def pack(encoder: Encoder) -> Parts:
-    """Return what `save` returns, in parts that share memory with the encoder. Write them before the encoder changes."""
+    """Return the content of `save` in parts that share memory with the encoder: write them before it changes."""
     from selftaught.encoders import weights
 
     return weights.pack(encoder)

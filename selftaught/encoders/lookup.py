@@ -79,7 +79,7 @@ class Lookup(Encoder):
         return [nn.utils.rnn.pad_sequence(found, batch_first=True).transpose(1, 2)]
 
     def forward(self, x: Any) -> Tensor:
-        """Return the mean of the known tokens' vectors for each of B lists of tokens, [B, dim], or zeros if none is known."""
+        """Map B lists of tokens to the mean of their known tokens' vectors, [B, dim], or to zeros."""
         rows = [self.rows(tokens) for tokens in x]
         starts = torch.tensor([0, *(len(r) for r in rows[:-1])], device=self.table.device).cumsum(0)
         return nn.functional.embedding_bag(torch.cat(rows), self.table, starts, mode="mean")

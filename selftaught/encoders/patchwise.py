@@ -62,7 +62,8 @@ class Patchwise(Encoder):
         self.pool = pool
         if self.patch > input["size"]:
             raise UserError(
-                f"a patch of {self.patch} pixels does not fit into an image of {input['size']} pixels: use a smaller patch"
+                f"a patch of {self.patch} pixels does not fit into an image of {input['size']} pixels: "
+                "use a smaller patch"
             )
         known = {a.name: a.type for a in arguments(network)}
         chosen: dict[str, Any] = {"width": width, "depth": depth, "norm": norm, "pool": "mean"}
@@ -83,8 +84,9 @@ class Patchwise(Encoder):
         return codes.view(*patches.shape[:3], -1).permute(0, 3, 1, 2)
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
-        """Return one [B, D, rows, columns] per layer of the network except its last, averaged over each patch, then the
-        codes.
+        """Return one [B, D, rows, columns] per layer of the network, and the codes last.
+
+        Layers are averaged over each patch.
         """
         patches = self.cut(x)
         features = [f.flatten(2).mean(2) if f.ndim > 2 else f for f in self.network.layers(patches.flatten(0, 2))]
@@ -108,7 +110,7 @@ def of(encoder: Encoder, patch: int, stride: int, norm: Norm) -> Patchwise:
     if isinstance(encoder, Patchwise):
         if (patch or encoder.patch, stride or encoder.stride) != (encoder.patch, encoder.stride):
             raise UserError(
-                f"the encoder cuts patches of {encoder.patch} pixels every {encoder.stride} pixels, not of {patch} every "
+                f"the encoder cuts patches of {encoder.patch} pixels every {encoder.stride}, not of {patch} every "
                 f"{stride}: "
                 "set patch and stride of the encoder only"
             )

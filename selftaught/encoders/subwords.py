@@ -131,7 +131,7 @@ class Subwords(Encoder):
         return WordVectors(self.words, means.cpu().numpy(), self.counts, self.unseen)
 
     def start(self, given: Start) -> None:
-        """Initialise from the rows of an encoder of the same type, including n-grams, or else from vectors of whole words."""
+        """Initialise from the rows of another `Subwords`, including n-grams, or from vectors of whole words."""
         other = given.encoder()
         if isinstance(other, Subwords):
             self.start_from_rows(other)
@@ -139,11 +139,11 @@ class Subwords(Encoder):
             self.start_from(given.vectors())
 
     def start_from(self, vectors: WordVectors) -> int:
-        """Change the own row of each word in both vocabularies so that its mean is the given vector; return their number.
+        """Change the own row of each word in both vocabularies so that its mean is the given vector.
 
-        Rows of n-grams keep their values, because vectors of whole words do not define the vectors of their parts.
-        Words that are not in `vectors`, and unseen words, keep their random values. Raises UserError when the vectors
-        have another dimension, or no word is in both.
+        Returns the number of these words. Rows of n-grams keep their values, because vectors of whole words do not
+        define the vectors of their parts. Words that are not in `vectors`, and unseen words, keep their random values.
+        Raises UserError when the vectors have another dimension, or no word is in both.
         """
         own, theirs = known_to_both(self.index, self.dim, vectors)
         missing = vectors.matrix[theirs].astype(np.float64) - self.word_vectors().matrix[own]
@@ -188,7 +188,7 @@ class Subwords(Encoder):
         return [nn.utils.rnn.pad_sequence(self._texts(x), batch_first=True).transpose(1, 2)]
 
     def forward(self, x: Sequence[Sequence[str]]) -> Tensor:
-        """Return the mean of the tokens' vectors, including unseen words, [B, dim], or zeros if no token has a vector."""
+        """Map texts to the mean of their tokens' vectors, including unseen words, [B, dim], or to zeros."""
         return torch.stack([vectors.sum(0) / max(len(vectors), 1) for vectors in self._texts(x)])
 
     def _texts(self, x: Sequence[Sequence[str]]) -> list[Tensor]:

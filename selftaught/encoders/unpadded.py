@@ -14,7 +14,9 @@ from selftaught.parts.layers import Norm, norm2d
 
 @final
 class Unpadded(Encoder):
-    """A small version of the encoder of AMDIM, without padding: its last maps have about 7 x 7, 5 x 5 and 1 x 1 positions.
+    """A small version of the encoder of AMDIM, without padding.
+
+    Its last maps have about 7 x 7, 5 x 5 and 1 x 1 positions.
 
     Bachman, Hjelm, Buchwalter, NeurIPS 2019 (arXiv 1906.00910). A 4 x 4 convolution with stride 2, then 3 x 3
     convolutions with stride 2 until at most 8 positions per side are left, one 3 x 3 convolution with stride 1, and one

@@ -21,7 +21,7 @@ NAMES = {
 
 @final
 class Attention(nn.Module):
-    """Multi-head self-attention, softmax(q k^T / sqrt(d)) v in each of `heads` heads, with one matrix for q, k and v."""
+    """Multi-head self-attention: softmax(q k^T / sqrt(d)) v in each head, with one matrix for q, k and v."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -54,9 +54,7 @@ class MLP(nn.Module):
 
 @final
 class Block(nn.Module):
-    """Pre-norm Transformer block: self-attention over tokens, then an MLP, each with a LayerNorm and a residual
-    connection.
-    """
+    """Pre-norm Transformer block: self-attention, then an MLP, each with a LayerNorm and a residual connection."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -147,8 +145,10 @@ class ViT(Encoder):
                 nn.init.zeros_(m.bias)
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> tuple[list[Tensor], tuple[int, int]]:
-        """Return all tokens after each block, [B, 1 + P, width] each (the last after the LayerNorm), and the grid's height
-        and width.
+        """Return all tokens after each block, [B, 1 + P, width] each, and the grid's height and width.
+
+        The last are after the LayerNorm. `keep`, int64 [B, P], contains the numbers of the patches that are processed,
+        row by row from 0; without it, all are.
         """
         x = self.patch_embed(x)
         grid = (x.shape[2], x.shape[3])
@@ -181,7 +181,7 @@ class ViT(Encoder):
 
 
 def resampled(positions: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Resample the positions of a class token and a square grid, [1, 1 + s * s, D], to another grid, [1, 1 + h * w, D]."""
+    """Resample the positions of a class token and a square grid, [1, 1 + s * s, D], to [1, 1 + h * w, D]."""
     side = round((positions.shape[1] - 1) ** 0.5)
     if grid == (side, side):
         return positions

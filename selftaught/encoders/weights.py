@@ -34,7 +34,7 @@ class Report:
     unexpected: tuple[str, ...]
     """Tensors of the file that are not in the encoder."""
     adapted: tuple[str, ...]
-    """First convolutions that were adapted to another number of channels, and positions to another number of patches."""
+    """First convolutions adapted to another number of channels, and positions adapted to another number of patches."""
 
 
 def pack(encoder: Encoder) -> Parts:

@@ -44,7 +44,7 @@ class Augment:
         jitter: Strengths of brightness, contrast, saturation (factors in [1 - s, 1 + s]) and hue (turns in [-s, s], at
             most 0.5), applied in random order. Saturation and hue are used for images with three channels only.
         jitter_p: Probability of the jitter.
-        grey: Probability of dropping colour (three channels only).
+        grey: Probability of converting the view to greyscale (three channels only).
         blur: Probability of a Gaussian blur (cut at three sigma, edges mirrored).
         blur_sigma: Range of the blur's standard deviation, in pixels of the view.
         solarise: Probability of solarising the view: values of at least 0.5 are inverted.

@@ -101,9 +101,10 @@ def raw(input: Mapping[str, Any]) -> ImageViews:
 
 
 def augment(input: Mapping[str, Any]) -> ImageViews:
-    """Return two random views, "first" and "second", as in SimCLR (Chen et al. 2020, arXiv 2002.05709) at half strength.
+    """Return two random views, "first" and "second", as in SimCLR at half strength.
 
-    A crop of at least a fifth of the area, horizontal flip, colour jitter, greyscale.
+    A crop of at least a fifth of the area, horizontal flip, colour jitter, greyscale (Chen et al. 2020, arXiv
+    2002.05709).
     """
     view = Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2)
     return ImageViews(input, first=view, second=view)
@@ -143,7 +144,10 @@ def _sizes(images: Images, channels: int) -> NDArray[np.int64]:
 
 
 def _colour(input: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return the weight of each channel in the grey value, and the scale and shift of the normalisation: float32 [C] each."""
+    """Return the weight of each channel in the grey value, and the scale and shift of the normalisation.
+
+    All are float32 [C].
+    """
     channels = int(input["channels"])
     luma = [kernel.RED, kernel.GREEN, kernel.BLUE] if channels == 3 else [1 / channels] * channels
     mean, std = np.asarray(input["mean"], np.float64), np.asarray(input["std"], np.float64)

@@ -14,7 +14,7 @@ from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.vocabulary import renumbering
 
 OTHER, END, START = range(3)
-"""Added to V: the numbers of other words, of the end of a sentence (only predicted) and of the padding before its first token."""
+"""Added to V: the numbers of other words, of the end of a sentence (only predicted) and of the padding before it."""
 
 
 @runtime_checkable

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 from selftaught.errors import UserError, unknown
 
 Tokens = Literal["words", "whitespace", "characters"]
-"""How text is split. words: runs of letters, marks and digits, with apostrophes and hyphens inside; whitespace: at white
-space; characters: each character."""
+"""How text is split. words: runs of letters, marks and digits, with apostrophes and hyphens inside; whitespace: at
+white space; characters: each character."""
 
 Way = Tokens | Mapping[str, str]
 """A name, or ``{"bpe": model}``: at white space, then each word into byte pairs of `model` (JSON, see `data/bpe`)."""

@@ -132,9 +132,8 @@ class ViT(Encoder):
         side = -(-input["size"] // patch)
         self.patch_embed = PatchEmbed(input["channels"], width, patch)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
-        self.pos_embed = nn.Parameter(
-            torch.empty(1, 1 + side * side, width)
-        )  # the class token, then the patches row by row
+        # The class token, then the patches row by row.
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + side * side, width))
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
         nn.init.normal_(self.cls_token, std=1e-6)

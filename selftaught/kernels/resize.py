@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from selftaught.kernels.borrowed import borrowed
 
 TOP, LEFT, HEIGHT, WIDTH, GRID_Y, GRID_X, FIRST_Y, FIRST_X = range(8)
-"""A box: height x width pixels from (top, left) are resized to a grid; the view is S x S of it from (first y, first x)."""
+"""A box: height x width pixels from (top, left) become a grid; the view is S x S of it from (first y, first x)."""
 
 _0, _8, _16, _24 = np.uint32(0), np.uint32(8), np.uint32(16), np.uint32(24)
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}

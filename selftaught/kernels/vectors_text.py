@@ -44,9 +44,8 @@ def _is_settled(x: float) -> bool:
 def _scaled(digits: np.uint64, exponent: int) -> float:
     """Return digits * 10**exponent, exponent in [-80, 80]."""
     if exponent < 0 and exponent >= -22:
-        return float(
-            np.float64(digits) / _POWERS[80 - exponent]
-        )  # 10**22 is the largest power that is exact in float64
+        # 10**22 is the largest power that is exact in float64.
+        return float(np.float64(digits) / _POWERS[80 - exponent])
     return float(np.float64(digits) * _POWERS[80 + exponent])
 
 

@@ -55,9 +55,7 @@ class Streams:
             everyone = np.sort(np.concatenate([self.with_label, self.without]))
             return visits(everyone, len(everyone), epoch, seed)
         total = max(math.ceil(len(self.without) / (1 - self.share)), math.ceil(len(self.with_label) / self.share))
-        before = np.floor(np.arange(total + 1) * self.share + 1e-9).astype(
-            np.int64
-        )  # number of labelled samples so far
+        before = np.floor(np.arange(total + 1) * self.share + 1e-9).astype(np.int64)  # labelled samples so far
         mine = np.diff(before) > 0
         order = np.empty(total, np.int64)
         order[mine] = visits(self.with_label, int(mine.sum()), epoch, seed)

@@ -99,7 +99,7 @@ def test_listing_and_describing_need_no_torch() -> None:
         "byol": "consistency",
     }
     assert folders.items() >= expected.items()
-    assert "supervised  Predict the labels that people gave." in lines
+    assert "supervised  Supervised classification, the reference that other methods are compared with." in lines
 
 
 def test_the_text_says_what_the_class_does() -> None:

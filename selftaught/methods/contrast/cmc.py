@@ -93,7 +93,7 @@ class CMC(Method):
         channels = encoder.spec["input"]["channels"]
         if channels != 3:
             raise UserError(
-                f"cmc compares the colours of an image, but these images have {channels} channels, not 3: use colour "
+                f"cmc compares the colours of an image, but these have {channels} channels, not 3: give it colour "
                 "images"
             )
         if temperature <= 0 or dim < 1 or negatives < 1:

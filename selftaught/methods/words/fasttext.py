@@ -1,4 +1,4 @@
-"""fastText: word vectors made of vectors of character n-grams."""
+"""fastText: word vectors built from character n-grams."""
 
 from __future__ import annotations
 
@@ -105,10 +105,10 @@ class FastText(Compiled):
     ) -> None:
         super().__init__()
         if not isinstance(encoder, Subwords):
-            raise UserError(f"fasttext trains the encoder subwords, not {encoder.spec['name']}: leave --encoder out")
+            raise UserError(f"fasttext needs encoder subwords, not {encoder.spec['name']}: remove --encoder")
         if model not in ("skipgram", "cbow") or negatives_per not in ("window", "pair"):
             raise UserError(
-                f"fasttext takes model skipgram or cbow, negatives per window or pair, not '{model}' and "
+                f"fasttext needs model skipgram or cbow, and negatives_per window or pair, not '{model}' and "
                 f"'{negatives_per}'"
             )
         if not 1 <= window <= 1000 or negatives < 1:
@@ -116,11 +116,11 @@ class FastText(Compiled):
                 f"window of fasttext must be in [1, 1000] and negatives at least 1, not {window} and {negatives}"
             )
         if not (sample >= 0 and np.isfinite([sample, power]).all()):
-            raise UserError(f"sample of fasttext must be at least 0, and power a number, not {sample} and {power}")
-        if not 0 <= shuffle <= SLICE:
             raise UserError(
-                f"shuffle of fasttext must be in [0, {SLICE}], not {shuffle}: it is how many words stay together"
+                f"sample of fasttext must be at least 0 and power a finite number, not {sample} and {power}"
             )
+        if not 0 <= shuffle <= SLICE:
+            raise UserError(f"shuffle of fasttext must be in [0, {SLICE}] words, not {shuffle}")
         self.encoder: Subwords = encoder
         self.views = plain(encoder.spec["input"])
         self.out = nn.Parameter(torch.zeros(len(encoder.words), encoder.dim))
@@ -129,9 +129,8 @@ class FastText(Compiled):
         self.keep = keep_thresholds(encoder.counts, sample)
         self.threshold, self.other = alias(encoder.counts.astype(np.float64) ** power)
         self.logistic = sigmoid_table()
-        self.register_buffer(
-            "recent", torch.zeros((), dtype=torch.float64)
-        )  # the last loss, because a slice may have no pair
+        # The last loss, because a slice may have no pair.
+        self.register_buffer("recent", torch.zeros((), dtype=torch.float64))
 
     def prepare(self, source: Source) -> None:
         """Split the text into steps.
@@ -146,9 +145,8 @@ class FastText(Compiled):
             )
         if int(np.diff(corpus.sentences).max()) < 2:
             raise UserError(
-                "every sentence of the text is a single word, "
-                "which has no neighbours to learn from: write one sentence "
-                "per line"
+                "every sentence of the text is a single word, which has no neighbours to learn from: "
+                "write one sentence per line"
             )
         self.corpus, self.ids, self.sentences = corpus, read_only(corpus.ids), read_only(corpus.sentences)
         self.shuffled = Shuffled(corpus.sentences, SLICE, LEAST, self.shuffle)

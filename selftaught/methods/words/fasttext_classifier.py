@@ -117,9 +117,8 @@ class FastTextClassifier(Compiled):
         self.views = plain(encoder.spec["input"])
         self.loss, self.negatives = LOSSES[loss], negatives
         self.word_ngrams, self.bucket, self.threads = word_ngrams, bucket, cores(threads)
-        self.out = self.runs = nn.Parameter(
-            torch.zeros(0, encoder.dim)
-        )  # replaced in `prepare`, when the number of rows is known
+        # Replaced in `prepare`, when the number of rows is known.
+        self.out = self.runs = nn.Parameter(torch.zeros(0, encoder.dim))
 
     def prepare(self, source: Source) -> None:
         """Create a vector for each class and each run of words.

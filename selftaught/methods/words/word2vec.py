@@ -150,9 +150,8 @@ class Word2Vec(Compiled):
         self.draws = alias(encoder.counts.astype(np.float64) ** power)
         self.keep, self.logistic = keep_thresholds(encoder.counts, sample), sigmoid_table()
         self.register_buffer("output", torch.zeros(size - 1 if self.tree else size, encoder.dim))
-        self.register_buffer(
-            "recent", torch.zeros((), dtype=torch.float64)
-        )  # the last loss, because a slice may have no pair
+        # The last loss, because a slice may have no pair.
+        self.register_buffer("recent", torch.zeros((), dtype=torch.float64))
 
     def prepare(self, source: Source) -> None:
         """Split the text into steps.

@@ -77,7 +77,7 @@ def test_joint_labels_round_trip() -> None:
 
 
 def test_with_additive_logits_the_vote_is_that_of_the_class_alone() -> None:
-    """The multi-task model, class and transformation each with logits of their own, is the special case of additive joint logits."""
+    """The multi-task model, with separate logits for class and transformation, has additive joint logits."""
     generator = torch.Generator().manual_seed(0)
     # [B, M, K], [B, M, M]
     classes, turn = torch.randn(5, 4, 3, generator=generator), torch.randn(5, 4, 4, generator=generator)

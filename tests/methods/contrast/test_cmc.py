@@ -212,7 +212,7 @@ def test_crops_are_the_papers_and_no_colour_is_jittered(bench: Any) -> None:
         ({"graph": "ring"}, "graph of cmc must be full or core, not 'ring'"),
         ({"keys": "queue"}, "keys of cmc must be batch or bank, not 'queue'"),
         ({"keys": "bank", "loss": "l2"}, "loss of cmc must be softmax or nce, not 'l2'"),
-        ({"loss": "nce"}, "draws its noise from a bank"),
+        ({"loss": "nce"}, "needs a bank to draw noise from"),
         ({"temperature": 0.0}, "temperature above 0, dim and negatives of at least 1, not 0.0, 8 and 4096"),
         ({"negatives": 0}, "not 0.1, 8 and 0"),
     ],

@@ -145,7 +145,7 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
 @pytest.mark.parametrize("transform", ["colour", "both"])
 def test_colour_is_refused_where_there_is_none(transform: Any) -> None:
     grey = {"kind": "image", "size": 12, "channels": 1, "mean": [0.5], "std": [0.2]}
-    with pytest.raises(UserError, match="needs images of 3 channels, these have 1"):
+    with pytest.raises(UserError, match="needs images with 3 channels, but these have 1"):
         SLA(encoders.build("conv", grey, width=4, depth=2), transform=transform)
 
 

@@ -363,7 +363,7 @@ def test_bad_values_are_one_sentence(arguments: dict[str, Any], words: str, benc
 
 def test_a_batch_that_is_too_small_is_one_sentence(bench: Any) -> None:
     method = made(bench, "batch", k=16)
-    with pytest.raises(UserError, match="a batch of 16 gives 15 negatives, not 16"):
+    with pytest.raises(UserError, match="a batch of 16 has 15 negatives, not 16"):
         method(clock=Clock(), **bench.batch(method))
 
 

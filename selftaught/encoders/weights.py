@@ -133,7 +133,7 @@ def _pickled_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen types here
-        raise UserError(f"{path} is not a readable file of plain tensors: save a state_dict or safetensors") from error
+        raise UserError(f"{path} is no readable file of plain tensors: save a state_dict or safetensors") from error
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

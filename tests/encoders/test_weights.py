@@ -177,6 +177,6 @@ class Trap:
 
 def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
     torch.save({"state_dict": Trap(tmp_path / "sprung")}, tmp_path / "trap.pth")
-    with pytest.raises(UserError, match="not a readable file of plain tensors"):
+    with pytest.raises(UserError, match="no readable file of plain tensors"):
         encoders.load_weights(resnet(), tmp_path / "trap.pth")
     assert not (tmp_path / "sprung").exists()

@@ -1,7 +1,7 @@
-"""Networks that are kept when training ends. They know no loss.
+"""Encoders: the networks that are kept after training. They contain no loss.
 
-One file is one architecture: a final `Encoder`, called by the file's name, or by each key of the file's ``NAMES``
-(which maps a name to the arguments that it fixes). Listing them imports no torch.
+One file is one architecture: a final `Encoder`, named by the file, or by each key of the file's ``NAMES``, which maps a
+name to the arguments that it fixes. Listing encoders does not import torch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @cache
 def _catalogue() -> dict[str, tuple[str, Declared, dict[str, Any]]]:
-    """{name: (module, class, arguments that the name fixes)}."""
+    """Return {name: (module, class, arguments fixed by the name)}."""
     found = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
         for declared in classes(path):
@@ -32,37 +32,50 @@ def _catalogue() -> dict[str, tuple[str, Declared, dict[str, Any]]]:
 
 
 def names(kind: str | None = None) -> list[str]:
-    """Every encoder that `build` knows, sorted; or those that take a kind of sample."""
+    """Return the names of all encoders that `build` knows, sorted, or of those for the kind of sample `kind`.
+
+    >>> "conv" in names("image"), "conv" in names("text")
+    (True, False)
+    """
     return sorted(name for name in _catalogue() if kind is None or kind in (sees(name) or (kind,)))
 
 
 def sees(name: str) -> tuple[str, ...]:
-    """The kinds of sample that an encoder takes; empty for all. Raises UserError for an unknown name."""
+    """Return the kinds of sample that an encoder takes; empty means all kinds. Raises UserError for an unknown name.
+
+    >>> sees("conv")
+    ('image',)
+    """
     return tuple(_find(name)[1].attributes.get("sees", ()))
 
 
 def arguments(name: str) -> tuple[Argument, ...]:
-    """The arguments that `build` takes for this encoder, beside `input`. Raises UserError for an unknown name."""
+    """Return the arguments that `build` takes for this encoder, besides `input`. Raises UserError for an unknown name.
+
+    >>> [(argument.name, argument.default) for argument in arguments("conv")]
+    [('width', 32), ('depth', 3), ('pool', 'flatten'), ('norm', 'batch')]
+    """
     _, declared, fixed = _find(name)
     return tuple(a for a in declared.arguments if a.name not in fixed)
 
 
 def small(name: str) -> dict[str, Any]:
-    """Arguments that make an encoder quick to try out: ``SMALL`` in its file. Raises UserError for an unknown name."""
+    """Return arguments of a small, fast encoder: ``SMALL`` in its file. Raises UserError for an unknown name."""
     path = Path(__file__).with_name(f"{_find(name)[0]}.py")
     return dict(constants(path).get("SMALL", {}))
 
 
 def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
-    """A new encoder with random weights (torch's generator).
+    """Return a new encoder with random weights (from torch's generator).
 
-    `input` says what it will see: ``{"kind": "image", "size": pixels, "channels": C, "mean": [C], "std": [C]}``, mean
-    and std in units of full brightness = 1. ``build(**encoder.spec)`` builds a second one like `encoder`.
+    `input` describes the samples: ``{"kind": "image", "size": pixels, "channels": C, "mean": [C], "std": [C]}``, where
+    mean and std are in units of full brightness = 1. ``build(**encoder.spec)`` builds another encoder like `encoder`.
 
     Raises UserError for an unknown name or argument, a value out of range, or a kind of sample that the encoder does
     not take.
 
-    >>> encoder = build("conv", {"kind": "image", "size": 32, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}, width=16)
+    >>> input = {"kind": "image", "size": 32, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}
+    >>> encoder = build("conv", input, width=16)
     >>> encoder.dim
     1024
     """
@@ -71,7 +84,7 @@ def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
     module, declared, fixed = _find(name)
     if input["kind"] not in (sees(name) or (input["kind"],)):
         raise UserError(
-            f"encoder {name} takes {' or '.join(sees(name))}, not {input['kind']}: take "
+            f"encoder {name} takes {' or '.join(sees(name))}, not {input['kind']}: use "
             f"{' or '.join(names(input['kind']))}"
         )
     known = [a.name for a in arguments(name)]
@@ -85,21 +98,30 @@ def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
 
 
 def save(encoder: Encoder) -> bytes:
-    """The content of an ``encoder.safetensors``: weights, and the spec that rebuilds the encoder."""
+    """Return the content of an ``encoder.safetensors``: the weights, and the spec that rebuilds the encoder.
+
+    >>> import tempfile
+    >>> encoder = build("mlp", {"kind": "image", "size": 8, "channels": 1, "mean": [0.5], "std": [0.2]}, width=4)
+    >>> with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+    ...     _ = file.write(save(encoder))
+    ...     file.flush()
+    ...     load(file.name).dim
+    4
+    """
     return b"".join(pack(encoder))
 
 
 def pack(encoder: Encoder) -> Parts:
-    """What `save` gives, in pieces that share memory with the encoder: to be written before it changes."""
+    """Return the content of `save` in parts that share memory with the encoder: write them before it changes."""
     from selftaught.encoders import weights
 
     return weights.pack(encoder)
 
 
 def load(path: str | Path) -> Encoder:
-    """The encoder saved at `path`, in eval mode.
+    """Return the encoder saved at `path`, in eval mode. See `save` for an example.
 
-    Raises UserError when the file is missing, damaged or not of this library.
+    Raises UserError when the file is missing, damaged or not written by this library.
     """
     from selftaught.encoders import weights
 

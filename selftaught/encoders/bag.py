@@ -1,4 +1,4 @@
-"""How often a text holds each of the most frequent words."""
+"""Bag of words: how often a text contains each of the most frequent words."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from selftaught.method import Encoder
 from selftaught.parts.frequent import frequent
 
 SMALL = {"min_count": 1}
-"""Arguments for trying things out."""
+"""Arguments of a small encoder for quick trials."""
 
 
 @final
 class Bag(Encoder):
-    """A text as counts of words; nothing in it is learned.
+    """Represents a text by its word counts. It has no learned parameters.
 
-    For methods that keep counts rather than vectors, as n-gram models do.
+    For methods that keep counts instead of vectors, such as n-gram models.
 
     Args:
-        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What
-            is rarer than `min_count` is dropped here, so that `spec` carries no more words than a model of them knows.
-        size: The features are the counts of the so many most frequent words, or of all if there are fewer.
-        min_count: Words that occur less often are not known.
+        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first.
+            Words rarer than `min_count` are removed, so that `spec` has only the known words.
+        size: Number of most frequent words whose counts are the features, or all words if there are fewer.
+        min_count: Smallest count of a known word.
 
-    Raises UserError when the input is no text, or no word occurs often enough.
+    Raises UserError when the input is not text, or no word occurs often enough.
     """
 
     sees = ("text",)
@@ -44,15 +44,15 @@ class Bag(Encoder):
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """The place of each word among all that are known."""
+        """The number of each known word."""
         return {word: row for row, word in enumerate(self.words)}
 
     def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
-        """One: the counts, [B, dim]; they have no positions."""
+        """Return one layer: the counts, [B, dim]. They have no positions."""
         return [self(x)]
 
     def forward(self, x: Any) -> Tensor:
-        """[B, dim]: how often each of B lists of tokens holds each word."""
+        """Return how often each of B lists of tokens contains each word, [B, dim]."""
         counts = torch.zeros(len(x), self.dim)
         for row, tokens in zip(counts, x, strict=True):
             places = [place for token in tokens if (place := self.index.get(token, self.dim)) < self.dim]

@@ -1,4 +1,4 @@
-"""The small convolutional network of the demo: fast on a CPU, and keeps positions."""
+"""The small convolutional network of the demo. It is fast on a CPU and keeps positions."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from selftaught.method import Encoder
 from selftaught.parts.layers import Norm, Pool, norm2d, pooled, pooled_width
 
 SMALL = {"width": 8, "depth": 2}
-"""Arguments for trying things out."""
+"""Arguments of a small encoder for quick trials."""
 
 
 @final
 class Conv(Encoder):
     """Blocks of 3x3 convolution with stride 2, normalisation and ReLU; each halves the side and doubles the channels.
 
-    [B, C, S, S] becomes [B, width, S/2, S/2], [B, 2 width, S/4, S/4], ... (sides rounded up). 28 pixels with the
-    defaults: 128 channels of 4x4 positions, so `forward` gives [B, 2048].
+    [B, C, S, S] becomes [B, width, S/2, S/2], [B, 2 width, S/4, S/4], ... (sides rounded up). With the defaults, 28
+    pixels give 128 channels of 4x4 positions, so `forward` returns [B, 2048].
 
     Args:
-        width: Channels of the first block.
+        width: Number of channels in the first block.
         depth: Number of blocks.
-        pool: flatten keeps positions; mean and max pool over them.
-        norm: batch, layer, group or none.
+        pool: flatten keeps the positions; mean and max pool over them.
+        norm: Normalisation: batch, layer, group or none.
     """
 
     sees = ("image",)
@@ -48,7 +48,7 @@ class Conv(Encoder):
         self.dim = pooled_width(pool, widths[-1], self.side**2)
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
-        """One [B, C, h, w] per block."""
+        """Return one [B, C, h, w] per block."""
         features = []
         for block in self.blocks:
             x = block(x)
@@ -56,8 +56,8 @@ class Conv(Encoder):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, dim], whatever S.
+        """Map images [B, C, S, S] of any size S to features [B, dim].
 
-        Positions of images of another size are repeated or averaged to as many.
+        For other image sizes, positions are repeated or averaged to the expected number.
         """
         return pooled(self.pool, self.local(x), self.side)

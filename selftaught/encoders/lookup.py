@@ -1,4 +1,4 @@
-"""A vector for each word, and for a text the mean of its words'."""
+"""A table of word vectors; the features of a text are the mean of its word vectors."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from selftaught.parts.known_to_both import known_to_both
 from selftaught.parts.word_vectors import WordVectors
 
 SMALL = {"dim": 8, "min_count": 1}
-"""Arguments for trying things out."""
+"""Arguments of a small encoder for quick trials."""
 
 
 @final
 class Lookup(Encoder):
-    """A table of word vectors. Texts come as lists of tokens; words that it does not know are passed over.
+    """A table of word vectors. Texts are lists of tokens; unknown words are skipped.
 
     Args:
-        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What
-            is rarer than `min_count` is dropped here, so that `spec` carries no more words than the table has.
-        dim: Numbers in a vector.
-        min_count: Words that occur less often get no vector.
+        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first.
+            Words rarer than `min_count` are removed, so that `spec` has only the words of the table.
+        dim: Dimension of a vector.
+        min_count: Smallest count of a word that gets a vector.
 
-    Raises UserError when the input is no text, or no word occurs often enough.
+    Raises UserError when the input is not text, or no word occurs often enough.
     """
 
     sees = ("text",)
@@ -41,7 +41,7 @@ class Lookup(Encoder):
         self.words, self.counts, kept = frequent(input, min_count, "lookup")
         self.dim = dim
         self.spec = {"name": "lookup", "input": kept, "dim": dim, "min_count": min_count}
-        # small beside what is learned
+        # small compared with learned vectors
         self.table = nn.Parameter(torch.rand(len(self.words), dim).mul_(2).sub_(1).div_(dim))
 
     @cached_property
@@ -50,19 +50,18 @@ class Lookup(Encoder):
         return {word: row for row, word in enumerate(self.words)}
 
     def word_vectors(self) -> WordVectors:
-        """The words and a view of the table."""
+        """Return the words and a view of the table."""
         return WordVectors(self.words, self.table.detach().cpu().numpy(), self.counts)
 
     def start(self, given: Start) -> None:
-        """From the vectors of the words that both know."""
+        """Initialise from the vectors of the words that both vocabularies contain."""
         self.start_from(given.vectors())
 
     def start_from(self, vectors: WordVectors) -> int:
-        """Take the vectors of the words that both know, and return how many those are.
+        """Copy the vectors of the words that both vocabularies contain, and return their number.
 
-        The other rows keep their values.
-
-        Raises UserError when the vectors are of another length, or no word is known to both.
+        The other rows keep their values. Raises UserError when the vectors have another dimension, or no word is in
+        both.
         """
         own, theirs = known_to_both(self.index, self.dim, vectors)
         with torch.no_grad():
@@ -70,17 +69,17 @@ class Lookup(Encoder):
         return len(own)
 
     def rows(self, tokens: Sequence[str]) -> Tensor:
-        """The rows of the tokens that it knows, int64, in their order."""
+        """Return the rows of the known tokens, int64, in order."""
         known = (self.index.get(token) for token in tokens)
         return torch.tensor([row for row in known if row is not None], dtype=torch.int64, device=self.table.device)
 
     def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
-        """One: the vectors of the known tokens of B lists of tokens, [B, dim, T], zeros after the last."""
+        """Return one layer: the vectors of the known tokens of B lists of tokens, [B, dim, T], padded with zeros."""
         found = [self.table[self.rows(tokens)] for tokens in x]
         return [nn.utils.rnn.pad_sequence(found, batch_first=True).transpose(1, 2)]
 
     def forward(self, x: Any) -> Tensor:
-        """[B, dim]: the mean of the known tokens' vectors in each of B lists of tokens, zeros where there is none."""
+        """Map B lists of tokens to the mean of their known tokens' vectors, [B, dim], or to zeros."""
         rows = [self.rows(tokens) for tokens in x]
         starts = torch.tensor([0, *(len(r) for r in rows[:-1])], device=self.table.device).cumsum(0)
         return nn.functional.embedding_bag(torch.cat(rows), self.table, starts, mode="mean")

@@ -12,14 +12,14 @@ from selftaught.method import Encoder
 
 @final
 class MLP(Encoder):
-    """`depth` times a linear layer and an activation, on the flattened image.
+    """`depth` linear layers with activations, on the flattened image.
 
-    It has no positions: `local` is [B, width].
+    It has no positions: `local` returns [B, width].
 
     Args:
-        width: Units of every layer.
+        width: Units in every layer.
         depth: Number of layers.
-        activation: relu, or the sigmoid of the early autoencoder papers.
+        activation: relu, or sigmoid as in the early autoencoder papers.
     """
 
     sees = ("image",)
@@ -37,7 +37,7 @@ class MLP(Encoder):
         self.dim = width
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
-        """One [B, width] per layer."""
+        """Return one [B, width] per layer."""
         x = x.flatten(1)
         features = []
         for linear in self.linears:
@@ -46,5 +46,5 @@ class MLP(Encoder):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, width]."""
+        """Map images [B, C, S, S] to features [B, width]."""
         return self.local(x)

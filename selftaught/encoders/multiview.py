@@ -1,4 +1,4 @@
-"""Several networks side by side, each seeing some channels of a colour space.
+"""Several networks, each applied to some channels of a colour space.
 
 The encoder of contrastive multiview coding.
 """
@@ -19,15 +19,15 @@ from selftaught.parts.colour import SPACES, groups
 
 @final
 class Multiview(Encoder):
-    """Takes an ordinary colour image apart into views and joins what one network each makes of them.
+    """Splits a colour image into views, applies one network to each view, and concatenates their features.
 
-    Every channel of the colour space is brought from the range that sRGB reaches to [-1, 1].
+    Every channel of the colour space is scaled from its range in sRGB to [-1, 1].
 
     Args:
-        views: Channels of one colour space in groups: "L,ab", "Y,CbCr", "R,G,B" or any other split of Lab, YCbCr or
+        views: Groups of channels of one colour space: "L,ab", "Y,CbCr", "R,G,B" or any other split of Lab, YCbCr or
             RGB.
-        network: Name of the encoder that each view gets, one for each.
-        arguments: Of these encoders, as JSON.
+        network: Name of the encoder that is built for each view.
+        arguments: Arguments of these encoders, as JSON.
     """
 
     mean: Tensor
@@ -43,8 +43,8 @@ class Multiview(Encoder):
         super().__init__()
         if input["channels"] != 3:
             raise UserError(
-                f"encoder multiview takes colour images apart, and these have {input['channels']} channels instead "
-                "of 3: "
+                f"encoder multiview needs images with 3 channels, but these have {input['channels']} channels"
+                ": "
                 f"use colour images, or encoder {network}"
             )
         if network == "multiview":
@@ -68,23 +68,23 @@ class Multiview(Encoder):
         return [network for network in self.networks if isinstance(network, Encoder)]
 
     def views(self, x: Tensor) -> list[Tensor]:
-        """[B, 3, S, S], normalised, to one [B, channels, S, S] in [-1, 1] for each view."""
-        pixels = (x.float() * self.std + self.mean).clamp(0, 1)  # beyond [0, 1] is rounding alone
+        """Split normalised images [B, 3, S, S] into one [B, channels, S, S] in [-1, 1] for each view."""
+        pixels = (x.float() * self.std + self.mean).clamp(0, 1)  # values outside [0, 1] come from rounding
         channels = SPACES[self.space].convert(pixels)
         scaled = 2 * (channels - self.low) / (self.high - self.low) - 1
         return [scaled[:, group] for group in self.groups]
 
     def codes(self, x: Tensor) -> list[Tensor]:
-        """[B, 3, S, S] to what each network makes of its view: one [B, D] each."""
+        """Map images [B, 3, S, S] to the features of each network, one [B, D] each."""
         return [encoder(view) for encoder, view in zip(self.encoders(), self.views(x), strict=True)]
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
-        """The networks' layers, the channels of all views one after the other."""
+        """Return the layers of the networks, with the channels of all views concatenated."""
         each = [encoder.layers(view, **masks) for encoder, view in zip(self.encoders(), self.views(x), strict=True)]
         return [torch.cat(layer, 1) for layer in zip(*each, strict=True)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 3, S, S] to [B, dim]: the codes of all views joined."""
+        """Map images [B, 3, S, S] to features [B, dim]: the concatenated features of all views."""
         return torch.cat(self.codes(x), 1)
 
 

@@ -1,4 +1,4 @@
-"""One small network for every patch of an image: the encoder of contrastive predictive coding."""
+"""One small network applied to every patch of an image: the encoder of contrastive predictive coding."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from selftaught.parts.layers import Norm, Pool, pooled, pooled_width
 
 @final
 class Patchwise(Encoder):
-    """Cuts the image into patches on a grid and codes each on its own, so that no code sees beyond its patch.
+    """Cuts the image into a grid of patches and encodes each patch on its own, so that no code sees beyond its patch.
 
-    The patches are those of `views.patches.Grid(patch, stride)`: as many as fit, centred. With the defaults 28 pixels
-    give 6 x 6 patches of 8 pixels, 32 pixels 7 x 7. `network` codes a patch by the mean over its positions, [D] for
-    each.
+    The patches are those of `views.patches.Grid(patch, stride)`: as many as fit, centred. With the defaults, 28 pixels
+    give 6 x 6 patches of 8 pixels, and 32 pixels give 7 x 7. The code of a patch is the output of `network`, averaged
+    over positions: [D].
 
     Args:
-        network: Name of the encoder that codes one patch.
-        patch: Side of a patch in pixels; 0 takes a quarter of the image's, rounded up to an even number.
-        stride: Pixels from one patch to the next; 0 takes half a patch.
-        width: Of the network; 0 takes its own default.
-        depth: Of the network; 0 takes its own default.
-        norm: Of the network, where it has a choice. batch lets every code depend on all other patches.
-        pool: How the grid of codes becomes one vector: flatten keeps positions, mean and max pool over them.
-        cells: flatten averages the grid to at most cells x cells positions.
+        network: Name of the encoder for one patch.
+        patch: Side of a patch in pixels. 0 = a quarter of the image's side, rounded up to an even number.
+        stride: Pixels from one patch to the next. 0 = half a patch.
+        width: Width of the network. 0 = the network's default.
+        depth: Depth of the network. 0 = the network's default.
+        norm: Normalisation in the network, if it has this argument. With batch, codes depend on all other patches.
+        pool: How the grid of codes becomes one vector: flatten keeps the positions; mean and max pool over them.
+        cells: flatten first averages the grid to at most cells x cells positions.
     """
 
     sees = ("image",)
@@ -51,7 +51,7 @@ class Patchwise(Encoder):
             raise UserError("the network of encoder patchwise cannot be patchwise itself: choose conv, or another")
         if min(patch, stride, width, depth) < 0 or cells < 1:
             raise UserError(
-                "encoder patchwise takes patch, stride, width and depth of at least 0 and cells of at least 1"
+                "patch, stride, width and depth of encoder patchwise must be at least 0, and cells at least 1"
             )
         self.spec = {
             "name": "patchwise", "input": input, "network": network, "patch": patch, "stride": stride, "width": width,
@@ -62,7 +62,8 @@ class Patchwise(Encoder):
         self.pool = pool
         if self.patch > input["size"]:
             raise UserError(
-                f"a patch of {self.patch} pixels does not fit into an image of {input['size']}: make it smaller"
+                f"a patch of {self.patch} pixels does not fit into an image of {input['size']} pixels: "
+                "use a smaller patch"
             )
         known = {a.name: a.type for a in arguments(network)}
         chosen: dict[str, Any] = {"width": width, "depth": depth, "norm": norm, "pool": "mean"}
@@ -72,44 +73,46 @@ class Patchwise(Encoder):
         self.dim = pooled_width(pool, self.network.dim, self.side**2)
 
     def cut(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, rows, columns, C, patch, patch]."""
+        """Cut images [B, C, S, S] into patches [B, rows, columns, C, patch, patch]."""
         first = (x.shape[2] - self.patch) % self.stride // 2
         x = x[:, :, first:, first:].unfold(2, self.patch, self.stride).unfold(3, self.patch, self.stride)
         return x.permute(0, 2, 3, 1, 4, 5)
 
     def encode(self, patches: Tensor) -> Tensor:
-        """[B, rows, columns, C, patch, patch] to codes [B, D, rows, columns]."""
+        """Map patches [B, rows, columns, C, patch, patch] to codes [B, D, rows, columns]."""
         codes: Tensor = self.network(patches.flatten(0, 2))  # [B * rows * columns, D]
         return codes.view(*patches.shape[:3], -1).permute(0, 3, 1, 2)
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
-        """One [B, D, rows, columns] per layer of the network but its last, averaged over each patch, and then the codes."""
+        """Return one [B, D, rows, columns] per layer of the network, and the codes last.
+
+        Layers are averaged over each patch.
+        """
         patches = self.cut(x)
         features = [f.flatten(2).mean(2) if f.ndim > 2 else f for f in self.network.layers(patches.flatten(0, 2))]
         return [f.unflatten(0, patches.shape[:3]).permute(0, 3, 1, 2) for f in features[:-1]] + [self.encode(patches)]
 
     def local(self, x: Tensor) -> Tensor:
-        """The codes: [B, D, rows, columns]."""
+        """Return the codes [B, D, rows, columns]."""
         return self.encode(self.cut(x))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, dim]."""
+        """Map images [B, C, S, S] to features [B, dim]."""
         return pooled(self.pool, self.local(x), self.side)
 
 
 def of(encoder: Encoder, patch: int, stride: int, norm: Norm) -> Patchwise:
-    """A patchwise encoder around a network like `encoder`, with `encoder`'s weights where their shapes allow.
+    """Return a patchwise encoder with a network like `encoder`, with its weights where the shapes agree.
 
-    Itself if it is one.
-
-    Raises UserError when `encoder` cuts other patches than those asked for (0 asks for none in particular).
+    Returns `encoder` itself if it is already patchwise. Raises UserError when it cuts other patches than those asked
+    for (0 accepts any).
     """
     if isinstance(encoder, Patchwise):
         if (patch or encoder.patch, stride or encoder.stride) != (encoder.patch, encoder.stride):
             raise UserError(
                 f"the encoder cuts patches of {encoder.patch} pixels every {encoder.stride}, not of {patch} every "
                 f"{stride}: "
-                "give patch and stride to the encoder alone"
+                "set patch and stride of the encoder only"
             )
         return encoder
     spec = encoder.spec

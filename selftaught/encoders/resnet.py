@@ -1,4 +1,4 @@
-"""Residual networks with torchvision's parameter names, so that weights travel both ways."""
+"""Residual networks with torchvision's parameter names, so that weights can be exchanged."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 
 @final
 class Block(nn.Module):
-    """x + f(x): two 3x3 convolutions (basic), or 1x1, 3x3, 1x1 with four times the channels at the end (bottleneck).
+    """Residual block x + f(x), where f is two 3x3 convolutions (basic) or 1x1, 3x3 and 1x1 convolutions (bottleneck).
 
-    The stride sits on the 3x3 convolution, as in torchvision ("v1.5").
+    A bottleneck ends with four times the channels. The stride is in the 3x3 convolution, as in torchvision ("v1.5").
     """
 
     def __init__(self, before: int, width: int, stride: int, bottleneck: bool, norm: Norm) -> None:
@@ -39,7 +39,7 @@ class Block(nn.Module):
             self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), norm2d(norm, after))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, before, h, w] to [B, after, h/stride, w/stride]."""
+        """Map [B, before, h, w] to [B, after, h/stride, w/stride]."""
         y = x
         for i in range(1, self.convolutions + 1):
             y = self.get_submodule(f"bn{i}")(self.get_submodule(f"conv{i}")(y))
@@ -52,15 +52,15 @@ class Block(nn.Module):
 class ResNet(Encoder):
     """He, Zhang, Ren, Sun, CVPR 2016, "Deep Residual Learning for Image Recognition", without the classifier.
 
-    Up to 64 pixels the stem is a 3x3 convolution with stride 1 and no pooling, as in every small-image paper; above,
-    7x7 with stride 2 and max pooling. Convolutions start from He's normal initialisation.
+    For images of up to 64 pixels, the stem is a 3x3 convolution with stride 1 and no pooling, as is usual for small
+    images. For larger images it is 7x7 with stride 2 and max pooling. Convolutions use He's normal initialisation.
 
     Args:
-        depth: 18 or 34 (basic blocks), 50 (bottlenecks); set by the names resnet18, resnet34 and resnet50.
+        depth: 18 or 34 (basic blocks) or 50 (bottlenecks). Set by the names resnet18, resnet34 and resnet50.
         width: Multiplies every channel count (the 2x and 4x of SimCLR).
-        stem: auto decides by the input's size.
+        stem: 3x3, 7x7, or auto to choose by image size.
         pool: mean, max, or flatten to keep positions.
-        norm: batch, layer, group or none.
+        norm: Normalisation: batch, layer, group or none.
     """
 
     sees = ("image",)
@@ -102,15 +102,15 @@ class ResNet(Encoder):
         self.dim = pooled_width(pool, channels, self.side**2)
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
-        """[B, C, h, w] after the stem (pooled, where it pools) and after each of the four stages."""
+        """Return [B, C, h, w] after the stem (and its pooling, if any) and after each of the four stages."""
         features = [self.maxpool(F.relu(self.bn1(self.conv1(x))))]
         for stage in range(1, 5):
             features.append(self.get_submodule(f"layer{stage}")(features[-1]))
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, dim], whatever S.
+        """Map images [B, C, S, S] of any size S to features [B, dim].
 
-        Positions of images of another size are repeated or averaged to as many.
+        For other image sizes, positions are repeated or averaged to the expected number.
         """
         return pooled(self.pool, self.local(x), self.side)

@@ -1,4 +1,4 @@
-"""A vector for each word and each of its character n-grams, so that words never seen have one too."""
+"""A vector for each word and for each of its character n-grams, so that unseen words also have a vector."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ from selftaught.parts.known_to_both import known_to_both
 from selftaught.parts.word_vectors import Vector, WordVectors
 
 MOST_BUCKETS = 2**27
-"""More would take half a gigabyte for the rows' numbers alone."""
+"""The limit on buckets. More would take half a gigabyte for the row numbers only."""
 
 SMALL = {"dim": 8, "min_count": 1}
-"""Arguments for trying things out."""
+"""Arguments of a small encoder for quick trials."""
 
 
 @final
 class Subwords(Encoder):
-    """A word's vector is the mean of its own row and those of its character n-grams.
+    """The vector of a word is the mean of its own row and the rows of its character n-grams.
 
-    A word not known has its n-grams alone.
+    An unknown word has only its n-grams.
 
     Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), "Enriching Word Vectors with Subword Information";
-    the mean where the paper has a sum, the marks and the hash are those of the authors' tool (`kernels/subwords`).
-    N-grams are hashed to `bucket` numbers as there, but only those that some word of the vocabulary has get a row: the
-    others would never be trained, and take 800 MB at the tool's two million. So an n-gram that no known word has is no
-    part of an unseen word's mean, where the tool adds noise.
+    the mean (the paper has a sum), the word boundary marks and the hash are those of the authors' tool
+    (`kernels/subwords`). N-grams are hashed to `bucket` buckets as in the tool, but only buckets with an n-gram of the
+    vocabulary get a row: the others would never be trained, and would take 800 MB with the tool's two million. An
+    n-gram that occurs in no known word is therefore ignored in an unseen word, where the tool adds noise.
 
-    Rows of `table` [V + R, dim] are the words', then the n-grams' in the order in which the vocabulary first has them.
+    The rows of `table` [V + R, dim] are the words, then the n-grams in the order of their first occurrence in the
+    vocabulary.
 
     Args:
-        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What
-            is rarer than `min_count` is dropped here, so that `spec` carries no more words than the table has.
-        dim: Numbers in a vector.
-        min_count: Words that occur less often get no row of their own.
-        minn: Fewest characters of an n-gram, the marks < and > around a word among them.
-        maxn: Most characters of an n-gram; 0 for none, which leaves word vectors alone.
-        bucket: How many numbers n-grams are hashed to; those that share one share a row.
+        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first.
+            Words rarer than `min_count` are removed, so that `spec` has only the words of the table.
+        dim: Dimension of a vector.
+        min_count: Smallest count of a word that gets its own row.
+        minn: Smallest number of characters in an n-gram, including the marks < and > around a word.
+        maxn: Largest number of characters in an n-gram. 0 uses word vectors only.
+        bucket: Number of hash buckets. N-grams in the same bucket share a row.
 
-    Raises UserError when the input is no text, no word occurs often enough, or an argument is out of range.
+    Raises UserError when the input is not text, no word occurs often enough, or an argument is out of range.
     """
 
     sees = ("text",)
@@ -98,9 +99,9 @@ class Subwords(Encoder):
         return {word: row for row, word in enumerate(self.words)}
 
     def rows_of(self, words: Sequence[str]) -> list[NDArray[np.int32]]:
-        """The rows of each word, int32: its own if it has one, then those of its n-grams.
+        """Return the rows of each word, int32: its own row if it has one, then the rows of its n-grams.
 
-        Empty where nothing of it was ever seen.
+        Empty if neither the word nor any of its n-grams is known.
         """
         numbers = [self.index.get(word, -1) for word in words]
         unseen = [word for word, number in zip(words, numbers, strict=True) if number < 0]
@@ -111,18 +112,18 @@ class Subwords(Encoder):
 
     @torch.no_grad()
     def vector(self, word: str) -> Vector:
-        """The mean of the word's rows: float32 [dim], zeros where it has none."""
+        """Return the mean of the word's rows, float32 [dim], or zeros if it has none."""
         (rows,) = self.rows_of([word])
         found: Vector = self.table[torch.from_numpy(rows).long()].sum(0).div(max(len(rows), 1)).cpu().numpy()
         return found
 
     def unseen(self, word: str) -> Vector | None:
-        """`vector`, or None where it has no row at all."""
+        """Return `vector`, or None if the word has no rows."""
         return self.vector(word) if len(self.rows_of([word])[0]) else None
 
     @torch.no_grad()
     def word_vectors(self) -> WordVectors:
-        """The words, their means [V, dim], and what unseen ones have."""
+        """Return the words, their vectors [V, dim], and the function for the vectors of unseen words."""
         rows, starts = torch.from_numpy(self.rows).long(), torch.from_numpy(self.starts[:-1])
         means = nn.functional.embedding_bag(
             rows.to(self.table.device), self.table, starts.to(self.table.device), mode="mean"
@@ -130,10 +131,7 @@ class Subwords(Encoder):
         return WordVectors(self.words, means.cpu().numpy(), self.counts, self.unseen)
 
     def start(self, given: Start) -> None:
-        """From the rows of an encoder like this one, parts of words among them.
-
-        Else from the vectors of whole words.
-        """
+        """Initialise from the rows of another `Subwords`, including n-grams, or from vectors of whole words."""
         other = given.encoder()
         if isinstance(other, Subwords):
             self.start_from_rows(other)
@@ -141,13 +139,11 @@ class Subwords(Encoder):
             self.start_from(given.vectors())
 
     def start_from(self, vectors: WordVectors) -> int:
-        """Move the own row of each word that both know so that its mean is the given vector.
+        """Change the own row of each word in both vocabularies so that its mean is the given vector.
 
-        Returns how many those are.
-
-        Rows of n-grams keep their values, as vectors of whole words do not say what their parts would be: words of the
-        text that the vectors lack, and words never seen, start as random as ever. Raises UserError when the vectors are
-        of another length, or no word is known to both.
+        Returns the number of these words. Rows of n-grams keep their values, because vectors of whole words do not
+        define the vectors of their parts. Words that are not in `vectors`, and unseen words, keep their random values.
+        Raises UserError when the vectors have another dimension, or no word is in both.
         """
         own, theirs = known_to_both(self.index, self.dim, vectors)
         missing = vectors.matrix[theirs].astype(np.float64) - self.word_vectors().matrix[own]
@@ -156,12 +152,10 @@ class Subwords(Encoder):
         return len(own)
 
     def start_from_rows(self, other: Subwords) -> int:
-        """Take the rows of the words and n-grams that both have, and return how many those are.
+        """Copy the rows of the words and n-grams that both encoders have, and return their number.
 
-        The other rows keep their values.
-
-        Raises UserError when the other's vectors are of another length, its n-grams are cut or hashed in another way,
-        or nothing is shared.
+        The other rows keep their values. Raises UserError when the other encoder has another dimension or other n-gram
+        settings, or nothing is shared.
         """
         for name in ("dim", "minn", "maxn", "bucket"):
             theirs, own = getattr(other, name), getattr(self, name)
@@ -181,7 +175,7 @@ class Subwords(Encoder):
         return len(ours)
 
     def _means(self, tokens: Sequence[str]) -> tuple[Tensor, list[bool]]:
-        """The vector of each token that has one, [T, dim], and which do."""
+        """Return the vectors of the tokens that have one, [T, dim], and which tokens these are."""
         bags = self.rows_of(tokens)
         filled = [bag for bag in bags if len(bag)]
         device = self.table.device
@@ -190,15 +184,15 @@ class Subwords(Encoder):
         return nn.functional.embedding_bag(flat, self.table, starts, mode="mean"), [len(bag) > 0 for bag in bags]
 
     def layers(self, x: Sequence[Sequence[str]], **masks: Tensor) -> list[Tensor]:
-        """One: the tokens' vectors, [B, dim, T], those without one passed over, zeros after the last."""
+        """Return one layer: the vectors of the tokens that have one, [B, dim, T], padded with zeros."""
         return [nn.utils.rnn.pad_sequence(self._texts(x), batch_first=True).transpose(1, 2)]
 
     def forward(self, x: Sequence[Sequence[str]]) -> Tensor:
-        """[B, dim]: the mean of the tokens' vectors, unseen words among them; zeros where no token has one."""
+        """Map texts to the mean of their tokens' vectors, including unseen words, [B, dim], or to zeros."""
         return torch.stack([vectors.sum(0) / max(len(vectors), 1) for vectors in self._texts(x)])
 
     def _texts(self, x: Sequence[Sequence[str]]) -> list[Tensor]:
-        """The vectors of each text's tokens, [T, dim] each."""
+        """Return the vectors of the tokens of each text, [T, dim] each."""
         vectors, known = self._means([token for tokens in x for token in tokens])
         ends = np.cumsum([len(tokens) for tokens in x], dtype=np.int64)
         counts = np.diff(np.concatenate([[0], np.cumsum(known, dtype=np.int64)])[np.concatenate([[0], ends])])

@@ -1,4 +1,4 @@
-"""Convolutions without padding: how much of the image a position sees is known, and no more of it is seen."""
+"""Convolutions without padding, so that the receptive field of every position is exactly known."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from selftaught.parts.layers import Norm, norm2d
 
 @final
 class Unpadded(Encoder):
-    """The encoder of AMDIM, made small: maps of about 7 x 7, 5 x 5 and 1 x 1 positions at the end, none of them padded.
+    """A small version of the encoder of AMDIM, without padding.
 
-    Bachman, Hjelm, Buchwalter, NeurIPS 2019 (arXiv 1906.00910). A convolution of 4 x 4 pixels with stride 2, then of 3
-    x 3 with stride 2 until at most 8 positions a side are left, one of 3 x 3 with stride 1, and one over all that
-    remains. Each is followed by `depth` residual blocks of 1 x 1 convolutions, which see no further. 32 pixels give
-    sides of 15, 7, 5 and 1, where a position sees 4, 8, 16 and 32 pixels; 28 pixels give 13, 6, 4 and 1.
+    Its last maps have about 7 x 7, 5 x 5 and 1 x 1 positions.
+
+    Bachman, Hjelm, Buchwalter, NeurIPS 2019 (arXiv 1906.00910). A 4 x 4 convolution with stride 2, then 3 x 3
+    convolutions with stride 2 until at most 8 positions per side are left, one 3 x 3 convolution with stride 1, and one
+    over all remaining positions. Each is followed by `depth` residual blocks of 1 x 1 convolutions, which do not
+    enlarge the receptive field. 32 pixels give sides of 15, 7, 5 and 1, where a position sees 4, 8, 16 and 32 pixels;
+    28 pixels give 13, 6, 4 and 1.
 
     Args:
-        width: Channels of the first map; the second has twice, the others four times as many.
-        depth: Residual blocks after each convolution but the last.
+        width: Channels of the first map. The second has twice as many, the others four times as many.
+        depth: Number of residual blocks after each convolution except the last.
         features: Channels of the last map, the encoder's output.
-        norm: batch, layer, group or none.
+        norm: Normalisation: batch, layer, group or none.
     """
 
     sees = ("image",)
@@ -37,7 +40,7 @@ class Unpadded(Encoder):
         if width < 1 or depth < 0 or features < 1:
             given = f"{width}, {features} and {depth}"
             raise UserError(
-                f"encoder unpadded takes width and features of at least 1 and depth of at least 0, not {given}"
+                f"width and features of encoder unpadded must be at least 1 and depth at least 0, not {given}"
             )
         if input["size"] < 12:
             raise UserError(
@@ -73,10 +76,7 @@ class Unpadded(Encoder):
         self.dim = features
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
-        """One [B, C, h, w] per convolution.
-
-        Images of another size are resized to the one that the encoder was made for.
-        """
+        """Return one [B, C, h, w] per convolution. Images of another size are resized to the expected size."""
         if x.shape[2:] != (self.size, self.size):
             x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", antialias=True)
         found = []
@@ -86,13 +86,13 @@ class Unpadded(Encoder):
         return found
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, features]."""
+        """Map images [B, C, S, S] to features [B, features]."""
         return self.local(x).flatten(1)
 
 
 @final
 class Residual(nn.Module):
-    """x + f(x), f two 1 x 1 convolutions."""
+    """Residual block x + f(x), where f is two 1 x 1 convolutions."""
 
     def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
@@ -103,5 +103,5 @@ class Residual(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, h, w] to the same."""
+        """Map [B, C, h, w] to the same shape."""
         return F.relu(x + self.body(x))

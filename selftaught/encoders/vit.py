@@ -1,4 +1,4 @@
-"""The vision Transformer with timm's parameter names, so that weights travel both ways."""
+"""The vision Transformer with timm's parameter names, so that weights can be exchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = {
 
 @final
 class Attention(nn.Module):
-    """softmax(q k^T / sqrt(d)) v in each of `heads` parts of the width, from one matrix for q, k and v."""
+    """Multi-head self-attention: softmax(q k^T / sqrt(d)) v in each head, with one matrix for q, k and v."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, T, width] to the same."""
+        """Map [B, T, width] to the same shape."""
         # [B, heads, T, width / heads] each
         q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         y: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
@@ -39,7 +39,7 @@ class Attention(nn.Module):
 
 @final
 class MLP(nn.Module):
-    """Two linear layers with GELU between them, four times as wide inside."""
+    """Two linear layers with a GELU between them and four times as many hidden units."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -47,14 +47,14 @@ class MLP(nn.Module):
         self.fc2 = nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., width] to the same."""
+        """Map [..., width] to the same shape."""
         y: Tensor = self.fc2(F.gelu(self.fc1(x)))
         return y
 
 
 @final
 class Block(nn.Module):
-    """Attention over tokens, then an MLP on each; both add to what is there, and see it through a LayerNorm."""
+    """Pre-norm Transformer block: self-attention, then an MLP, each with a LayerNorm and a residual connection."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Block(nn.Module):
         self.mlp = MLP(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, T, width] to the same."""
+        """Map [B, T, width] to the same shape."""
         x = x + self.attn(self.norm1(x))
         y: Tensor = x + self.mlp(self.norm2(x))
         return y
@@ -72,16 +72,16 @@ class Block(nn.Module):
 
 @final
 class PatchEmbed(nn.Module):
-    """A linear layer on each patch."""
+    """A linear embedding of each patch."""
 
     def __init__(self, channels: int, width: int, patch: int) -> None:
         super().__init__()
         self.proj = nn.Conv2d(channels, width, patch, patch)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, width, h, w].
+        """Map images [B, C, H, W] to [B, width, h, w].
 
-        Sides that patches do not fill are padded at the right and at the bottom with 0.
+        If patches do not fill the image, it is padded with 0 at the right and at the bottom.
         """
         patch = self.proj.kernel_size[0]
         y: Tensor = self.proj(F.pad(x, (0, -x.shape[3] % patch, 0, -x.shape[2] % patch)))
@@ -92,17 +92,17 @@ class PatchEmbed(nn.Module):
 class ViT(Encoder):
     """Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), "An Image is Worth 16x16 Words", without the classifier.
 
-    An image becomes a sequence of square patches, each embedded and given a learnt position, after one class token;
-    `depth` blocks of attention and MLP follow, and a LayerNorm. Images of other sizes than the encoder's get its
-    positions resampled (bicubic and antialiased, as timm does), so that small crops work. Sides that patches do not
-    fill are padded with 0, the mean colour.
+    An image becomes a class token and a sequence of square patches, each embedded with a learned position. `depth`
+    blocks of attention and MLP follow, then a LayerNorm. For images of another size, the positions are resampled
+    (bicubic and antialiased, as in timm), so that small crops work. If patches do not fill the image, it is padded with
+    0, the mean colour.
 
     Args:
-        patch: Side of a patch in pixels; 0 = 4 up to 64 pixels, else 16.
-        width: Of every token.
+        patch: Side of a patch in pixels. 0 = 4 for images of up to 64 pixels, otherwise 16.
+        width: Dimension of a token.
         depth: Number of blocks.
-        heads: Of the attention; must divide width.
-        pool: cls gives the class token, mean the mean of the patches' tokens, both after the LayerNorm.
+        heads: Number of attention heads. Must divide width.
+        pool: cls returns the class token, mean the mean of the patch tokens, both after the LayerNorm.
     """
 
     sees = ("image",)
@@ -132,7 +132,8 @@ class ViT(Encoder):
         side = -(-input["size"] // patch)
         self.patch_embed = PatchEmbed(input["channels"], width, patch)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
-        self.pos_embed = nn.Parameter(torch.empty(1, 1 + side * side, width))  # the class token's, then row by row
+        # The class token, then the patches row by row.
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + side * side, width))
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
         nn.init.normal_(self.cls_token, std=1e-6)
@@ -143,11 +144,10 @@ class ViT(Encoder):
                 nn.init.zeros_(m.bias)
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> tuple[list[Tensor], tuple[int, int]]:
-        """All tokens after each block, the last through the LayerNorm: [B, 1 + P, width] each.
+        """Return all tokens after each block, [B, 1 + P, width] each, and the grid's height and width.
 
-        And the grid's height and width.
-
-        `keep`, int64 [B, P], numbers the patches that are looked at, row by row from 0; without it, all.
+        The last are after the LayerNorm. `keep`, int64 [B, P], contains the numbers of the patches that are processed,
+        row by row from 0; without it, all are.
         """
         x = self.patch_embed(x)
         grid = (x.shape[2], x.shape[3])
@@ -164,23 +164,23 @@ class ViT(Encoder):
         return features, grid
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
-        """The patches' tokens after each block, the last through the LayerNorm: [B, width, h, w].
+        """Return the patch tokens after each block, [B, width, h, w] each (the last after the LayerNorm).
 
-        With the mask `keep`, int64 [B, P], the numbers of patches to look at (row by row from 0), the others are
-        dropped: [B, width, P].
+        With the mask `keep`, int64 [B, P], only these patches (numbered row by row from 0) are processed: [B, width,
+        P].
         """
         features, grid = self.tokens(x, **masks)
         patches = [f[:, 1:].transpose(1, 2) for f in features]
         return patches if masks else [p.unflatten(2, grid) for p in patches]
 
     def forward(self, x: Tensor, **masks: Tensor) -> Tensor:
-        """[B, C, S, S], whatever S, to [B, width]. Masks are those of `layers`."""
+        """Map images [B, C, S, S] of any size S to features [B, width]. Masks are those of `layers`."""
         last = self.tokens(x, **masks)[0][-1]
         return last[:, 0] if self.pool == "cls" else last[:, 1:].mean(1)
 
 
 def resampled(positions: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Positions of a class token and a square grid, [1, 1 + s * s, D], for another grid: [1, 1 + h * w, D]."""
+    """Resample the positions of a class token and a square grid, [1, 1 + s * s, D], to [1, 1 + h * w, D]."""
     side = round((positions.shape[1] - 1) ** 0.5)
     if grid == (side, side):
         return positions

@@ -1,4 +1,4 @@
-"""Weights in and out: our own safetensors with the encoder's spec, and files with torchvision's parameter names."""
+"""Save and load weights: our own safetensors with the encoder's spec, and files with torchvision's or timm's names."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.packed import Parts, packed
 
-FIRST = ("conv1.weight", "patch_embed.proj.weight")  # the convolutions that see the image's channels
-HEADS = ("fc.", "head.", "classifier.")  # of torchvision and timm: the part that labels trained
+FIRST = ("conv1.weight", "patch_embed.proj.weight")  # the first convolutions, which depend on the number of channels
+HEADS = ("fc.", "head.", "classifier.")  # the classifiers of torchvision and timm
 
 
 @final
@@ -28,29 +28,25 @@ class Report:
 
     loaded: tuple[str, ...]
     ignored: tuple[str, ...]
-    """The classifier's tensors, which an encoder has no place for."""
+    """Tensors of the classifier, which are ignored."""
     missing: tuple[str, ...]
-    """Tensors of the encoder that the file lacks; they keep their values."""
+    """Tensors of the encoder that are not in the file. They keep their values."""
     unexpected: tuple[str, ...]
-    """Tensors of the file that the encoder has no place for."""
+    """Tensors of the file that are not in the encoder."""
     adapted: tuple[str, ...]
-    """First convolutions that were fitted to another number of input channels, and positions to another number of
-    patches."""
+    """First convolutions adapted to another number of channels, and positions adapted to another number of patches."""
 
 
 def pack(encoder: Encoder) -> Parts:
-    """The content of an ``encoder.safetensors``, in pieces that share memory with the encoder."""
+    """Return the content of an ``encoder.safetensors``, in parts that share memory with the encoder."""
     return packed(encoder.state_dict(), {"selftaught": json.dumps(encoder.spec, sort_keys=True)})
 
 
 def unpack(path: Path, build: Callable[..., Encoder]) -> Encoder:
-    """The encoder in `path`, rebuilt by `build(**spec)`, in eval mode.
-
-    Raises UserError, one sentence, when it cannot be.
-    """
+    """Return the encoder in `path`, rebuilt by `build(**spec)`, in eval mode. Raises UserError when this fails."""
     tensors, spec = _safetensors(path)
     if spec is None:
-        raise UserError(f"{path} has no spec of an encoder inside: build an encoder and load these as its weights")
+        raise UserError(f"{path} contains no encoder spec: build an encoder and load the file with load_weights")
     encoder = build(**spec)
     _assign(encoder, tensors, path)
     return encoder.eval()
@@ -59,23 +55,24 @@ def unpack(path: Path, build: Callable[..., Encoder]) -> Encoder:
 def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
     """Copy the tensors of `path` into `encoder`, by name.
 
-    Understood are our own ``encoder.safetensors``, torchvision's and timm's ResNets and timm's ViTs as ``.safetensors``
-    or as a ``.pth`` of plain tensors (torch's ``weights_only`` reader: nothing in the file is executed; a dictionary
-    under "state_dict" or "model" is opened, the prefix "module." dropped). Classifiers ("fc.", "head.", "classifier.")
-    are ignored. Counters of batches (``num_batches_tracked``) may be missing, as in torchvision's oldest files.
-    Pretrained weights expect the normalisation they were trained with.
+    Supported files are our own ``encoder.safetensors``, and torchvision's and timm's ResNets and timm's ViTs as
+    ``.safetensors`` or as a ``.pth`` of plain tensors (read with torch's ``weights_only``, so no code in the file is
+    executed; a dictionary under "state_dict" or "model" is used, and the prefix "module." removed). Classifiers ("fc.",
+    "head.", "classifier.") are ignored. Batch counters (``num_batches_tracked``) may be missing, as in torchvision's
+    oldest files. Pretrained weights expect the normalisation that they were trained with.
 
-    A first convolution for 3 channels is fitted to another number C: for 1 channel its weights are summed, so that a
-    grey image gives what the same image gave as equal red, green and blue; for other C channel c takes the weights of
-    channel c mod 3, times 3 / C, which keeps the scale of what follows. Positions of a ViT (``pos_embed``) for images
-    of another size are resampled as the encoder resamples its own.
+    A first convolution for 3 channels is adapted to another number of channels C. For 1 channel its weights are summed,
+    so that a grey image gives the same output as the same image with equal red, green and blue. For other C, channel c
+    gets the weights of channel c mod 3, times 3 / C, which keeps the scale of the output. Positions of a ViT
+    (``pos_embed``) for another image size are resampled in the same way as in the encoder.
 
     Args:
         encoder: Changed in place.
         path: The file.
-        strict: Raise, changing nothing, when a tensor is missing or unexpected; else report them.
+        strict: Raise UserError, without changing the encoder, when a tensor is missing or unexpected. Otherwise report
+            them.
 
-    Raises UserError, one sentence, when the file is missing, damaged or holds another architecture.
+    Raises UserError when the file is missing, damaged or for another architecture.
     """
     tensors = _safetensors(path)[0] if path.suffix == ".safetensors" else _pickled_tensors(path)
     own = encoder.state_dict()
@@ -105,7 +102,7 @@ def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
 
 
 def adapt_channels(weight: Tensor, channels: int) -> Tensor:
-    """A convolution's weight [D, 3, k, k] for `channels` input channels instead of 3, by the rule of `load_weights`."""
+    """Adapt a convolution's weight [D, 3, k, k] to `channels` input channels, by the rule of `load_weights`."""
     if channels == 1:
         return weight.sum(1, keepdim=True)
     return weight[:, torch.arange(channels) % 3] * (3 / channels)
@@ -115,7 +112,9 @@ def _assign(encoder: Encoder, tensors: dict[str, Tensor], path: Path) -> None:
     try:
         encoder.load_state_dict(tensors)
     except RuntimeError as error:
-        raise UserError(f"{path} is damaged: its tensors do not fit the encoder that it describes") from error
+        raise UserError(
+            f"{path} is damaged: its tensors do not fit the encoder in its spec. Fetch or save the file again"
+        ) from error
 
 
 def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
@@ -134,20 +133,20 @@ def _pickled_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen types here
-        raise UserError(f"{path} is no readable file of plain tensors: save a state_dict, or safetensors") from error
+        raise UserError(f"{path} is no readable file of plain tensors: save a state_dict or safetensors") from error
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not (isinstance(content, dict) and content and all(isinstance(v, Tensor) for v in content.values())):
         raise UserError(
-            f"{path} holds no state_dict (names and tensors): save one with torch.save(model.state_dict(), path)"
+            f"{path} contains no state_dict (names and tensors): save one with torch.save(model.state_dict(), path)"
         )
     return {k.removeprefix("module."): v for k, v in content.items()}
 
 
 def _must_exist(path: Path) -> None:
     if not path.is_file():
-        raise UserError(f"there is no file {path} to read weights from")
+        raise UserError(f"weights file {path} does not exist: check the path")
 
 
 def _listed(what: str, keys: tuple[str, ...] | list[str]) -> str:

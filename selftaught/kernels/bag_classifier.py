@@ -1,8 +1,7 @@
-"""Classification of texts by the mean of many rows: those of their words and of their runs of words.
+"""Classification of texts by the mean of many rows: the rows of their words and of their runs of words.
 
-The rows of word i are ``rows[starts[i] : starts[i + 1]]`` of `table`; a run of 2 to `longest` words is hashed to a
-bucket b, and has row ``row_of[b]`` of `grams` if that is not negative. What the mean learns from is one of four losses,
-see `learn`.
+The rows of word i are ``rows[starts[i] : starts[i + 1]]`` of `table`. A run of 2 to `longest` words is hashed to a
+bucket b and has row ``row_of[b]`` of `grams`, if that is not negative. There are four losses; see `learn`.
 """
 
 from __future__ import annotations
@@ -23,27 +22,25 @@ Doubles = NDArray[np.float64]
 Turns = NDArray[np.bool_]
 
 SOFTMAX, HIERARCHICAL, NEGATIVE, ONE_VS_ALL = range(4)
-"""What `loss` of `learn` can be."""
+"""The values of `loss` in `learn`."""
 
-_FAST = {"nsz", "arcp", "contract", "reassoc"}  # what is no number stays none, and is seen in the loss
+_FAST = {"nsz", "arcp", "contract", "reassoc"}  # NaN and infinity are preserved and show in the loss
 _ZERO, _ONE = np.float32(0), np.float32(1)
-_FACTOR = np.uint64(116049371)  # of the fastText tool
+_FACTOR = np.uint64(116049371)  # as in the fastText tool
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _joined(h: np.uint64, word: np.int32) -> np.uint64:
-    """The hash of a run of words with one more; hashes of words are signed numbers."""
+    """Extend the hash of a run of words by one word. Hashes of words are signed numbers."""
     joined: np.uint64 = uint64(h * _FACTOR + uint64(np.int64(word)))
     return joined
 
 
 @njit(cache=True, nogil=True)
 def number_runs(ids: Ids, begins: Ints, ends: Ints, hashes: Ids, longest: int, row_of: Ids) -> int:
-    """Numbers the buckets of the runs of words in texts ids[begins:ends] by first sight.
+    """Number the buckets of the runs of words in texts ids[begins:ends], in order of first occurrence.
 
-    Row_of[b] becomes the number of b where it was -1.
-
-    Returns how many there are.
+    row_of[b] is set to the number of bucket b if it was -1. Returns the number of distinct buckets.
     """
     count, bucket = 0, uint64(max(row_of.size, 1))
     for text in range(begins.size):
@@ -86,7 +83,7 @@ def _read(
     grams: Floats,
     mean: Floats,
 ) -> int:
-    """The mean of a text's rows, zeros where it has none; returns how many there are."""
+    """Compute the mean of a text's rows, zeros if it has none. Returns the number of rows."""
     count, bucket = 0, uint64(max(row_of.size, 1))
     for n in range(mean.size):
         mean[n] = _ZERO
@@ -123,7 +120,7 @@ def means(
     grams: Floats,
     out: Floats,
 ) -> None:
-    """The mean of each text's rows, into `out` [texts, D]."""
+    """Write the mean of each text's rows to `out` [texts, D]."""
     for text in range(begins.size):
         _read(ids, begins[text], ends[text], starts, rows, table, hashes, longest, row_of, grams, out[text])
 
@@ -138,7 +135,7 @@ def _dot(out: Floats, row: int, mean: Floats) -> np.float32:
 
 @njit(cache=True, nogil=True, fastmath=_FAST, inline="always")
 def _step(out: Floats, row: int, mean: Floats, g: np.float32, gradient: Floats) -> None:
-    """Row `row` moves along the mean, and `gradient` takes the row as it was, both times `g`."""
+    """Add `g` times the mean to row `row`, and `g` times the old row to `gradient`."""
     r = np.uint64(row)
     for n in range(mean.size):
         old = out[r, n]
@@ -150,7 +147,7 @@ def _step(out: Floats, row: int, mean: Floats, g: np.float32, gradient: Floats) 
 def _softmax(
     out: Floats, mean: Floats, label: int, rate: float, gradient: Floats, score: Doubles
 ) -> tuple[float, bool]:
-    """All classes at once. The loss, and whether the label had the best score; `score` [K] is room to work in."""
+    """Train all classes at once. Returns the loss, and whether the label had the best score. `score` [K] is scratch."""
     classes, best, total = out.shape[0], 0, 0.0
     for k in range(classes):
         score[k] = _dot(out, k, mean)
@@ -168,9 +165,9 @@ def _softmax(
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _logistic(out: Floats, row: int, mean: Floats, label: bool, rate: float, gradient: Floats) -> tuple[float, float]:
-    """One row against the mean. Its loss, and its score before the step."""
+    """Train one row against the mean. Returns its loss, and its score before the step."""
     score = float(_dot(out, row, mean))
-    small = math.exp(-abs(score))  # never above 1; exact, as the loss takes the exponential anyway
+    small = math.exp(-abs(score))  # never above 1; exact, because the loss needs the exponential anyway
     chance = (1.0 if score >= 0 else small) / (1 + small)
     _step(out, row, mean, np.float32(rate * ((1.0 if label else 0.0) - chance)), gradient)
     return max(-score if label else score, 0.0) + math.log1p(small), score
@@ -203,41 +200,41 @@ def learn(
     rate: float,
     totals: Doubles,
 ) -> None:
-    """One step of regression on each of the texts `order`, with the rows that it is the mean of.
+    """Train on each of the texts `order`: one gradient step on the rows of its mean.
 
-    All tables change in place.
+    All tables are updated in place.
 
-    SOFTMAX has one probability over all classes. The others have a logistic regression at each row of `out` that a text
-    meets: HIERARCHICAL those on its class's path, true where that turns left; NEGATIVE its class, true, and `negatives`
-    others that are drawn, false; ONE_VS_ALL every class, true for its own.
+    SOFTMAX is a softmax over all classes. The other losses are logistic regressions on some rows of `out`: HIERARCHICAL
+    on the nodes on the path of the class, with label true if the path turns left; NEGATIVE on the class, true, and on
+    `negatives` drawn classes, false; ONE_VS_ALL on every class, true for the class of the text.
 
     Args:
-        ids: int32 [N], numbers of words.
+        ids: int32 [N], word numbers.
         begins: int64 [texts], where each text begins in `ids`.
         ends: int64 [texts].
         labels: int64 [texts], in [0, K).
-        order: int64, the texts to learn from, in this order.
+        order: int64, the texts to train on, in this order.
         starts: int64 [V + 1], see above.
         rows: int32.
         table: float32 [rows, D].
-        hashes: int32 [V], of `subwords.hashes`.
-        longest: Words of the longest runs; 1 for none.
+        hashes: int32 [V], from `subwords.hashes`.
+        longest: Number of words in the longest runs. 1 for no runs.
         row_of: int32 [buckets], see above.
         grams: float32 [runs, D].
         out: float32 [K, D]; for HIERARCHICAL [K - 1, D], the inner nodes.
-        loss: One of the four.
-        nodes: int32, of `parts.huffman`, as `left` and `turns` are: class k passes nodes[turns[k] : turns[k + 1]].
+        loss: One of the four losses.
+        nodes: int32, from `parts.huffman`, as are `left` and `turns`: class k passes nodes[turns[k] : turns[k + 1]].
         left: bool.
         turns: int64 [K + 1].
-        negatives: Draws for each text.
-        threshold: Of `parts.alias`, with `other`: the distribution of negatives, [K]; at least two classes can be
-            drawn.
+        negatives: Number of draws for each text.
+        threshold: From `parts.alias`, with `other`: the distribution of negatives, [K]. At least two classes must have
+            a probability above 0.
         other: See `threshold`.
-        seed: With `epoch` and where a text begins, all that its random numbers depend on.
+        seed: The random numbers of a text depend only on `seed`, `epoch` and the position of the text.
         epoch: See `seed`.
         rate: Learning rate.
-        totals: float64 [4], added to: loss, texts, those whose label had the best score (0 where not all have one:
-            HIERARCHICAL and NEGATIVE), words.
+        totals: float64 [4], incremented: loss, texts, texts whose label had the best score (0 for HIERARCHICAL and
+            NEGATIVE, which do not score all classes), words.
     """
     dim, classes, bucket = table.shape[1], out.shape[0], uint64(max(row_of.size, 1))
     mean, gradient, score = np.empty(dim, np.float32), np.empty(dim, np.float32), np.empty(classes, np.float64)

@@ -1,4 +1,4 @@
-"""Arrays in hot code without their reference counts."""
+"""Arrays without reference counting, for hot code."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from numba.extending import intrinsic
 
 @intrinsic
 def borrowed(typing: Any, array: Any) -> Any:
-    """The same array without a share in its memory, which whoever owns it must keep until this one and all its slices are done with.
+    """Return the same array without ownership of its memory.
 
-    Every slice and reshape of an array that numba made counts its references up and down, two atomic additions of some
-    20 cycles each; of a borrowed one there is nothing to count.
+    The owner must live until this array and all its slices are no longer used. Every slice and reshape of an array that
+    numba owns increments and decrements its reference count: two atomic additions of about 20 cycles each. A borrowed
+    array has no reference count.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -27,7 +28,7 @@ def borrowed(typing: Any, array: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def kept(owners: Any) -> None:
-    """Does nothing, at the place up to which the owners of borrowed arrays must live.
+    """Do nothing. Marks the point up to which the owners of borrowed arrays must live.
 
-    Numba frees an array after its last use.
+    numba frees an array after its last use.
     """

@@ -1,10 +1,10 @@
-"""Which words stand near which, and how near.
+"""Counting of word co-occurrences, weighted by distance.
 
-Counted word by word, in whole numbers, so that no order of counting changes a bit.
+Counts are integers, so that the order of counting does not change the result.
 
-A chunk of text is turned inside out first: the places of every word. Then the neighbours of one word at all its places
-are added up in one row that stays in the cache, and the row is read out in order through a bitmap of what was touched.
-Nothing is hashed or sorted, and no branch depends on what the words are.
+First, a chunk of text is inverted: the positions of every word are collected. Then the neighbours of one word at all
+its positions are added up in one row that stays in the cache, and the row is read in order through a bitmap of touched
+elements. Nothing is hashed or sorted, and no branch depends on the words.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from selftaught.kernels.words import Floats, Ids, Ints, following, mix
 
 Bits = NDArray[np.uint64]
 
-GAP = -1  # between sentences: no pair reaches across it
+GAP = -1  # separates sentences: no pair crosses it
 
 _ONE = np.uint64(1)
-# its product with a power of two has that power's number in the upper six bits
+# its product with a power of two has the number of that power in the upper six bits
 _DEBRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _TOP, _32 = np.uint64(58), np.uint64(32)
 _PLACE = np.empty(64, np.int64)
@@ -32,10 +32,10 @@ for _i in range(64):
 def gather(
     ids: Ids, sentences: Ints, size: int, token: int, sentence: int, begin: int, out: Ids
 ) -> tuple[int, int, int]:
-    """Copy words below `size` into out[begin:], a GAP after every sentence, from `token` in `sentence` on until `out` is full.
+    """Copy words below `size` to out[begin:], with a GAP after every sentence, until `out` is full.
 
-    Other words leave no hole, so that they bring their neighbours together. Returns (end in out, next token, its
-    sentence).
+    Copying starts at `token` in `sentence`. Other words are removed, so that their neighbours become adjacent. Returns
+    (end in out, next token, its sentence).
     """
     n = begin
     while sentence < sentences.size - 1:
@@ -58,7 +58,10 @@ def gather(
 
 @njit(cache=True, nogil=True)
 def invert(tokens: Ids, starts: Ints, places: Ids) -> None:
-    """The places of every word in `tokens`, ascending: those of word w are places[starts[w] : starts[w + 1]]."""
+    """Write the positions of every word in `tokens`, ascending.
+
+    Those of word w are places[starts[w] : starts[w + 1]].
+    """
     starts[:] = 0
     for w in tokens:
         if w >= 0:
@@ -77,7 +80,7 @@ def invert(tokens: Ids, starts: Ints, places: Ids) -> None:
 
 @njit(cache=True, nogil=True)
 def _read(touched: Ids, m: int, row: Ints, low: Bits, high: Bits, words: Ids, amounts: Ints, n: int) -> int:
-    """Append the `m` touched words, ascending, with their amounts, and empty the row. Returns the new end."""
+    """Append the `m` touched words, ascending, with their amounts, and clear the row. Returns the new end."""
     for i in range(m):
         word = np.int64(touched[i])
         low[word >> 6] |= _ONE << uint64(word & 63)
@@ -107,26 +110,26 @@ def count(
     tokens: Ids, old: int, starts: Ints, places: Ids, begin: int, end: int, weights: Ints, symmetric: bool,
     row: Ints, touched: Ids, low: Bits, high: Bits, words: Ids, amounts: Ints, ends: Ints,
 ) -> int:  # fmt: skip
-    """Rows begin .. end of the table of neighbours, one after the other in `words` and `amounts`.
+    """Write rows begin .. end of the table of neighbours, one after the other, to `words` and `amounts`.
 
     Row w ends at ends[w - begin].
 
     Args:
-        tokens: A chunk from `gather`, int32 [N]. Its first `old` places were in the chunk before: only pairs that reach
-            beyond count.
-        old: As above.
+        tokens: A chunk from `gather`, int32 [N]. Its first `old` positions were in the previous chunk: only pairs that
+            reach beyond them are counted.
+        old: See `tokens`.
         starts: From `invert`, int64 [V + 1].
         places: From `invert`, int32 [N].
-        begin: The first word whose row is wanted.
+        begin: The first word whose row is computed.
         end: The word after the last one.
-        weights: What a neighbour at distance d counts, int64 [window + 1].
-        symmetric: Neighbours on both sides, and only those that are not more frequent than the word itself (the table
-            is symmetric, so that this half tells all); else those to the left, all of them.
-        row: Zeros, int64 [V]; left as zeros, as are `low` and `high`.
+        weights: The weight of a neighbour at distance d, int64 [window + 1].
+        symmetric: Count neighbours on both sides, and only those that are not more frequent than the word itself (the
+            table is symmetric, so this half is sufficient). Otherwise count all neighbours to the left.
+        row: Zeros, int64 [V]; zeros again at the end, as are `low` and `high`.
         touched: Scratch, int32 [V + 1].
         low: uint64, a bit for each word.
         high: uint64, a bit for each element of `low`.
-        words: Out, int32, with room for the worst case, as have `amounts`.
+        words: Out, int32, large enough for the worst case, as is `amounts`.
         amounts: Out, int64.
         ends: Out, int64 [end - begin].
     """
@@ -173,11 +176,10 @@ def merge(
     sums: Ints,
     ends: Ints,
 ) -> int:
-    """Rows begin .. end of several tables added up.
+    """Add up rows begin .. end of several tables.
 
-    Row w of table r is words[starts[r, w] : starts[r, w + 1]], with its amounts.
-
-    `row`, `touched`, `low`, `high`, and what is returned in `merged`, `sums` and `ends`, are as in `count`.
+    Row w of table r is words[starts[r, w] : starts[r, w + 1]], with its amounts. `row`, `touched`, `low`, `high`, and
+    the results in `merged`, `sums` and `ends`, are as in `count`.
     """
     n = 0
     for word in range(begin, end):
@@ -195,9 +197,9 @@ def merge(
 
 @njit(cache=True, nogil=True)
 def scramble(rows: Ids, words: Ids, out: Bits) -> None:
-    """A number for every pair that looks random and differs from every other pair's.
+    """Write a number for every pair that looks random and is different for all pairs.
 
-    SplitMix64's mixer is one to one.
+    SplitMix64's mixer is a bijection.
     """
     for i in range(rows.size):
         out[i] = mix(following(uint64(rows[i]) << _32 | uint64(words[i])))
@@ -205,7 +207,7 @@ def scramble(rows: Ids, words: Ids, out: Bits) -> None:
 
 @njit(cache=True, nogil=True)
 def tally(mixed: Bits, shift: int, sizes: Ints) -> None:
-    """Add to sizes[b] how many of `mixed` have b as what is left of them after `shift`."""
+    """Add to sizes[b] how many of `mixed` have the value b after a right shift by `shift`."""
     for bits in mixed:
         sizes[np.int64(bits >> uint64(shift))] += 1
 
@@ -215,11 +217,9 @@ def deal(
     rows: Ids, words: Ids, amounts: Ints, unit: float, mixed: Bits, shift: int, free: Ints,
     first: Ids, second: Ids, counts: Floats,
 ) -> None:  # fmt: skip
-    """Put pairs into `first`, `second` and `counts` (amounts in units of `unit`).
+    """Write pairs to `first`, `second` and `counts` (amounts in units of `unit`), grouped by bucket.
 
-    Each at the next free place of its bucket.
-
-    The bucket is as in `tally`; free[b] is moved on.
+    The bucket is as in `tally`. Each pair goes to the next free place of its bucket, and free[b] is incremented.
     """
     for i in range(rows.size):
         bucket = np.int64(mixed[i] >> uint64(shift))

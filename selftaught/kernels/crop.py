@@ -1,4 +1,4 @@
-"""Where a random resized crop lies, once the image's size is known."""
+"""The position of a random resized crop, given the size of the image."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ Ints = NDArray[np.int64]
 def crops(
     area: Doubles, log_ratio: Doubles, place: Doubles, sizes: Ints, ratio: tuple[float, float], found: Ints
 ) -> None:
-    """torchvision's RandomResizedCrop.
+    """Compute the crops of torchvision's RandomResizedCrop.
 
-    The first of several tries that fits, or else the largest centre crop in `ratio`.
+    Takes the first of several tries that fits, or else the largest centre crop with an aspect ratio in `ratio`.
 
     Args:
-        area: Each try's area as a part of the image's, float64 [B, tries].
-        log_ratio: Each try's logarithm of width over height, float64 [B, tries].
-        place: Where the crop lies, between the first row and column (0) and the last (1) that it may begin at, float64
-            [B, 2].
+        area: Area of each try as a fraction of the image, float64 [B, tries].
+        log_ratio: Logarithm of width over height of each try, float64 [B, tries].
+        place: Position of the crop, from the first possible row and column (0) to the last (1), float64 [B, 2].
         sizes: Height and width of each image, int64 [B, 2].
         ratio: Smallest and largest width over height.
-        found: Top, left, height and width, int64 [B, 4].
+        found: Out: top, left, height and width, int64 [B, 4].
     """
     for b in range(len(sizes)):
         height, width = sizes[b, 0], sizes[b, 1]

@@ -1,14 +1,14 @@
-"""Skip-gram and CBOW over words that are the mean of several rows: their own and those of their character n-grams.
+"""Skip-gram and CBOW over words that are the mean of several rows: their own row and those of their n-grams.
 
-The rows of word i are ``rows[starts[i] : starts[i + 1]]``, some twenty. To read and to change them for every pair of
-words would be nearly all of the work, so each occurrence of a word is read once, when the first window reaches it: its
-mean x_i then lives in scratch, moves with every gradient, and what it has moved by is added to each of its rows once,
-when the last window has passed. A window of m occurrences meets the k targets t_j of its centre (the centre's own output vector, label 1, and those of words drawn, label 0)::
+The rows of word i are ``rows[starts[i] : starts[i + 1]]``, about twenty. Reading and updating them for every pair of
+words would be most of the work. Therefore each occurrence of a word is read once, when the first window reaches it: its
+mean x_i is kept in scratch memory and updated with every gradient. When the last window has passed, the total update is
+added to each of its rows. A window of m occurrences is trained on the k targets t_j of its centre (the centre's own
+output vector, label 1, and those of the negatives, label 0)::
 
     g_ij = rate (label_j - sigmoid(x_i . t_j))        x_i += sum_j g_ij t_j        t_j += sum_i g_ij x_i
 
-What is added back to the tables are differences, so that threads which work on them without locks lose each other's
-updates rarely.
+Only differences are added to the tables, so that threads that work without locks rarely lose each other's updates.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from selftaught.kernels.words import (
 
 Doubles = NDArray[np.float64]
 
-LONGEST = 1024  # words that count as one sentence at most, as in the original tool: no window reaches over the cut
+LONGEST = 1024  # longest sentence in words, as in the original tool: no window crosses the cut
 LANES = 16  # scratch rows are padded to a multiple of this many numbers
 
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
@@ -44,7 +44,7 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _enter(table: Floats, rows: Ids, first: int, last: int, x: Floats, start: Floats, place: int) -> None:
-    """The mean of rows[first:last] of `table` into x[place] and start[place]."""
+    """Write the mean of rows[first:last] of `table` to x[place] and start[place]."""
     dim, p, scale = table.shape[1], np.uint64(place), _ONE / np.float32(last - first)
     row = np.uint64(rows[first])
     for n in range(dim):
@@ -66,7 +66,7 @@ def _enter(table: Floats, rows: Ids, first: int, last: int, x: Floats, start: Fl
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _leave(table: Floats, rows: Ids, first: int, last: int, x: Floats, start: Floats, place: int) -> None:
-    """Each of the rows moves as far as the mean did: the whole gradient, as in the original tool."""
+    """Add the change of the mean to each of its rows: the whole gradient, as in the original tool."""
     dim, p = table.shape[1], np.uint64(place)
     for n in range(dim):
         start[p, n] = x[p, n] - start[p, n]
@@ -78,7 +78,7 @@ def _leave(table: Floats, rows: Ids, first: int, last: int, x: Floats, start: Fl
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _score(x: Floats, low: int, high: int, t: Floats, targets: int, scores: Floats) -> None:
-    """``scores[i - low, j] = x_i . t_j`` for i from `low` to before `high`."""
+    """``scores[i - low, j] = x_i . t_j`` for i in [low, high)."""
     width = x.shape[1]
     for j in range(0, targets, 3):
         i = low
@@ -141,9 +141,9 @@ def _move(x: Floats, low: int, high: int, t: Floats, targets: int, g: Floats, mo
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _average(x: Floats, low: int, high: int, centre: int, sentence: Ids, starts: Ints, mean: Floats) -> None:
-    """The mean of all rows of the window's words but the centre, into mean[0].
+    """Write the mean of all rows of the window's words, without the centre, to mean[0].
 
-    A word counts as often as it has rows.
+    A word counts once for each of its rows.
     """
     width, total = x.shape[1], _ZERO
     for n in range(width):
@@ -160,7 +160,7 @@ def _average(x: Floats, low: int, high: int, centre: int, sentence: Ids, starts:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _share(x: Floats, low: int, high: int, centre: int, mean: Floats, before: Floats) -> None:
-    """Every word of the window but the centre moves as far as their mean did."""
+    """Add the change of their mean to every word of the window except the centre."""
     width = x.shape[1]
     for n in range(width):
         before[n] = mean[0, n] - before[n]
@@ -172,7 +172,7 @@ def _share(x: Floats, low: int, high: int, centre: int, mean: Floats, before: Fl
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _rates(g: Floats, inputs: int, skipped: int, target: Ids, targets: int, logistic: Floats, step: np.float32) -> None:
-    """Scores become gradients, in place: none for the input `skipped`, nor for a negative that is the centre itself."""
+    """Replace scores by gradients, in place: 0 for the input `skipped` and for negatives equal to the centre."""
     for i in range(inputs):
         for j in range(targets):
             if i == skipped or (j > 0 and target[j] == target[0]):
@@ -183,7 +183,7 @@ def _rates(g: Floats, inputs: int, skipped: int, target: Ids, targets: int, logi
 
 @njit(cache=True, nogil=True)
 def _measure(scores: Floats, inputs: int, skipped: int, target: Ids, targets: int, totals: Doubles) -> None:
-    """Adds the loss of the pairs that `_rates` learns from, and how many there are."""
+    """Add the loss and the number of the pairs that `_rates` trains."""
     for i in range(inputs):
         if i != skipped:
             totals[1] += 1
@@ -196,9 +196,9 @@ def _measure(scores: Floats, inputs: int, skipped: int, target: Ids, targets: in
 def _sentence(
     ids: Ids, first: int, last: int, size: int, keep: Thresholds, state: Word, sentence: Ids
 ) -> tuple[int, Word]:
-    """The words of ids[first:last] that are known and survive subsampling, into `sentence`.
+    """Write the words of ids[first:last] that are known and survive subsampling to `sentence`.
 
-    How many, and the state after.
+    Returns their number and the next random state.
     """
     count = 0
     for p in range(first, last):
@@ -233,32 +233,32 @@ def learn(
     measure: int,
     totals: Doubles,
 ) -> None:
-    """Learn from the sentences of `order`; `table` [rows, D] and `out` [V, D] change in place.
+    """Train on the sentences `order`. `table` [rows, D] and `out` [V, D] are updated in place.
 
     Args:
-        ids: int32 [N], the corpus; ids from V on are passed over.
-        sentences: int64 [S + 1], where each begins in `ids`.
-        order: int64, the sentences to learn from.
+        ids: int32 [N], the corpus; ids from V on are skipped.
+        sentences: int64 [S + 1], where each sentence begins in `ids`.
+        order: int64, the sentences to train on.
         starts: int64 [V + 1], where each word's rows begin in `rows`.
         rows: int32, rows of `table`.
-        table: What is kept: words, then n-grams.
+        table: The vectors that are kept: words, then n-grams.
         out: The output vectors.
-        keep: Of `words.keep_thresholds`, uint32 [V].
-        threshold: Of `parts.alias`, with `other`: the distribution of negatives.
+        keep: From `words.keep_thresholds`, uint32 [V].
+        threshold: From `parts.alias`, with `other`: the distribution of negatives.
         other: See `threshold`.
-        logistic: Of `words.sigmoid_table`.
-        window: Most words on each side; each centre draws its own number from 1 to this.
-        negative: Negatives for each pair, or for each window; at least 1.
-        cbow: The mean of all rows of the window is the one input, and each of them takes its gradient; else each word
-            is one.
-        shared: The words of a window meet the same negatives, all at once; else each draws its own. No difference to
-            CBOW.
+        logistic: From `words.sigmoid_table`.
+        window: Largest number of context words on each side. Each centre draws its own number from 1 to this.
+        negative: Number of negatives for each pair, or for each window; at least 1.
+        cbow: Use the mean of all rows of the window as the only input, and give each row its gradient. Otherwise each
+            word is an input.
+        shared: The words of a window share the same negatives and are trained at once. Otherwise each draws its own. No
+            difference for CBOW.
         rate: Learning rate.
-        seed: With `epoch` and a sentence's place in the corpus, all that the random numbers depend on.
+        seed: The random numbers depend only on `seed`, `epoch` and the position of a sentence in the corpus.
         epoch: See `seed`.
-        measure: A power of two: the loss is that of one centre in so many, because logarithms cost as much as the
-            learning.
-        totals: float64 [3], added to: loss, pairs that it was measured on, words of the corpus that were seen.
+        measure: A power of two: the loss is computed for one centre in this many, because logarithms cost as much as
+            training.
+        totals: float64 [3], incremented: loss, pairs that it was computed on, words of the corpus.
     """
     size, dim = starts.size - 1, table.shape[1]
     width, targets = -(-dim // LANES) * LANES, 1 + negative
@@ -290,7 +290,7 @@ def learn(
                     _average(x, low, high, p, sentence, starts, mean)
                     before[:] = mean[0]
                 for turn in range(1 if alone else high - low):
-                    # Which inputs meet these targets, and which of them is the centre itself
+                    # The inputs for these targets, and which of them is the centre itself
                     block, a, b = (
                         (mean, 0, 1) if cbow else (x, low, high) if shared else (x, low + turn, low + turn + 1)
                     )

@@ -1,8 +1,8 @@
-"""GloVe's loop: weighted least squares on the logarithms of counts, one pair of words after the other, with AdaGrad.
+"""GloVe's training loop: weighted least squares on logarithms of counts, one pair of words at a time, with AdaGrad.
 
-A word's numbers lie side by side, [2, D + 1]: its vector and its bias, and below them what AdaGrad has summed for each.
-One step reads and writes such a block of the word and one of the context word; dot product and update run over
-contiguous memory as vector code.
+The numbers of a word are contiguous, [2, D + 1]: its vector and bias, then AdaGrad's sums for each. One step reads and
+writes one such block of the word and one of the context word. Dot product and update run over contiguous memory and are
+vectorised.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from numba import njit
 
 from selftaught.kernels.words import Floats, Ids
 
-_FAST = {"nsz", "arcp", "contract", "reassoc"}  # NaN and infinity keep their meaning: they end a run
+_FAST = {"nsz", "arcp", "contract", "reassoc"}  # NaN and infinity are preserved, because they end a run
 
 
 @njit(cache=True, nogil=True)
 def weight(count: float, x_max: float, power: float) -> float:
-    """How much a pair counts: ``f(x) = min((x / x_max) ** power, 1)``."""
+    """Return the weight of a pair: ``f(x) = min((x / x_max) ** power, 1)``."""
     return 1.0 if count >= x_max else (count / x_max) ** power
 
 
@@ -25,7 +25,7 @@ def weight(count: float, x_max: float, power: float) -> float:
 def _step(
     words: Floats, contexts: Floats, i: int, j: int, log: np.float32, f: np.float32, rate: np.float32, clip: np.float32
 ) -> float:
-    """One step for word i beside context word j. Returns f times the squared error before it."""
+    """Train word i with context word j. Returns f times the squared error before the step."""
     d = words.shape[2] - 1
     error = words[i, 0, d] + contexts[j, 0, d] - log
     for k in range(d):
@@ -52,7 +52,7 @@ def train(
     first: Ids, second: Ids, counts: Floats, begin: int, end: int, both: bool,
     words: Floats, contexts: Floats, rate: float, x_max: float, power: float, clip: float,
 ) -> float:  # fmt: skip
-    """Pairs begin .. end, in place. Returns the sum over all steps of ``f(x) (w.c + b + b~ - log x)^2 / 2``.
+    """Train on pairs begin .. end, in place. Returns the sum over all steps of ``f(x) (w.c + b + b~ - log x)^2 / 2``.
 
     Args:
         first: Rows of `words`, int32 [M].
@@ -60,13 +60,12 @@ def train(
         counts: x, greater than 0, float32 [M].
         begin: The first pair.
         end: The pair after the last one.
-        both: Each pair stands for its mirror image too (but for a word with itself), which is a step of its own: it
-            touches other rows.
+        both: Also train the mirror (j, i) of each pair (i, j) with i != j, as a separate step that updates other rows.
         words: float32 [V, 2, D + 1]: vectors and biases, and their squared sums, which start at 1.
         contexts: The same for words as context.
-        rate: AdaGrad's rate. As in the authors' program the sums are of squares of rate times gradient.
-        x_max: Where f reaches 1.
-        power: Of f.
+        rate: AdaGrad's rate. As in the authors' program, the sums are of squares of rate times gradient.
+        x_max: The count at which f reaches 1.
+        power: Exponent of f.
         clip: Largest absolute value of a gradient.
     """
     total, eta, most = 0.0, np.float32(rate), np.float32(clip)

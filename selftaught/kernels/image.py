@@ -1,10 +1,10 @@
-"""Random views of uint8 images, fused.
+"""Random views of uint8 images in one fused kernel.
 
-Crop, resize, flip, turn, colours, blur and normalise, from bytes to float32 planes.
+Crop, resize, flip, rotate, change colours, blur and normalise, from bytes to float32 planes.
 
-One sample's view stays in a core's cache from its bytes to its output. Inner loops run over contiguous memory, so that
-the compiler makes vector code of them, and index whole arrays: a slice inside a hot loop costs two atomic reference
-counts.
+All intermediate data of a view stay in the cache of one core. Inner loops run over contiguous memory, so that the
+compiler can vectorise them, and they index whole arrays: a slice inside a hot loop costs two atomic reference count
+operations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from selftaught.kernels.resize import Scratch, lend, resize, scratch
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE, NOTHING = 0, 1, 2, 3, -1
 RED, GREEN, BLUE = np.float32(0.2989), np.float32(0.587), np.float32(0.114)
-STRIP = 1024  # pixels that go through one operation after the other while they are in the first cache
+STRIP = 1024  # pixels that go through all operations while they are in the L1 cache
 
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
 _ZERO, _HALF, _ONE, _SIX = np.float32(0), np.float32(0.5), np.float32(1), np.float32(6)
@@ -41,14 +41,14 @@ def _unit(v: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _affine(plane: Floats, factor: np.float32, shift: np.float32) -> None:
-    """Brightness and contrast: ``clamp(factor * v + shift)``."""
+    """Apply brightness and contrast: ``clamp(factor * v + shift)``."""
     for i in range(plane.size):
         plane[i] = _unit(plane[i] * factor + shift)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _saturate(r: Floats, g: Floats, b: Floats, factor: np.float32) -> None:
-    """``clamp(factor * v + (1 - factor) * luma)``; a factor of 0 makes the picture grey."""
+    """Apply ``clamp(factor * v + (1 - factor) * luma)``. A factor of 0 converts to greyscale."""
     for i in range(r.size):
         grey = (_ONE - factor) * (RED * r[i] + GREEN * g[i] + BLUE * b[i])
         r[i] = _unit(factor * r[i] + grey)
@@ -58,12 +58,12 @@ def _saturate(r: Floats, g: Floats, b: Floats, factor: np.float32) -> None:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _hue(red: Floats, green: Floats, blue: Floats, sixths: np.float32) -> None:
-    """Turn the hue in HSV, exactly, by `sixths` (in [-3, 3]) of a sixth of the circle."""
+    """Rotate the hue in HSV, exactly, by `sixths` (in [-3, 3]) sixths of the circle."""
     for i in range(red.size):
         r, g, b = red[i], green[i], blue[i]
         value = max(r, g, b)
         chroma = value - min(r, g, b)
-        # Where on the circle: near red (0), green (2) or blue (4), and how far from it, (-1 to 1) x chroma
+        # Position on the circle: near red (0), green (2) or blue (4), and the offset from it, (-1 to 1) x chroma
         near = _ZERO if value == r else _TWO if value == g else _FOUR
         far = g - b if value == r else b - r if value == g else r - g
         h = near + sixths + far / max(chroma, _TINY)
@@ -75,9 +75,9 @@ def _hue(red: Floats, green: Floats, blue: Floats, sixths: np.float32) -> None:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _recolour(planes: Floats, begin: int, end: int, order: Ints, factor: Doubles, mean: np.float32) -> None:
-    """The jitter's operations `order` on pixels begin ..
+    """Apply the jitter's operations `order` to pixels [begin, end) of planes [C, pixels].
 
-    End of planes [C, pixels], as many at a time as fit the first cache.
+    Pixels are processed in strips that fit the L1 cache.
     """
     for first in range(begin, end, STRIP):
         last = min(first + STRIP, end)
@@ -97,7 +97,7 @@ def _recolour(planes: Floats, begin: int, end: int, order: Ints, factor: Doubles
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _total(planes: Floats, begin: int, end: int, luma: Floats) -> float:
-    """The sum of pixels' grey values."""
+    """Return the sum of the pixels' grey values."""
     total = 0.0
     for c in range(planes.shape[0]):
         plane, part = planes[c, begin:end], _ZERO
@@ -109,9 +109,9 @@ def _total(planes: Floats, begin: int, end: int, luma: Floats) -> float:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _colours(planes: Floats, margin: int, order: Ints, factor: Doubles, grey: bool, luma: Floats) -> None:
-    """Jitter in its order, contrast around the mean at its place in the order, then grey.
+    """Apply the jitter in its order (contrast around the mean at that point), then greyscale.
 
-    The pictures are rows `margin` .. margin + n of planes [C, n + 2 margin, n].
+    The images are rows `margin` .. margin + n of planes [C, n + 2 margin, n].
     """
     channels, _, n = planes.shape
     flat = planes.reshape(channels, planes.shape[1] * n)
@@ -129,7 +129,7 @@ def _colours(planes: Floats, margin: int, order: Ints, factor: Doubles, grey: bo
 
 
 def _run(taps: int) -> Callable[[Floats, int, int, Floats, Floats], None]:
-    """`_spread` for a kernel of so many taps on each side: a constant to the compiler, which unrolls them."""
+    """Return `_spread` for `taps` taps on each side, as a constant, so that the compiler unrolls the loop."""
 
     @njit(cache=True, nogil=True, fastmath=_FAST)
     def run(source: Floats, centre: int, step: int, kernel: Floats, out: Floats) -> None:
@@ -145,14 +145,14 @@ def _run(taps: int) -> Callable[[Floats, int, int, Floats, Floats], None]:
 
 
 _one, _two, _three, _four, _five, _six = (_run(taps) for taps in range(1, 7))
-MOST = 6  # taps on each side that are summed in one run: to add to what is there costs as much as two more
+MOST = 6  # taps on each side that are summed in one run. Another pass costs as much as two more taps
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _spread(source: Floats, centre: int, step: int, kernel: Floats, out: Floats) -> None:
-    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, t to 1 ...
+    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, where abs(t) is less than `kernel.size`.
 
-    `MOST`, or to any even number beyond.
+    At most `MOST` taps on each side, or any even number above.
     """
     taps = kernel.size - 1
     if taps == 1:
@@ -179,7 +179,7 @@ def _spread(source: Floats, centre: int, step: int, kernel: Floats, out: Floats)
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _margin(sigma: float, n: int) -> int:
-    """Pixels that a blur of n x n pixels reads beyond them, as many as `_spread` takes; 0 without a blur."""
+    """Return how many pixels beyond n x n pixels a blur reads: as many taps as `_spread` supports, 0 without a blur."""
     if sigma <= 0 or n == 1:
         return 0
     radius = min(math.ceil(3 * sigma), n - 1)
@@ -188,7 +188,7 @@ def _margin(sigma: float, n: int) -> int:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _gaussian(sigma: float, n: int, kernel: Floats) -> int:
-    """Half a Gaussian kernel, cut at 3 sigma and padded with zeros to [margin + 1]; returns where it is cut."""
+    """Write half a Gaussian kernel, cut at 3 sigma and padded with zeros to [margin + 1]. Returns the cut-off."""
     radius = min(math.ceil(3 * sigma), n - 1)
     total = 0.0
     for t in range(radius + 1):
@@ -201,19 +201,20 @@ def _gaussian(sigma: float, n: int, kernel: Floats) -> int:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _blur(plane: Floats, kernel: Floats, radius: int, wide: Floats, blurred: Floats) -> None:
-    """Gaussian blur, edges mirrored, of the middle n rows of plane [n + 2 margin, n], whose other rows take the mirror images.
+    """Apply a Gaussian blur with mirrored edges to the middle n rows of plane [n + 2 margin, n].
 
-    So each direction is one run over all pixels. `wide` is scratch [n, n + 2 margin]; the result's rows, in blurred [n
-    * (n + 2 margin)], are as long as its rows and begin with the picture's.
+    The other rows are filled with the mirrored rows, so that each direction is one run over all pixels. `wide` is
+    scratch [n, n + 2 margin]. The rows of the result, in blurred [n * (n + 2 margin)], have the same length as its rows
+    and begin with the image.
     """
     n, margin = plane.shape[1], kernel.size - 1
     first, last = np.uint64(margin), np.uint64(margin + n - 1)
     for i in range(1, margin + 1):
-        # Beyond the radius the kernel is zero: what stands there must only be finite
+        # Beyond the radius the kernel is zero: the values there only have to be finite
         t, near = np.uint64(i), np.uint64(min(i, radius))
         for x in range(n):
             plane[first - t, x] = plane[first + near, x]
-        for x in range(n):  # in a loop of its own: fewer places that the compiler must show to be apart
+        for x in range(n):  # in a separate loop, so that the compiler has fewer pointers to check for aliasing
             plane[last + t, x] = plane[last - near, x]
     _spread(plane.reshape(plane.size), margin * n, n, kernel, blurred[: n * n])
     for y in range(n):
@@ -229,9 +230,9 @@ def _blur(plane: Floats, kernel: Floats, radius: int, wide: Floats, blurred: Flo
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _finish(plane: Floats, solarise: bool, transposed: bool, scale: np.float32, shift: np.float32, out: Floats) -> None:
-    """Solarise, normalise and lay out as rows, or as columns when `transposed`.
+    """Solarise, normalise and write as rows, or as columns if `transposed`.
 
-    The first n pixels of n rows to out [n, n].
+    Copies the first n pixels of n rows to out [n, n].
     """
     n = out.shape[0]
     for y in range(n):
@@ -266,12 +267,12 @@ def _view(
     scratch: Scratch,
     out: Floats,
 ) -> None:
-    """One view of one sample."""
+    """Compute one view of one sample."""
     channels, n, _ = out.shape
     margin = _margin(sigma, n)
     tall = n + 2 * margin
     planes = memory[: channels * tall * n].reshape(channels, tall, n)
-    # A quarter turn anticlockwise is a mirror image along x, then a transposition; two are both mirrors
+    # A quarter turn anticlockwise is a flip along x, then a transposition; two turns are both flips
     resize(pixels, base, stride, box, flip != (turn in (1, 2)), turn in (2, 3), margin, planes, scratch)
     _colours(planes, margin, order, factor, grey, luma)
     transposed = turn in (1, 3)
@@ -311,26 +312,25 @@ def views(
     tasks: int,
     out: Floats,
 ) -> None:
-    """All views of all samples, samples spread over the cores.
+    """Compute all views of all samples in parallel over samples.
 
     Args:
         pixels: All images' bytes, uint8, one after the other.
-        first: Where each image begins in `pixels`, int64 [n]: these are the samples begin .. begin + n of the batch.
+        first: Where each image begins in `pixels`, int64 [n], for the samples begin .. begin + n of the batch.
         width: Each image's width, int64 [B].
         begin: See `first`.
-        box: For each sample and view the crop and the grid it is resized to, int64 [B, V, 8], see
-            `resize.TOP` and its neighbours.
-        flip: Mirror left to right, bool [B, V].
+        box: The crop of each sample and view, and the grid that it is resized to, int64 [B, V, 8]; see `resize.TOP`.
+        flip: Horizontal flip, bool [B, V].
         turn: Quarter turns anticlockwise, after the flip, int64 [B, V].
         order: The jitter's operations, first to last, or `NOTHING`, int64 [B, V, 4].
         factor: Brightness, contrast, saturation (1 = unchanged) and hue (in turns, 0 = unchanged), float64 [B, V, 4].
         grey: bool [B, V]; three channels only, as are saturation and hue.
-        sigma: Of the blur in pixels of the output, 0 = none, float64 [B, V].
-        solarise: Invert what is at least half, bool [B, V].
-        luma: Each channel's share in the grey value that contrast turns around, float32 [C].
-        scale: What each channel in [0, 1] is multiplied by in the end, float32 [C].
-        shift: What is then added, float32 [C].
-        tasks: How many parts to split the samples into: as many as there are threads.
+        sigma: Standard deviation of the blur in pixels of the output, 0 = none, float64 [B, V].
+        solarise: Invert values of at least 0.5, bool [B, V].
+        luma: Weight of each channel in the grey value, the centre of contrast, float32 [C].
+        scale: Final factor of each channel in [0, 1], float32 [C].
+        shift: Offset added after the factor, float32 [C].
+        tasks: Number of parts to split the samples into: the number of threads.
         out: float32 [V, B, C, S, S].
     """
     samples, channels, n = first.size, out.shape[2], out.shape[3]

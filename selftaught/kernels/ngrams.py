@@ -1,14 +1,14 @@
-"""Counting n-grams of integers, and looking up what they make probable.
+"""Counting of n-grams of integers, and the probabilities that follow from the counts.
 
 Tokens are numbered 0 .. V-1 for the words, V for every other word, V+1 for the end of a sentence, which is predicted
-like a word, and V+2 for its start, which is not: the `BASE` = V + 3 unigrams. All longer n-grams are pairs (history,
-word), where the history is the number of the n-gram that is one word shorter.
+like a word, and V+2 for its start, which is not predicted: the `BASE` = V + 3 unigrams. Longer n-grams are pairs
+(history, word), where the history is the number of the n-gram that is one word shorter.
 
-While counting, one open-addressing table holds the pairs of all orders: 16 bytes a slot, between 35 and 70% full, and 4
-to 8 bytes beside it, so 27 to 54 bytes for each distinct n-gram; while the table doubles, the old one stands beside the
-new. Nothing grows with the text. Afterwards the n-grams are a trie in breadth-first order: those of one length after
-those of the length below, sorted by history, then by word. The children of an n-gram then begin where those of the one
-before it end, and 8 bytes hold a longest n-gram, 12 any other.
+While counting, one open-addressing hash table contains the pairs of all orders: 16 bytes per slot, 35 to 70% full, plus
+4 to 8 bytes, so 27 to 54 bytes per distinct n-gram. While the table doubles, the old one is also in memory. Memory does
+not grow with the length of the text. Afterwards the n-grams form a trie in breadth-first order: those of one length
+after those of the length below, sorted by history, then by word. The children of an n-gram begin where those of the
+previous n-gram end, so that a longest n-gram takes 8 bytes, and any other 12.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Ints = NDArray[np.int32]
 Reals = NDArray[np.float64]
 
 OTHER, END, START, BASE = range(4)
-"""Added to V: the numbers of the tokens that are no words, and how many unigrams there are."""
+"""Added to V: the numbers of the tokens that are not words, and the number of unigrams."""
 MOST = 2**31 - 64
-"""Distinct n-grams that int32 can number."""
+"""Largest number of distinct n-grams, limited by int32."""
 
 USUAL = 0.75
-"""The discount where there is too little text to estimate one."""
+"""The discount if there is too little text to estimate it."""
 
 _A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
@@ -41,43 +41,43 @@ class Trie(NamedTuple):
     """N-grams in breadth-first order; node g >= `base` is entry g - `base` of `word` and `times`."""
 
     base: int
-    """How many unigrams: nodes 0 .. base - 1."""
+    """Number of unigrams: nodes 0 .. base - 1."""
     begin: Ints
     """int32 [H + 1]: the children of node g are the nodes begin[g] .. begin[g + 1] - 1. H = nodes shorter than the
     longest n-grams."""
     word: Ints
     """int32 [E]: the last token of each n-gram of two tokens or more."""
     times: Ints
-    """int32 [E]: how often each was seen."""
+    """int32 [E]: the count of each n-gram."""
 
 
 class Weights(NamedTuple):
-    """What turns counts into probabilities: P(w|h) = (c(hw) - discount) * scale(h) + rest(h) * P(w|shorter h)."""
+    """Smoothing weights: P(w|h) = (c(hw) - discount) * scale(h) + rest(h) * P(w|shorter h)."""
 
     unigram: Reals
-    """float64 [base - 1]: P(w) where every longer history is silent."""
+    """float64 [base - 1]: P(w) if no longer history is known."""
     scale: Reals
-    """float64 [H]: 1 over what the counts after a history sum to (and are smoothed by); 0 where it has no children."""
+    """float64 [H]: 1 over the (smoothed) sum of the counts after a history; 0 if it has no children."""
     rest: Reals
-    """float64 [H]: the part that a history leaves to shorter ones."""
+    """float64 [H]: the probability mass that a history leaves to shorter ones."""
     discount: Reals
-    """float64 [order + 1, 4]: taken off the counts 1, 2, and 3 or more (column 0 is 0) of n-grams of each length."""
+    """float64 [order + 1, 4]: subtracted from counts of 1, 2, and 3 or more (column 0 is 0), by length of n-gram."""
     longest: bool
-    """The longest history alone speaks, and what it leaves is shared out evenly (add-k)."""
+    """Use only the longest history, and distribute the remaining mass uniformly (add-k)."""
 
 
 @njit(cache=True, nogil=True)
 def table(slots: int) -> Longs:
-    """An empty table of `slots` slots, a power of two.
+    """Return an empty table with `slots` slots, a power of two: int64 [slots, 2].
 
-    Int64 [slots, 2], each a key, and number << 32 | count (0 = free).
+    A slot is a key, and number << 32 | count (0 = free).
     """
     return np.zeros((slots, 2), np.int64)
 
 
 @njit(cache=True, nogil=True)
 def _slot(slots: Longs, shift: int, key: int) -> int:
-    """Where `key` stands, or the free slot where it belongs."""
+    """Return the slot of `key`, or the free slot where it belongs."""
     x = uint64(key) * _A
     x = (x ^ (x >> _HALF)) * _B
     at: int = np.int64(x >> uint64(shift))  # type: ignore[assignment]  # int() keeps it unsigned
@@ -122,27 +122,27 @@ def count(
 ) -> tuple[Longs, Ints, int, float, int, int]:
     """Add the n-grams of 1 to `order` tokens of the sentences `first` .. `last` - 1 to the counts.
 
-    Each sentence is START, its tokens, END; n-grams that begin with START are as long as there are tokens.
+    Each sentence is START, its tokens, END. N-grams that begin with START are as long as there are tokens.
 
     Args:
-        ids: int32 [N]; what is `words` or more is another word.
+        ids: int32 [N]. Numbers of `words` or more are other words.
         sentences: int64 [S + 1], where each sentence begins in `ids`.
         first, last: The sentences to count.
-        order: Longest n-grams, at least 2.
+        order: Length of the longest n-grams, at least 2.
         words: V.
-        strength: Of the running prediction: P(w|h) = (c(hw) + strength P(w|shorter h)) / (c(h) + strength), MacKay and
-            Peto 1995.
-        slots: From `table`, or from the last call.
-        left: int32 [>= `used`]: how many different tokens were seen before each n-gram shorter than `order`.
-        seen: int64 [V + 3], how often each token was seen; changed in place.
-        used: How many n-grams have a number: V + 3 at first.
+        strength: Strength of the running prediction: P(w|h) = (c(hw) + strength P(w|shorter h)) / (c(h) + strength),
+            MacKay and Peto 1995.
+        slots: From `table`, or from the previous call.
+        left: int32 [>= `used`]: number of different tokens before each n-gram shorter than `order`.
+        seen: int64 [V + 3], the count of each token; updated in place.
+        used: Number of n-grams with a number: V + 3 at first.
 
-    Returns slots, left and used as they are now, the sum of -log P of each token predicted from all that was counted
-    before it, the number of tokens (ends of sentences among them), and how many of their n-grams of `order` tokens were
-    new. Stops early, used negative, when there are more n-grams than `MOST`.
+    Returns the updated slots, left and used; the sum of -log P of each token, predicted from everything counted before
+    it; the number of tokens (including ends of sentences); and the number of new n-grams of `order` tokens. Stops
+    early, with a negative `used`, when there are more than `MOST` n-grams.
     """
     nodes, deeper = np.empty(order + 1, np.int64), np.empty(order + 1, np.int64)
-    before, after = np.empty(order + 1, np.float64), np.empty(order + 1, np.float64)  # how often each history was seen
+    before, after = np.empty(order + 1, np.float64), np.empty(order + 1, np.float64)  # count of each history
     shift = _shift(slots)
     total = 0
     for w in range(words + 2):
@@ -195,7 +195,7 @@ def count(
 
 @njit(cache=True, nogil=True)
 def _unpacked(slots: Longs, base: int, used: int) -> tuple[Ints, Ints, Ints, NDArray[np.uint8]]:
-    """History, last token, count and length of each n-gram in the order in which they were met."""
+    """Return history, last token, count and length of each n-gram, in order of first occurrence."""
     history, word, times = (
         np.empty(used - base, np.int32),
         np.empty(used - base, np.int32),
@@ -206,7 +206,7 @@ def _unpacked(slots: Longs, base: int, used: int) -> tuple[Ints, Ints, Ints, NDA
             e = (slots[i, 1] >> 32) - base
             history[e], word[e], times[e] = slots[i, 0] >> 32, slots[i, 0] & _LOW, slots[i, 1] & _LOW
     length = np.empty(used - base, np.uint8)
-    for e in range(used - base):  # a history is met before what continues it
+    for e in range(used - base):  # a history is added before its continuations
         h = history[e] - base
         length[e] = 2 if h < 0 else length[h] + 1
     return history, word, times, length
@@ -214,7 +214,7 @@ def _unpacked(slots: Longs, base: int, used: int) -> tuple[Ints, Ints, Ints, NDA
 
 @njit(cache=True, nogil=True)
 def _sorted(keys: Ints, buckets: int) -> Longs:
-    """The stable order that sorts `keys`, all in [0, buckets): a counting sort."""
+    """Return the stable order that sorts `keys`, all in [0, buckets), by counting sort."""
     start = np.zeros(buckets + 1, np.int64)
     for key in keys:
         start[key + 1] += 1
@@ -230,12 +230,12 @@ def _sorted(keys: Ints, buckets: int) -> Longs:
 def arranged(
     slots: Longs, left: Ints, seen: Longs, used: int, order: int, kinds: bool
 ) -> tuple[Longs, Ints, Ints, Ints]:
-    """The trie of what `count` counted, the same whatever order the n-grams were met in.
+    """Return the trie of the n-grams counted by `count`. It does not depend on the order of counting.
 
     Args:
-        slots, left, seen, used, order: As `count` left them.
-        kinds: Count for n-grams shorter than `order` not how often they were seen, but after how many different tokens
-            (Kneser and Ney); those that begin with START, before which nothing stands, keep their counts.
+        slots, left, seen, used, order: As left by `count`.
+        kinds: For n-grams shorter than `order`, replace counts by the number of different preceding tokens (Kneser and
+            Ney). N-grams that begin with START, which has no preceding token, keep their counts.
 
     Returns the counts of the unigrams, int64 [V + 3], and begin, word and times of a `Trie`.
     """
@@ -245,7 +245,7 @@ def arranged(
         times = np.where(left[base:used] > 0, left[base:used], times)
     place = np.empty(used, np.int32)  # number in the trie
     place[:base] = np.arange(base, dtype=np.int32)
-    below, first = 0, base  # where the last length's and this length's n-grams begin
+    below, first = 0, base  # where the n-grams of the previous length and of this length begin
     entries = np.empty(used - base, np.int64)
     for k in range(2, order + 1):
         members = np.flatnonzero(length == k)
@@ -262,13 +262,12 @@ def arranged(
 
 
 def discounts(begin: Ints, times: Ints, unigrams: Longs, order: int, three: bool, usual: float) -> Reals:
-    """What Kneser and Ney take off counts of 1, of 2, and of 3 or more.
+    """Return the discounts of Kneser and Ney for counts of 1, of 2, and of 3 or more.
 
-    Float64 [order + 1, 4], row = length of the n-gram, column 0 is 0.
-
-    With n_i n-grams of a length counted i times, Y = n1 / (n1 + 2 n2): Y for all counts (Ney, Essen and Kneser 1994),
-    or, if `three`, 1 - 2 Y n2 / n1, 2 - 3 Y n3 / n2 and 3 - 4 Y n4 / n3 (Chen and Goodman 1999). `usual` where they
-    cannot be told, or would be 0 or less.
+    Float64 [order + 1, 4]: the row is the length of the n-gram, column 0 is 0. With n_i n-grams of a length counted i
+    times and Y = n1 / (n1 + 2 n2), the discount is Y for all counts (Ney, Essen and Kneser 1994) or, if `three`, 1 - 2
+    Y n2 / n1, 2 - 3 Y n3 / n2 and 3 - 4 Y n4 / n3 (Chen and Goodman 1999). `usual` is used if they cannot be computed
+    or are not positive.
     """
     found = np.zeros((order + 1, 4))
     found[1:, 1:] = usual
@@ -290,7 +289,7 @@ def discounts(begin: Ints, times: Ints, unigrams: Longs, order: int, three: bool
 def weights(
     trie: Trie, unigrams: Longs, discount: Reals, types: float = 0.0, added: float = 0.0, longest: bool = False
 ) -> Weights:
-    """Probabilities from the counts of a trie and of its unigrams, int64 [V + 3].
+    """Return the smoothing weights from the counts of a trie and of its unigrams, int64 [V + 3].
 
     `discount`, `types`, `added`: see `shares`.
     """
@@ -302,7 +301,10 @@ def weights(
 
 
 def smoothed(trie: Trie, unigrams: Longs, order: int, smoothing: str, discount: float, k: float) -> Weights:
-    """The weights of "kneser-ney" (a discount of 0 is estimated), "modified-kneser-ney", "witten-bell", or any other: add-k."""
+    """Return the weights of "kneser-ney", "modified-kneser-ney", "witten-bell" or, for any other name, add-k.
+
+    A discount of 0 is estimated (for "kneser-ney").
+    """
     taken = np.zeros((order + 1, 4))
     if smoothing == "kneser-ney" and discount:
         taken[1:, 1:] = discount
@@ -317,16 +319,15 @@ def smoothed(trie: Trie, unigrams: Longs, order: int, smoothing: str, discount: 
 
 @njit(cache=True, nogil=True)
 def shares(base: int, begin: Ints, times: Ints, discount: Reals, types: float, added: float) -> tuple[Reals, Reals]:
-    """`Weights.scale` and `Weights.rest`, float64 [H].
+    """Return `Weights.scale` and `Weights.rest`, float64 [H].
 
-    What follows a history is divided by its total + types * kinds + added.
-
-    `discount` is float64 [order + 1, 4]; Witten and Bell have types 1, add-k has added k times the number of outcomes,
-    both without discounts; Kneser and Ney have discounts alone.
+    The counts after a history are divided by total + types * kinds + added. `discount` is float64 [order + 1, 4].
+    Witten-Bell has types 1 and add-k has added k times the number of outcomes, both without discounts. Kneser-Ney has
+    only discounts.
     """
     n = begin.size - 1
     scale, rest = np.empty(n, np.float64), np.empty(n, np.float64)
-    k, following = 2, base  # length of the children; the first node that is as long as they
+    k, following = 2, base  # length of the children; the first node of that length
     for g in range(n):
         if g == following:
             k += 1
@@ -346,7 +347,10 @@ def shares(base: int, begin: Ints, times: Ints, discount: Reals, types: float, a
 
 @njit(cache=True, nogil=True)
 def _child(trie: Trie, node: int, w: int) -> int:
-    """The n-gram that continues `node` with `w`, or -1. Looks near the front first, where the frequent words stand."""
+    """Return the n-gram that continues `node` with `w`, or -1.
+
+    Searches from the front first, where the frequent words are.
+    """
     low, high = trie.begin[node] - trie.base, trie.begin[node + 1] - trie.base
     leap = 1
     while low + leap < high and trie.word[low + leap] <= w:
@@ -371,7 +375,10 @@ def _begun(nodes: Longs, start: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _read(trie: Trie, weights: Weights, nodes: Longs, depth: int, w: int) -> float:
-    """P(w | the histories `nodes` [order], of which `depth` have that many tokens), and on to the histories that end with w."""
+    """Return P(w | the histories `nodes` [order]), and update `nodes` to the histories that end with w.
+
+    For k from 1 to `depth`, nodes[k] is the history of k tokens, or -1 if it is unknown.
+    """
     p: float = 1.0 / weights.unigram.size if weights.longest and depth > 0 else weights.unigram[w]
     last = nodes.size - 1
     carried = w
@@ -393,11 +400,10 @@ def _read(trie: Trie, weights: Weights, nodes: Longs, depth: int, w: int) -> flo
 
 @njit(cache=True, nogil=True)
 def score(trie: Trie, weights: Weights, ids: Ints, sentences: Longs, out: Reals) -> None:
-    """log P of each token given those before it in its sentence, and of each sentence's end.
+    """Write log P of each token given the tokens before it in its sentence, and of each sentence's end.
 
-    `out` float64 [N + S], sentence by sentence.
-
-    ids int32 [N] (what is V or more is another word), sentences int64 [S + 1].
+    `out` is float64 [N + S], sentence by sentence; ids int32 [N], where V or more is another word; sentences int64 [S +
+    1].
     """
     words, order = trie.base - BASE, weights.discount.shape[0] - 1
     nodes = np.empty(order, np.int64)
@@ -413,9 +419,9 @@ def score(trie: Trie, weights: Weights, ids: Ints, sentences: Longs, out: Reals)
 
 @njit(cache=True, nogil=True)
 def fill(trie: Trie, weights: Weights, before: Ints, after: Ints, candidates: Ints, out: Reals) -> None:
-    """log P of what `candidates` [C] change in a sentence ``before, candidate, after, END``: `out` float64 [C].
+    """Write the log P of the part of ``before, candidate, after, END`` that depends on each of `candidates` [C].
 
-    That is the candidate itself and the order - 1 tokens after it; all else is the same for every candidate.
+    This part is the candidate and the order - 1 tokens after it. `out` is float64 [C].
     """
     words, order = trie.base - BASE, weights.discount.shape[0] - 1
     nodes, start = np.empty(order, np.int64), np.empty(order, np.int64)
@@ -436,10 +442,9 @@ def fill(trie: Trie, weights: Weights, before: Ints, after: Ints, candidates: In
 
 @njit(cache=True, nogil=True)
 def follow(trie: Trie, weights: Weights, history: Ints, started: bool, out: Reals) -> None:
-    """P(w | history) of every outcome, the V words, other words and the end: `out` float64 [V + 2].
+    """Write P(w | history) of every outcome, the V words, other words and the end, to `out` float64 [V + 2].
 
-    history int32 [T], any length, of which the last order - 1 tokens count; `started`: it is the beginning of a
-    sentence.
+    history is int32 [T] of any length, of which the last order - 1 tokens are used. `started`: it begins a sentence.
     """
     words, order = trie.base - BASE, weights.discount.shape[0] - 1
     nodes = np.empty(order, np.int64)

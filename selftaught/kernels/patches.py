@@ -13,12 +13,12 @@ Flags = NDArray[np.bool_]
 
 @njit(cache=True, nogil=True)
 def cut(images: Floats, corner: Ints, mirror: Flags, keep: Ints, out: Floats) -> None:
-    """Copy P squares of each image, some mirrored left to right, some with one channel alone.
+    """Copy P squares of each image, optionally flipped horizontally or reduced to one channel.
 
     Args:
         images: float32 [B, C, H, W].
-        corner: Each patch's first row and column, int64 [B, P, 2]; the patch must lie inside the image.
-        mirror: bool [B, P].
+        corner: First row and column of each patch, int64 [B, P, 2]. The patch must lie inside the image.
+        mirror: Horizontal flip, bool [B, P].
         keep: The only channel that is copied, the others become 0; -1 copies all. int64 [B, P].
         out: float32 [B, P, C, p, p].
     """

@@ -1,4 +1,4 @@
-"""Ask for memory before it is needed."""
+"""Memory prefetching."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LINE = 16  # float32 numbers in 64 bytes
 
 @intrinsic
 def _touch(typing: Any, table: Any, row: Any, column: Any) -> Any:
-    """LLVM's prefetch, for writing, of the line with table[row, column]."""
+    """LLVM's prefetch, for writing, of the cache line of table[row, column]."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = signature.args[0]
@@ -37,12 +37,10 @@ def _touch(typing: Any, table: Any, row: Any, column: Any) -> Any:
 
 @njit(cache=True, nogil=True, forceinline=True)
 def prefetch(table: NDArray[np.float32], row: int, dim: int) -> None:
-    """Begin to fetch the first `dim` numbers of a row of `table`, contiguous float32 [V, D], into the first cache.
+    """Start to fetch the first `dim` numbers of a row of `table`, contiguous float32 [V, D], into the L1 cache.
 
-    Changes nothing.
-
-    Rows drawn at random are in no near cache, and a core that stumbles on them waits; asked for one step ahead, they
-    are there.
+    Changes nothing. Rows drawn at random are not in a cache, and the core would wait for them. If they are requested
+    one step ahead, they are available when needed.
     """
     for column in range(0, dim, _LINE):
         _touch(table, row, column)

@@ -1,8 +1,8 @@
-"""Random numbers that are a pure function of where they are used: the counter-based generator Philox4x64-10.
+"""Random numbers as a pure function of their use, from the counter-based generator Philox4x64-10.
 
-Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3". Same bits as `numpy.random.Philox`, whose counter is
-incremented before the first block: ``Philox(key=[k0, k1], counter=[c0 - 1, c1, c2, c3])`` begins with ``block(k0, k1,
-c0, ...)``.
+Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3". The bits are those of `numpy.random.Philox`, whose
+counter is incremented before the first block: ``Philox(key=[k0, k1], counter=[c0 - 1, c1, c2, c3])`` begins with
+``block(k0, k1, c0, ...)``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DROP = np.uint64(11)  # a double's 53 bits are the upper ones of 64
 
 @intrinsic
 def _high(typing: Any, a: Any, b: Any) -> Any:
-    """The upper 64 bits of the 128-bit product of two uint64: one instruction, which numba itself has no name for."""
+    """Return the upper 64 bits of the 128-bit product of two uint64: one instruction, which numba does not expose."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         wide = ir.IntType(128)
@@ -37,7 +37,7 @@ def _high(typing: Any, a: Any, b: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def block(k0: Word, k1: Word, c0: Word, c1: Word, c2: Word, c3: Word) -> tuple[Word, Word, Word, Word]:
-    """Four uint64 for one key (two words) and one counter (four words), all uint64."""
+    """Return four uint64 for one key (two words) and one counter (four words), all uint64."""
     for _ in range(10):
         high0, low0 = _high(_MULTIPLIER[0], c0), _MULTIPLIER[0] * c0
         high1, low1 = _high(_MULTIPLIER[1], c2), _MULTIPLIER[1] * c2
@@ -74,19 +74,19 @@ def uniforms(
     n: int,
     dtype: type[Any] = np.float64,
 ) -> NDArray[Any]:
-    """Uniform numbers in [0, 1): [B, V, n].
+    """Return uniform numbers in [0, 1): [B, V, n].
 
     Element [b, v] is what ``np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, index[b], epoch,
-    draw[v]])) .random(n)`` gives, whatever else is in the batch.
+    draw[v]])) .random(n)`` returns. It does not depend on the rest of the batch.
 
     Args:
         seed: The run's seed, in [0, 2^63).
-        stream: What the numbers are for: kinds of views that must not share numbers take different streams.
-        index: The samples' places in the data set, int64 [B], at least 0.
+        stream: Identifies the use of the numbers. Kinds of views that must not share numbers use different streams.
+        index: Indices of the samples in the data set, int64 [B], at least 0.
         epoch: At least 0.
-        draw: One number for each view, int64 [V], at least 0. Equal numbers draw alike.
-        n: How many numbers for each sample and view.
-        dtype: float64, or float32 for the same numbers rounded (1 occurs then), in half the memory.
+        draw: One number for each view, int64 [V], at least 0. Views with equal numbers get equal random numbers.
+        n: Number of random numbers for each sample and view.
+        dtype: float64, or float32 for the same numbers rounded (so that 1 can occur) in half the memory.
     """
     out = np.empty((len(index), len(draw), n), dtype)
     _uniforms(seed, stream, np.ascontiguousarray(index, np.int64), epoch, draw, out)

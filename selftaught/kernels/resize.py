@@ -1,6 +1,7 @@
 """Antialiased linear resizing of a part of a uint8 image, first along x, then along y.
 
-numba's cache does not see that `image.py` compiles these functions in: whoever changes this file touches that one too.
+numba's cache does not detect that `image.py` compiles these functions in: after a change of this file, touch `image.py`
+too.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from numpy.typing import NDArray
 from selftaught.kernels.borrowed import borrowed
 
 TOP, LEFT, HEIGHT, WIDTH, GRID_Y, GRID_X, FIRST_Y, FIRST_X = range(8)
-"""A box: height x width pixels from (top, left) become a grid, of which the view keeps S x S from (first y, first
-x)."""
+"""A box: height x width pixels from (top, left) become a grid; the view is S x S of it from (first y, first x)."""
 
 _0, _8, _16, _24 = np.uint32(0), np.uint32(8), np.uint32(16), np.uint32(24)
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
@@ -24,26 +24,24 @@ Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint32]
-Places = NDArray[np.uint64]  # unsigned, so that no index can be from the end: that test would keep loops scalar
+Places = NDArray[np.uint64]  # unsigned, because a test for negative indices would prevent vectorisation
 Scratch = tuple[Ints, Floats, Words, Places, Words, Floats]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def most_taps(size: int, grid: int) -> int:
-    """No output of `taps` takes more input pixels than this."""
+    """Return an upper bound of the number of input pixels per output of `taps`."""
     return 2 * math.ceil(max(size / grid, 1.0)) + 2
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def taps(size: int, grid: int, first: int, mirrored: bool, gain: float, start: Ints, weight: Floats) -> int:
-    """Where to look and how much to take, to resize `size` pixels to places first ..
+    """Compute the input positions and weights to resize `size` pixels to a part of a grid of `grid` pixels.
 
-    First + S of a grid of `grid` pixels.
-
-    Output o is ``sum_k weight[k, o] * in[start[o] + k]``; each output's weights sum to `gain`. The triangle is as wide
-    as an output pixel when the image shrinks, as PIL's and torch's (antialias=True). Returns the number of taps, the
-    same for all outputs; none reads outside the input. start is int64 [S], weight float32 [`most_taps`, S], of which
-    the taps are written.
+    The part is pixels first .. first + S of the grid. Output o is ``sum_k weight[k, o] * in[start[o] + k]``; the
+    weights of each output sum to `gain`. When the image shrinks, the triangle filter is as wide as an output pixel, as
+    in PIL and torch (antialias=True). Returns the number of taps, the same for all outputs; none reads outside the
+    input. start is int64 [S], weight float32 [`most_taps`, S], of which only the taps are written.
     """
     scale = size / grid
     begin, step = (scale * (first + start.size - 0.5), -scale) if mirrored else (scale * (first + 0.5), scale)
@@ -55,7 +53,7 @@ def taps(size: int, grid: int, first: int, mirrored: bool, gain: float, start: I
             start[o] = min(int(begin + step * o), size - 1)
             weight[0, o] = gain
         return 1
-    for o in range(start.size):  # between the centres of two pixels; beyond the first and the last centre, at it
+    for o in range(start.size):  # interpolate between the centres of two pixels; clamp to the first and last centre
         place = min(max(begin + step * o - 0.5, 0.0), size - 1.0)
         start[o] = min(int(place), size - 2)
         weight[1, o] = gain * (place - start[o])
@@ -65,7 +63,7 @@ def taps(size: int, grid: int, first: int, mirrored: bool, gain: float, start: I
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _triangles(size: int, scale: float, begin: float, step: float, gain: float, start: Ints, weight: Floats) -> int:
-    """`taps` where the image shrinks; output o is centred at begin + step * o."""
+    """`taps` for a shrinking image. Output o is centred at begin + step * o."""
     n, inverse, most = start.size, 1 / scale, 1
     for o in range(n):
         centre, total = begin + step * o, 0.0
@@ -93,9 +91,9 @@ def _triangles(size: int, scale: float, begin: float, step: float, gain: float, 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def join(pixels: Bytes, base: int, stride: int, height: int, words: Words) -> None:
-    """`height` rows from byte `base` on, `stride` bytes apart, four rows side by side in words [ceil(height / 4), bytes in a row].
+    """Write rows interleaved in groups of four to words [ceil(height / 4), bytes in a row].
 
-    The last row stands in for rows that are not there.
+    There are `height` rows from byte `base` on, `stride` bytes apart. Missing rows are filled with the last row.
     """
     size = words.shape[1]
     for group in range(words.shape[0]):
@@ -129,11 +127,11 @@ def along_x(
     found: Words,
     rows: Floats,
 ) -> None:
-    """One channel of joined rows, resized along x: rows [height, S], height a multiple of 4, as `join` fills up.
+    """Resize one channel of joined rows along x to rows [height, S], where height is a multiple of 4, as in `join`.
 
-    The lookup of each tap has no contiguous memory to run over. So it fetches a word with four rows' bytes, and the
-    arithmetic, which is then contiguous, is left to vector instructions: several times as fast as a scalar loop
-    (benchmarks/views.py measures it). `place` [S] and `found` [`count`, S] are scratch.
+    The lookup of a tap is not contiguous. It therefore fetches a word with the bytes of four rows, and the arithmetic,
+    which is then contiguous, uses vector instructions. This is several times as fast as a scalar loop (measured in
+    benchmarks/views.py). `place` [S] and `found` [`count`, S] are scratch.
     """
     height, n = rows.shape
     for x in range(n):
@@ -170,7 +168,7 @@ def along_x(
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def along_y(rows: Floats, start: Ints, weight: Floats, count: int, margin: int, plane: Floats) -> None:
-    """Then along y: rows [height, S] into plane [S + 2 margin, S], whose first and last `margin` rows are left as they are."""
+    """Resize rows [height, S] along y to plane [S + 2 margin, S], without its first and last `margin` rows."""
     n = start.size
     for y in range(n):
         first, w = start[y], weight[0, y]
@@ -189,9 +187,9 @@ def along_y(rows: Floats, start: Ints, weight: Floats, count: int, margin: int, 
 
 @njit(cache=True, nogil=True)
 def scratch(boxes: Ints, channels: int, n: int) -> Scratch:
-    """Memory that `resize` works in, enough for any of `boxes` [..., 8] to n x n pixels.
+    """Return scratch memory for `resize`, large enough for any of `boxes` [..., 8] to n x n pixels.
 
-    To ask for it once is a tenth faster.
+    Allocating it once is a tenth faster.
     """
     height = width = count = 1
     for box in boxes.reshape(-1, boxes.shape[-1]):
@@ -226,7 +224,7 @@ def resize(
     planes: Floats,
     scratch: Scratch,
 ) -> None:
-    """A box of an image as planes [C, S + 2 margin, S] in [0, 1], whose first and last `margin` rows are left as they are.
+    """Resize a box of an image to planes [C, S + 2 margin, S] in [0, 1], without their first and last `margin` rows.
 
     The image begins at byte `base`, and its rows are `stride` bytes apart.
     """

@@ -1,11 +1,11 @@
-"""Text as it lies on disk becomes numbers in one pass over its bytes.
+"""Convert raw text to word numbers in one pass over its bytes.
 
-UTF-8 is checked and decoded, tokens are cut and folded (lower case, plain joiners), looked up in a hash table (FNV-1a,
-open addressing, bytes compared), counted and written as the numbers of their first sight. How to cut is a table of
-kinds, one for each code point, so that one loop serves every way to split.
+UTF-8 is validated and decoded; tokens are split, normalised (lower case, plain joiners), looked up in a hash table
+(FNV-1a, open addressing, bytes compared), counted and written as numbers in order of first occurrence. A table with the
+kind of each code point defines how to split, so that one loop implements every way to split.
 
-The caller hands over blocks of any size and grows what is full: the kernel stops before a token that it has no room
-for, or that may go on in the next block, and says where.
+The caller passes blocks of any size and enlarges full arrays: the kernel stops before a token for which there is no
+room, or that may continue in the next block, and returns the reason.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 SEPARATOR, LETTER, ALONE, JOINER, NEWLINE, REFUSED = range(6)
-"""Kinds of code points: ends a token; goes on with it; is a token; goes on with it between two letters; ends a
-sentence; is an error."""
+"""Kinds of code points: ends a token; continues it; is a token; continues it between two letters; ends a sentence; is
+an error."""
 
 DONE, FULL, INVALID, FORBIDDEN, LONG = range(5)
-"""Why `scan` stopped: at the block's end; no room for another word; not UTF-8; a refused code point; a token of more
+"""Why `scan` stopped: end of the block; no room for another word; invalid UTF-8; a refused code point; a token longer
 than LONGEST bytes."""
 
 AT, WORDS, TOKENS, SEEN, SENTENCES, DOCUMENTS, CLOSED, BEGUN, LINES = range(9)
-"""Places in `state`: position in the block; words known; ids, sentences, documents written to this call's arrays; SEEN
-ids and CLOSED sentences written before; ids before the open sentence; newlines passed."""
+"""Indices into `state`: position in the block; known words; ids, sentences and documents written in this call; SEEN ids
+and CLOSED sentences written before; ids before the open sentence; newlines passed."""
 
 LONGEST = 1 << 16
-BORDER = 0xFF  # ends a document where the caller put it: no byte of UTF-8
+BORDER = 0xFF  # inserted by the caller to end a document; never a byte of UTF-8
 NO_BORDER = -1
 
 _BASIS = np.uint64(0xCBF29CE484222325)
@@ -43,9 +43,9 @@ _ONE, _HALF = np.uint64(1), np.uint64(32)
 
 @njit(cache=True, nogil=True)
 def _decode(text: Bytes, i: int, stop: int) -> tuple[int, int]:
-    """(code point, bytes that it takes) at `i`.
+    """Return (code point, number of its bytes) at `i`.
 
-    0 bytes when the text stops inside it, -1 when it is not UTF-8 (as RFC 3629 has it).
+    The number is 0 if the text stops inside it, -1 if it is not valid UTF-8 (RFC 3629).
     """
     first = int(text[i])
     if first < 0x80:
@@ -66,14 +66,14 @@ def _decode(text: Bytes, i: int, stop: int) -> tuple[int, int]:
             or (first == 0xF0 and byte < 0x90)
             or (first == 0xF4 and byte > 0x8F)
         ):
-            return 0, -1  # longer than it must be, a surrogate, or beyond the last code point
+            return 0, -1  # overlong, a surrogate, or beyond the last code point
         point = point << 6 | byte & 0x3F
     return point, more + 1
 
 
 @njit(cache=True, nogil=True)
 def _encode(point: int, arena: Bytes, at: int) -> int:
-    """Write one code point as UTF-8; how many bytes it took."""
+    """Write one code point as UTF-8. Returns the number of bytes."""
     if point < 0x80:
         arena[at] = point
         return 1
@@ -95,7 +95,7 @@ def _encode(point: int, arena: Bytes, at: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _hashed(arena: Bytes, begin: int, end: int, value: np.uint64) -> np.uint64:
-    """FNV-1a, continued over bytes."""
+    """Continue an FNV-1a hash over bytes."""
     for k in range(begin, end):
         value = (value ^ uint64(arena[k])) * _PRIME
     return value
@@ -114,7 +114,7 @@ def _token(
 ) -> tuple[int, int, np.uint64]:
     """Write the token that begins at `i` to the arena.
 
-    (where it ends in the text, -1 = perhaps in the next block; its end; its hash).
+    Returns where it ends in the text (-1 if it may continue in the next block), its end in the arena, and its hash.
     """
     value, end, most = _BASIS, top, top + LONGEST
     point, width = _decode(text, i, stop)
@@ -123,7 +123,7 @@ def _token(
         return i + width, end, _hashed(arena, top, end, value)
     while i < stop and end <= most:
         byte = text[i]
-        if byte < 0x80 and kinds[byte] == LETTER:  # most of most texts
+        if byte < 0x80 and kinds[byte] == LETTER:  # the most common case
             small = uint8(folds[byte])
             arena[end] = small
             value = (value ^ uint64(small)) * _PRIME
@@ -158,7 +158,7 @@ def _token(
 
 @njit(cache=True, nogil=True)
 def _find(slots: Hashes, value: np.uint64, arena: Bytes, ends: Ints, words: int, end: int) -> int:
-    """The word whose bytes are those of the candidate after the last one; -1 - its slot when there is none."""
+    """Return the word whose bytes are those of the candidate after the last word, or -1 - its slot if there is none."""
     mask = uint64(slots.size - 1)
     place = (value ^ (value >> _HALF)) & mask
     begin = ends[words]
@@ -198,25 +198,25 @@ def scan(
     documents: Ints,
     state: Ints,
 ) -> int:
-    """Encode ``text[state[AT]:stop]``; returns why it stopped.
+    """Encode ``text[state[AT]:stop]``. Returns why it stopped.
 
-    Call it again, with more room or with more text, to go on.
+    Call it again, with more room or more text, to continue.
 
     Args:
         text: UTF-8, uint8.
         stop: Where the block ends.
-        last: Whether the text ends there; else a token that touches the end is left for the next block.
-        border: `BORDER` where that byte ends a document, else `NO_BORDER`.
+        last: The text ends there. Otherwise a token that touches the end is left for the next block.
+        border: `BORDER` if that byte ends a document, otherwise `NO_BORDER`.
         kinds: The kind of each code point, uint8 [0x110000].
-        folds: What it is written as, int32 [0x110000].
+        folds: The normalised code point of each code point, int32 [0x110000].
         slots: The hash table, uint64 [a power of two]: the hash's upper half and the word's number + 1; 0 is free.
-        hashes: Of each word, uint64 [room].
-        ends: Where words end in the arena, int64 [room + 1], the first 0.
-        counts: int64 [room].
-        arena: The words' bytes, one after the other. Words find room while LONGEST + 8 bytes are left.
+        hashes: Hash of each word, uint64 [room].
+        ends: Where words end in the arena, int64 [room + 1]; the first is 0.
+        counts: Count of each word, int64 [room].
+        arena: The bytes of the words, one after the other. There is room for a word while LONGEST + 8 bytes are left.
         ids: int32, at least as many as the block has bytes.
         sentences: int64, likewise; each sentence's end, counted over all blocks.
-        documents: int64, likewise; for each document the sentences up to its end, counted over all blocks.
+        documents: int64, likewise; the number of sentences up to the end of each document, counted over all blocks.
         state: int64 [9], see `AT`.
     """
     i, words, n, lines = state[AT], state[WORDS], state[TOKENS], state[LINES]
@@ -296,7 +296,10 @@ def rehash(hashes: Hashes, words: int, slots: Hashes) -> None:
 
 @njit(cache=True, nogil=True)
 def gather(arena: Bytes, ends: Ints, order: Ints, out: Bytes, out_ends: Ints) -> None:
-    """The words in another order: their bytes, and where each ends. `ends` as in `scan`; `out_ends` is int64 [V]."""
+    """Write the words in another order: their bytes, and where each ends.
+
+    `ends` is as in `scan`; `out_ends` is int64 [V].
+    """
     at = 0
     for k in range(order.size):
         begin = ends[order[k]]
@@ -309,21 +312,21 @@ def gather(arena: Bytes, ends: Ints, order: Ints, out: Bytes, out_ends: Ints) ->
 
 @njit(cache=True, nogil=True)
 def renumber(ids: NDArray[np.int32], rank: NDArray[np.int32]) -> None:
-    """Each id becomes ``rank[id]``, in place."""
+    """Replace each id by ``rank[id]``, in place."""
     for k in range(ids.size):
         ids[k] = rank[ids[k]]
 
 
 @njit(cache=True, nogil=True)
 def sight(ids: NDArray[np.int32], rank: NDArray[np.int32], order: Ints, counts: Ints, words: int) -> int:
-    """Number and count the words of `ids` by first sight, in place; how many there are now.
+    """Number and count the words of `ids` in order of first occurrence, in place. Returns the number of words so far.
 
     Args:
         ids: int32.
         rank: The new number of each word, int32 [V], -1 = not seen yet.
-        order: Which word has each new number, int64 [V].
-        counts: How often each new number has occurred, int64 [V].
-        words: How many had been seen before.
+        order: The word of each new number, int64 [V].
+        counts: The count of each new number, int64 [V].
+        words: Number of words seen before.
     """
     for k in range(ids.size):
         word = ids[k]
@@ -339,14 +342,14 @@ def sight(ids: NDArray[np.int32], rank: NDArray[np.int32], order: Ints, counts: 
 
 @njit(cache=True, nogil=True)
 def expand(ids: NDArray[np.int32], begins: Ints, pieces: NDArray[np.int32], out: NDArray[np.int32], ends: Ints) -> None:
-    """Each word becomes its pieces.
+    """Replace each word by its pieces.
 
     Args:
         ids: int32 [n].
-        begins: Where each word's pieces begin in `pieces`, and the end, int64 [V + 1].
+        begins: Where the pieces of each word begin in `pieces`, and the end, int64 [V + 1].
         pieces: int32.
-        out: int32, as long as all pieces of `ids` together.
-        ends: Gets where each word's pieces end in `out`, int64 [n].
+        out: Out: int32, as long as all pieces of `ids` together.
+        ends: Out: where the pieces of each word end in `out`, int64 [n].
     """
     n = 0
     for k in range(ids.size):

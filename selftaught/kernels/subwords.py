@@ -1,9 +1,9 @@
-"""Character n-grams of words, and the buckets that they hash to: those of the fastText tool, byte for byte.
+"""Character n-grams of words and their hash buckets, identical to those of the fastText tool.
 
 Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), section 3.2. A word is written between marks,
-``<where>``, and its n-grams are the runs of minn to maxn of its UTF-8 characters, but for a mark alone. Each n-gram's
-bytes are hashed by FNV-1a (32 bits), where a byte of 128 or more counts as a negative number: the tool's C++ takes
-characters as signed, and vectors trained by it are only of use to who does the same.
+``<where>``, and its n-grams are the runs of minn to maxn of its UTF-8 characters, except a mark by itself. The bytes of
+an n-gram are hashed with FNV-1a (32 bits), where a byte of 128 or more is a negative number, because characters are
+signed in the tool's C++. Vectors trained by the tool can only be used with the same hash.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ Ints = NDArray[np.int64]
 Rows = NDArray[np.int32]
 
 END_OF_SENTENCE = "</s>"
-"""The tool's own word for the end of a sentence, the only one that is not made of characters: it has no n-grams."""
+"""The tool's word for the end of a sentence. It is not made of characters and has no n-grams."""
 
 _BASIS, _PRIME = np.uint32(2166136261), np.uint32(16777619)
-_KIND, _TRAILING = np.uint8(0xC0), np.uint8(0x80)  # of a byte that goes on with a character
+_KIND, _TRAILING = np.uint8(0xC0), np.uint8(0x80)  # bits of a UTF-8 continuation byte
 
 
 def marked(words: Iterable[str]) -> tuple[Bytes, Ints]:
-    """The bytes of all words between their marks, uint8, and where each word begins in them, with the end, int64 [V + 1].
+    """Return the bytes of all words between marks, uint8, and where each word begins, with the end, int64 [V + 1].
 
-    `END_OF_SENTENCE` has no bytes. A lone surrogate, which UTF-8 cannot write, becomes a question mark.
+    `END_OF_SENTENCE` has no bytes. A lone surrogate, which UTF-8 cannot encode, becomes a question mark.
     """
     parts = [b"" if word == END_OF_SENTENCE else f"<{word}>".encode("utf-8", "replace") for word in words]
     return np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)], dtype=np.int64)
@@ -36,7 +36,7 @@ def marked(words: Iterable[str]) -> tuple[Bytes, Ints]:
 
 @njit(cache=True, nogil=True)
 def _ngrams(text: Bytes, begin: int, end: int, minn: int, maxn: int, bucket: np.uint32, out: Rows, place: int) -> int:
-    """Writes the buckets of the word text[begin:end] from out[place] on, unless `out` is empty.
+    """Write the buckets of the word text[begin:end] from out[place] on, unless `out` is empty.
 
     Returns the place after them.
     """
@@ -68,14 +68,14 @@ def _fill(text: Bytes, offsets: Ints, minn: int, maxn: int, bucket: np.uint32, s
 
 
 def buckets(words: Iterable[str], minn: int, maxn: int, bucket: int) -> tuple[Ints, Rows]:
-    """The buckets of each word's n-grams in the order of the tool: by where they begin, then by length.
+    """Return the buckets of each word's n-grams in the order of the tool: by position, then by length.
 
-    Repeated ones are repeated.
+    Repetitions are kept.
 
     Args:
-        words: V of them, without marks.
-        minn: Fewest characters of an n-gram, at least 1.
-        maxn: Most characters; less than `minn` for none at all.
+        words: V words, without marks.
+        minn: Smallest number of characters in an n-gram, at least 1.
+        maxn: Largest number of characters. Less than `minn` for no n-grams.
         bucket: Number of buckets, 1 to 2^31 - 1.
 
     Returns:
@@ -100,9 +100,9 @@ def _hash(text: Bytes, offsets: Ints, out: Rows) -> None:
 
 
 def hashes(words: Iterable[str]) -> Rows:
-    """The hash of each whole word, without marks.
+    """Return the hash of each whole word, without marks, int32 [V].
 
-    Int32 [V], negative for those of 2^31 and more, as the tool keeps them.
+    Hashes of 2^31 and more are negative, as in the tool.
     """
     parts = [word.encode("utf-8", "replace") for word in words]
     found = np.empty(len(parts), np.int32)
@@ -112,13 +112,13 @@ def hashes(words: Iterable[str]) -> Rows:
 
 @njit(cache=True, nogil=True)
 def first_seen(found: Rows, row: Rows) -> int:
-    """Numbers the buckets that occur by first sight: row[b] becomes the number of bucket b, where it was -1.
+    """Number the buckets in order of first occurrence: row[b] is set to the number of bucket b if it was -1.
 
-    Words come by falling frequency, so the n-grams of frequent words get neighbouring rows, which stay in the cache;
-    and those that one word alone has lie side by side.
+    Words are sorted by descending count, so the n-grams of frequent words get adjacent rows, which stay in the cache,
+    and n-grams of a single word are adjacent.
 
     Returns:
-        How many buckets occur.
+        The number of distinct buckets.
     """
     count = 0
     for i in range(found.size):

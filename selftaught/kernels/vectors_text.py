@@ -1,13 +1,13 @@
-"""Word vectors as text and as word2vec's binary records: reading and writing blocks of bytes.
+"""Read and write word vectors as text and as word2vec's binary records, in blocks of bytes.
 
-Decimal to float32 is exact. A number's first 19 digits and a power of ten give a float64 that is off by less than two
-units in its last place; it decides the float32 unless it lies within eight such units of the middle between two of
-them, or below the normal range. Those few (one in tens of millions) are handed back by position, for the caller to
-settle with exact arithmetic.
+Decimal to float32 is exact. The first 19 digits of a number and a power of ten give a float64 with an error of less
+than two units in its last place. It determines the float32 unless it lies within eight such units of the midpoint
+between two float32, or below the normal range. These few numbers (one in tens of millions) are returned by position, so
+that the caller can convert them with exact arithmetic.
 
-float32 to decimal is the fewest of 6 to 9 significant digits that any reader reads back as the same float32 (none just
-between two of them), zeros at the end dropped: 9 always suffice (Goldberg 1991, "What Every Computer Scientist Should
-Know About Floating-Point Arithmetic"), and below the normal range 9 are written.
+float32 to decimal writes the fewest of 6 to 9 significant digits that every reader reads back as the same float32 (not
+close to a midpoint), without trailing zeros. 9 digits always suffice (Goldberg 1991, "What Every Computer Scientist
+Should Know About Floating-Point Arithmetic"), and below the normal range 9 are written.
 """
 
 from __future__ import annotations
@@ -23,36 +23,37 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 FINE, SHORT, LONG, NOT_A_NUMBER, NOT_FINITE, NO_WORD, NUL, BLANK, FULL = range(9)
-"""What stopped a block: nothing; too few or too many numbers; a field that is no number, or none that float32 holds; a
-line that begins with a space; a byte 0 in a word; an empty line; no more room for what is to be settled exactly."""
+"""Why a block stopped: not stopped; too few or too many numbers; a field that is not a number, or out of range for
+float32; a line that begins with a space; a byte 0 in a word; an empty line; no room for more unsettled numbers."""
 WIDEST = 16
-"""Bytes that a written number takes at most, the space before it included."""
+"""Largest number of bytes of a written number, including the space before it."""
 
 _POWERS = np.array([float(f"1e{e}") for e in range(-80, 81)])
 _NORMAL = 2.0**-126
 _TOO_LARGE = (2.0**128 - 2.0**103) * (1 - 2.0**-50)  # half a step above the largest float32
-_MIDDLE, _LOW = np.int64(1 << 28), np.int64((1 << 29) - 1)  # of the 29 bits that float64's fraction has more
+_MIDDLE, _LOW = np.int64(1 << 28), np.int64((1 << 29) - 1)  # of the 29 extra bits of the fraction of a float64
 
 
 @njit(cache=True, nogil=True)
 def _is_settled(x: float) -> bool:
-    """Whether every real number within a few float64 units of `x` >= 0 rounds to the same float32, a normal one."""
+    """Return whether all real numbers within a few float64 units of `x` >= 0 round to the same normal float32."""
     return x > _NORMAL * 1.0001 and bool(abs((np.float64(x).view(np.int64) & _LOW) - _MIDDLE) > 8)
 
 
 @njit(cache=True, nogil=True)
 def _scaled(digits: np.uint64, exponent: int) -> float:
-    """digits * 10**exponent, exponent in [-80, 80]."""
+    """Return digits * 10**exponent, exponent in [-80, 80]."""
     if exponent < 0 and exponent >= -22:
-        return float(np.float64(digits) / _POWERS[80 - exponent])  # 10**22 is the last power that float64 holds exactly
+        # 10**22 is the largest power that is exact in float64.
+        return float(np.float64(digits) / _POWERS[80 - exponent])
     return float(np.float64(digits) * _POWERS[80 + exponent])
 
 
 @njit(cache=True, nogil=True)
 def _number(text: Bytes, i: int, end: int) -> tuple[float, int, int, bool]:
-    """The number that begins at `i`.
+    """Parse the number that begins at `i`.
 
-    Its value, where it ends, FINE or what is wrong, and whether float32(value) is exact.
+    Returns its value, where it ends, FINE or the error, and whether float32(value) is exact.
     """
     negative = text[i] == 45
     if negative or text[i] == 43:
@@ -107,17 +108,15 @@ def parse_lines(
 ) -> tuple[int, int, int, int, int, int]:
     """Read lines "word number number ..." of `text` from `start` into rows `row` to `stop` of `matrix`.
 
-    Every line ends there.
-
     Args:
         text: uint8, whole lines; the last may lack its newline.
         start: Where the first line begins.
-        matrix: float32 [V, D], D numbers a line.
-        row: The first line's row.
+        matrix: float32 [V, D], D numbers per line.
+        row: The row of the first line.
         stop: The row before which to stop.
-        words: Takes every word and a newline after it; at least as long as `text`.
-        used: Bytes of `words` in use.
-        unsettled: int64 [N, 4], takes row, column, start and end of each number that is to be settled exactly.
+        words: Out: every word, followed by a newline; at least as long as `text`.
+        used: Number of bytes of `words` in use.
+        unsettled: Out: int64 [N, 4], row, column, start and end of each number that needs exact conversion.
 
     Returns:
         The next row, where its line begins, bytes of `words` in use, rows of `unsettled` in use, why it stopped, and
@@ -171,10 +170,13 @@ def parse_lines(
 def parse_records(
     data: Bytes, start: int, raw: Bytes, row: int, stop: int, words: Bytes, used: int
 ) -> tuple[int, int, int, int]:
-    """Read records "word space D float32", a newline before or not, from `start` into rows `row` to `stop` of `raw`.
+    """Read records "word space D float32" from `start` into rows `row` to `stop` of `raw`.
 
-    `raw` is the matrix as uint8 [V, 4 D]. A record that the end of `data` cuts is left for the next call. Otherwise as
-    `parse_lines`; returns the next row, where its record begins, bytes of `words` in use, and why it stopped.
+    A newline before a record is optional.
+
+    `raw` is the matrix as uint8 [V, 4 D]. An incomplete record at the end of `data` is left for the next call.
+    Otherwise as `parse_lines`. Returns the next row, where its record begins, bytes of `words` in use, and why it
+    stopped.
     """
     end, width = len(data), raw.shape[1]
     i = start
@@ -204,7 +206,7 @@ def parse_records(
 
 @njit(cache=True, nogil=True)
 def _shortest(x: float) -> tuple[np.uint64, int]:
-    """Digits and a shift: digits / 10**shift reads back as the float32 `x` > 0."""
+    """Return digits and a shift: digits / 10**shift is read back as the float32 `x` > 0."""
     e = int(np.floor(np.log10(x)))
     digits, shift = np.uint64(0), 0
     for count in range(6, 10):
@@ -221,7 +223,7 @@ def _shortest(x: float) -> tuple[np.uint64, int]:
 
 @njit(cache=True, nogil=True)
 def _print(x: float, out: Bytes, n: int) -> int:
-    """Write one float32 at out[n]; returns where it ends."""
+    """Write one float32 at out[n]. Returns where it ends."""
     if x < 0 or (x == 0 and np.copysign(1.0, x) < 0):
         out[n] = 45
         n += 1
@@ -268,7 +270,7 @@ def _print(x: float, out: Bytes, n: int) -> int:
 
 @njit(cache=True, nogil=True)
 def print_lines(words: Bytes, ends: Ints, matrix: Floats, out: Bytes) -> Any:
-    """Write "word number number ...", a newline after each, into `out`; returns the bytes written.
+    """Write a line "word number number ..." for each word to `out`. Returns the number of bytes written.
 
     Args:
         words: The words' bytes, one after another.

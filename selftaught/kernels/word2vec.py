@@ -1,19 +1,20 @@
-"""word2vec's loop: windows of a sentence, and for each the gradient step of a small table of scores.
+"""word2vec's training loop: windows of a sentence, each with the gradient step of a small table of scores.
 
 All variants are one operation on a few rows. The m inputs x_i of a window (skip-gram: the vectors of its context words;
-CBOW: their mean, m = 1) meet the k targets t_j of its centre (negative sampling: its own output vector, label 1, and
-those of the words drawn, label 0; hierarchical softmax: the inner nodes on its path, label 1 where the path turns left)::
+CBOW: their mean, m = 1) are trained on the k targets t_j of its centre (negative sampling: its own output vector, label
+1, and those of the negatives, label 0; hierarchical softmax: the inner nodes on its path, label 1 where the path turns
+left)::
 
     g_ij = rate (label_j - sigmoid(x_i . t_j))        x_i += sum_j g_ij t_j        t_j += sum_i g_ij x_i
 
-A word that stands twice in a window is one input that counts twice. The rows of all words within reach stay in scratch
-while the window moves over a sentence, and what they moved by is added to the table when they leave; one thread sees no
-difference, and several lose each other's updates rarely. The rows of the next centre's targets are asked for before
-this centre's are worked on.
+A word that occurs twice in a window is one input that counts twice. The rows of all words in reach stay in scratch
+memory while the window moves over a sentence, and their changes are added to the table when they leave. For one thread
+the result is the same; several threads rarely lose each other's updates. The rows of the next centre's targets are
+prefetched before this centre's are processed.
 
 The products run over rows padded to whole vectors, in tiles of 2 inputs and 6 (or 3) targets, which fit the registers.
-Their width is a constant to the compiler: `loop` compiles once for each number of dimensions, and numba keeps what it
-compiled on disk.
+Their width is a compile-time constant: `loop` compiles once for each number of dimensions, and numba caches the result
+on disk.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from selftaught.kernels.words import (
     sigmoid,
 )
 
-LONGEST = 1000  # tokens of a piece of a sentence, as in the original tool
-SAMPLED = 64  # the loss is that of one centre in so many: its logarithms would cost as much as the learning
+LONGEST = 1000  # longest piece of a sentence in tokens, as in the original tool
+SAMPLED = 64  # the loss is computed for one centre in this many: all logarithms would cost as much as training
 LANES = 8
 TILE = 6  # targets
 
@@ -51,11 +52,10 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 def pieces(sentences: Ints) -> Ints:
-    """Where to begin anew, int64 [P + 1], given where sentences begin, int64 [S + 1].
+    """Return where pieces begin, int64 [P + 1], given where sentences begin, int64 [S + 1].
 
-    There, and after each `LONGEST` tokens of one.
-
-    So a text without a line break is no single sentence, which only one thread could work on.
+    A piece begins at each sentence and after each `LONGEST` tokens of one, so that several threads can work on a text
+    without line breaks.
     """
     long = np.flatnonzero(np.diff(sentences) > LONGEST)
     if not long.size:
@@ -173,7 +173,7 @@ def _move_one(g: Floats, x: Floats, row: int, error: int, output: Floats, target
 
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
 def _add(x: Floats, to: int, part: np.float32, row: int, anew: bool, width: int) -> None:
-    """``x[to] += part x[row]``; `anew`: without what was there."""
+    """``x[to] += part x[row]``, or ``x[to] = part x[row]`` if `anew`."""
     if anew:
         for n in range(width):
             x[to, n] = part * x[row, n]
@@ -184,7 +184,7 @@ def _add(x: Floats, to: int, part: np.float32, row: int, anew: bool, width: int)
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _loss(s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int) -> float:
-    """The logistic loss of scores [m, k], summed; input i counts times[at[i]] times."""
+    """Return the sum of the logistic loss of scores [m, k]; input i counts times[at[i]] times."""
     total = 0.0
     for i in range(m):
         part = 0.0
@@ -198,7 +198,7 @@ def _loss(s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int) -> fl
 def _errors(
     s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int, rate: np.float32, logistic: Floats
 ) -> None:
-    """Scores become ``g``, zero in the padding: columns from k to whole tiles, and a row after an odd m."""
+    """Replace scores by ``g``, with zeros in the padding: columns from k to whole tiles, and a row after an odd m."""
     padded = -(-k // TILE) * TILE
     for i in range(m):
         scale = rate * np.float32(times[at[i]])
@@ -213,7 +213,7 @@ def _errors(
 
 @njit(cache=True, nogil=True, forceinline=True)
 def _targets(word: int, drawn: Ints, first: int, negatives: int, targets: Ints, label: Floats) -> int:
-    """The centre, then the words drawn for it; a draw of the centre itself is left out. Returns how many."""
+    """Write the centre, then the words drawn for it without the centre itself. Returns their number."""
     targets[0], label[0], k = word, _ONE, 1
     for j in range(first, first + negatives):
         targets[k], label[k] = drawn[j], _ZERO
@@ -225,7 +225,7 @@ def _targets(word: int, drawn: Ints, first: int, negatives: int, targets: Ints, 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
 def _enter(table: Floats, word: int, x: Floats, before: Floats, slot: int, dim: int) -> None:
-    """A row of the table comes within reach."""
+    """Read a row of the table into scratch memory."""
     for d in range(dim):
         x[slot, d] = table[word, d]
         before[slot, d] = table[word, d]
@@ -233,14 +233,14 @@ def _enter(table: Floats, word: int, x: Floats, before: Floats, slot: int, dim: 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
 def _leave(table: Floats, word: int, x: Floats, before: Floats, slot: int, dim: int) -> None:
-    """What it moved by is added to the table."""
+    """Add the change of a row to the table."""
     for d in range(dim):
         table[word, d] += x[slot, d] - before[slot, d]
 
 
 @cache
 def loop(dim: int) -> Callable[..., tuple[float, int]]:
-    """The compiled loop for vectors of `dim` numbers: `train` below, whose arguments it takes."""
+    """Return the compiled loop for vectors of `dim` numbers: `train` below."""
     width = -(-dim // LANES) * LANES
 
     @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -268,25 +268,25 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
     ) -> tuple[float, int]:
         """Train on pieces of sentences.
 
-        Returns the sum of the losses that were looked at, and of how many pairs (CBOW: windows).
+        Returns the sum of the computed losses, and the number of their pairs (CBOW: windows).
 
         Args:
-            ids: The words of the text, int32 [N]; those that `table` has no row for are passed over.
+            ids: The words of the text, int32 [N]; words without a row in `table` are skipped.
             borders: Where each piece of a sentence begins, and the end, int64 [P + 1].
             order: The pieces to train on, int64.
-            seed: With `epoch` and the place of a piece in the text, where its random numbers begin.
+            seed: The random numbers depend only on `seed`, `epoch` and the position of a piece in the text.
             epoch: See `seed`.
             rate: The learning rate.
-            cbow: Inputs are means of windows, else single context words.
-            share: The error of a mean is divided by the number of its words, as its gradient is, else each gets all of
-                it.
-            window: Most words on each side.
-            negatives: How many words to draw; 0 for hierarchical softmax.
-            pairwise: For each pair, else for each window.
+            cbow: Inputs are means of windows. Otherwise they are single context words.
+            share: Divide the error of a mean by the number of its words, as in its gradient. Otherwise each word gets
+                all of it.
+            window: Largest number of context words on each side.
+            negatives: Number of negatives; 0 for hierarchical softmax.
+            pairwise: Draw negatives for each pair. Otherwise for each window.
             table: Input vectors, float32 [V, dim].
             output: Vectors of words [V, dim], or of inner nodes.
             path: The inner nodes on the paths of all words, int32; see `parts.huffman`.
-            left: Which way each path turns there.
+            left: Whether each path turns left there.
             ends: Where the path of each word begins, and the end, int64 [V + 1].
             keep: See `words.keep_thresholds`, uint32 [V].
             threshold: See `parts.alias`, uint32 [V].
@@ -295,7 +295,7 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
         """
         size = table.shape[0]
         slots = 2 * window + 1
-        zero, mean, error = slots, slots + 1, slots + 2  # rows of x besides the words within reach
+        zero, mean, error = slots, slots + 1, slots + 2  # rows of x besides the words in reach
         most = negatives + 1
         for w in range(ends.size - 1):
             most = max(most, ends[w + 1] - ends[w])
@@ -327,7 +327,7 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
             entered = reach = next_reach = 0
             unused = slots
             for centre in range(-1, n):
-                # This centre's numbers were drawn one round ago, when its rows were asked for
+                # The random numbers of this centre were drawn in the previous round, when its rows were prefetched
                 reach = next_reach
                 drawn, coming = coming, drawn
                 if centre + 1 < n:
@@ -402,7 +402,7 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
                 else:
                     at[m] = zero
                     for j in range(k):
-                        # not in the loop: the compiler cannot know that it stays, and would make no vector code
+                        # not in the loop: the compiler cannot know that it is constant, and would not vectorise
                         row = targets[j]
                         for d in range(dim):
                             t[j, d] = output[row, d]

@@ -1,8 +1,8 @@
-"""What the loops over words share: random numbers, draws by count, subsampling, and the logistic function by table.
+"""Common code of the loops over words: random numbers, sampling, subsampling and a table of the logistic function.
 
-Random numbers come from SplitMix64 (Steele, Lea, Flood 2014): a counter that moves by a constant, and a mixer. One draw
-does not wait for the one before, and a sentence's numbers start from where it stands in the corpus: a pure function of
-(seed, epoch, position).
+Random numbers come from SplitMix64 (Steele, Lea, Flood 2014): a counter with a constant increment, and a mixer. Draws
+do not depend on the previous draw, and the numbers of a sentence start from its position in the corpus: a pure function
+of (seed, epoch, position).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Ints = NDArray[np.int64]
 Thresholds = NDArray[np.uint32]
 Floats = NDArray[np.float32]
 
-EDGE = 6.0  # beyond +-6 the logistic function counts as 0 or 1, as in the original tool
+EDGE = 6.0  # beyond +-6 the logistic function is 0 or 1, as in the original tool
 ENTRIES = 1024
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -32,7 +32,7 @@ _LEAST, _MOST = np.float32(-1), np.float32(ENTRIES)
 
 @njit(cache=True, nogil=True, inline="always")
 def mix(state: Word) -> Word:
-    """SplitMix64's mixer: 64 random bits from a state, which moves on by `following`."""
+    """Return SplitMix64's 64 random bits for a state. `following` returns the next state."""
     z = (state ^ (state >> _30)) * _FIRST
     z = (z ^ (z >> _27)) * _SECOND
     return z ^ (z >> _31)
@@ -40,13 +40,13 @@ def mix(state: Word) -> Word:
 
 @njit(cache=True, nogil=True, inline="always")
 def following(state: Word) -> Word:
-    """The state after `state`: ``state = following(state); bits = mix(state)`` is SplitMix64."""
+    """Return the state after `state`: ``state = following(state); bits = mix(state)`` is SplitMix64."""
     return state + _STEP
 
 
 @njit(cache=True, nogil=True, inline="always")
 def begin(seed: int, epoch: int, position: int) -> Word:
-    """The state that a sentence starts with; `position` is where it begins in the corpus."""
+    """Return the initial state of a sentence; `position` is where it begins in the corpus."""
     state = mix(np.uint64(seed) + _STEP)
     state = mix((state ^ np.uint64(epoch)) + _STEP)
     return np.uint64(mix((state ^ np.uint64(position)) + _STEP))
@@ -54,32 +54,31 @@ def begin(seed: int, epoch: int, position: int) -> Word:
 
 @njit(cache=True, nogil=True, inline="always")
 def below(bits: Word, n: int) -> np.int64:
-    """A uniform integer in [0, n), n at most 2^32, from 64 random bits."""
+    """Return a uniform integer in [0, n), n at most 2^32, from 64 random bits."""
     return np.int64(((bits >> _32) * np.uint64(n)) >> _32)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def draw(threshold: Thresholds, other: Ids, bits: Word) -> np.int64:
-    """An element of the distribution of `parts.alias.alias`, from 64 random bits."""
+    """Return an element of the distribution of `parts.alias.alias`, from 64 random bits."""
     slot = ((bits >> _32) * np.uint64(threshold.size)) >> _32
-    # both are read, so that no branch is: half the guesses would be wrong
+    # both are read to avoid a branch, which would be mispredicted half of the time
     own, another = np.int64(slot), np.int64(other[slot])
     return own if (bits & _LOW) < np.uint64(threshold[slot]) else another
 
 
 @njit(cache=True, nogil=True, inline="always")
 def kept(keep: Thresholds, word: int, bits: Word) -> bool:
-    """Does this occurrence of `word` survive subsampling?"""
+    """Return whether this occurrence of `word` survives subsampling."""
     return bool((bits >> _32) <= keep[word])
 
 
 def keep_thresholds(counts: Ints, sample: float) -> Thresholds:
-    """How often each word is kept, for `kept`: uint32 [V].
+    """Return how often each word is kept, for `kept`: uint32 [V].
 
-    An occurrence stays with probability ``(threshold + 1) / 2^32``.
-
-    The probability is the original tool's, min(1, (sqrt(f / t) + 1) t / f) with f a word's share of all `counts` and t
-    = `sample`: 1 up to f = 2.6 t. The paper (Mikolov et al., NIPS 2013) writes sqrt(t / f). A `sample` of 0 keeps all.
+    An occurrence is kept with probability ``(threshold + 1) / 2^32``. The probability is that of the original tool,
+    min(1, (sqrt(f / t) + 1) t / f), with f the fraction of the word in all `counts` and t = `sample`: 1 up to f = 2.6
+    t. The paper (Mikolov et al., NIPS 2013) uses sqrt(t / f). A `sample` of 0 keeps all.
     """
     if sample <= 0:
         return np.full(len(counts), 2**32 - 1, np.uint32)
@@ -89,7 +88,7 @@ def keep_thresholds(counts: Ints, sample: float) -> Thresholds:
 
 
 def sigmoid_table() -> Floats:
-    """The logistic function in the middle of each of 1,024 steps from -6 to 6, with a 0 before and a 1 after.
+    """Return the logistic function at the middle of each of 1,024 steps from -6 to 6, with a 0 before and a 1 after.
 
     Float32 [1026].
     """
@@ -99,7 +98,10 @@ def sigmoid_table() -> Floats:
 
 @njit(cache=True, nogil=True, inline="always")
 def sigmoid(table: Floats, score: np.float32) -> np.float32:
-    """The logistic function of `score`, from `sigmoid_table`: off by 0.0015 at most inside +-6, and 0 or 1 beyond."""
+    """Return the logistic function of `score` from `sigmoid_table`, with an error of at most 0.0015 in +-6.
+
+    Beyond, it is 0 or 1.
+    """
     place = (score + _EDGE) * _SCALE
     place = min(max(place, _LEAST), _MOST)
     return np.float32(table[np.int64(place + np.float32(1))])
@@ -107,6 +109,6 @@ def sigmoid(table: Floats, score: np.float32) -> np.float32:
 
 @njit(cache=True, nogil=True)
 def logistic_loss(score: float, label: bool) -> float:
-    """``-log(sigmoid(score))`` of a true pair, ``-log(sigmoid(-score))`` of a false one, without overflow."""
+    """Return ``-log(sigmoid(score))`` for a true pair, ``-log(sigmoid(-score))`` for a false pair, without overflow."""
     s = -score if label else score
     return max(s, 0.0) + math.log1p(math.exp(-abs(s)))

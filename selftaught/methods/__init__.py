@@ -1,9 +1,9 @@
-"""Methods: one paper, one file, one final `Method`. The folder is the idea, the file's name is the method's name.
+"""Methods: one paper is one file with one final `Method`. The folder is the idea, the file name is the method's name.
 
-``methods/contrast/moco.py`` is ``moco``. Where a paper needs a file a kind of sample, they share a folder of the
-method's name: ``methods/contrast/cpc/image.py`` is ``cpc`` for images, and the data choose among the siblings.
-``methods/supervised/`` is the reference, and no idea. A method of one's own is named by its path: ``path/to/mine.py``.
-Listing and describing import no torch.
+``methods/contrast/moco.py`` is ``moco``. A paper that needs one file per kind of sample has a folder of the method's
+name: ``methods/contrast/cpc/image.py`` is ``cpc`` for images, and the kind of the data selects the file.
+``methods/supervised/`` is the reference and belongs to no idea. Your own method is named by its path:
+``path/to/mine.py``. Listing and describing methods does not import torch.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent
 BASES = {"Method": "descent", "Compiled": "slices"}
-"""The classes that a method may subclass, and how it is stepped unless it says otherwise."""
+"""The classes that a method may subclass, with their default stepper."""
 
 
 @final
 @dataclass(frozen=True)
 class Spec:
-    """What a method's file says of it.
+    """What the file of a method declares.
 
     Attributes:
-        name: What the command line calls it.
-        folder: The idea; "" for the supervised reference and for files of one's own.
+        name: Name on the command line.
+        folder: The idea; "" for the supervised reference and for your own files.
         title: The first line of the docstring.
         doc: The docstring.
         arguments: The hyper-parameters.
-        recipe: Its own defaults for `Recipe`.
+        recipe: The method's own defaults for `Recipe`.
         sees: The kinds of sample that it learns from, at least one.
-        network: The encoder that it is given by default; "" for the kind's own.
-        stepper: How it is stepped: a file of `steps/`.
+        network: Name of its default encoder; "" for the default encoder of the kind.
+        stepper: How it is stepped: the name of a file of `steps/`.
         path: The file.
-        class_name: The class in it.
+        class_name: Name of the class in the file.
     """
 
     name: str
@@ -72,7 +72,7 @@ def _spec(name: str, folder: str, path: Path, declared: Declared, sees: tuple[st
 
 @cache
 def _catalogue() -> dict[str, tuple[Spec, ...]]:
-    """Every method's files: one, or one a kind."""
+    """Return the specs of every method: one, or one per kind of sample."""
     found: dict[str, tuple[Spec, ...]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         *folders, stem = path.relative_to(ROOT).with_suffix("").parts
@@ -87,9 +87,9 @@ def _catalogue() -> dict[str, tuple[Spec, ...]]:
 
 @cache
 def _own(path: Path) -> Spec:
-    """The one method in a file of one's own.
+    """Return the spec of the one method in a user's file.
 
-    Raises UserError, naming the line, when there is none or Python cannot read the file.
+    Raises UserError, with the line number, when there is no method or the file is not valid Python.
     """
     try:
         found = [
@@ -98,36 +98,40 @@ def _own(path: Path) -> Spec:
             if BASES.keys() & {base.rpartition(".")[2] for base in declared.bases}
         ]
     except SyntaxError as error:
-        raise UserError(f"{path}, line {error.lineno}: this is not Python ({error.msg})") from None
-    except ValueError as error:  # a default that is no literal, a byte that is no UTF-8
+        raise UserError(f"{path}, line {error.lineno}: not valid Python ({error.msg})") from None
+    except ValueError as error:  # a default that is not a literal, or a byte that is not UTF-8
         raise UserError(f"{path}: {error}") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if len(found) != 1:
-        raise UserError(f"{path} must hold one class that subclasses Method (or Compiled), and holds {len(found)}")
+        raise UserError(f"{path} must define one class that subclasses Method (or Compiled), but defines {len(found)}")
     return _spec(str(path), "", path, _plain(found[0]))
 
 
 def _plain(declared: Declared) -> Declared:
-    """With base classes by their last name: ``selftaught.Method`` is Method."""
+    """Strip module names from the base classes: ``selftaught.Method`` becomes ``Method``."""
     bases = tuple(base.rpartition(".")[2] for base in declared.bases)
     return Declared(declared.name, bases, declared.doc, declared.arguments, declared.attributes)
 
 
 def is_file(name: str) -> bool:
-    """Whether `name` is a path to a method of one's own, and not a name of the library."""
+    """Return whether `name` is the path of a user's own method, and not the name of a method of the library."""
     return name.endswith(".py")
 
 
 def names(sees: str | None = None) -> list[str]:
-    """Every method of the library, sorted; or those that see a kind of sample."""
+    """Return the names of all methods of the library, sorted, or of those that learn from the kind of sample `sees`.
+
+    >>> "moco" in names("image"), "moco" in names("text")
+    (True, False)
+    """
     return sorted(
         name for name, specs in _catalogue().items() if sees is None or any(sees in spec.sees for spec in specs)
     )
 
 
 def specs(name: str) -> tuple[Spec, ...]:
-    """What the files of a method say of it, one or one a kind.
+    """Return what the files of a method declare: one spec, or one per kind of sample.
 
     Raises UserError, with a suggestion, for an unknown name.
     """
@@ -139,27 +143,41 @@ def specs(name: str) -> tuple[Spec, ...]:
 
 
 def sees(name: str) -> tuple[str, ...]:
-    """The kinds of sample that a method learns from. Raises UserError for an unknown name."""
+    """Return the kinds of sample that a method learns from. Raises UserError for an unknown name.
+
+    >>> sees("moco")
+    ('image',)
+    """
     return tuple(dict.fromkeys(kind for spec in specs(name) for kind in spec.sees))
 
 
 def describe(name: str, kind: str | None = None) -> Spec:
-    """What the method's file says of it: that for a kind of sample, or the first.
+    """Return what the method's file declares, for the kind of sample `kind` or for the first kind.
 
-    Raises UserError when there is none.
+    Raises UserError when the method is unknown or does not learn from this kind.
+
+    >>> spec = describe("moco")
+    >>> spec.title
+    'Contrastive learning with a queue of past keys and a momentum encoder.'
+    >>> [argument.name for argument in spec.arguments][:3]
+    ['dim', 'queue', 'momentum']
     """
     found = [spec for spec in specs(name) if kind is None or kind in spec.sees]
     if not found:
         seen, given = (" or ".join(kinds.describe(one).samples for one in some) for some in (sees(name), [str(kind)]))
-        raise UserError(f"{name} learns from {seen}, not from {given}: 'selftaught methods' lists what sees them")
+        raise UserError(
+            f"{name} learns from {seen}, not from {given}: run 'selftaught methods' to list methods by kind of sample"
+        )
     return found[0]
 
 
 def load(name: str, kind: str | None = None) -> type[Method]:
-    """The method's class, that for a kind of sample or the first.
+    """Return the method's class, for the kind of sample `kind` or for the first kind.
 
-    Raises UserError, with a suggestion, for an unknown name, and with the line at fault for a file of one's own that
-    fails.
+    Raises UserError, with a suggestion, for an unknown name. If a user's own file fails, the error names the line.
+
+    >>> load("moco").__name__
+    'MoCo'
     """
     spec = describe(name, kind)
     if is_file(name):
@@ -170,7 +188,7 @@ def load(name: str, kind: str | None = None) -> type[Method]:
 
 
 def _imported(spec: Spec) -> type[Method]:
-    """The class in a file of one's own, which is run once."""
+    """Return the class in a user's file, which is executed once."""
     name = f"selftaught_own_{spec.path.stem}"
     if name in sys.modules and sys.modules[name].__file__ == str(spec.path):
         module = sys.modules[name]
@@ -188,7 +206,7 @@ def _imported(spec: Spec) -> type[Method]:
 
 
 def _line(error: BaseException, path: Path) -> str:
-    """ ", line N" of the last frame in the file, where there is one."""
+    """Return ", line N" for the last frame in the file, or "" if there is none."""
     line, trace = 0, error.__traceback__
     while trace is not None:
         line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(path) else line

@@ -1,1 +1,1 @@
-"""What two or more methods share."""
+"""Parts that two or more methods share."""

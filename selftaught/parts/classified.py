@@ -1,4 +1,4 @@
-"""Classification where only some samples of a batch have a label."""
+"""Classification losses for batches in which only some samples have a label."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from torch.nn import functional as F
 
 
 def masked_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
-    """1/B sum of -log p(label) over the labelled rows: logits [B, K], label int64 [B], -1 = unlabelled.
+    """Cross-entropy of the labelled rows, divided by the size of the whole batch B, or 0 without labelled rows.
 
-    0 without labelled rows.
-
-    Divided by the whole batch, not by its labelled rows, as in the released codes of temporal ensembling and of Mean
-    Teacher.
+    Logits are [B, K], label is int64 [B], with -1 for unlabelled rows. Dividing by B, not by the number of labelled
+    rows, follows the released code of temporal ensembling and of Mean Teacher.
     """
     return F.cross_entropy(logits, label, ignore_index=-1, reduction="sum") / len(label)
 
 
 def right(logits: Tensor, label: Tensor) -> Tensor:
-    """The part of the labelled rows whose largest logit is the label's; 0 without labelled rows. No gradient."""
+    """Return the accuracy on the labelled rows, or 0 without labelled rows. No gradient."""
     return ((logits.detach().argmax(1) == label).sum() / (label >= 0).sum().clamp(min=1)).float()

@@ -1,4 +1,4 @@
-"""Colour spaces: from red, green and blue in [0, 1] to a lightness and two coordinates of colour, in plain torch on any device."""
+"""Colour spaces: convert RGB in [0, 1] to a lightness and two colour coordinates, in plain torch on any device."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 from selftaught.errors import UserError
 
 _TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
-_WHITE = (0.95047, 1.0, 1.08883)  # D65, seen by the observer of 2 degrees
+_WHITE = (0.95047, 1.0, 1.08883)  # D65, 2 degree observer
 _TO_YCBCR = ((65.481, 128.553, 24.966), (-37.797, -74.203, 112.0), (112.0, -93.786, -18.214))
 _OFFSET = (16.0, 128.0, 128.0)
 
 
 def lab(rgb: Tensor) -> Tensor:
-    """CIE 1976 L*a*b* under D65 of sRGB (IEC 61966-2-1): [B, 3, ...] in [0, 1] to [B, 3, ...] with L in [0, 100].
+    """Convert sRGB (IEC 61966-2-1) to CIE 1976 L*a*b* under D65: [B, 3, ...] in [0, 1] to [B, 3, ...], L in [0, 100].
 
-    a is in [-86.183, 98.233] (green to red) and b in [-107.857, 94.478] (blue to yellow) over all of sRGB. The
+    Over all of sRGB, a is in [-86.183, 98.233] (green to red) and b in [-107.857, 94.478] (blue to yellow). The
     constants are those of scikit-image's ``rgb2lab``.
     """
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
@@ -31,7 +31,7 @@ def lab(rgb: Tensor) -> Tensor:
 
 
 def ycbcr(rgb: Tensor) -> Tensor:
-    """Luma and two differences (ITU-R BT.601, 8 bits): [B, 3, ...] in [0, 1] to Y in [16, 235] and Cb, Cr in [16, 240].
+    """Convert RGB to luma and two colour differences (ITU-R BT.601, 8 bits): Y in [16, 235], Cb and Cr in [16, 240].
 
     The constants are those of scikit-image's ``rgb2ycbcr``.
     """
@@ -39,12 +39,12 @@ def ycbcr(rgb: Tensor) -> Tensor:
 
 
 def rgb(rgb: Tensor) -> Tensor:
-    """The same."""
+    """Return the input unchanged."""
     return rgb
 
 
 class Space(NamedTuple):
-    """A colour space: its conversion, and each channel's name with the least and the greatest value that sRGB reaches."""
+    """A colour space: its conversion, and the name, minimum and maximum over sRGB of each channel."""
 
     convert: Callable[[Tensor], Tensor]
     channels: dict[str, tuple[float, float]]
@@ -58,9 +58,9 @@ SPACES = {
 
 
 def groups(views: str) -> tuple[str, list[list[int]]]:
-    """The colour space of "L,ab", "Y,CbCr" or "R,G,B", and which of its three channels each view has.
+    """Return the colour space of "L,ab", "Y,CbCr" or "R,G,B", and the indices of the channels of each view.
 
-    Raises UserError unless there are at least two views that share the channels of one space among them, each once.
+    Raises UserError unless there are at least two views that contain each channel of one space exactly once.
     """
     for name, space in SPACES.items():
         names = list(space.channels)
@@ -72,9 +72,9 @@ def groups(views: str) -> tuple[str, list[list[int]]]:
                 return name, found
     known = ", ".join("".join(space.channels) for space in SPACES.values())
     raise UserError(
-        f"views must share the channels of one colour space ({known}) among at least two groups, each channel "
+        f"views must split the channels of one colour space ({known}) into at least two groups, each channel "
         f"once, not '{views}': "
-        "say 'L,ab', 'Y,CbCr' or 'R,G,B'"
+        "use 'L,ab', 'Y,CbCr' or 'R,G,B'"
     )
 
 
@@ -84,10 +84,7 @@ def _along(values: tuple[float, ...], like: Tensor) -> Tensor:
 
 
 def _mixed(x: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    """Each row of `matrix` as weights of the three channels, added by hand.
-
-    A product of matrices may round to fewer bits.
-    """
+    """Apply `matrix` to the three channels with explicit sums, because a matrix product may use lower precision."""
     return torch.stack(
         [sum((w * c for w, c in zip(row, x.unbind(1), strict=True)), torch.zeros_like(x[:, 0])) for row in matrix], 1
     )

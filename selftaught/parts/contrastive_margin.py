@@ -1,4 +1,4 @@
-"""The margin loss of Siamese networks: positives together, negatives at least a margin apart."""
+"""The margin loss of Siamese networks: positives close together, negatives at least a margin apart."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from selftaught.errors import UserError
 from selftaught.parts.scores import ranking
 
 TINY = 1e-12
-"""Least squared distance whose root is taken: the root has no gradient at 0."""
+"""Smallest squared distance before the square root, which has no finite gradient at 0."""
 
 
 def contrastive_margin(positive: Tensor, negative: Tensor, margin: float = 1.0) -> dict[str, Tensor]:
-    """Hadsell, Chopra, LeCun 2006 (CVPR, "Dimensionality Reduction by Learning an Invariant Mapping").
+    """Contrastive margin loss of Hadsell, Chopra, LeCun 2006 (CVPR).
+
+    "Dimensionality Reduction by Learning an Invariant Mapping".
 
     With d the Euclidean distance, hence scores -d^2 (`SquaredDistance`)::
 
         loss = mean_i ( d(p_i)^2 + mean_j max(0, margin - d(n_ij))^2 )
 
-    so that the two sides weigh the same however many negatives there are. The paper halves both.
+    so that both terms have the same weight for any number of negatives. The paper halves both.
 
     Args:
-        positive: Minus the squared distance of each query and its positive, [Q], at most 0 but for rounding.
-        negative: Minus the squared distances of each query and its negatives, [Q, K]; -inf where there is none.
-        margin: Greater than 0, in units of d. Negatives farther away than this cost nothing.
+        positive: Minus the squared distance of each query and its positive, [Q], at most 0 except for rounding.
+        negative: Minus the squared distances of each query and its negatives, [Q, K]; -inf for a missing negative.
+        margin: Greater than 0, in units of d. Negatives farther away have zero loss.
 
     Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a value out
     of range.

@@ -1,4 +1,4 @@
-"""The words that an encoder keeps of those that its input brings."""
+"""Limit an encoder's input to frequent words."""
 
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ from selftaught.errors import UserError
 def frequent(
     input: Mapping[str, Any], min_count: int, encoder: str
 ) -> tuple[tuple[str, ...], NDArray[np.int64], dict[str, Any]]:
-    """The words that occur at least `min_count` times, how often each does, int64 [V], and the input with no more words than these.
+    """Return the words with at least `min_count` occurrences, their counts, int64 [V], and the input limited to them.
 
     Args:
         input: ``{"kind": "text", "words": [...], "counts": [...], ...}``, most frequent first.
-        min_count: See above.
-        encoder: Who asks, for messages.
+        min_count: Smallest count.
+        encoder: Name of the encoder, for messages.
 
     Raises UserError when the input has no words, or no word occurs often enough.
     """
     if "words" not in input:
         raise UserError(
-            f"the encoder {encoder} reads words, and this input has none: choose an encoder that takes such samples"
+            f"the encoder {encoder} needs words, but this input has none: use an encoder for this kind of sample"
         )
     counts = np.asarray(input["counts"], np.int64)
     size = int(np.searchsorted(-counts, -min_count, side="right"))
     if size == 0:
         most = (
-            f"the most frequent, '{input['words'][0]}', does so {counts[0]} times"
-            if len(counts)
-            else "there is no word"
+            f"the most frequent, '{input['words'][0]}', occurs {counts[0]} times" if len(counts) else "there is no word"
         )
         raise UserError(f"no word occurs {min_count} times ({most}): use a smaller --min-count, or more text")
     words = tuple(input["words"][:size])

@@ -1,4 +1,4 @@
-"""Talking between ranks. With `fit`, the only place that touches torch.distributed.
+"""Communication between ranks. Besides `fit`, the only code that uses torch.distributed.
 
 On one rank every function is the identity.
 """
@@ -13,19 +13,23 @@ from torch import Tensor
 
 
 def rank() -> int:
-    """This process's number, 0 on one rank."""
+    """Return the rank of this process, 0 if there is no process group."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world() -> int:
-    """The number of processes that train together, 1 when there is no process group."""
+    """Return the number of processes that train together, 1 if there is no process group."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def gather(x: Tensor) -> Tensor:
-    """Every rank's `x` joined along axis 0 in rank order, without gradients. Shapes must agree on all ranks.
+    """Return every rank's `x` concatenated along axis 0 in rank order, without gradients.
 
-    Queues and banks must gather before they write, or each rank keeps another memory.
+    Shapes must agree on all ranks. Gather before writing to queues and banks, or they differ between ranks.
+
+    >>> import torch
+    >>> gather(torch.ones(2, 3)).shape  # [R * B, D] on R ranks
+    torch.Size([2, 3])
     """
     if world() == 1:
         return x.detach()
@@ -52,12 +56,15 @@ class _Gather(torch.autograd.Function):
 
 
 def gather_with_gradient(x: Tensor) -> Tensor:
-    """Like `gather`, and gradients flow back to the rank that each row came from."""
+    """Like `gather`, with gradients that flow back to the rank of each row."""
     return x if world() == 1 else _Gather.apply(x)  # type: ignore[no-untyped-call]
 
 
 def average(x: Tensor) -> Tensor:
-    """The mean of `x` over ranks, in place; `x` must be a floating-point tensor of one shape on all ranks."""
+    """Replace `x` by its mean over ranks, in place.
+
+    `x` must be a floating-point tensor of the same shape on all ranks.
+    """
     if world() > 1:
         dist.all_reduce(x)
         x.div_(world())
@@ -65,7 +72,7 @@ def average(x: Tensor) -> Tensor:
 
 
 def from_first(value: Any) -> Any:
-    """Rank 0's JSON-like `value` on every rank."""
+    """Return the JSON-like `value` of rank 0 on every rank."""
     if world() == 1:
         return value
     box = [value]
@@ -74,6 +81,6 @@ def from_first(value: Any) -> Any:
 
 
 def barrier() -> None:
-    """Wait until every rank is here."""
+    """Wait for all ranks."""
     if world() > 1:
         dist.barrier()

@@ -1,4 +1,4 @@
-"""What stands between an encoder and a loss, and is thrown away after training."""
+"""Projection heads: layers between an encoder and a loss that are discarded after training."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from selftaught.parts.norm import BatchNorm1d
 def projection(
     before: int, hidden: int, after: int, depth: int, norm: bool = True, last: Literal["norm", "fixed", "none"] = "norm"
 ) -> nn.Sequential:
-    """[B, before] to [B, after] through `depth` linear layers with ReLU between them.
+    """Return a head of `depth` linear layers with ReLU between them, [B, before] to [B, after].
 
-    Depth 1 is linear, 0 the identity.
-
-    With `norm`, batch normalisation follows every layer and no layer has a bias; without, it is a plain multilayer
-    perceptron (MoCo v2's). `last` is the batch normalisation after the last layer: like the others (SimCLR), "fixed"
-    without scale and shift (SimSiam), or "none" (BYOL, Barlow Twins, VICReg).
+    Depth 1 is linear and depth 0 is the identity. With `norm`, batch normalisation follows every layer and no layer has
+    a bias. Without it, the head is a plain multilayer perceptron (MoCo v2). `last` sets the batch normalisation after
+    the last layer: "norm" like the others (SimCLR), "fixed" without scale and shift (SimSiam), or "none" (BYOL, Barlow
+    Twins, VICReg).
 
     Raises UserError for a negative depth or a width below 1.
+
+    >>> import torch
+    >>> head = projection(before=512, hidden=256, after=128, depth=2)
+    >>> head(torch.zeros(4, 512)).shape
+    torch.Size([4, 128])
     """
     if depth < 0 or hidden < 1 or after < 1:
         raise UserError(
-            f"a head needs a depth of at least 0, hidden and dim of at least 1, not {depth}, {hidden} and {after}"
+            f"depth of a head must be at least 0, hidden and dim at least 1, not {depth}, {hidden} and {after}"
         )
     layers: list[nn.Module] = []
     for i in range(depth):

@@ -1,7 +1,7 @@
-"""Threads that train on different parts of a text and on the same tables, without locks.
+"""Threads that train on different parts of a text and update the same tables without locks.
 
-Recht, Re, Wright, Niu, NIPS 2011, "Hogwild!": where each step touches few rows of large tables, updates that are lost
-to each other are rare and do little harm. One thread gives the same bytes every time; several do not.
+Recht, Re, Wright, Niu, NIPS 2011, "Hogwild!": if each step updates few rows of large tables, lost updates are rare and
+do little harm. One thread gives the same result every time; several threads do not.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from selftaught.parts.shuffled import slices
 Ints = NDArray[np.int64]
 
 EACH = 4
-"""Runs for each thread."""
+"""Number of runs for each thread."""
 
 
 def cores(threads: int) -> int:
-    """`threads`, or one for each core that this process may use when that is 0.
+    """Return `threads`, or the number of cores that this process may use if `threads` is 0.
 
     Raises UserError for a negative number.
     """
     if threads < 0:
-        raise UserError(f"threads must be 0 (one for each core) or more, not {threads}")
+        raise UserError(f"threads must be at least 0 (0 = one per core), not {threads}")
     return threads or len(os.sched_getaffinity(0))
 
 
 def spread(work: Callable[[int, int], None], sentences: Ints, threads: int) -> None:
-    """Calls ``work(first, last)`` for runs of the sentences that begin at `sentences`, int64 [S + 1], `threads` at once.
+    """Call ``work(first, last)`` for runs of sentences, in `threads` threads.
 
-    `work` must let go of the GIL. There are `EACH` runs a thread: one that the machine holds up leaves some to the
-    others. One thread has one run.
+    `sentences`, int64 [S + 1], are the positions at which the sentences begin. `work` must release the GIL. There are
+    `EACH` runs per thread, so that the other threads can take over work from a slow thread. One thread has one run.
     """
     borders = slices(sentences, threads * EACH if threads > 1 else 1)
     if len(borders) == 2:

@@ -1,4 +1,4 @@
-"""A binary tree whose leaves are words, frequent ones near the root."""
+"""Huffman trees: binary trees whose leaves are words, with frequent words near the root."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 
 class Paths(NamedTuple):
-    """From the root to each word.
+    """The paths from the root to each word.
 
     Word w passes ``nodes[ends[w] : ends[w + 1]]``, root first, and turns left where `left` is true.
     """
 
     nodes: NDArray[np.int32]
-    """Inner nodes, in [0, V - 1); the root has the highest number. [sum of code lengths]."""
+    """Inner nodes, in [0, V - 1). The root has the highest number. [sum of code lengths]."""
     left: NDArray[np.bool_]
     """[sum of code lengths]."""
     ends: NDArray[np.int64]
@@ -24,11 +24,11 @@ class Paths(NamedTuple):
 
 
 def huffman(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
-    """Huffman's tree (1952) over words that occur `counts` times, falling, [V].
+    """Return Huffman's tree (1952) over words with counts `counts`, in descending order, [V].
 
-    Joins the two lightest trees until one is left. As leaves come sorted, and joined trees grow heavier, the lightest
-    are always at the heads of two queues. No tree has a smaller mean path over the text, and no word a longer path than
-    a rarer one. One word alone has an empty path.
+    Repeatedly joins the two lightest trees. As the leaves are sorted and joined trees become heavier, the lightest
+    trees are always at the heads of two queues. The tree has the smallest mean path length over the text, and no word
+    has a longer path than a rarer word. A single word has an empty path.
     """
     size = len(counts)
     weights = [int(count) for count in counts][::-1]  # leaf i is word size - 1 - i
@@ -48,9 +48,9 @@ def huffman(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
 
 
 def of_classes(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
-    """`huffman` of counts in any order, [K].
+    """Return `huffman` for counts in any order, [K].
 
-    Class k has the path of its place among the falling counts, ties by number.
+    Class k has the path of its rank among the descending counts; ties are ordered by number.
     """
     counts = np.asarray(counts, np.int64)
     falling = np.argsort(-counts, kind="stable")
@@ -63,7 +63,7 @@ def of_classes(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
 
 
 def log_probabilities(paths: Paths, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each leaf's log-probability, [B, V], where a node turns left with the logistic function of its score.
+    """Return the log-probability of each leaf, [B, V], where a node turns left with probability sigmoid(score).
 
     `scores` are [B, V - 1].
     """
@@ -79,7 +79,7 @@ def log_probabilities(paths: Paths, scores: NDArray[np.float32]) -> NDArray[np.f
 
 
 def _paths(parent: NDArray[np.int64], left: NDArray[np.bool_], size: int) -> Paths:
-    """All paths at once, one step towards the root after the other."""
+    """Compute all paths at once, one step towards the root at a time."""
     root = 2 * size - 2
     at = np.arange(size)[::-1].copy()  # the leaf of each word
     depth = np.zeros(size, np.int64)

@@ -1,4 +1,4 @@
-"""An undo journal: what rows outside the checkpoints held before they were overwritten."""
+"""An undo journal: the previous values of overwritten rows that are not in the checkpoints."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ Floats = NDArray[np.float32]
 Get = Callable[[Ints], Floats]
 Put = Callable[[Ints, Floats], None]
 
-# rows in the record, CRC-32 of what follows (indices, int64, and rows, float32), CRC-32 of these two
+# number of rows, CRC-32 of the data that follows (indices, int64, and rows, float32), CRC-32 of these two
 _HEAD = struct.Struct("<qII")
 _NAME = re.compile(r"undo-(\d{12,})")
 
 
 @final
 class Journal:
-    """Rows are noted here, synced, before they are overwritten elsewhere; `rewind` puts back what they held.
+    """Stores rows on disk before they are overwritten elsewhere. `rewind` restores them.
 
-    Time is a count of writes. Wherever the caller may want to go back to, it calls `mark`; between two marks each row
-    is noted once, with what it held at the first of them, so the files of one interval are never larger than all rows.
-    Marks that nobody wants any more are dropped, and their notes join those of the mark before. A process may be killed
-    at any moment.
+    Time is measured in writes. Call `mark` at each point to which the caller may return. Between two marks each row is
+    stored once, with its value at the first mark, so the files of one interval are never larger than all rows. Marks
+    that are no longer needed are removed, and their rows join those of the previous mark. The process may be killed at
+    any time.
 
     Args:
-        folder: Where its files are: ``undo-WRITES``, one for each mark, and ``marks.json``.
-        rows: How many rows there are.
-        dim: Numbers in a row.
+        folder: The folder of its files: ``undo-WRITES``, one for each mark, and ``marks.json``.
+        rows: Number of rows.
+        dim: Dimension of a row.
     """
 
     def __init__(self, folder: Path, rows: int, dim: int) -> None:
         self.folder, self.rows, self.dim = folder, rows, dim
         self.noted = np.zeros(rows, dtype=bool)  # since the newest mark
-        self.current = folder  # the newest mark's file, once there is one
+        self.current = folder  # the file of the newest mark, if there is one
 
     def start(self) -> None:
-        """Forget everything: the rows are new and were never overwritten."""
+        """Clear the journal: all rows are new and were never overwritten."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in self._files().values():
             path.unlink()
@@ -55,9 +55,9 @@ class Journal:
         self._begin(0)
 
     def note(self, index: Ints, get: Get) -> None:
-        """The rows `index` [B], each once, are about to be overwritten; `get` gives what they hold.
+        """Store the rows `index` [B], without repetition, before they are overwritten. `get` returns their values.
 
-        Returns when the disk has it.
+        Returns when they are on disk.
         """
         fresh = index[~self.noted[index]]
         if len(fresh) == 0:
@@ -69,14 +69,14 @@ class Journal:
                 os.fsync(file.fileno())
         except OSError as e:
             raise UserError(
-                f"cannot write {self.current}: {e.strerror}; the checkpoints are intact: make room and resume"
+                f"cannot write {self.current}: {e.strerror}; the checkpoints are intact: free disk space and resume"
             ) from e
         self.noted[fresh] = True
 
     def mark(self, writes: int, step: int, wanted: Collection[int]) -> None:
-        """The checkpoint of `step` is about to be written, after so many writes.
+        """Add a mark for the checkpoint of `step`, after `writes` writes.
 
-        Of older ones, those of the steps `wanted` are there.
+        Older checkpoints of the steps `wanted` exist.
         """
         if f"undo-{writes:012d}" != self.current.name:
             self._begin(writes)
@@ -92,7 +92,7 @@ class Journal:
             path.unlink()
 
     def rewind(self, writes: int, put: Put) -> None:
-        """Put back what the rows held after so many writes, and forget what came after.
+        """Restore the rows to their values after `writes` writes, and discard later entries.
 
         Raises UserError when there is no such mark, or a file is damaged.
         """
@@ -106,7 +106,7 @@ class Journal:
                 put(index, rows)
 
     def forget(self, writes: int) -> None:
-        """What `rewind` put back is safe on the disk, so what came after these writes is no longer needed."""
+        """Discard the entries after `writes` writes, because the restored rows are on disk."""
         for begun, path in sorted(self._files().items(), reverse=True):
             if begun > writes:
                 path.unlink()
@@ -114,10 +114,10 @@ class Journal:
         self._begin(writes)
 
     def must_be_at(self, writes: int) -> None:
-        """Raises UserError when the rows have gone on since so many writes: for readers, who may not rewind."""
+        """Raises UserError when the rows were written after `writes` writes. For readers, which may not rewind."""
         if max(self._files(), default=-1) != writes:
             raise UserError(
-                f"the rows in {self.folder} belong to another moment of the run than what was loaded: finish the "
+                f"the rows in {self.folder} belong to a later step of the run than the loaded checkpoint: finish the "
                 "run first"
             )
 
@@ -141,7 +141,7 @@ class Journal:
         return head + struct.pack("<I", zlib.crc32(head)) + body
 
     def _read(self, path: Path) -> Iterator[tuple[Ints, Floats]]:
-        """Its records. The last one may be half written: then nobody acted upon it yet, and it is cut off."""
+        """Return the records of a file. An incomplete last record was never used and is removed."""
         size = path.stat().st_size
         whole = 0
         with path.open("rb") as file:
@@ -152,7 +152,7 @@ class Journal:
                 if zlib.crc32(head[:-4]) != mine:
                     if any(head + file.read()):
                         raise self._damaged(path)
-                    break  # zeros: a power cut after the file grew and before its contents came
+                    break  # zeros: a power failure after the file grew and before its data was written
                 body = file.read(count * (8 + 4 * self.dim))
                 if len(body) < count * (8 + 4 * self.dim):
                     break
@@ -172,7 +172,7 @@ class Journal:
         )
 
     def _join(self, older: Path, newer: Path) -> None:
-        """Let `older` reach as far as `newer`: it takes those of its rows that it does not have."""
+        """Add to `older` the rows of `newer` that it does not have."""
         has = np.zeros(self.rows, dtype=bool)
         for index, _ in self._read(older):
             has[index] = True
@@ -186,7 +186,7 @@ class Journal:
             os.fsync(file.fileno())
 
     def _marks(self) -> dict[int, int]:
-        """Steps of checkpoints, and the writes at each."""
+        """Return the steps of the checkpoints and the number of writes at each."""
         marks: dict[str, Any] = json.loads((self.folder / "marks.json").read_bytes())
         return {int(step): int(writes) for step, writes in marks.items()}
 
@@ -201,7 +201,7 @@ class Journal:
 
 
 def _sync(folder: Path) -> None:
-    """Make what was made, renamed and removed in `folder` survive a power cut."""
+    """Sync the folder, so that created, renamed and removed files survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Where the keys of a dictionary come from: this batch, a bank of all samples, or a queue of recent batches.
+"""Sources of keys for contrastive learning: the batch, a memory bank, or a queue of recent batches.
 
-The three mechanisms of He, Fan, Wu, Xie, Girshick, CVPR 2020 (arXiv 1911.05722), figure 2, behind one interface. They
-differ in how many keys there are, how old they are, and whether gradients reach them.
+The three mechanisms of He, Fan, Wu, Xie, Girshick, CVPR 2020 (arXiv 1911.05722), figure 2, with one interface. They
+differ in the number of keys, their age, and whether gradients reach them.
 """
 
 from __future__ import annotations
@@ -29,57 +29,55 @@ class Found(NamedTuple):
     others: Tensor
     """Keys that all queries share as negatives, [M, D]."""
     own: Tensor
-    """Which of them were made from the query's own sample, and so are no negatives of it: bool [B, M]."""
+    """Which of them come from the query's own sample and are not negatives: bool [B, M]."""
     age: Tensor
-    """How many steps ago each was made, int64 [M]; of random rows that no sample made yet, the steps since the
-    start."""
+    """Age of each key in steps, int64 [M]. For initial random rows, the steps since the start."""
 
 
 class Keys(nn.Module, ABC):
-    """A source of keys. `network` maps views to features of any length, [B, C, S, S] to [B, D]."""
+    """A source of keys. `network` maps views [B, C, S, S] to features [B, D] of any length."""
 
     @abstractmethod
     def find(self, network: nn.Module, view: Tensor, index: Tensor, seed: int, step: int) -> Found:
-        """Keys for the samples `index` [B], of which `view` is another view. Reads state, never writes it.
+        """Return keys for the samples `index` [B], of which `view` is another view. Does not change any state.
 
-        In eval mode `index` means nothing: held-out samples have no past.
+        In eval mode `index` is ignored: held-out samples have no stored keys.
         """
 
     @abstractmethod
     def update(self, network: nn.Module, index: Tensor, queries: Tensor, keys: Tensor, step: int) -> None:
-        """After the step: the samples, queries and keys of all ranks, [B], [B, D] and [B, D]."""
+        """Update the state after the step with the samples [B], queries and keys [B, D] of all ranks."""
 
 
 @final
 class BatchKeys(Keys):
-    """End to end: the keys of the batch, over all ranks.
+    """End to end: the keys of the batch, over all ranks, with gradients.
 
-    As fresh as can be, with gradients, and no more than a batch holds.
-
-    The batch is shuffled over batch norm groups and ranks, so that no key shares its statistics with its query.
+    The batch is shuffled over batch norm groups and ranks, so that a key does not share batch statistics with its
+    query.
     """
 
     def find(self, network: nn.Module, view: Tensor, index: Tensor, seed: int, step: int) -> Found:
-        """The other samples of the batch."""
+        """Return the other samples of the batch."""
         views = gather(view)  # [R * B, C, S, S]
         order = torch.from_numpy(permutation(len(views), seed, step)).to(view.device)
         mine = rank() * len(view) + torch.arange(len(view), device=view.device)
-        seen = gather_with_gradient(F.normalize(network(views[order[mine]]), dim=1))  # [R * B, D], in the order seen
+        seen = gather_with_gradient(F.normalize(network(views[order[mine]]), dim=1))  # [R * B, D], in shuffled order
         everyone = seen[order.argsort()]
         own = torch.arange(len(views), device=view.device) == mine[:, None]
         return Found(everyone[mine], everyone, own, torch.zeros(len(views), dtype=torch.long, device=view.device))
 
     def update(self, network: nn.Module, index: Tensor, queries: Tensor, keys: Tensor, step: int) -> None:
-        """Nothing is remembered."""
+        """Do nothing: there is no state."""
 
 
 @final
 class BankKeys(Keys):
-    """A memory bank: what each sample's query was when it was last seen, of which `count` are drawn for each step.
+    """A memory bank: the last query of each sample. `count` rows are drawn in each step.
 
     Args:
-        bank: A row for each sample.
-        count: Rows that are drawn, without repetition, the same for all queries of a step; 0 takes all.
+        bank: The bank, with a row for each sample.
+        count: Number of rows drawn without repetition, the same for all queries of a step. 0 uses all rows.
     """
 
     born: Tensor
@@ -90,7 +88,7 @@ class BankKeys(Keys):
         self.register_buffer("born", torch.zeros(bank.n, dtype=torch.long))
 
     def find(self, network: nn.Module, view: Tensor, index: Tensor, seed: int, step: int) -> Found:
-        """The samples' own rows, and rows that were drawn."""
+        """Return the samples' own rows, and the drawn rows."""
         drawn = torch.from_numpy(draw(self.bank.n, self.count or self.bank.n, seed, step)).to(index.device)
         own = drawn == index[:, None]
         if self.training:
@@ -100,20 +98,20 @@ class BankKeys(Keys):
         return Found(positive, self.bank.rows(drawn), own, step - self.born[drawn])
 
     def update(self, network: nn.Module, index: Tensor, queries: Tensor, keys: Tensor, step: int) -> None:
-        """The rows of this batch follow its queries."""
+        """Update the rows of this batch with its queries."""
         self.bank.write(index, queries)
         self.born[index] = step
 
 
 @final
 class QueueKeys(Keys):
-    """A queue of keys that a slow copy of the network made of recent batches, without gradients.
+    """A queue of keys of recent batches from a momentum encoder, without gradients.
 
     Args:
-        network: Starts the slow copy.
-        size: Keys in the queue.
-        dim: Their width.
-        momentum: Of the slow copy, in [0, 1].
+        network: The network that is copied as the momentum encoder.
+        size: Number of keys in the queue.
+        dim: Dimension of a key.
+        momentum: Momentum of the key encoder, in [0, 1].
     """
 
     samples: Tensor
@@ -127,13 +125,13 @@ class QueueKeys(Keys):
 
     @torch.no_grad()
     def find(self, network: nn.Module, view: Tensor, index: Tensor, seed: int, step: int) -> Found:
-        """Keys of the slow copy, and the queue as it is."""
+        """Return keys of the momentum encoder, and the current queue."""
         keys = F.normalize(shuffled(self.slow, view, seed, step) if self.training else self.slow(view), dim=1)
         own = (self.samples == index[:, None]) & self.training
         return Found(keys, self.queue.keys, own, step - self.born)
 
     def update(self, network: nn.Module, index: Tensor, queries: Tensor, keys: Tensor, step: int) -> None:
-        """The slow copy follows, the batch's keys push the oldest out."""
+        """Update the momentum encoder, and push the keys of the batch to the queue."""
         follow(self.slow, network, self.momentum)
         size = len(self.samples)
         places = ((self.queue.pointer + torch.arange(len(keys), device=keys.device)) % size)[-size:]
@@ -142,8 +140,8 @@ class QueueKeys(Keys):
 
 
 def draw(n: int, count: int, seed: int, step: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """`count` different rows of n, a pure function of its arguments.
+    """Return `count` different rows of n, as a pure function of the arguments.
 
-    The last word keeps it apart from other uses of (seed, step).
+    The last word of the key separates these numbers from other uses of (seed, step).
     """
     return np.random.Generator(np.random.Philox(key=[seed, step], counter=[0, 0, 0, 0xD1C7])).permutation(n)[:count]

@@ -1,4 +1,4 @@
-"""k-means: rows into as many groups as asked for, each row to the nearest centre, each centre the mean of its rows."""
+"""k-means clustering in torch."""
 
 from __future__ import annotations
 
@@ -9,28 +9,33 @@ from torch import Tensor
 from selftaught.errors import UserError
 
 CHUNK = 8192
-"""Rows that are compared with all centres at a time."""
+"""Number of rows that are compared with all centres at a time."""
 
 
 @torch.no_grad()
 def kmeans(x: Tensor, clusters: int, iterations: int, *seed: int) -> tuple[Tensor, Tensor]:
-    """Lloyd's algorithm from distinct random rows, in torch, so that a bank on a GPU stays there.
+    """Cluster rows with Lloyd's algorithm from distinct random rows, in torch, so that a bank on a GPU stays there.
 
-    A pure function of its arguments: sums run over rows in their order, whatever the device. A centre that lost all its
-    rows starts again from the row that is farthest from its own centre (the next one from the next farthest, and so
-    on).
+    The result is a pure function of the arguments: sums are computed in row order on any device. An empty cluster
+    restarts at the row that is farthest from its own centre (the next one at the next farthest, and so on).
 
     Args:
         x: Rows [N, D].
         clusters: K, in [1, N].
-        iterations: At most so many moves of the centres; fewer when nothing changes any more.
-        seed: Whole numbers of at least 0; other numbers, another start.
+        iterations: Largest number of updates of the centres. Stops earlier when nothing changes.
+        seed: Integers of at least 0 that select the start.
 
-    Returns each row's cluster, int64 [N], and the centres [K, D]. Raises UserError for a number of clusters out of
+    Returns the cluster of each row, int64 [N], and the centres [K, D]. Raises UserError for a number of clusters out of
     range.
+
+    >>> import torch
+    >>> x = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
+    >>> cluster, centres = kmeans(x, 2, 10, 0)
+    >>> bool(cluster[0] == cluster[1] and cluster[2] == cluster[3] and cluster[0] != cluster[2])
+    True
     """
     if not 1 <= clusters <= len(x):
-        raise UserError(f"{len(x)} rows cannot be put into {clusters} clusters: ask for 1 to {len(x)}")
+        raise UserError(f"{len(x)} rows cannot form {clusters} clusters: use 1 to {len(x)} clusters")
     rng = np.random.default_rng([*seed, 0x33EA])
     centres = x[torch.from_numpy(rng.choice(len(x), clusters, replace=False)).to(x.device)]
     labels, distance = nearest(x, centres)
@@ -48,9 +53,9 @@ def kmeans(x: Tensor, clusters: int, iterations: int, *seed: int) -> tuple[Tenso
 
 
 def nearest(x: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest of the centres [K, D] to each row [N, D], the first where several are.
+    """Return the nearest of the centres [K, D] for each row [N, D], int64 [N], and its squared distance [N].
 
-    Int64 [N], and its squared distance [N].
+    In a tie, the first centre is returned.
     """
     half = centres.square().sum(1) / 2
     labels, closeness = [], []

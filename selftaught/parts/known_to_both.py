@@ -1,4 +1,4 @@
-"""Words that a vocabulary and other vectors have in common."""
+"""Words that a vocabulary and other word vectors have in common."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from selftaught.parts.word_vectors import WordVectors
 
 
 def known_to_both(index: Mapping[str, int], dim: int, vectors: WordVectors) -> tuple[list[int], list[int]]:
-    """The number of each common word in `index`, and its row in `vectors`.
+    """Return the numbers of the common words in `index`, and their rows in `vectors`.
 
-    Raises UserError when the vectors do not have `dim` numbers, or no word is known to both.
+    Raises UserError when the vectors do not have dimension `dim`, or no word is in both.
     """
     if vectors.dim != dim:
         raise UserError(
-            f"the vectors to start from have {vectors.dim} numbers and the encoder's {dim}: give --dim {vectors.dim}"
+            f"the initial vectors have dimension {vectors.dim}, but the encoder has {dim}: use --dim {vectors.dim}"
         )
     shared = [(row, vectors.index[word]) for word, row in index.items() if word in vectors.index]
     if not shared:
         raise UserError(
-            f"none of the {len(vectors)} words to start from is among the text's {len(index)} (lower case, language?)"
+            f"none of the {len(vectors)} initial words is among the {len(index)} words of the text: "
+            "check case and language"
         )
     own, theirs = zip(*shared, strict=True)
     return list(own), list(theirs)

@@ -1,4 +1,4 @@
-"""Layers that several networks choose between."""
+"""Layers that several networks share."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Pool = Literal["mean", "max", "flatten"]
 
 
 def norm2d(kind: Norm, channels: int) -> nn.Module:
-    """A normalisation of [B, C, H, W] by name.
+    """Return a normalisation layer for [B, C, H, W] by name.
 
-    batch: statistics of the batch, in the groups of `selftaught.parts.norm` (one = plain, several = "split"). layer: of
-    one sample over all channels and positions. group: of one sample over groups of at least 16 channels (Wu and He
-    2018). none: nothing.
+    batch: batch statistics, in the groups of `selftaught.parts.norm` (one group is plain batch norm, several are
+    "split"). layer: statistics of one sample over all channels and positions. group: statistics of one sample over
+    groups of at least 16 channels (Wu and He 2018). none: no normalisation.
 
     Raises UserError for another name.
     """
@@ -36,17 +36,17 @@ def norm2d(kind: Norm, channels: int) -> nn.Module:
 
 
 def pooled_width(kind: Pool, channels: int, positions: int) -> int:
-    """Width of `pooled`. Raises UserError for an unknown name."""
+    """Return the width of `pooled`. Raises UserError for an unknown name."""
     if kind not in get_args(Pool):
         raise UserError(f"pool must be one of {', '.join(get_args(Pool))}, not '{kind}'")
     return channels * positions if kind == "flatten" else channels
 
 
 def pooled(kind: Pool, x: Tensor, side: int = 0) -> Tensor:
-    """[B, C, *positions] to [B, C] (mean, max over positions) or [B, C * positions] (flatten).
+    """Pool [B, C, *positions] to [B, C] (mean or max over positions) or to [B, C * positions] (flatten).
 
-    With `side`, flatten first brings other numbers of positions to side x side, repeating or averaging them, so that
-    the width stays what it is for images of any size.
+    With `side`, flatten first resizes the positions to side x side by repeating or averaging them, so that the width is
+    the same for images of any size.
     """
     if kind == "flatten" and side and tuple(x.shape[2:]) != (side, side):
         x = F.adaptive_avg_pool2d(x, side)
@@ -55,9 +55,9 @@ def pooled(kind: Pool, x: Tensor, side: int = 0) -> Tensor:
 
 
 def shape_of(features: Callable[[Tensor], Tensor], network: nn.Module, input: Mapping[str, Any]) -> tuple[int, ...]:
-    """Shape, without the batch, of `features` of `network` for the input of an encoder's spec.
+    """Return the shape, without the batch axis, of `features` of `network` for the input of an encoder's spec.
 
-    Leaves `network` untouched.
+    Does not change `network`.
     """
     training = network.training
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Does a view find its sample's other view? A question with a right answer, for methods that have none of their own."""
+"""Matching accuracy of two views, for methods without labels or positives to predict."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from torch.nn import functional as F
 
 @torch.no_grad()
 def matching(one: Tensor, other: Tensor) -> dict[str, Tensor]:
-    """How often row i of `one` [B, D] is closer in direction to row i of `other` [B, D] than to all other rows of `other`.
+    """Return how often row i of `one` is closer in direction to row i of `other` than to its other rows, both [B, D].
 
-    Methods that only ask views to agree have a loss whose best value every constant reaches; this number cannot be
-    reached by a constant, and compares with chance on samples that were never trained on. Directions count however
-    close they lie together, so a collapse on the way is seen by `selftaught.parts.spread`, not here. It does not train:
-    no gradients.
+    Methods that only make views agree have a loss that a constant output minimises. A constant cannot reach a high
+    matching accuracy, which can be compared with chance on held-out samples. Only directions matter, no matter how
+    close they are, so a gradual collapse is detected by `selftaught.parts.spread`, not here. No gradients.
 
-    Returns "accuracy", the part of rows that match (a tie is a miss), and "chance" = 1 / B.
+    Returns "accuracy", the fraction of rows that match (a tie is a miss), and "chance" = 1 / B.
     """
     cosines = F.normalize(one.float(), dim=1) @ F.normalize(other.float(), dim=1).T  # [B, B]
     own = cosines.diagonal()

@@ -1,4 +1,4 @@
-"""Views of several sizes through one network, as few calls as there are sizes."""
+"""Apply a network to views of several sizes, with one call per size."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def by_size(network: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> list[Tensor]:
-    """`network` of every view, in their order; views of one size go through it together.
+    """Return `network` of every view, in order. Views of one size are processed together.
 
-    A sample's views of one size lie side by side in that batch, so that they share a batch norm group whatever the
+    The views of a sample that have one size are adjacent in the batch, so that they share a batch norm group for any
     number of groups and ranks.
 
     Args:
         network: [N, C, S, S] to [N, D], for every S.
-        views: [B, C, S, S] each, S as it comes.
+        views: [B, C, S, S] each, of any S.
 
     Returns one [B, D] for each view.
     """

@@ -1,4 +1,4 @@
-"""N pairs: an anchor finds its partner among the partners of all other anchors."""
+"""The N-pair loss: each anchor must identify its partner among the partners of all anchors."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from selftaught.parts.info_nce import info_nce
 
 
 def n_pairs(positive: Tensor, negative: Tensor, anchor: Tensor, l2: float = 0.002) -> dict[str, Tensor]:
-    """Sohn 2016 (NIPS, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective").
+    """N-pair loss of Sohn 2016 (NIPS, "Improved Deep Metric Learning with Multi-class N-pair Loss Objective").
 
     loss = mean_i log( 1 + sum_j exp(n_ij - p_i) ) + l2 mean_i |a_i|^2
 
-    The contrastive softmax without temperature, over inner products (`Dot`) of rows that are not normalised; the
-    penalty keeps their lengths in bounds instead. With one negative it is the soft margin of a triplet.
+    InfoNCE without a temperature, on inner products (`Dot`) of rows that are not normalised. The penalty limits their
+    lengths. With one negative it is the soft-margin triplet loss.
 
     Args:
         positive: Inner product of each anchor and its partner, [Q].
-        negative: Inner products of each anchor and the other anchors' partners, [Q, K]; -inf where there is none.
-        anchor: The rows a, [Q, D], whose lengths are penalised.
-        l2: Of the penalty, at least 0.
+        negative: Inner products of each anchor and the other anchors' partners, [Q, K]; -inf for a missing negative.
+        anchor: The anchor rows a, [Q, D], whose lengths are penalised.
+        l2: Weight of the penalty, at least 0.
 
-    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a negative
-    l2.
+    Returns "loss", and "accuracy", "chance" and "negatives" as in `ranking`. Raises UserError for a negative l2.
     """
     if l2 < 0:
         raise UserError(f"l2 must be at least 0, not {l2}")

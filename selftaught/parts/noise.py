@@ -1,7 +1,7 @@
-"""Noise inside a network that is the same for a sample on one rank and on several.
+"""Noise inside a network that is the same on one rank and on several.
 
-Each rank draws the numbers of the whole batch and keeps its own rows, so the number of ranks does not matter.
-Micro-batches of one step draw alike.
+Each rank draws the numbers of the whole batch and keeps its own rows, so the number of ranks does not matter. All
+micro-batches of a step draw the same numbers.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from selftaught.parts.gather import rank, world
 
 @final
 class Noise:
-    """The random numbers of one step: a pure function of (seed, step, stream) and of the calls made before.
+    """The random numbers of one step: a pure function of (seed, step, stream) and of the previous calls.
 
     Args:
-        seed: The run's.
-        step: The clock's.
-        stream: What the numbers are for; two passes that must differ take different streams.
+        seed: The seed of the run.
+        step: The step of the clock.
+        stream: Identifies the use of the numbers. Two passes that must differ use different streams.
     """
 
     def __init__(self, seed: int, step: int, stream: int) -> None:
@@ -37,14 +37,17 @@ class Noise:
         return self.generators[device]
 
     def gaussian(self, x: Tensor, std: float) -> Tensor:
-        """x + std * N(0, I); x itself when std is 0. x: [B, ...]."""
+        """Return x + std * N(0, I) for x [B, ...], or x itself if std is 0."""
         if std == 0:
             return x
         everyone = torch.randn(len(x) * world(), *x.shape[1:], generator=self._generator(x.device), device=x.device)
         return x + std * _mine(everyone, len(x))
 
     def dropout(self, x: Tensor, p: float) -> Tensor:
-        """Each element is 0 with probability p and divided by 1 - p else; x itself when p is 0. x: [B, ...]."""
+        """Set each element of x [B, ...] to 0 with probability p, and divide the others by 1 - p.
+
+        Returns x itself if p is 0.
+        """
         if p == 0:
             return x
         everyone = torch.rand(len(x) * world(), *x.shape[1:], generator=self._generator(x.device), device=x.device)

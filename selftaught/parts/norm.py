@@ -1,8 +1,8 @@
-"""Batch normalisation in groups: the same numbers on one rank and on several, on any device.
+"""Batch normalisation in groups: the same result on one rank and on several, on any device.
 
-With g groups a batch of B is normalised as g contiguous pieces of B/g samples, each by its own mean and variance
-("Split BN", as the CIFAR-10 demo of He et al. 2020, "Momentum Contrast", simulates many GPUs on one). A run with g
-groups over R ranks gives each rank g/R of them, so the arithmetic does not depend on R. Running statistics are the mean
+With g groups, a batch of B is normalised as g contiguous groups of B/g samples, each with its own mean and variance
+("Split BN": the CIFAR-10 demo of He et al. 2020, "Momentum Contrast", simulates several GPUs on one in this way). A run
+with g groups on R ranks has g/R groups per rank, so the result does not depend on R. Running statistics are the mean
 over groups, and `fit` averages them over ranks.
 """
 
@@ -21,7 +21,8 @@ from selftaught.parts.gather import average
 def _in_groups(norm: _BatchNorm, x: Tensor, groups: int) -> Tensor:
     if x.shape[0] % groups:
         raise ValueError(
-            f"a batch of {x.shape[0]} cannot be normalised in {groups} equal groups: change batch_norm_groups or "
+            f"a batch of {x.shape[0]} samples cannot be split into {groups} equal groups for batch norm: "
+            "change batch_norm_groups or "
             "batch_size"
         )
     assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
@@ -40,7 +41,10 @@ def _in_groups(norm: _BatchNorm, x: Tensor, groups: int) -> Tensor:
 
 @final
 class BatchNorm2d(nn.BatchNorm2d):
-    """torch's, with `groups` for training; parameters, buffers and eval mode are torch's own. x: [B, C, H, W]."""
+    """torch's BatchNorm2d with `groups` in training. x: [B, C, H, W].
+
+    Parameters, buffers and eval mode are those of torch.
+    """
 
     groups: int = 1
 
@@ -53,7 +57,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 @final
 class BatchNorm1d(nn.BatchNorm1d):
-    """torch's, with `groups` for training. x: [B, C] or [B, C, L]."""
+    """torch's BatchNorm1d with `groups` in training. x: [B, C] or [B, C, L]."""
 
     groups: int = 1
 
@@ -65,16 +69,16 @@ class BatchNorm1d(nn.BatchNorm1d):
 
 
 def set_groups(module: nn.Module, groups: int) -> None:
-    """Let every batch norm inside `module` normalise in `groups` groups (of this rank's batch)."""
+    """Make every batch norm in `module` use `groups` groups (of this rank's batch)."""
     for m in module.modules():
         if isinstance(m, BatchNorm1d | BatchNorm2d):
             m.groups = groups
 
 
 def average_running_statistics(module: nn.Module) -> None:
-    """Give every rank the mean of all ranks' running statistics.
+    """Average the running statistics over all ranks.
 
-    Linear in the statistics, so equal to having seen all groups.
+    They are linear in the statistics of the groups, so this equals processing all groups on one rank.
     """
     buffers = [
         b

@@ -1,7 +1,4 @@
-"""Tensors as the content of a safetensors file, without a copy of them.
-
-Large tables are written from where they lie.
-"""
+"""Serialise tensors as safetensors without copying them."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ import torch
 from torch import Tensor
 
 Parts = list[bytes | memoryview]
-"""What a file will hold, piece by piece, in order."""
+"""The content of a file, as parts in order."""
 
 _NAMES = {
     torch.int64: "I64",
@@ -26,23 +23,23 @@ _NAMES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-"""In the format's own order: wide types first, so that each tensor lies at a multiple of its width."""
+"""The order of the format: wide types first, so that each tensor is aligned to its width."""
 _PLACE = {kind: place for place, kind in enumerate(_NAMES)}
 ALIGN = 8
 
 
 def packed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Parts:
-    """The very bytes that ``safetensors.torch.save(tensors, metadata)`` gives, as pieces that share memory with CPU tensors.
+    """Return the bytes of ``safetensors.torch.save(tensors, metadata)`` as parts that share memory with CPU tensors.
 
-    The library's own function makes two copies of everything. Tensors that share memory (tied weights, a recurrent
-    net's flat buffer) are stored each by itself. The pieces must be written before the tensors change.
+    The library's own function makes two copies of all data. Tensors that share memory (tied weights, the flat buffer of
+    a recurrent network) are each stored separately. Write the parts before the tensors change.
     """
     parts: Parts = []
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     at = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: (_PLACE[item[1].dtype], item[0])):
         flat = tensor.detach().cpu().contiguous().reshape(-1)
-        if len(flat) < 2:  # whose stride may be anything, while a view of bytes wants 1
+        if len(flat) < 2:  # their stride may be any number, but a view of bytes needs stride 1
             flat = flat.new_empty(len(flat)).copy_(flat)
         data = flat.view(torch.uint8).numpy().data
         header[name] = {

@@ -1,4 +1,4 @@
-"""A first-in, first-out memory of the last K rows."""
+"""A first-in, first-out queue of the last K rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from selftaught.errors import UserError
 
 @final
 class Queue(nn.Module):
-    """The last `size` rows that were pushed, as a ring.
+    """The last `size` pushed rows, as a ring buffer.
 
-    Starts with random directions of length 1, as in MoCo's released code.
+    Starts with random directions of length 1, as in MoCo's released code. `keys` [size, dim] and `pointer` (the
+    position of the next row: number of pushed rows mod size) are buffers, so they are in every checkpoint.
 
-    `keys` [size, dim] and `pointer` (where the next row goes = rows pushed so far, mod size) are buffers, so they are
-    in every checkpoint.
+    >>> import torch
+    >>> queue = Queue(size=4, dim=2)
+    >>> queue.push(torch.ones(3, 2))  # in Method.after_step
+    >>> queue.keys.shape, queue.pointer.item()
+    (torch.Size([4, 2]), 3)
     """
 
     keys: Tensor
@@ -33,9 +37,9 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def push(self, rows: Tensor) -> None:
-        """Let `rows` [B, dim] replace the oldest; of more than `size` rows the last ones stay.
+        """Replace the oldest rows by `rows` [B, dim]. If B is greater than `size`, the last rows are kept.
 
-        Give all ranks the same rows.
+        Pass the same rows on all ranks.
         """
         size = len(self.keys)
         places = (self.pointer + torch.arange(len(rows), device=rows.device)) % size

@@ -1,4 +1,4 @@
-"""Weights that grow while training is young."""
+"""Weights that grow at the beginning of training."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 
 
 def ramp_up(progress: float, length: float) -> float:
-    """exp(-5 (1 - T)^2) with T = progress / length up to 1: from 0.0067 to 1, flat at its end.
+    """Return exp(-5 (1 - T)^2) with T = progress / length, at most 1. It rises from 0.0067 to 1 and is flat at its end.
 
     The ramp of Laine and Aila, ICLR 2017, "Temporal Ensembling for Semi-Supervised Learning". `progress` and `length`
-    are parts of training in [0, 1]; length 0 is 1 from the start.
+    are fractions of training in [0, 1]. With length 0 the result is 1 from the start.
     """
     if length <= 0:
         return 1.0

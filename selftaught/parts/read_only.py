@@ -1,4 +1,4 @@
-"""Arrays as compiled loops should be given them."""
+"""Read-only arrays for compiled loops."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """A view that cannot be written to, as memory-mapped arrays are.
+    """Return a read-only view of an array, like a memory-mapped array.
 
-    To the compiler that is another type than one that can.
-
-    So that what comes from memory and what comes from a file meet the same compiled loop.
+    numba compiles read-only arrays as another type. With this, arrays in memory and in files use the same compiled
+    loop.
     """
     view = array.view(np.ndarray)
     view.flags.writeable = False

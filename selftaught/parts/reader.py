@@ -1,4 +1,4 @@
-"""How a language model reads a text: as tokens of its own kind, in the numbers of its own words."""
+"""How a language model reads a text: as tokens, numbered by its own vocabulary."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ Scoring = Callable[[NDArray[np.int32], NDArray[np.int64]], NDArray[np.float64]]
 
 @final
 class Reader:
-    """For an encoder of words.
+    """Converts text to the token numbers of an encoder of words.
 
     Args:
-        input: Of its spec: "tokens" and "lower" say how text is split.
-        index: The number of each of its words.
+        input: The input of the encoder's spec: "tokens" and "lower" define how text is split.
+        index: The number of each word.
     """
 
     def __init__(self, input: Mapping[str, Any], index: Mapping[str, int]) -> None:
         self.how, self.lower, self.index = input["tokens"], input["lower"], index
 
     def tokens(self, text: str) -> list[str]:
-        """The tokens of a text, split as those that the model was trained on."""
+        """Return the tokens of a text, split as in training."""
         return tokenise(text, self.how, self.lower)
 
     def ids(self, text: str) -> NDArray[np.int32]:
-        """int32 [T]: its tokens as numbers, those that the model does not know as the number after the last."""
+        """Return the token numbers of a text, int32 [T]. Unknown tokens have the number after the last word."""
         return numbered(self.tokens(text), self.index)
 
     def unknown(self, text: str) -> list[str]:
-        """The tokens that the model does not know."""
+        """Return the tokens that are not in the vocabulary."""
         return [token for token in self.tokens(text) if token not in self.index]
 
     def scored(self, text: str, scoring: Scoring) -> list[tuple[str, float]]:
-        """The tokens of one sentence and its end, each with log P given those before it, as `scoring` says."""
+        """Return the tokens of one sentence and its end, each with log P given the tokens before it, from `scoring`."""
         tokens = self.tokens(text)
         return list(
             zip([*tokens, END], scoring(numbered(tokens, self.index), np.array([0, len(tokens)])).tolist(), strict=True)

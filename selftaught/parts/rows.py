@@ -1,4 +1,4 @@
-"""Where the rows of a bank that is larger than memory are kept: a memory-mapped file, or a Redis server."""
+"""Storage for the rows of a bank that is larger than memory: a memory-mapped file, or a Redis server."""
 
 from __future__ import annotations
 
@@ -18,27 +18,30 @@ Floats = NDArray[np.float32]
 
 
 class Rows(Protocol):
-    """`n` rows of `dim` float32 numbers outside the process, and a count of the writes that they went through."""
+    """`n` rows of `dim` float32 numbers outside the process, and the number of writes."""
 
     def create(self, chunks: Iterable[tuple[int, Floats]]) -> None:
-        """Make all rows anew: (number of the first, rows [B, dim]) at a time. The count starts at 0."""
+        """Create all rows from chunks (index of the first row, rows [B, dim]). The number of writes starts at 0."""
 
     def open(self, writes: int) -> None:
-        """Go on with what is there. Raises UserError when that is not what went through `writes` writes, or more."""
+        """Use the existing rows. Raises UserError when they had fewer than `writes` writes, or are missing."""
 
     def get(self, index: Ints) -> Floats:
-        """The rows `index` [B]: a copy, [B, dim]."""
+        """Return a copy of the rows `index` [B]: [B, dim]."""
 
     def put(self, index: Ints, rows: Floats, writes: int) -> None:
-        """Replace the rows `index` [B], each once, by `rows` [B, dim], which makes so many writes."""
+        """Replace the rows `index` [B], without repetition, by `rows` [B, dim], and set the number of writes."""
 
     def sync(self) -> None:
-        """Return when the disk has every row, where that is ours to see to."""
+        """Return when every row is on disk, if this process is responsible for it."""
 
 
 @final
 class FileRows:
-    """One file of n x dim float32, row after row, mapped into memory: the system keeps as much of it there as fits."""
+    """One memory-mapped file of n x dim float32 numbers, row after row.
+
+    The system keeps as much of it in memory as fits.
+    """
 
     def __init__(self, path: Path, n: int, dim: int) -> None:
         self.path, self.n, self.dim = path, n, dim
@@ -62,7 +65,7 @@ class FileRows:
         found = self.path.stat().st_size if self.path.exists() else None
         if found != self.n * self.dim * 4:
             what = "is gone" if found is None else f"has {found} bytes instead of {self.n * self.dim * 4}"
-            raise UserError(f"the bank {self.path} {what}, and the run cannot go on without it: start a new run")
+            raise UserError(f"the bank {self.path} {what}, and the run cannot continue without it: start a new run")
         self.map = np.memmap(self.path, "<f4", "r+" if os.access(self.path, os.W_OK) else "r", shape=(self.n, self.dim))
 
     def get(self, index: Ints) -> Floats:
@@ -77,21 +80,21 @@ class FileRows:
 
 @final
 class RedisRows:
-    """One Redis string for each row, ``PREFIX:NUMBER``, and ``PREFIX:writes``, which changes together with the rows.
+    """One Redis string for each row, ``PREFIX:NUMBER``, and ``PREFIX:writes``, which is changed together with the rows.
 
-    How durable they are is the server's affair (its ``appendonly`` and ``save``). One that lost rows is found out by
-    its count of writes. Keys stay when a run is deleted: ``redis-cli --scan --pattern 'PREFIX:*' | xargs redis-cli
-    del`` removes them.
+    Durability depends on the server's settings ``appendonly`` and ``save``. A server that lost rows is detected by its
+    number of writes. Keys are not removed when a run is deleted; to remove them, run ``redis-cli --scan --pattern
+    'PREFIX:*' | xargs redis-cli del``.
 
     Args:
-        url: ``redis://[:PASSWORD@]HOST:PORT/DATABASE``, or ``rediss://`` or ``unix://``, see the package redis.
-        prefix: Of all keys, the run's own.
+        url: ``redis://[:PASSWORD@]HOST:PORT/DATABASE``, or ``rediss://`` or ``unix://``; see the package redis.
+        prefix: Prefix of all keys, different for each run.
         n: Number of rows.
-        dim: Numbers in a row.
+        dim: Dimension of a row.
     """
 
     def __init__(self, url: str, prefix: str, n: int, dim: int) -> None:
-        """Raises UserError when the package is not there or the server does not answer."""
+        """Raises UserError when the package redis is not installed or the server does not answer."""
         try:
             import redis
         except ImportError:
@@ -112,21 +115,21 @@ class RedisRows:
         found = self.server.get(f"{self.prefix}:writes")
         if found is None:
             raise UserError(
-                f"the Redis server {self.where} does not have the bank {self.prefix}: give it back its data, or "
+                f"the Redis server {self.where} does not have the bank {self.prefix}: restore its data, or "
                 "start a new run"
             )
         if int(found) < writes:
             raise UserError(
                 f"the bank {self.prefix} on the Redis server {self.where} is older than the checkpoint (write "
                 f"{int(found)} of {writes}): "
-                "give the server back its newer data, or start a new run"
+                "restore the newer data of the server, or start a new run"
             )
 
     def get(self, index: Ints) -> Floats:
         found = self.server.mget([f"{self.prefix}:{i}" for i in index]) if len(index) else []
         if any(row is None for row in found):
             raise UserError(
-                f"the Redis server {self.where} lost rows of the bank {self.prefix}: give it back its data, or "
+                f"the Redis server {self.where} lost rows of the bank {self.prefix}: restore its data, or "
                 "start a new run"
             )
         return np.frombuffer(b"".join(found), "<f4").astype(np.float32).reshape(len(index), self.dim)
@@ -134,7 +137,7 @@ class RedisRows:
     def put(self, index: Ints, rows: Floats, writes: int) -> None:
         rows = np.ascontiguousarray(rows, "<f4")
         pairs: dict[str, Any] = {f"{self.prefix}:{i}": row.tobytes() for i, row in zip(index, rows, strict=True)}
-        self.server.mset(pairs | {f"{self.prefix}:writes": writes})  # one command: all of it happens, or nothing
+        self.server.mset(pairs | {f"{self.prefix}:writes": writes})  # one command, so the change is atomic
 
     def sync(self) -> None:
-        """Nothing: the server keeps its own promises."""
+        """Do nothing: durability depends on the server."""

@@ -1,6 +1,6 @@
-"""What a person can be shown of samples: pictures, curves, sounds and tables.
+"""Types for samples in a form that a person can look at: pictures, curves, sounds and tables.
 
-The report draws them; a kind and a method make them.
+A kind or a method creates them; the report draws them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Pictures:
     """A row of pictures.
 
     Args:
-        name: What the row is called.
+        name: Title of the row.
         images: uint8 [H, W, C] each.
     """
 
@@ -33,7 +33,7 @@ class Curves:
     """A row of small line charts, such as the channels of a sensor over time.
 
     Args:
-        name: What the row is called.
+        name: Title of the row.
         curves: float [C, T] each: C lines of T points.
     """
 
@@ -47,9 +47,9 @@ class Sounds:
     """A row of sounds to play.
 
     Args:
-        name: What the row is called.
+        name: Title of the row.
         waves: float [T] each, in [-1, 1].
-        rate: Points a second.
+        rate: Sampling rate in Hz.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Table:
     Args:
         name: The title.
         columns: Names of the columns.
-        rows: As many cells each as there are columns: text, numbers or None.
+        rows: Rows with one cell per column: text, numbers or None.
     """
 
     name: str

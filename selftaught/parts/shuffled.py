@@ -1,4 +1,4 @@
-"""The sentences of a text, step by step: in their order, or in another one each epoch."""
+"""The sentences of a text, step by step: in order, or in a new order in each epoch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Ints = NDArray[np.int64]
 
 
 def slices(sentences: Ints, parts: int) -> Ints:
-    """Borders of at most `parts` runs of whole sentences, about equally many words each.
+    """Return the borders of at most `parts` runs of whole sentences, with about equally many words each.
 
     Args:
         sentences: int64 [S + 1], where each sentence begins, and the end; S at least 1.
-        parts: At least 1. Fewer come back where sentences are too few or too long.
+        parts: At least 1. Fewer are returned if there are too few or too long sentences.
 
-    Returns int64 [K + 1], rising, from 0 to S.
+    Returns int64 [K + 1], increasing from 0 to S.
     """
     last = len(sentences) - 1
     wanted = np.linspace(sentences[0], sentences[last], parts + 1)[1:-1]
@@ -25,28 +25,28 @@ def slices(sentences: Ints, parts: int) -> Ints:
 
 
 class Step(NamedTuple):
-    """What is learned from at once."""
+    """The sentences of one training step."""
 
     order: Ints
-    """int64 [n]: the sentences, in their order."""
+    """int64 [n]: the sentences, in order."""
     begins: Ints
-    """int64 [n + 1]: how many words come before each of them, and in all."""
+    """int64 [n + 1]: number of words before each sentence, and in total."""
     runs: list[tuple[int, int]]
-    """The words of each run: the place in the text of its first and of the one after its last."""
+    """The words of each run: positions in the text of its first word and of the word after its last."""
 
 
 @final
 class Shuffled:
-    """Runs of neighbouring sentences, dealt out to the steps of an epoch: in their order, or in another one each epoch.
+    """Distributes runs of adjacent sentences over the steps of an epoch: in order, or in a new order in each epoch.
 
-    A corpus is mostly many texts, one after the other. Read in their order, the last of them has the last word in every
-    epoch; mixed, none has. Which vectors are worth more depends on the texts. Long runs keep reads from a disk long.
+    A corpus usually consists of many texts. If it is read in order, the last texts have the largest influence in every
+    epoch; if it is mixed, no text has. Which vectors are better depends on the texts. Long runs keep disk reads long.
 
     Args:
         sentences: int64 [S + 1], where each sentence begins, and the end; S at least 1.
-        step: About how many words a step has.
-        least: How many steps there are at least, as far as there are sentences.
-        run: About how many words stay together, at most `step`; 0 leaves the text in its order.
+        step: Approximate number of words in a step.
+        least: Smallest number of steps, if there are enough sentences.
+        run: Approximate number of words that stay together, at most `step`. 0 keeps the order of the text.
     """
 
     def __init__(self, sentences: Ints, step: int, least: int, run: int) -> None:
@@ -57,7 +57,7 @@ class Shuffled:
         self.steps = min(max(-(-words // step), least), len(self.borders) - 1)
 
     def step(self, seed: int, epoch: int, place: int) -> Step:
-        """Step `place` of the epoch."""
+        """Return step `place` of the epoch."""
         order = np.arange(len(self.borders) - 1)
         if self.run:
             order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(order)

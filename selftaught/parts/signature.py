@@ -1,8 +1,7 @@
-"""What a file declares, read from its text alone.
+"""Read what a file declares from its source text.
 
-Nothing is imported, so `--help` can list every argument without torch.
-
-An argument is declared once, typed and with its default in a signature, and documented under ``Args:`` of a docstring.
+Nothing is imported, so `--help` lists all arguments without importing torch. An argument is declared once, with type
+and default in a signature, and documented under ``Args:`` in a docstring.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any, final
 @final
 @dataclass(frozen=True)
 class Argument:
-    """One hyper-parameter. `type` is the annotation as written, such as ``float`` or ``Literal['l2', 'cross_entropy']``."""
+    """One hyper-parameter. `type` is the annotation as written, such as ``Literal['l2', 'cross_entropy']``."""
 
     name: str
     type: str
@@ -29,7 +28,7 @@ class Argument:
 @final
 @dataclass(frozen=True)
 class Declared:
-    """One class: its name, its docstring, the arguments of ``__init__`` that have defaults, and its literal class attributes."""
+    """One class: name, docstring, arguments of ``__init__`` with defaults, and literal class attributes."""
 
     name: str
     bases: tuple[str, ...]
@@ -40,13 +39,13 @@ class Declared:
 
 @cache
 def constants(path: Path) -> dict[str, Any]:
-    """The module-level names of the file that are bound to literals."""
+    """Return the module-level names of the file that are bound to literals."""
     return _literals(ast.parse(path.read_text("utf-8"), str(path)).body)
 
 
 @cache
 def classes(path: Path) -> tuple[Declared, ...]:
-    """The classes that the file defines, in order."""
+    """Return the classes that the file defines, in order."""
     tree = ast.parse(path.read_text("utf-8"), str(path))
     spelled = _Spelled(_aliases(tree))
     return tuple(_declared(node, spelled) for node in tree.body if isinstance(node, ast.ClassDef))
@@ -54,7 +53,7 @@ def classes(path: Path) -> tuple[Declared, ...]:
 
 @final
 class _Spelled(ast.NodeTransformer):
-    """Replaces the names of choices by the choices: ``Pool`` becomes ``Literal['mean', 'max', 'flatten']``."""
+    """Replaces names of choices by the choices: ``Pool`` becomes ``Literal['mean', 'max', 'flatten']``."""
 
     def __init__(self, aliases: dict[str, ast.expr]) -> None:
         self.aliases = aliases
@@ -64,7 +63,7 @@ class _Spelled(ast.NodeTransformer):
 
 
 def _aliases(tree: ast.Module) -> dict[str, ast.expr]:
-    """``NAME = Literal[...]`` of this file, and of the files of this package that it imports names from."""
+    """Return ``NAME = Literal[...]`` of this file, and of the files of this package that it imports names from."""
     found = _choices(tree)
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("selftaught."):
@@ -126,7 +125,7 @@ def _literals(body: list[ast.stmt]) -> dict[str, Any]:
 
 
 def described(doc: str) -> dict[str, str]:
-    """``Args:`` of a Google-style docstring: {name: text}, continuation lines joined."""
+    """Return the ``Args:`` of a Google-style docstring as {name: text}, with continuation lines joined."""
     lines = inspect.cleandoc(doc).splitlines()
     if "Args:" not in lines:
         return {}

@@ -1,8 +1,8 @@
-"""The contrastive softmax of rows, in constant memory: the matrix of scores is never held.
+"""InfoNCE from rows in constant memory: the matrix of scores is never stored.
 
-Forward walks over tiles of the matrix and keeps, for each query, the largest score and the sum of exponentials so far
-(the online softmax of Milakov and Gimelshein 2018, arXiv 1805.02867); backward makes each tile again. A tile stays in
-the cache, so this is also faster than the plain form where that would fit into memory.
+The forward pass iterates over tiles of the matrix and keeps, for each query, the largest score and the running sum of
+exponentials (the online softmax of Milakov and Gimelshein 2018, arXiv 1805.02867). The backward pass computes each tile
+again. A tile stays in the cache, so this is also faster than the plain form when that fits into memory.
 """
 
 from __future__ import annotations
@@ -16,30 +16,35 @@ from torch import Tensor
 from selftaught.errors import UserError
 
 TILES = {"cpu": (512, 2048), "cuda": (4096, 8192)}
-"""Queries and keys of a tile: what fits a core's cache, and what keeps a GPU busy."""
+"""Queries and keys in a tile: a size that fits a core's cache, and one that keeps a GPU busy."""
 
 
 def streamed_info_nce(
     query: Tensor, positive: Tensor, key: Tensor, temperature: float = 1.0, exclude: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """`info_nce` of inner products, from rows: ``info_nce(positive, query @ key.T, temperature)`` without that product.
+    """`info_nce` of inner products: ``info_nce(positive, query @ key.T, temperature)`` without storing the product.
 
     loss = -mean_i log( exp(p_i/t) / (exp(p_i/t) + sum_j exp(q_i . k_j / t)) )
 
-    Every score of `selftaught.parts.scores` is such an inner product: hand over ``score.query(x)`` and
-    ``score.key(y)``. MoCo's keys are its queue; SimCLR's keys are all rows of the batch, and each query excludes itself
-    and its other view.
+    Every score of `selftaught.parts.scores` is such an inner product: pass ``score.query(x)`` and ``score.key(y)``.
+    MoCo's keys are its queue. SimCLR's keys are all rows of the batch, and each query excludes itself and its other
+    view.
 
     Args:
         query: [Q, D].
         positive: Score of each query with its positive, [Q].
         key: [K, D], the negatives of all queries.
         temperature: t > 0.
-        exclude: For each query the keys that are no negatives of it: int64 [Q, E], different from each other or -1.
+        exclude: For each query, the keys that are not its negatives: int64 [Q, E], all different or -1.
 
-    Returns what `info_nce` returns, with gradients to `query`, `positive` and `key`. Peak memory beyond inputs and
-    gradients is a few tiles, whatever Q and K. Computed in float32 (float64 for float64), under autocast as well.
-    Raises UserError unless t is greater than 0.
+    Returns what `info_nce` returns, with gradients to `query`, `positive` and `key`. Peak memory besides inputs and
+    gradients is a few tiles, for any Q and K. Computed in float32 (float64 for float64), also under autocast. Raises
+    UserError unless t is greater than 0.
+
+    >>> import torch
+    >>> loss = streamed_info_nce(torch.zeros(2, 8), torch.zeros(2), torch.zeros(3, 8))["loss"]
+    >>> round(loss.item(), 4)  # log(1 + 3)
+    1.3863
     """
     if temperature <= 0:
         raise UserError(f"temperature must be greater than 0, not {temperature}")
@@ -51,14 +56,14 @@ def streamed_info_nce(
         total, largest = _LogSumExp.apply(query.to(precise) / temperature, key.to(precise), exclude)  # type: ignore[no-untyped-call]
         loss = (torch.logaddexp(total, positive) - positive).mean()
     count = (len(key) - (exclude >= 0).sum(1)).float().mean()
-    # `positive` was summed in another order than the tiles: what differs by rounding alone is a tie, hence a miss.
+    # `positive` was summed in another order than the tiles: a difference by rounding only is a tie, hence a miss.
     rounding = 16 * torch.finfo(precise).eps * largest.clamp(min=torch.finfo(precise).min).abs()
     accuracy = (positive.detach() - largest > rounding).float().mean()
     return {"loss": loss, "accuracy": accuracy, "chance": 1 / (1 + count), "negatives": count}
 
 
 class _LogSumExp(torch.autograd.Function):
-    """log sum_j exp(q_i . k_j) over the keys that a query does not exclude, [Q], and the largest of these scores, [Q]."""
+    """log sum_j exp(q_i . k_j) over the keys that are not excluded, [Q], and the largest of these scores, [Q]."""
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, exclude: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,7 +73,7 @@ class _LogSumExp(torch.autograd.Function):
             scores = query[rows] @ key[columns].T
             _fill(scores, exclude[rows], columns, -torch.inf)
             before, now = largest[rows], torch.maximum(largest[rows], scores.amax(1))
-            # nothing but -inf so far: any finite shift gives a sum of 0
+            # only -inf so far: any finite shift gives a sum of 0
             shift = now.clamp(min=torch.finfo(now.dtype).min)
             total[rows] = total[rows] * (before - shift).exp() + scores.sub_(shift[:, None]).exp_().sum(1)
             largest[rows] = now
@@ -86,7 +91,7 @@ class _LogSumExp(torch.autograd.Function):
         with torch.autocast(query.device.type, enabled=False):
             for rows, columns in _tiles(query, key):
                 q, k = query[rows], key[columns]
-                share = torch.addmm(-result[rows, None], q, k.T).exp_()  # each key's share of its query's softmax
+                share = torch.addmm(-result[rows, None], q, k.T).exp_()  # softmax weight of each key
                 _fill(share, exclude[rows], columns, 0.0)
                 if to_query is not None:
                     to_query[rows].addmm_(share, k)
@@ -103,10 +108,7 @@ def _tiles(query: Tensor, key: Tensor) -> Iterator[tuple[slice, slice]]:
 
 
 def _fill(tile: Tensor, exclude: Tensor, columns: slice, value: float) -> None:
-    """Set what is excluded to `value`, which is the smallest that the tile can hold.
-
-    Nothing is read back from a GPU.
-    """
+    """Set the excluded elements to `value`, the smallest that the tile can hold, without reading from a GPU."""
     if exclude.shape[1]:
         place = exclude - columns.start
         here = (place >= 0) & (place < tile.shape[1])

@@ -1,4 +1,4 @@
-"""How text becomes tokens: the readable form of what `kernels/scan` does to bytes, and what encodes a new text for a trained encoder."""
+"""Tokenisation: the readable form of `kernels/scan`, used to encode new texts for a trained encoder."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any, Literal, get_args
 from selftaught.errors import UserError, unknown
 
 Tokens = Literal["words", "whitespace", "characters"]
-"""words: runs of letters, marks and digits, with apostrophes and hyphens kept inside; whitespace: as given; characters:
-one each."""
+"""How text is split. words: runs of letters, marks and digits, with apostrophes and hyphens inside; whitespace: at
+white space; characters: each character."""
 
 Way = Tokens | Mapping[str, str]
-"""A name, or ``{"bpe": model}``: words as given, each split into byte pairs as `model` (JSON, see `data/bpe`) says."""
+"""A name, or ``{"bpe": model}``: at white space, then each word into byte pairs of `model` (JSON, see `data/bpe`)."""
 
 SEPARATOR, LETTER, IDEOGRAPH, JOINER = range(4)
 JOINERS = "'’-‐"
-"""Part of a word between two letters, nothing elsewhere: don't, mother-in-law."""
+"""Part of a word between two letters, otherwise ignored: don't, mother-in-law."""
 PLAIN = {"’": "'", "‐": "-"}
-"""Typeset joiners become the typed ones, so that both spellings are one word."""
+"""Typographic joiners are replaced by ASCII ones, so that both spellings are one word."""
 IDEOGRAPHS = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
-"""Han and kana, first and last code point of each block: written without spaces, so each is a token."""
+"""Han and kana, first and last code point of each block. Written without spaces, so each character is a token."""
 
 
 def kind(character: str) -> int:
-    """SEPARATOR, LETTER (of any script; marks and digits too), IDEOGRAPH or JOINER."""
+    """Return the kind of a character: SEPARATOR, LETTER (of any script, also marks and digits), IDEOGRAPH or JOINER."""
     if character in JOINERS:
         return JOINER
     if unicodedata.category(character)[0] not in "LMN":
@@ -35,32 +35,32 @@ def kind(character: str) -> int:
 
 
 def lowered(character: str) -> str:
-    """The lower case of one code point, itself where that would be several."""
+    """Return the lower case of one code point, or the code point itself if its lower case has several."""
     small = character.lower()
     return small if len(small) == 1 else character
 
 
 @functools.lru_cache(8)
 def byte_pairs(model: str) -> Any:
-    """The tokenizer that `model` describes.
+    """Return the tokenizer that `model` describes.
 
-    Raises UserError where it is none of byte pairs, or its package is missing.
+    Raises UserError if it is not a byte pair encoding, or the package tokenizers is not installed.
     """
     try:
         from tokenizers import Tokenizer
     except ImportError:
-        raise UserError("byte pair encoding needs the package tokenizers: pip install 'selftaught[bpe]'") from None
+        raise UserError("byte pair encoding needs the package tokenizers: run pip install 'selftaught[bpe]'") from None
     try:
         made = Tokenizer.from_str(model)
     except Exception as error:  # the package raises nothing narrower
-        raise UserError(f"not a model of byte pairs ({str(error)[:100]})") from None
+        raise UserError(f"not a byte pair encoding model ({str(error)[:100]})") from None
     if type(made.model).__name__ != "BPE" or type(made.decoder).__name__ != "ByteLevel":
-        raise UserError("not a model of byte pairs, but another one of the package tokenizers")
+        raise UserError("not a byte pair encoding model, but another model of the package tokenizers")
     return made
 
 
 def joined(tokens: Iterable[str], how: Way) -> str:
-    """A text that `tokenise` splits into `tokens` again."""
+    """Return a text that `tokenise` splits into `tokens` again."""
     if isinstance(how, Mapping):
         text: str = byte_pairs(how["bpe"]).decoder.decode(list(tokens))
         return text.removeprefix(" ")
@@ -68,7 +68,11 @@ def joined(tokens: Iterable[str], how: Way) -> str:
 
 
 def tokenise(text: str, how: Way = "words", lower: bool = True) -> list[str]:
-    """The tokens of `text`, in order. Raises UserError for an unknown way."""
+    """Return the tokens of `text`, in order. Raises UserError for an unknown value of `how`.
+
+    >>> tokenise("Don't panic, Arthur!")
+    ["don't", 'panic', 'arthur']
+    """
     if not isinstance(how, Mapping) and how not in get_args(Tokens):
         raise unknown("way to split text (tokens)", how, get_args(Tokens))
     if lower:

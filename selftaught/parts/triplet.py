@@ -1,4 +1,4 @@
-"""Triplets: an anchor's positive must beat its negatives by a margin."""
+"""Triplet losses: the positive of an anchor must beat its negatives by a margin."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Mining = Literal["all", "semi_hard", "hard"]
 def triplet(
     positive: Tensor, negative: Tensor, margin: float | None = 0.2, mining: Mining = "all"
 ) -> dict[str, Tensor]:
-    """Schroff, Kalenichenko, Philbin 2015 (CVPR, "FaceNet"): a hinge on the difference of two scores.
+    """Triplet loss of Schroff, Kalenichenko, Philbin 2015 (CVPR, "FaceNet"): a hinge on the difference of two scores.
 
     loss = mean over (i, j) of max(0, n_ij - p_i + margin)
 
-    FaceNet's scores are minus squared distances of rows of length 1. `mining` says which negatives of an anchor count:
+    FaceNet's scores are negative squared distances of rows of length 1. `mining` selects the negatives of an anchor:
 
-    - all: every one (-inf marks those that are none);
-    - semi_hard: the closest of those that are farther than the positive; where there is none, the farthest;
-    - hard: the closest. It needs good features to start from, or everything collapses into a point.
+    - all: every negative (-inf marks keys that are not negatives);
+    - semi_hard: the closest of those that are farther than the positive, or the farthest if there is none;
+    - hard: the closest. It needs good initial features, or all features collapse to a point.
 
     Args:
         positive: Score of each anchor with its positive, [Q]. With several positives the hardest is their minimum
@@ -33,10 +33,9 @@ def triplet(
         negative: Scores of each anchor with its negatives, [Q, K], at least one of them above -inf.
         margin: At least 0, in units of the score. None = the soft margin of Hermans, Beyer, Leibe 2017 (arXiv
             1703.07737): log(1 + exp(n - p)) instead of the hinge.
-        mining: Which negatives count.
+        mining: Which negatives are used.
 
-    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a value out
-    of range.
+    Returns "loss", and "accuracy", "chance" and "negatives" as in `ranking`. Raises UserError for a value out of range.
     """
     if margin is not None and margin < 0:
         raise UserError(f"margin must be at least 0, not {margin}")

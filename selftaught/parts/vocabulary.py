@@ -1,4 +1,4 @@
-"""From tokens to the numbers of a model's own words, in which every other word has one number."""
+"""Convert tokens to the word numbers of a model, in which all unknown words have one number."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 END = "</s>"
-"""How the end of a sentence is written."""
+"""The token for the end of a sentence."""
 OTHER = "<unk>"
-"""How a word that a model does not know is written."""
+"""The token for an unknown word."""
 
 
 def numbered(tokens: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int32]:
-    """int32 [T]: the place of each token in `index`, ``len(index)`` for those that are not there."""
+    """Return the number of each token in `index`, int32 [T], or ``len(index)`` for unknown tokens."""
     other = len(index)
     return np.fromiter((index.get(token, other) for token in tokens), np.int32, len(tokens))
 
 
 def renumbering(words: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int32] | None:
-    """What turns the numbers of a corpus with these `words` into those of `index`.
+    """Return the map from the numbers of a corpus with these `words` to those of `index`, int32 [V], or None.
 
-    Int32 [V], or None where the known ones agree already.
-
-    They do where `index` was cut off a list that begins like `words`: what is numbered ``len(index)`` or more is then
-    unknown in both.
+    None means that the numbers of known words already agree, because `index` is the beginning of `words`. Numbers of
+    ``len(index)`` or more are then unknown in both.
     """
     table = numbered(words, index)
     known = min(len(index), len(table))

@@ -1,4 +1,4 @@
-"""Words and their vectors, whatever learned them: what evaluation reads and export writes."""
+"""Words and their vectors, from any method, for evaluation and export."""
 
 from __future__ import annotations
 
@@ -18,15 +18,22 @@ Vector = NDArray[np.float32]
 @final
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """One row for each word.
+    """One vector for each word.
 
     Args:
-        words: V words, the most frequent first where that is known.
+        words: V words, the most frequent first if counts are known.
         matrix: float32 [V, D].
-        counts: int64 [V], how often each was seen in training.
-        unseen: Gives the vector [D] of a word that is not among them, None where it has none (subword models).
+        counts: int64 [V], how often each word occurred in training.
+        unseen: Returns the vector [D] of a word that is not in `words`, or None if it has none (subword models).
 
     Raises UserError when words, matrix and counts do not have the same length.
+
+    >>> import numpy as np
+    >>> vectors = WordVectors(("cat", "dog"), np.array([[1, 0], [3, 4]], np.float32))
+    >>> vectors.dim, vectors.index["dog"], vectors.vector("dog").tolist()
+    (2, 1, [3.0, 4.0])
+    >>> vectors.vector("unicorn") is None
+    True
     """
 
     words: tuple[str, ...]
@@ -37,33 +44,33 @@ class WordVectors:
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
             raise UserError(
-                f"{len(self.words)} words need as many rows, not vectors of shape {list(self.matrix.shape)}"
+                f"{len(self.words)} words need as many rows, but the vectors have shape {list(self.matrix.shape)}"
             )
         if self.counts is not None and len(self.counts) != len(self.words):
-            raise UserError(f"{len(self.words)} words need as many counts, not {len(self.counts)}")
+            raise UserError(f"{len(self.words)} words need as many counts, but there are {len(self.counts)}")
 
     def __len__(self) -> int:
         return len(self.words)
 
     @property
     def dim(self) -> int:
-        """D."""
+        """The dimension D of the vectors."""
         return int(self.matrix.shape[1])
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """The row of each word; of a word that occurs twice the first."""
+        """The row of each word, or the first row of a repeated word."""
         return {word: row for row, word in reversed(list(enumerate(self.words)))}
 
     @cached_property
     def unit(self) -> NDArray[np.float32]:
-        """The rows at length 1 (zero rows stay zero): products are cosines. float32 [V, D]."""
+        """The rows scaled to length 1 (zero rows stay zero), so that products are cosines. float32 [V, D]."""
         norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
         found: NDArray[np.float32] = self.matrix / np.maximum(norms, np.float32(1e-12))
         return found
 
     def vector(self, word: str) -> Vector | None:
-        """float32 [D]: the word's row, or what `unseen` makes of it, or None."""
+        """Return the vector of a word, float32 [D], or the result of `unseen`, or None."""
         row = self.index.get(word)
         if row is not None:
             found: Vector = self.matrix[row]
@@ -76,4 +83,4 @@ class Worded(Protocol):
     """An encoder of text with a vector for each word."""
 
     def word_vectors(self) -> WordVectors:
-        """Its words and their vectors."""
+        """Return the words and their vectors."""

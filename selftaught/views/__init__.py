@@ -1,14 +1,14 @@
-"""Random transformations, in two steps: sample parameters, apply them.
+"""Views: random transformations of samples, in two steps: sample parameters, then apply them.
 
-A kind of sample has a file of its name here (``image.py``, ``text.py``), which is found by its path and answers:
+A kind of sample has a file of its name here (``image.py``, ``text.py``), which is found by its path and defines::
 
-    plain(input)                what an encoder sees of a sample without augmentation: its own arguments, the first of
-    them first raw(input)                  the samples as numbers, for the baseline without an encoder
-    augment(input)              "first" and "second": two random views of each sample; kinds without random views have
-    none show(name, values, input)   samples as a person can look at them (`parts/shown`), or None
-    RAW                         what `raw` gives, in a few words
+    plain(input)              what an encoder sees of a sample without augmentation: first its main argument
+    raw(input)                the samples as numbers, for the baseline without an encoder
+    augment(input)            "first" and "second": two random views of each sample (optional)
+    show(name, values, input) samples in a form that a person can look at (`parts/shown`), or None
+    RAW                       a short description of what `raw` returns
 
-`input` is the "input" of an encoder's spec, whose "kind" names the file.
+`input` is the "input" of an encoder's spec. Its "kind" is the name of the file.
 """
 
 from __future__ import annotations
@@ -27,47 +27,64 @@ if TYPE_CHECKING:
 
 
 def plain(input: Mapping[str, Any]) -> Views:
-    """The views without augmentation for an encoder's input. Raises UserError for a kind that has none."""
+    """Return the views without augmentation for an encoder's input. Raises UserError for a kind without plain views.
+
+    >>> import numpy as np, torch
+    >>> input = {"kind": "image", "size": 4, "channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3}
+    >>> views, batch = plain(input), {"image": np.full((2, 4, 4, 3), 255, np.uint8)}
+    >>> image = views.apply(batch, views.sample(np.arange(2), epoch=0, seed=0), torch.device("cpu"))["image"]
+    >>> image.shape, image.mean().item()
+    (torch.Size([2, 3, 4, 4]), 1.0)
+    """
     views: Views = _of(input, "plain views").plain(input)
     return views
 
 
 def raw(input: Mapping[str, Any]) -> Views:
-    """The samples as numbers, as an encoder with this input would see them.
+    """Return the views that give the samples as numbers, as an encoder with this input would see them.
 
-    Raises UserError for a kind that has none.
+    Raises UserError for a kind without raw views.
+
+    >>> import numpy as np, torch
+    >>> views = raw({"kind": "image", "size": 4, "channels": 1, "mean": [0.0], "std": [1.0]})
+    >>> batch = {"image": np.zeros((2, 4, 4, 1), np.uint8)}
+    >>> views.apply(batch, views.sample(np.arange(2), epoch=0, seed=0), torch.device("cpu"))["image"].shape
+    torch.Size([2, 1, 4, 4])
     """
     views: Views = _of(input, "raw views").raw(input)
     return views
 
 
 def augment(input: Mapping[str, Any]) -> Views:
-    """Two random views of each sample, "first" and "second". Raises UserError for a kind that has none."""
+    """Return the views "first" and "second": two random views of each sample. Raises UserError for a kind without them.
+
+    >>> import numpy as np, torch
+    >>> views = augment({"kind": "image", "size": 4, "channels": 3, "mean": [0.5] * 3, "std": [0.5] * 3})
+    >>> batch = {"image": np.zeros((2, 8, 8, 3), np.uint8)}
+    >>> two = views.apply(batch, views.sample(np.arange(2), epoch=0, seed=0), torch.device("cpu"))
+    >>> two["first"].shape, two["second"].shape
+    (torch.Size([2, 3, 4, 4]), torch.Size([2, 3, 4, 4]))
+    """
     module = _of(input, "random views")
     if "augment" not in vars(module):
-        raise UserError(
-            f"samples of kind '{input['kind']}' have no random views of their own: write the method's views"
-        )
+        raise UserError(f"samples of kind '{input['kind']}' have no random views: define the views of the method")
     views: Views = module.augment(input)
     return views
 
 
 def show(name: str, values: Any, input: Mapping[str, Any]) -> Shown | None:
-    """Samples as a person can look at them: of a raw batch, or as views made them.
-
-    None where there is nothing to look at.
-    """
+    """Return samples of a raw batch or of views in a form that a person can look at, or None."""
     shown: Shown | None = _of(input, "pictures").show(name, values, input)
     return shown
 
 
 def raw_is(input: Mapping[str, Any]) -> str:
-    """What `raw` gives, in words that complete "the raw input is ..."."""
+    """Return a description of what `raw` returns that completes "the raw input is ..."."""
     return str(_of(input, "raw views").RAW)
 
 
 def _of(input: Mapping[str, Any], what: str) -> ModuleType:
     name = f"{__name__}.{input['kind']}"
     if not str(input["kind"]).isidentifier() or find_spec(name) is None:
-        raise UserError(f"samples of kind '{input['kind']}' have no {what}: pass the views to use")
+        raise UserError(f"samples of kind '{input['kind']}' have no {what}: pass views explicitly")
     return import_module(name)

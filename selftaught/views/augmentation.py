@@ -1,4 +1,4 @@
-"""What a view does to an image, and the random numbers that decide it."""
+"""The operations of an image view, and the random numbers that control them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from selftaught.method import Index, Params
 LOOK = ("flip", "turn", "order", "factor", "grey", "sigma", "solarise")
 """The parameters that do not depend on the image's size, in the order in which `kernels.image.views` takes them."""
 TRIES = 10
-_STREAM = 1  # image views' own stream of random numbers
+_STREAM = 1  # the stream of random numbers of image views
 _NUMBERS = 2 * TRIES + 14
 _ORDERS = np.array(list(permutations((kernel.BRIGHTNESS, kernel.CONTRAST, kernel.SATURATION, kernel.HUE))), np.int64)
 
@@ -29,24 +29,30 @@ _ORDERS = np.array(list(permutations((kernel.BRIGHTNESS, kernel.CONTRAST, kernel
 @final
 @dataclass(frozen=True)
 class Augment:
-    """One view, in the order in which things happen. Everything is off by default: resize, centre crop, normalise.
+    """One view of an image. The arguments are in the order of the operations.
+
+    By default all random operations are off: resize, centre crop, normalise.
+
+    >>> Augment(crop=(0.2, 1.0), flip=0.5).flip
+    0.5
 
     Args:
-        crop: Range of the crop's area as a part of the image's, in (0, 1]; None resizes the shorter side and crops the
-            centre.
-        ratio: Range of the crop's width over its height, drawn on a logarithmic scale.
-        flip: Probability of a left-right mirror image.
+        crop: Range of the area of the random crop, as a fraction of the image, in (0, 1]. None resizes the shorter side
+            and crops the centre.
+        ratio: Range of the crop's aspect ratio (width over height), sampled on a logarithmic scale.
+        flip: Probability of a horizontal flip.
         jitter: Strengths of brightness, contrast, saturation (factors in [1 - s, 1 + s]) and hue (turns in [-s, s], at
-            most 0.5), applied in a random order. Images without exactly three channels know no saturation and no hue.
+            most 0.5), applied in random order. Saturation and hue are used for images with three channels only.
         jitter_p: Probability of the jitter.
-        grey: Probability of dropping colour (three channels only).
+        grey: Probability of converting the view to greyscale (three channels only).
         blur: Probability of a Gaussian blur (cut at three sigma, edges mirrored).
         blur_sigma: Range of the blur's standard deviation, in pixels of the view.
-        solarise: Probability of inverting all values of at least a half.
-        turns: Quarter turns anticlockwise to choose from, each as likely: (0, 1, 2, 3) for any, (1,) for always one.
-        size: Side of the view in pixels; None takes the encoder's.
-        draw: Views with the same number draw the same random numbers: four views that differ in `turns` alone and share
-            a `draw` are four copies of one crop. None takes the view's own place.
+        solarise: Probability of solarising the view: values of at least 0.5 are inverted.
+        turns: Numbers of quarter turns anticlockwise to choose from uniformly: (0, 1, 2, 3) for any rotation, (1,) for
+            always one.
+        size: Side of the view in pixels. None uses the encoder's image size.
+        draw: Views with the same `draw` use the same random numbers: four views that differ only in `turns` and share a
+            `draw` are four rotations of one crop. None uses the index of the view.
     """
 
     crop: tuple[float, float] | None = None
@@ -63,7 +69,7 @@ class Augment:
     draw: int | None = None
 
     def __post_init__(self) -> None:
-        """Raises UserError, one sentence that names the argument, for a value out of range."""
+        """Raises UserError, which names the argument, for a value out of range."""
         for name in ("flip", "jitter_p", "grey", "blur", "solarise"):
             _check(name, 0 <= getattr(self, name) <= 1, "a probability in [0, 1]", getattr(self, name))
         if self.crop is not None:
@@ -84,10 +90,10 @@ def _check(name: str, holds: bool, what: str, value: object) -> None:
 
 
 def sample(augments: Sequence[Augment], index: Index, epoch: int, seed: int) -> Params:
-    """Random parameters of V views of B samples, whatever the images' sizes: arrays [B, V, ...].
+    """Return the random parameters of V views of B samples, for images of any size: arrays [B, V, ...].
 
-    "area" and "log_ratio" float64 [B, V, 10] and "place" float64 [B, V, 2] decide the crop once the image's size is
-    known (see `boxes`); the rest is as `kernels.image.views` takes it.
+    "area" and "log_ratio" float64 [B, V, 10] and "place" float64 [B, V, 2] define the crop once the image size is known
+    (see `boxes`). The other parameters are those of `kernels.image.views`.
     """
     draw = np.array([v if a.draw is None else a.draw for v, a in enumerate(augments)], np.int64)
     u = uniforms(seed, _STREAM, index, epoch, draw, _NUMBERS)  # [B, V, 34]
@@ -98,7 +104,7 @@ def sample(augments: Sequence[Augment], index: Index, epoch: int, seed: int) -> 
 
 
 def _drawn(augment: Augment, u: NDArray[np.float64]) -> Params:
-    """The parameters [...] of a view from uniform numbers [..., 34]."""
+    """Return the parameters [...] of a view from uniform numbers [..., 34]."""
     area = augment.crop or (1.0, 1.0)
     low, high = (math.log(r) for r in augment.ratio)
     strength = np.array(augment.jitter or (0, 0, 0, 0), np.float64)
@@ -124,17 +130,18 @@ def _drawn(augment: Augment, u: NDArray[np.float64]) -> Params:
 
 
 def boxes(augment: Augment, params: Params, view: int, sizes: NDArray[np.int64], side: int) -> NDArray[np.int64]:
-    """What part of each image the view shows, int64 [B, 8] as `kernels.image.views` takes it.
+    """Return the region of each image that the view shows, int64 [B, 8], in the format of `kernels.image.views`.
 
-    Random crops are torchvision's RandomResizedCrop: ten tries at an area and a ratio, then the largest centre crop
-    with a ratio in range. Without a crop: torchvision's Resize(side) of the shorter side, then CenterCrop(side).
+    Random crops are those of torchvision's RandomResizedCrop: ten tries of an area and a ratio, then the largest centre
+    crop with a ratio in range. Without a crop, they are torchvision's Resize(side) of the shorter side, then
+    CenterCrop(side).
 
     Args:
         augment: The view.
-        params: From `sample`.
-        view: The view's place in `params`.
+        params: The parameters from `sample`.
+        view: The index of the view in `params`.
         sizes: Height and width of each image, int64 [B, 2].
-        side: Of the square view, in pixels.
+        side: Side of the square view, in pixels.
     """
     box = np.zeros((len(sizes), 8), np.int64)
     if augment.crop is None:

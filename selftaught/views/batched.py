@@ -1,4 +1,4 @@
-"""The same views in plain torch, for accelerators: resizing and blurring are products with a matrix for each sample."""
+"""Image views in plain torch, for accelerators. Resizing and blurring are matrix products for each sample."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LUMA = (float(kernel.RED), float(kernel.GREEN), float(kernel.BLUE))
 
 
 def render(images: Tensor, box: Tensor, look: Params, luma: Tensor, side: int) -> Tensor:
-    """One view of each image, in [0, 1] and not yet normalised: float32 [B, C, S, S].
+    """Return one view of each image, in [0, 1] and not normalised: float32 [B, C, S, S].
 
     Args:
-        images: uint8 [B, C, H, W]; where sizes differ, padded below and to the right.
-        box: int64 [B, 8], and
-        look: one view's flip, turn, order, factor, grey, sigma and solarise (numpy, [B, ...]), as `kernels.image.views`
-            takes them.
-        luma: Each channel's share in the grey value, float32 [C].
+        images: uint8 [B, C, H, W], padded below and to the right if sizes differ.
+        box: int64 [B, 8], as in `kernels.image.views`.
+        look: flip, turn, order, factor, grey, sigma and solarise of one view (numpy, [B, ...]), as in
+            `kernels.image.views`.
+        luma: Weight of each channel in the grey value, float32 [C].
         side: S.
     """
     y = _resampling(box[:, [layout.HEIGHT, layout.GRID_Y, layout.FIRST_Y, layout.TOP]], side, images.shape[2])
@@ -55,18 +55,21 @@ def render(images: Tensor, box: Tensor, look: Params, luma: Tensor, side: int) -
 
 
 def _where(mask: NDArray[np.bool_], device: torch.device) -> Tensor:
-    """Places of a numpy mask that holds, known without waiting for the device."""
+    """Return the indices at which a numpy mask is true, without waiting for the device."""
     return torch.from_numpy(mask.nonzero()[0]).to(device)
 
 
 def _both(rows: Tensor, images: Tensor, columns: Tensor) -> Tensor:
-    """``rows @ image @ columns^T`` for each channel of each image."""
+    """Return ``rows @ image @ columns^T`` for each channel of each image."""
     with torch.autocast(images.device.type, enabled=False):
         return rows[:, None] @ images @ columns[:, None].mT
 
 
 def _resampling(box: Tensor, side: int, length: int) -> Tensor:
-    """Antialiased linear resampling, float32 [B, side, length]; `box` is size, grid, first and offset, [B, 4]."""
+    """Return matrices of antialiased linear resampling, float32 [B, side, length].
+
+    `box` is size, grid, first and offset, [B, 4].
+    """
     size, grid, first, offset = (b.double()[:, None, None] for b in box.unbind(1))
     scale = size / grid
     support = scale.clamp(min=1)
@@ -77,7 +80,7 @@ def _resampling(box: Tensor, side: int, length: int) -> Tensor:
 
 
 def _spreading(sigma: Tensor, side: int) -> Tensor:
-    """A Gaussian cut at three sigma with mirrored edges, as a matrix: float32 [B, side, side]."""
+    """Return matrices of a Gaussian cut at three sigma, with mirrored edges: float32 [B, side, side]."""
     radius = torch.ceil(3 * sigma).clamp(max=side - 1).long()[:, None]
     most = min(math.ceil(3 * float(sigma.max())), side - 1)
     offset = torch.arange(-most, most + 1, device=sigma.device)
@@ -111,7 +114,10 @@ def _saturation(views: Tensor, factor: Tensor, luma: Tensor) -> Tensor:
 
 
 def _hue(views: Tensor, turns: Tensor, luma: Tensor) -> Tensor:
-    """Through HSV and back: channel n is ``V - C max(0, min(k, 4 - k, 1))`` with ``k = (n + 6 H) mod 6``, n = 5, 3, 1."""
+    """Rotate the hue in HSV.
+
+    Channel n is ``V - C max(0, min(k, 4 - k, 1))`` with ``k = (n + 6 H) mod 6``, n = 5, 3, 1.
+    """
     if views.shape[1] != 3:
         return views
     value, which = views.max(1, keepdim=True)
@@ -124,9 +130,9 @@ def _hue(views: Tensor, turns: Tensor, luma: Tensor) -> Tensor:
 
 
 def upload(images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
-    """uint8 [B, C, H, W] on `device`.
+    """Return images as uint8 [B, C, H, W] on `device`.
 
-    [B, H, W, C], or images [H, W, C] with zeros below and to the right where sizes differ.
+    `images` is [B, H, W, C], or a list of [H, W, C] that is padded with zeros below and to the right if sizes differ.
     """
     if isinstance(images, Sequence):
         height, width = (max(image.shape[d] for image in images) for d in (0, 1))

@@ -1,4 +1,4 @@
-"""Views of images: `Augment`s sampled per (seed, epoch, index, view), applied by one fused kernel or by plain torch."""
+"""Views of images: `Augment`s sampled by (seed, epoch, index, view), applied by one fused kernel or by plain torch."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = ["Augment", "ImageViews", "apply_torch", "augment", "denormalise", "pl
 RAW = "the pixels themselves"
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
-_LAUNCH = threading.Lock()  # not all of numba's threading layers survive launches from two threads at once
-# bytes of differently sized images that are joined for each thread of a launch: they stay in the last cache
+_LAUNCH = threading.Lock()  # not all of numba's threading layers support launches from two threads at once
+# bytes of differently sized images that are joined per thread in one launch, to fit the last-level cache
 _CHUNK = 4 << 20
 
 
@@ -33,20 +33,28 @@ _CHUNK = 4 << 20
 class ImageViews(Views):
     """Named views of uint8 images, each a float32 tensor [B, C, S, S], normalised as the encoder expects.
 
-    ``ImageViews(encoder.spec["input"], query=Augment(...), key=Augment(...))`` gives ``{"query": ..., "key": ...}``;
-    several `Augment`s under one name give a list of tensors. Where a view chooses among several turns, ``NAME_turn``
-    holds the choices, int64 [B] (or a list of them). "label" and "index" pass through.
+    ``ImageViews(encoder.spec["input"], query=Augment(...), key=Augment(...))`` returns ``{"query": ..., "key": ...}``.
+    Several `Augment`s under one name give a list of tensors. If a view chooses from several turns, ``NAME_turn``
+    contains the choices, int64 [B] (or a list of them). "label" and "index" pass through.
 
     Args:
         input: ``{"kind": "image", "size": S, "channels": C, "mean": [C], "std": [C]}``; mean and std of pixels in [0,
             1].
         views: One `Augment`, or several, for each output.
+
+    >>> import numpy as np, torch
+    >>> input = {"kind": "image", "size": 4, "channels": 1, "mean": [0.0], "std": [1.0]}
+    >>> views = ImageViews(input, query=Augment(), key=Augment(crop=(0.5, 1.0), flip=0.5))
+    >>> batch = {"image": np.zeros((2, 8, 8, 1), np.uint8), "index": np.arange(2)}
+    >>> tensors = views.apply(batch, views.sample(batch["index"], epoch=0, seed=0), torch.device("cpu"))
+    >>> tensors["query"].shape, tensors["key"].shape
+    (torch.Size([2, 1, 4, 4]), torch.Size([2, 1, 4, 4]))
     """
 
     def __init__(self, input: Mapping[str, Any], **views: Augment | Sequence[Augment]) -> None:
-        """Raises UserError when the encoder's input is no image."""
+        """Raises UserError when the encoder's input is not an image."""
         if input.get("kind", "image") != "image":
-            raise UserError(f"image views need an encoder of images, and this one takes '{input['kind']}'")
+            raise UserError(f"image views need an encoder of images, but this encoder takes '{input['kind']}'")
         self.input = dict(input)
         self.names = {name: isinstance(view, Augment) for name, view in views.items()}  # True: a tensor, False: a list
         self.augments = [a for view in views.values() for a in ([view] if isinstance(view, Augment) else view)]
@@ -55,17 +63,17 @@ class ImageViews(Views):
         self.colour = _colour(input)
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Arrays [B, V, ...]: see `augmentation.sample`."""
+        """Return arrays [B, V, ...]; see `augment.sample`."""
         return sample(self.augments, index, epoch, seed)
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """The views on `device`: by the fused kernel for a CPU, by torch elsewhere."""
+        """Return the views on `device`, computed by the fused kernel on a CPU and by torch on other devices."""
         if torch.device(device).type == "cpu":
             return self.batch(_apply_fused(self, raw["image"], params), raw, params, device)
         return apply_torch(self, raw, params, device)
 
     def batch(self, tensors: Sequence[Tensor], raw: Raw, params: Params, device: torch.device) -> Batch:
-        """One tensor a view, under the views' names, with the turns, labels and indices."""
+        """Return one tensor per view, under the views' names, with the turns, labels and indices."""
         batch: Batch = {}
         for v, (name, augment) in enumerate(zip(self.outputs, self.augments, strict=True)):
             parts = {name: tensors[v]}
@@ -83,28 +91,29 @@ class ImageViews(Views):
 
 
 def plain(input: Mapping[str, Any]) -> ImageViews:
-    """The whole picture, nothing random: shorter side resized, centre cropped, normalised. Its output is "image"."""
+    """Return the view "image" without augmentation: shorter side resized, centre crop, normalised."""
     return ImageViews(input, image=Augment())
 
 
 def raw(input: Mapping[str, Any]) -> ImageViews:
-    """The pixels themselves: what `plain` gives."""
+    """Return the views that give the pixels, the same as `plain`."""
     return plain(input)
 
 
 def augment(input: Mapping[str, Any]) -> ImageViews:
-    """Two random views, "first" and "second", as SimCLR draws them (Chen et al. 2020, arXiv 2002.05709), at half its strength.
+    """Return two random views, "first" and "second", as in SimCLR at half strength.
 
-    A crop of at least a fifth of the area, a mirror image, colour jitter, grey.
+    A crop of at least a fifth of the area, horizontal flip, colour jitter, greyscale (Chen et al. 2020, arXiv
+    2002.05709).
     """
     view = Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2)
     return ImageViews(input, first=view, second=view)
 
 
 def show(name: str, values: Any, input: Mapping[str, Any]) -> Pictures | None:
-    """Pictures of raw ones, uint8 [H, W, C] each, as they are, and of a view's float [B, C, H, W] without its normalisation.
+    """Return pictures of raw images, uint8 [H, W, C] each, or of a view's float [B, C, H, W], denormalised.
 
-    None for anything else.
+    Returns None for other values.
     """
     if isinstance(values, Tensor):
         fits = values.ndim == 4 and values.shape[1] == len(input["mean"])
@@ -114,28 +123,31 @@ def show(name: str, values: Any, input: Mapping[str, Any]) -> Pictures | None:
 
 
 def denormalise(tensor: Tensor, input: Mapping[str, Any]) -> NDArray[np.uint8]:
-    """Pictures to look at: a view's float [B, C, H, W] as uint8 [B, H, W, C]."""
+    """Convert a view's float [B, C, H, W] to pictures, uint8 [B, H, W, C]."""
     mean, std = (torch.tensor(input[key], dtype=torch.float32).view(1, -1, 1, 1) for key in ("mean", "std"))
     pixels = (tensor.detach().float().cpu() * std + mean).clamp(0, 1) * 255
     return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _sizes(images: Images, channels: int) -> NDArray[np.int64]:
-    """Height and width of each image, int64 [B, 2]; refuses what the encoder cannot take."""
+    """Return height and width of each image, int64 [B, 2]. Raises UserError for images that the encoder cannot take."""
     many = images if isinstance(images, Sequence) else images[:1]
     if any(image.dtype != np.uint8 for image in many):
         raise UserError("image views take uint8 pixels: convert the images to 0..255 first")
     shapes = {image.shape for image in many if image.ndim != 3 or image.shape[2] != channels or 0 in image.shape}
     if shapes:
         found = " x ".join(map(str, min(shapes)))
-        raise UserError(f"the encoder takes images of height x width x {channels} channels, not of {found}")
+        raise UserError(f"the encoder takes images of shape height x width x {channels} channels, not {found}")
     if isinstance(images, Sequence):
         return np.array([image.shape[:2] for image in images], np.int64).reshape(-1, 2)
     return np.tile(np.array(images.shape[1:3], np.int64), (len(images), 1))
 
 
 def _colour(input: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Each channel's share in the grey value, and the scale and shift that normalise it: float32 [C] each."""
+    """Return the weight of each channel in the grey value, and the scale and shift of the normalisation.
+
+    All are float32 [C].
+    """
     channels = int(input["channels"])
     luma = [kernel.RED, kernel.GREEN, kernel.BLUE] if channels == 3 else [1 / channels] * channels
     mean, std = np.asarray(input["mean"], np.float64), np.asarray(input["std"], np.float64)
@@ -143,12 +155,12 @@ def _colour(input: Mapping[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.f
 
 
 def _by_side(sides: list[int]) -> dict[int, list[int]]:
-    """The views of each size."""
+    """Return the views of each size."""
     return {side: [v for v, s in enumerate(sides) if s == side] for side in dict.fromkeys(sides)}
 
 
 def _chunks(images: Images, most: int) -> Iterator[tuple[int, int]]:
-    """Parts of the batch that are joined for one launch: all of an array, at most `most` bytes of a list."""
+    """Return parts of the batch that are joined for one launch: the whole array, or at most `most` bytes of a list."""
     begin, held = 0, 0
     if isinstance(images, Sequence):
         for end, image in enumerate(images):
@@ -161,9 +173,9 @@ def _chunks(images: Images, most: int) -> Iterator[tuple[int, int]]:
 
 
 def _bytes(images: Images) -> NDArray[np.uint8]:
-    """All images' bytes one after the other.
+    """Return the bytes of all images one after the other.
 
-    Read-only, as a memory map's are, so that the kernel knows but one type.
+    Read-only, as the bytes of a memory map are, so that the kernel is compiled for one type only.
     """
     parts = [image.reshape(-1) for image in images] if isinstance(images, Sequence) else [images.reshape(-1)]
     joined = np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0]).view()
@@ -179,8 +191,8 @@ def _apply_fused(views: ImageViews, images: Images, params: Params) -> list[Tens
     tensors: list[Tensor] = [torch.empty(0)] * len(views.sides)
     for side in dict.fromkeys(views.sides):
         members = [v for v, s in enumerate(views.sides) if s == side]
-        # numpy's memory, for its huge pages: from JPEG to 224 px a fifth of all time went to faults on torch's small
-        # ones
+        # allocated by numpy, which uses huge pages: from JPEG to 224 px, page faults on torch's small
+        # pages took a fifth of the time
         out = np.empty((len(members), len(sizes), channels, side, side), np.float32)
         box = np.stack([boxes(views.augments[v], params, v, sizes, side) for v in members], axis=1)  # [B, V, 8]
         look = [
@@ -199,7 +211,7 @@ def _apply_fused(views: ImageViews, images: Images, params: Params) -> list[Tens
 
 
 def apply_torch(views: ImageViews, raw: Raw, params: Params, device: torch.device) -> Batch:
-    """What ``views.apply`` gives, computed by plain torch on any device; the two agree within 1e-4."""
+    """Return what ``views.apply`` returns, computed by plain torch on any device. Both agree within 1e-4."""
     images = raw["image"]
     sizes = _sizes(images, int(views.input["channels"]))
     luma, scale, shift = (torch.from_numpy(a).to(device) for a in views.colour)

@@ -1,4 +1,4 @@
-"""Multi-crop: a few views of most of the image, and several small and cheap ones of a part."""
+"""Multi-crop: a few views of most of the image, and several small and cheap views of a part."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from selftaught.views.image import Augment
 
 
 def multi_crop(encoder: Encoder, full: Sequence[Augment], small: Augment, count: int, size: int = 0) -> list[Augment]:
-    """The views `full`, then `count` times `small` with `size` pixels a side: what `ImageViews` takes as one list.
+    """Return the views `full`, then `count` times `small` with side `size`, as one list for `ImageViews`.
 
-    Caron et al. 2020 (arXiv 2006.09882) show 2 crops of 224 pixels and 6 of 96, which cost about as much as one more of
+    Caron et al. 2020 (arXiv 2006.09882) use 2 crops of 224 pixels and 6 of 96, which cost about as much as one more of
     224.
 
     Args:
-        encoder: Must take images of either size and give the same width.
-        full: The large views, of the encoder's own size.
-        small: How every small view is made.
-        count: Of small views, at least 0.
-        size: Of small views; 0 = 3/7 of the encoder's, as 96 is of 224.
+        encoder: Must take images of both sizes and return the same number of features.
+        full: The large views, of the encoder's image size.
+        small: The augmentation of every small view.
+        count: Number of small views, at least 0.
+        size: Side of the small views. 0 = 3/7 of the encoder's, as 96 is 3/7 of 224.
 
     Raises:
         UserError: A negative number, or an encoder that does not take this size.

@@ -1,4 +1,4 @@
-"""Patches on a grid: each view of an image, cut into squares that overlap, touch or leave gaps."""
+"""Patches on a grid: each view of an image, cut into squares that may overlap, touch or leave gaps."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from selftaught.views.image import ImageViews
 
 __all__ = ["Grid", "PatchViews", "cut_torch"]
 
-_STREAM = 0x70617463686573  # keeps the patches' random numbers apart from other views'
+_STREAM = 0x70617463686573  # separates the patches' random numbers from other views'
 
 
 @final
 @dataclass(frozen=True)
 class Grid:
-    """As many rows and columns of patches as fit into an image, centred; and what happens to each patch on its own.
+    """A centred grid of as many rows and columns of patches as fit into an image, and the augmentation of each patch.
 
     Args:
         size: Side of a patch in pixels.
-        stride: Pixels from one patch to the next: less than `size` overlaps, more leaves gaps.
-        jitter: Each patch is moved by up to so many pixels, up or down and left or right, every whole number as likely.
-            The grid leaves that much room at the image's edge.
-        flip: Probability of a mirror image of a patch.
-        drop: Probability of dropping two of the three colours of a patch: they become the mean (0 once normalised), as
-            in CPC v2 after Doersch, Gupta, Efros 2015. Images without exactly three channels are left as they are.
+        stride: Pixels from one patch to the next. Less than `size` gives overlap, more leaves gaps.
+        jitter: Largest random shift of each patch in pixels, uniform in both directions. The grid leaves this margin at
+            the edge of the image.
+        flip: Probability of a horizontal flip of a patch.
+        drop: Probability of dropping two of the three colours of a patch: they are set to the mean (0 after
+            normalisation), as in CPC v2 after Doersch, Gupta, Efros 2015. Only for images with three channels.
     """
 
     size: int
@@ -53,9 +53,9 @@ class Grid:
             raise UserError(f"a patch's flip and drop must be probabilities in [0, 1], not {self.flip} and {self.drop}")
 
     def places(self, side: int) -> NDArray[np.int64]:
-        """The first pixel of each row (and of each column) of patches, without jitter, in an image of `side` pixels.
+        """Return the first pixel of each row (and column) of patches, without jitter, in an image of `side` pixels.
 
-        Raises UserError when not even one patch fits.
+        Raises UserError when no patch fits.
         """
         room = side - 2 * self.jitter - self.size
         if room < 0:
@@ -70,13 +70,12 @@ class Grid:
 class PatchViews(Views):
     """One view of each image, cut into patches: "patches" is float32 [B, rows, columns, C, p, p], normalised.
 
-    "label" and "index" pass through. The image view's random parameters are those of `ImageViews`; each patch has its
-    own.
+    "label" and "index" pass through. The image view has the random parameters of `ImageViews`; each patch has its own.
 
     Args:
-        input: Of an encoder's spec, as `ImageViews` takes it.
-        augment: What happens to the whole image first.
-        grid: How it is cut.
+        input: The input of an encoder's spec, as for `ImageViews`.
+        augment: The augmentation of the whole image, before it is cut.
+        grid: The grid of patches.
     """
 
     def __init__(self, input: Mapping[str, Any], augment: Augment, grid: Grid) -> None:
@@ -89,10 +88,10 @@ class PatchViews(Views):
         self.corners = np.stack(np.meshgrid(places, places, indexing="ij"), -1).reshape(-1, 2)  # [rows * columns, 2]
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """The image's parameters, and of its patches, row by row.
+        """Return the parameters of the image and of its patches, row by row.
 
-        "corner" int64 [B, P, 2]: first row and column; "mirror" bool [B, P]; "keep" int64 [B, P]: the only colour, or
-        -1 for all.
+        "corner" int64 [B, P, 2]: first row and column; "mirror" bool [B, P]; "keep" int64 [B, P]: the only colour that
+        is kept, or -1 for all.
         """
         u = uniforms(seed, _STREAM, index, epoch, np.arange(len(self.corners)), 4)  # [B, P, 4]
         reach, drop = self.grid.jitter, self.grid.drop if self.channels == 3 else 0.0
@@ -105,7 +104,7 @@ class PatchViews(Views):
         }
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """The patches on `device`: by the compiled kernel for a CPU, by torch elsewhere."""
+        """Return the patches on `device`, computed by the compiled kernel on a CPU and by torch on other devices."""
         own = ("corner", "mirror", "keep")
         batch = self.image.apply(raw, {k: v for k, v in params.items() if k not in own}, device)
         images, (corner, mirror, keep) = batch.pop("image"), (params[k] for k in own)
@@ -122,7 +121,7 @@ class PatchViews(Views):
 def cut_torch(
     images: Tensor, size: int, corner: NDArray[np.int64], mirror: NDArray[np.bool_], keep: NDArray[np.int64]
 ) -> Tensor:
-    """What `kernels.patches.cut` writes, by plain torch on any device: [B, C, H, W] to [B, P, C, size, size]."""
+    """Do the same as `kernels.patches.cut` in plain torch on any device: [B, C, H, W] to [B, P, C, size, size]."""
     first, turned, only = (torch.from_numpy(a).to(images.device) for a in (corner, mirror, keep))
     offset = torch.arange(size, device=images.device)
     y = first[:, :, :1] + offset  # [B, P, p]

@@ -1,4 +1,4 @@
-"""Plain views of text: what a trained encoder of words sees, and the bag of words that it is compared with."""
+"""Plain views of text: the tokens for an encoder of words, and the bag of words as a baseline."""
 
 from __future__ import annotations
 
@@ -12,25 +12,22 @@ from selftaught.parts.tokens import tokenise
 
 RAW = "how often a text has each frequent word"
 COMMON = 2000
-"""Words of the bag that stands for the raw text."""
+"""Number of words in the bag of words that represents the raw text."""
 
 
 @final
 class TextViews(Views):
-    """Each text as its list of tokens, split as the encoder's `input` says: ``{"text": [[str]] * B}``.
-
-    Nothing is random.
-    """
+    """Each text as a list of tokens, split as the encoder's `input` says: ``{"text": [[str]] * B}``. Not random."""
 
     def __init__(self, input: Mapping[str, Any]) -> None:
         self.input = dict(input)
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Nothing."""
+        """Return nothing: the view is not random."""
         return {}
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """Tokens; "label" and "index" pass through."""
+        """Return the tokens. "label" and "index" pass through."""
         return {"text": [tokenise(text, self.input["tokens"], self.input["lower"]) for text in raw["text"]]} | passed(
             raw
         )
@@ -38,9 +35,9 @@ class TextViews(Views):
 
 @final
 class BagViews(Views):
-    """Each text as log(1 + how often it holds each of the `COMMON` most frequent words): ``{"text".
+    """Each text as log(1 + the count of each of the `COMMON` most frequent words).
 
-    Float32 [B, min(V, COMMON)]}``.
+    Returns ``{"text": float32 [B, min(V, COMMON)]}``.
     """
 
     def __init__(self, input: Mapping[str, Any]) -> None:
@@ -48,11 +45,11 @@ class BagViews(Views):
         self.column = {word: i for i, word in enumerate(input["words"][:COMMON])}
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Nothing."""
+        """Return nothing: the view is not random."""
         return {}
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """Counts; "label" and "index" pass through."""
+        """Return the counts. "label" and "index" pass through."""
         counts = torch.zeros(len(raw["text"]), len(self.column))
         for row, text in zip(counts, raw["text"], strict=True):
             for token in tokenise(text, self.input["tokens"], self.input["lower"]):
@@ -62,19 +59,19 @@ class BagViews(Views):
 
 
 def passed(raw: Raw) -> Batch:
-    """What goes through every view unchanged."""
+    """Return the entries that pass through every view unchanged."""
     return {key: torch.from_numpy(raw[key]) for key in ("label", "index") if key in raw}
 
 
 def plain(input: Mapping[str, Any]) -> Views:
-    """The views without augmentation for an encoder of text."""
+    """Return the views without augmentation for an encoder of text."""
     return TextViews(input)
 
 
 def raw(input: Mapping[str, Any]) -> Views:
-    """The raw text as numbers, for the baseline without an encoder."""
+    """Return the views that give text as numbers, for the baseline without an encoder."""
     return BagViews(input)
 
 
 def show(name: str, values: Any, input: Mapping[str, Any]) -> None:
-    """Nothing: texts are read, not looked at."""
+    """Return None: there are no pictures of texts."""

@@ -1,4 +1,4 @@
-"""Each token of a corpus with the few before it, as what is to be predicted from what."""
+"""Windows of text: each token of a corpus as a target, with the tokens before it as context."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.vocabulary import renumbering
 
 OTHER, END, START = range(3)
-"""Added to V: the numbers of any other word, of the end of a sentence (only predicted) and of what stands before its
-first token."""
+"""Added to V: the numbers of other words, of the end of a sentence (only predicted) and of the padding before it."""
 
 
 @runtime_checkable
 class Sentences(Protocol):
-    """A source of text as integers, see `data.text.corpus.Corpus`."""
+    """A source of text as integers; see `data.text.corpus.Corpus`."""
 
     ids: NDArray[np.int32]
     sentences: NDArray[np.int64]
@@ -29,14 +28,14 @@ class Sentences(Protocol):
 
 @final
 class Windows(Source):
-    """Every token and every end of a sentence is a sample, with the tokens before it in its sentence.
+    """Every token and every end of a sentence is a sample, with the tokens before it in its sentence as context.
 
     Args:
         ids: int32 [N].
         sentences: int64 [S + 1], where each sentence begins in `ids`, and the end.
         words: V.
-        length: Tokens before.
-        table: What turns `ids` into the numbers 0 .. V, int32; None where min(id, V) does.
+        length: Number of context tokens.
+        table: Maps `ids` to the numbers 0 .. V, int32. None if min(id, V) does.
     """
 
     def __init__(
@@ -47,18 +46,18 @@ class Windows(Source):
         length: int,
         table: NDArray[np.int32] | None = None,
     ) -> None:
-        # of sentences without a token there is still the end to predict
+        # the end of an empty sentence is also predicted
         self.ids = ids if len(ids) else np.zeros(1, np.int32)
         self.sentences, self.words, self.length, self.table = sentences, words, length, table
-        self.starts = sentences + np.arange(len(sentences))  # of each sentence among the samples
+        self.starts = sentences + np.arange(len(sentences))  # first sample of each sentence
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     def fetch(self, index: Index) -> Raw:
-        """``{"context": int64 [B, length], nearest last, "target": int64 [B], "index".
+        """Return "context", int64 [B, length] with the nearest token last, "target", int64 [B], and "index", int64 [B].
 
-        Int64 [B]}`` in the numbers 0 .. V + 2.
+        Tokens are numbers 0 .. V + 2.
         """
         sentence = np.searchsorted(self.starts, index, side="right") - 1
         place = (index - self.starts[sentence])[:, None] + np.arange(-self.length, 1)  # [B, length + 1] in the sentence
@@ -70,33 +69,33 @@ class Windows(Source):
 
     @property
     def fingerprint(self) -> str:
-        """Of the number of windows alone: there can be very many."""
+        """Return a fingerprint of the number of windows only, because there can be very many."""
         return f"{type(self).__name__}-{len(self)}"
 
 
 @final
 class WindowViews(Views):
-    """A corpus as windows in the numbers of an encoder's words. Nothing is random.
+    """A corpus as windows of word numbers of an encoder. Not random.
 
     Args:
         index: The number of each word.
-        length: Tokens before the one to predict.
+        length: Number of tokens before the target.
     """
 
     def __init__(self, index: Mapping[str, int], length: int) -> None:
         self.index, self.length = index, length
 
     def bind(self, source: Source) -> Source:
-        """Windows over a corpus. Raises UserError for a source without words."""
+        """Return the windows over a corpus. Raises UserError for a source without words."""
         if not isinstance(source, Sentences):
-            raise UserError("windows of words need text, and this source has none: give it text")
+            raise UserError("windows of words need text, but this source has none: use text data")
         table = renumbering(source.words, self.index)
         return Windows(source.ids, source.sentences, len(self.index), self.length, table)
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Nothing."""
+        """Return nothing: the view is not random."""
         return {}
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """``{"context": int64 [B, length], "target": int64 [B], "index": int64 [B]}``."""
+        """Return ``{"context": int64 [B, length], "target": int64 [B], "index": int64 [B]}``."""
         return {key: torch.from_numpy(raw[key]).to(device) for key in ("context", "target", "index")}

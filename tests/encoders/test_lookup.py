@@ -39,7 +39,7 @@ def test_known_words_take_the_vectors_and_the_others_keep_theirs() -> None:
 
 
 def test_vectors_that_cannot_serve() -> None:
-    with pytest.raises(UserError, match="have 2 numbers and the encoder's 100: give --dim 2"):
+    with pytest.raises(UserError, match="have dimension 2, but the encoder has 100: use --dim 2"):
         lookup().start_from(WordVectors(("cat",), np.ones((1, 2), np.float32)))
-    with pytest.raises(UserError, match="none of the 1 words to start from is among the text's 3"):
+    with pytest.raises(UserError, match="none of the 1 initial words is among the 3 words of the text"):
         lookup(dim=2).start_from(WordVectors(("CAT",), np.ones((1, 2), np.float32)))

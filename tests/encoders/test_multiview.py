@@ -75,7 +75,7 @@ def test_it_is_saved_and_loaded_like_any_other(tmp_path: Path) -> None:
 
 
 def test_mistakes_are_named() -> None:
-    with pytest.raises(UserError, match="these have 1 channels instead of 3: use colour images, or encoder conv"):
+    with pytest.raises(UserError, match="but these have 1 channels: use colour images, or encoder conv"):
         encoders.build("multiview", INPUT | {"channels": 1})
     with pytest.raises(UserError, match="cannot be multiview itself"):
         make(network="multiview")

@@ -85,5 +85,5 @@ def test_bad_values_are_refused() -> None:
         encoders.build("patchwise", input_of(28), network="patchwise")
     with pytest.raises(UserError, match="a patch of 30 pixels does not fit into an image of 28"):
         encoders.build("patchwise", input_of(28), patch=30)
-    with pytest.raises(UserError, match="at least 0 and cells of at least 1"):
+    with pytest.raises(UserError, match="at least 0, and cells at least 1"):
         encoders.build("patchwise", input_of(28), cells=0)

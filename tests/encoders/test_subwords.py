@@ -129,10 +129,10 @@ def test_every_argument_matters(changed: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"minn": 0}, "1 <= minn <= maxn"),
-        ({"minn": 5, "maxn": 4}, "not minn 5 and maxn 4"), ({"maxn": -1}, "maxn -1"),
-        ({"bucket": 0}, "^bucket must be from 1 to"),
-        ({"bucket": 2**31}, "not 2147483648"), ({"dim": 0}, "^dim must be at least 1"),
+        ({"minn": 0}, "1 <= minn <= maxn"), ({"minn": 5, "maxn": 4}, "not minn 5 and maxn 4"),
+        ({"maxn": -1}, "maxn -1"),
+        ({"bucket": 0}, "^bucket must be from 1 to"), ({"bucket": 2**31}, "not 2147483648"),
+        ({"dim": 0}, "^dim must be at least 1"),
         ({"min_count": 10}, "^no word occurs 10 times"),
     ],
 )  # fmt: skip
@@ -160,9 +160,9 @@ def test_known_words_start_with_the_given_vectors_and_ngrams_keep_their_rows() -
         np.testing.assert_allclose(encoder.vector(word), matrix[row], atol=1e-5)
     assert torch.equal(encoder.table[1:3], before.table[1:3]) and torch.equal(encoder.table[4:], before.table[4:])
     assert encoder.table.requires_grad and np.array_equal(encoder.vector("wher"), before.vector("wher"))
-    with pytest.raises(UserError, match="have 2 numbers and the encoder's 4: give --dim 2"):
+    with pytest.raises(UserError, match="have dimension 2, but the encoder has 4: use --dim 2"):
         build().start_from(WordVectors(("x",), np.ones((1, 2), np.float32)))
-    with pytest.raises(UserError, match="none of the 1 words to start from is among the text's 4"):
+    with pytest.raises(UserError, match="none of the 1 initial words is among the 4 words of the text"):
         build().start_from(WordVectors(("X",), np.ones((1, 4), np.float32)))
 
 

@@ -77,5 +77,8 @@ def test_images_of_another_size_are_resized() -> None:
 def test_bad_values_are_refused() -> None:
     with pytest.raises(UserError, match="images of at least 12 pixels, not 11"):
         encoders.build("unpadded", input_of(11))
-    with pytest.raises(UserError, match="width and features of at least 1 and depth of at least 0, not 0, 1024 and 1"):
+    with pytest.raises(
+        UserError,
+        match="width and features of encoder unpadded must be at least 1 and depth at least 0, not 0, 1024 and 1",
+    ):
         encoders.build("unpadded", input_of(16), width=0)

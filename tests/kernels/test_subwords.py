@@ -40,7 +40,7 @@ def test_the_trigrams_of_where_are_those_of_the_paper():
 
 
 def test_known_buckets_of_the_fasttext_tool():
-    """What `get_subwords` of fasttext-wheel 0.9.2 gave, less the size of its vocabulary (9) and the word itself."""
+    """Result of `get_subwords` of fasttext-wheel 0.9.2, minus the size of its vocabulary (9), without the word."""
     known = {
         "where": [
             167661,

@@ -37,8 +37,8 @@ def test_it_stops_where_it_is_told_and_goes_on_from_there():
         (b"a 1 2b", kernel.NOT_A_NUMBER, 1),
         (b"a 1 .", kernel.NOT_A_NUMBER, 1), (b"a 1 1e", kernel.NOT_A_NUMBER, 1), (b"a - 1", kernel.NOT_A_NUMBER, 0),
         (b"a 1 1e39", kernel.NOT_FINITE, 1), (b"a 1 " + b"9" * 60, kernel.NOT_FINITE, 1), (b" 1 2", kernel.NO_WORD, 0),
-        (b"a\0b 1 2", kernel.NUL, 0), (b"", kernel.BLANK, 0), (b"a 1 0x2", kernel.NOT_A_NUMBER, 1),
-        (b"a 1.2.3 1", kernel.NOT_A_NUMBER, 0),
+        (b"a\0b 1 2", kernel.NUL, 0), (b"", kernel.BLANK, 0),
+        (b"a 1 0x2", kernel.NOT_A_NUMBER, 1), (b"a 1.2.3 1", kernel.NOT_A_NUMBER, 0),
     ],
 )  # fmt: skip
 def test_what_stops_a_line(line, why, column):

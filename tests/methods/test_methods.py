@@ -61,7 +61,7 @@ def others(name: str) -> dict[str, Any]:
     """
     if name in OTHERS:
         return OTHERS[name]
-    path = Path(__file__).parent.joinpath(*methods.describe(name).module.split(".")[2:])
+    path = Path(__file__).parent / methods.describe(name).path.relative_to(methods.ROOT).with_suffix("")
     test = path.with_name(f"test_{path.name}.py")
     assert "OTHERS" in constants(test), (
         f"{test.name} must hold a literal OTHERS: another value for every argument of {name}"
@@ -99,7 +99,7 @@ def test_listing_and_describing_need_no_torch() -> None:
         "byol": "consistency",
     }
     assert folders.items() >= expected.items()
-    assert "supervised  Predict the labels that people gave." in lines
+    assert "supervised  Supervised classification, the reference that other methods are compared with." in lines
 
 
 def test_the_text_says_what_the_class_does() -> None:

@@ -121,10 +121,10 @@ def test_chunks_and_scores_are_all_rows_in_order(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"n": 0}, "at least 1 row"),
-        ({"dim": 0}, "at least 1 number"),
+        ({"n": 0}, "n and dim of a bank must be at least 1"),
+        ({"dim": 0}, "n and dim of a bank must be at least 1"),
         ({"momentum": 1.0}, r"must be in \[0, 1\)"),
-        ({"store": "disk"}, "in memory, in a file, or at redis://"),
+        ({"store": "disk"}, "must be memory, file, or redis://"),
     ],
 )
 def test_bad_values_are_one_sentence(arguments: dict[str, Any], words: str) -> None:
@@ -319,7 +319,7 @@ def test_a_reader_finds_the_rows_of_a_finished_run_and_changes_nothing(
     state = {k: v.clone() for k, v in bank.state_dict().items()}
     reader = Bank(40, 8, store=bank.store)
     reader.attach(tmp_path, train=False)
-    with pytest.raises(UserError, match="belongs to a run"):
+    with pytest.raises(UserError, match="needs a run folder"):
         reader.all()
     reader.load_state_dict(state)
     assert torch.equal(reader.all(), bank.all())
@@ -328,13 +328,13 @@ def test_a_reader_finds_the_rows_of_a_finished_run_and_changes_nothing(
     now = bank.all()
     late = Bank(40, 8, store=bank.store)
     late.attach(tmp_path, train=False)
-    with pytest.raises(UserError, match="another moment of the run"):
+    with pytest.raises(UserError, match="a later step of the run"):
         late.load_state_dict(state)
     assert torch.equal(bank.all(), now)
 
 
 def test_a_bank_outside_memory_that_belongs_to_no_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="belongs to a run"):
+    with pytest.raises(UserError, match="needs a run folder"):
         Bank(4, 2, store="file").rows(torch.tensor([0]))
 
 

@@ -19,7 +19,7 @@ def test_words_that_occur_often_enough_are_kept() -> None:
         (
             {},
             (
-                r"^no word occurs 6 times \(the most frequent, 'a', does so 5 times\): use a smaller --min-count, or "
+                r"^no word occurs 6 times \(the most frequent, 'a', occurs 5 times\): use a smaller --min-count, or "
                 r"more text$"
             ),
         ),
@@ -32,5 +32,5 @@ def test_what_cannot_serve_is_said(changed: dict[str, object], said: str) -> Non
 
 
 def test_an_input_without_words_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^the encoder lookup reads words, and this input has none: "):
+    with pytest.raises(UserError, match=r"^the encoder lookup needs words, but this input has none: "):
         frequent({"kind": "image", "size": 8}, 1, "lookup")

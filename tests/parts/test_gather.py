@@ -10,7 +10,7 @@ from selftaught.parts import gather
 
 
 def on_rank(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[str, int]]:
-    """Rows of all ranks, the averaged gradient of a loss over all rows, and what else the module answers."""
+    """Rows of all ranks, the averaged gradient of a loss over all rows, and the results of the other functions."""
     mine = x.chunk(gather.world())[gather.rank()]
     w = w.clone().requires_grad_()
     z = mine @ w

@@ -134,5 +134,5 @@ def test_what_was_forgotten_is_gone(tmp_path: Path) -> None:
     kept.write([1], -1)
     kept.journal.mark(1, 1, [])
     kept.journal.must_be_at(1)
-    with pytest.raises(UserError, match="another moment of the run"):
+    with pytest.raises(UserError, match="a later step of the run"):
         kept.journal.must_be_at(0)

@@ -82,5 +82,5 @@ def test_nearest_is_brute_force_over_any_number_of_chunks() -> None:
 
 @pytest.mark.parametrize("clusters", [0, 121])
 def test_impossible_numbers_are_refused(clusters: int) -> None:
-    with pytest.raises(UserError, match=f"120 rows cannot be put into {clusters} clusters: ask for 1 to 120"):
+    with pytest.raises(UserError, match=f"120 rows cannot form {clusters} clusters: use 1 to 120"):
         kmeans(rows(), clusters, 5, 0)

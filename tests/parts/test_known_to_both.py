@@ -15,7 +15,7 @@ def test_common_words_come_in_the_order_of_the_vocabulary():
 
 
 def test_vectors_of_another_length_or_of_other_words_are_refused():
-    with pytest.raises(UserError, match="have 2 numbers and the encoder's 3: give --dim 2"):
+    with pytest.raises(UserError, match="have dimension 2, but the encoder has 3: use --dim 2"):
         known_to_both({"a": 0}, 3, VECTORS)
-    with pytest.raises(UserError, match="none of the 3 words to start from is among the text's 1"):
+    with pytest.raises(UserError, match="none of the 3 initial words is among the 1 words of the text"):
         known_to_both({"A": 0}, 2, VECTORS)

@@ -55,7 +55,7 @@ def test_groups_are_normalised_by_themselves(ours: type, torchs: type, shape: tu
 def test_a_batch_that_does_not_divide_is_refused() -> None:
     norm = BatchNorm1d(5)
     set_groups(norm, 5)
-    with pytest.raises(ValueError, match="a batch of 12 cannot be normalised in 5 equal groups"):
+    with pytest.raises(ValueError, match="a batch of 12 samples cannot be split into 5 equal groups"):
         norm(torch.randn(12, 5))
 
 

@@ -76,7 +76,7 @@ def test_only_the_bilinear_score_learns() -> None:
 
 
 def test_a_cosine_needs_a_temperature() -> None:
-    with pytest.raises(UserError, match="temperature of a cosine must be greater than 0, not 0"):
+    with pytest.raises(UserError, match="temperature of a cosine score must be greater than 0, not 0"):
         Cosine(0)
 
 

@@ -34,8 +34,13 @@ class Thing(Base, other.Mixed):
     recipe: ClassVar[dict[str, float]] = {"lr": -1e-3}
 
     def __init__(
-        self, encoder: object, width: int = 3, kind: Kind = "wide", *,
-        pool: Pool | None = None, scale: tuple[float, float] = (0.5, 1)
+        self,
+        encoder: object,
+        width: int = 3,
+        kind: Kind = "wide",
+        *,
+        pool: Pool | None = None,
+        scale: tuple[float, float] = (0.5, 1),
     ) -> None:
         pass
 

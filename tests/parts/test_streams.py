@@ -72,5 +72,5 @@ def test_visits() -> None:
 
 def test_classes_are_those_that_the_source_knows() -> None:
     assert classes_of(Blobs(8), "x") == 4
-    with pytest.raises(UserError, match="x needs labels and this data has none"):
+    with pytest.raises(UserError, match="x needs labels, but this data has none"):
         classes_of(Blobs(8, labelled=False), "x")

@@ -255,10 +255,10 @@ def test_an_empty_batch_gives_empty_views():
     ("wrong", "says"),
     [
         (np.zeros((2, 8, 8, 3), np.float32), "uint8"), ([np.zeros((8, 8, 3), np.int16)], "uint8"),
-        (np.zeros((2, 8, 8, 1), np.uint8), "3 channels, not of 8 x 8 x 1"),
-        (np.zeros((2, 8, 8), np.uint8), "3 channels, not of 8 x 8"),
-        ([np.zeros((8, 8, 3), np.uint8), np.zeros((9, 8, 4), np.uint8)], "not of 9 x 8 x 4"),
-        ([np.zeros((0, 8, 3), np.uint8)], "not of 0 x 8 x 3"),
+        (np.zeros((2, 8, 8, 1), np.uint8), "3 channels, not 8 x 8 x 1"),
+        (np.zeros((2, 8, 8), np.uint8), "3 channels, not 8 x 8"),
+        ([np.zeros((8, 8, 3), np.uint8), np.zeros((9, 8, 4), np.uint8)], "not 9 x 8 x 4"),
+        ([np.zeros((0, 8, 3), np.uint8)], "not 0 x 8 x 3"),
     ],
 )  # fmt: skip
 def test_pictures_that_the_encoder_cannot_take(wrong, says):

@@ -1,1 +1,1 @@
-"""Learn groups of samples, and features that tell the groups apart."""
+"""Methods that cluster samples and learn features that separate the clusters."""

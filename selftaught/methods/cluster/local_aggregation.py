@@ -18,54 +18,53 @@ from selftaught.parts.kmeans import kmeans
 from selftaught.views.image import Augment, ImageViews, plain
 
 EPSILON = 1e-7
-"""Inside the logarithm, as in the released code: an image may have no close neighbour at all."""
+"""Added inside the logarithm, as in the released code, because an image may have no close neighbour."""
 
 
 @final
 class LocalAggregation(Method):
-    """Pull every image towards the neighbours that it shares clusters with, away from its other neighbours.
+    """Pull each image towards neighbours in the same clusters and away from its other neighbours.
 
     Zhuang, Zhai, Yamins, ICCV 2019 (arXiv 1903.12355), "Local Aggregation for Unsupervised Learning of Visual
-    Embeddings". Telling every image from every other pushes alike ones apart; here those that clustering puts together
-    may stay together.
+    Embeddings". Instance discrimination pushes similar images apart. Here, images in the same cluster may stay close.
 
     With v the normalised feature of image i, u_j the bank's row of image j, B_i the rows nearest to v, and C_i the rows
-    that any of several clusterings put into the cluster of row i::
+    that share a cluster with row i in any of several clusterings::
 
         P(A) = sum_{j in A} exp(v.u_j/t) / Z
         L = -log( P(C_i and B_i) / P(B_i) + 1e-7 )
 
     Z cancels, so the ratio is a softmax over B_i alone, summed over close neighbours. In the first `warm` rounds, when
-    neighbours mean little, the loss is that of instance discrimination over all n rows: -log( exp(v.u_i/t) / sum_j
-    exp(v.u_j/t) ).
+    the neighbours carry little information, the loss is that of instance discrimination over all n rows: -log(
+    exp(v.u_i/t) / sum_j exp(v.u_j/t) ).
 
     Shapes: image is [B, C, S, S]; the bank is [n, dim], the clusters int64 [clusterings, n]. "accuracy" is the mean
-    ratio, and "chance" what it is while all neighbours are alike: |C_i and B_i| / |B_i|. Held-out images have no row;
-    in eval mode they belong to the clusters of the row nearest to them.
+    ratio, and "chance" is its value when all neighbours have the same score: |C_i and B_i| / |B_i|. Held-out images
+    have no row; in eval mode they use the clusters of their nearest row.
 
-    A round, an epoch of the clock, is a part of the data, and begins by clustering the bank's rows (the warm ones too,
-    which makes every round as long as the first, by which minutes are turned into steps). Defaults suit some ten
-    thousand images; the authors take 4096 neighbours, 10 clusterings of 30,000 clusters (43 images each), rounds of all
-    images and 10 warm ones for the 1.3 million of ImageNet, with the temperature, dim, momentum and views given here.
-    Departures: when training begins and when the warm rounds are over, every row becomes the network's feature of the
-    whole picture, because noise, or rows older than the network that is to learn from them, take a pass over the data
-    to be overwritten; the recipe is AdamW for a few minutes instead of SGD 0.03 for 200 epochs.
+    A round is one epoch of the clock. It covers a part of the data and begins by clustering the rows of the bank. Warm
+    rounds also cluster, so that all rounds take as long as the first, which is used to convert minutes into steps. The
+    defaults suit about ten thousand images; the authors use 4096 neighbours, 10 clusterings of 30,000 clusters (43
+    images each), rounds of all images and 10 warm ones for the 1.3 million of ImageNet, with the temperature, dim,
+    momentum and views given here. Departures: at the start of training and after the warm rounds, every row is set to
+    the feature of the whole image, because random or outdated rows take a pass over the data to be overwritten; the
+    default recipe is AdamW for a few minutes instead of SGD 0.03 for 200 epochs.
 
     Args:
-        dim: Width of the space of neighbours.
+        dim: Dimension of the features in which neighbours are found.
         temperature: t, greater than 0.
-        background: Rows in B_i; all where the data has fewer.
-        clusterings: How many clusterings C_i unites.
-        clusters: In each clustering; 0 = one for every 60 images, at least 2.
-        iterations: Of k-means.
-        interval: Images from one clustering to the next, a round; the data is cut evenly into about as many. 0 = all of
-            them.
-        warm: First rounds, of instance discrimination.
-        momentum: What a row of the bank keeps of its past, in [0, 1).
-        crop: Smallest part of the image's area that a crop takes.
-        jitter: Of brightness, contrast, saturation and (at most 0.5) hue.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        background: Number of rows in B_i. All rows if the data has fewer.
+        clusterings: Number of clusterings that are combined in C_i.
+        clusters: Number of clusters in each clustering. 0 = one per 60 images, at least 2.
+        iterations: Iterations of k-means.
+        interval: Number of images in a round, after which the rows are clustered again. The data is split evenly into
+            rounds of about this size. 0 = all images.
+        warm: Number of first rounds that use the loss of instance discrimination.
+        momentum: Momentum of a row of the bank, in [0, 1). 0 replaces the row.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        jitter: Strength of the brightness, contrast, saturation and hue jitter. For hue at most 0.5.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
 
     Raises:
         UserError: A value out of range; in `prepare`, more clusters than images.
@@ -114,7 +113,7 @@ class LocalAggregation(Method):
         self.views = ImageViews(encoder.spec["input"], image=augment)
 
     def prepare(self, source: Source) -> None:
-        """A bank, all in one cluster. Raises UserError when there are fewer images than clusters."""
+        """Create the bank, with all rows in one cluster. Raises UserError when there are fewer images than clusters."""
         if max(self.count, 2) > len(source):
             raise UserError(
                 f"local_aggregation cannot make {max(self.count, 2)} clusters of {len(source)} images: ask for fewer"
@@ -123,15 +122,15 @@ class LocalAggregation(Method):
         self.register_buffer("clusters", torch.zeros(self.clusterings, len(source), dtype=torch.long))
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
-        """A round's part of a permutation of all."""
+        """Return this round's part of a permutation of all samples."""
         rounds = max(1, round(n / self.interval)) if self.interval else 1
         return np.array_split(super().order(epoch // rounds, seed, n), rounds)[epoch % rounds]
 
     @torch.no_grad()
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        """Fill the bank before the first round and after the warm ones.
+        """Fill the bank before the first round and after the warm rounds, then cluster its rows.
 
-        Cluster its rows, each clustering from a start of its own.
+        Each clustering starts from its own random centres.
         """
         if clock.epoch in (0, self.warm):
             self.bank.fill(self.head, embed(plain(self.encoder.spec["input"]), None))
@@ -141,7 +140,10 @@ class LocalAggregation(Method):
             labels.copy_(kmeans(rows, count, self.iterations, clock.seed, clock.epoch, h)[0])
 
     def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """The loss, "accuracy" and "chance" once it is warm, and for `after_step` "rows" [B, dim] and "samples" [B]."""
+        """Return the loss, "accuracy" and "chance" (after the warm rounds), and the values for `after_step`.
+
+        These are "rows" [B, dim] and "samples" [B].
+        """
         v = F.normalize(self.head(self.encoder(image)), dim=1)  # [B, dim]
         if self.training and clock.epoch < self.warm:
             outputs = {"loss": F.cross_entropy(self.bank.scores(v) / self.temperature, index)}
@@ -150,7 +152,7 @@ class LocalAggregation(Method):
         return {**outputs, "rows": v.detach(), "samples": index}
 
     def aggregate(self, v: Tensor, index: Tensor) -> Outputs:
-        """The loss of features [B, dim] of the images `index` [B]."""
+        """Return the loss of the features v [B, dim] of the images `index` [B]."""
         with torch.no_grad():
             # [B, k], the nearest row first
             near = self.bank.scores(v).topk(min(self.background, self.bank.n), dim=1).indices
@@ -165,5 +167,5 @@ class LocalAggregation(Method):
         }
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """The rows of the batch's images follow their features."""
+        """Update the bank's rows of the batch."""
         self.bank.write(gather(outputs["samples"]), gather(outputs["rows"]))

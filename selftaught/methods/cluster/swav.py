@@ -19,56 +19,59 @@ from selftaught.views.image import Augment, ImageViews
 from selftaught.views.multi_crop import multi_crop
 
 FULL = 2
-"""Full crops: the views that are assigned. Small ones only predict."""
+"""Number of full crops. These are assigned to prototypes; small crops only predict."""
 
 
 @final
 class SwAV(Method):
-    """Predict from one view of an image to which prototypes another view was assigned.
+    """Predict the prototype assignment of one view from another view.
 
     Caron, Misra, Mairal, Goyal, Bojanowski, Joulin, NeurIPS 2020 (arXiv 2006.09882), "Unsupervised Learning of Visual
-    Features by Contrasting Cluster Assignments". No pairs of images are compared: what stands between a collapse and
-    the loss is that the assignment must use all prototypes equally.
+    Features by Contrasting Cluster Assignments". Images are not compared in pairs. The loss does not collapse because
+    the assignment must use all prototypes equally.
 
     With z the normalised projections, c_1 ... c_K the prototypes, all of length 1, q_s the code of full view s by
     Sinkhorn on the scores z_s.c of all images, without gradients, and p_t(k) = softmax_k(z_t.c_k / t)::
 
         L = -1/2 sum_{s full} 1/(V-1) sum_{t != s} sum_k q_s(k) log p_t(k)
 
-    Shapes: views is a list of two [B, C, S, S] and `small` of a smaller side; z is [B, dim]; scores and codes are
-    [B, prototypes]. Codes balance the batches of all ranks, and the queue's rows.
+    Shapes: views is a list of two [B, C, S, S] and `small` of a smaller side; z is [B, dim]; scores and codes are [B,
+    prototypes]. Codes are balanced over the batches of all ranks and the rows of the queue.
 
     "accuracy" is the mean mass that q_s gives to the likeliest prototype of p_t. As codes use all prototypes equally, a
-    prediction that ignores the image gets exactly "chance", 1 / K; a collapsed encoder too.
+    prediction that ignores the image gets exactly "chance", 1 / K. So does a collapsed encoder.
 
     Defaults: temperature, epsilon, iterations and dim are the paper's; it has 2048 hidden units, 3000 prototypes for
     ImageNet, frozen for 313 steps, full crops of 14% to 100% and six small ones of 5% to 14% of the area with 96 of 224
-    pixels, strength 1, blur 0.5, and for batches of 256 a queue of 3840 from epoch 15. Departures: small images show
-    too little in 5%; prototypes are renormalised after a step instead of before the next, which is the same; the last
-    layer of the head has no bias; an encoder that keeps positions repeats those of a small crop to as many as a full
-    one's; the recipe is AdamW for a few minutes instead of LARS 4.8 (0.6 for batches of 256) for 100 to 800 epochs.
+    pixels, strength 1, blur 0.5, and for batches of 256 a queue of 3840 from epoch 15. Departures: small crops are
+    larger, because 5% of a small image shows too little; prototypes are renormalised after a step instead of before the
+    next, which is the same; the last layer of the head has no bias; an encoder that keeps positions repeats those of a
+    small crop to match the number of a full crop; the default recipe is AdamW for a few minutes instead of LARS 4.8
+    (0.6 for batches of 256) for 100 to 800 epochs.
 
     Args:
-        dim: Width of the space of views and prototypes.
+        dim: Dimension of the projections and prototypes.
         hidden: Units of the head's hidden layer.
         prototypes: K, at least 2.
         temperature: t of the predictions, greater than 0.
-        epsilon: Of Sinkhorn, greater than 0: the smaller, the sharper the codes.
-        iterations: Of Sinkhorn.
-        freeze: First steps, in which prototypes stay where they began.
-        queue: Past images whose scores join in the balance; 0 = none. For batches not much larger than K.
+        epsilon: Regularisation of Sinkhorn, greater than 0. Smaller values give sharper codes.
+        iterations: Iterations of Sinkhorn.
+        freeze: Number of first steps in which the prototypes are not updated.
+        queue: Number of past images whose scores are added to the balance. 0 = none. Use it for batches that are not
+            much larger than K.
         queue_epoch: First epoch (from 0) in which the queue is used, once it is full.
-        small: Small crops.
-        small_size: Their side in pixels; 0 = 3/7 of the encoder's.
-        crop: Smallest part of the image's area that a full crop takes, and the largest of a small one.
-        small_crop: Smallest part of the area that a small crop takes.
-        strength: Of the colour jitter: brightness, contrast, saturation 0.8 times this, hue 0.2 times this.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        small: Number of small crops.
+        small_size: Side of a small crop in pixels. 0 = 3/7 of the encoder's image size.
+        crop: Smallest area of a full crop, as a fraction of the image. Also the largest area of a small crop.
+        small_crop: Smallest area of a small crop, as a fraction of the image.
+        strength: Strength of the colour jitter: brightness, contrast and saturation 0.8 times, hue 0.2 times this
+            value.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
         blur: Probability of a Gaussian blur with sigma 0.1 to 2 pixels.
 
     Raises:
-        UserError: A value out of range, or small crops for an encoder of one size.
+        UserError: An argument is out of range, or small crops are used with an encoder of a fixed image size.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
@@ -122,11 +125,11 @@ class SwAV(Method):
         )
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
-        """Cross-entropy of the swapped predictions, and "rows" for `after_step`: [B, 2, dim]."""
+        """Return the cross-entropy of the swapped predictions, and "rows" [B, 2, dim] for `after_step`."""
         z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]  # V of [B, dim]
         prototypes: Tensor = self.prototypes
         if clock.step < self.freeze:
-            prototypes = prototypes.detach() + 0 * prototypes  # the same numbers, and a gradient of 0
+            prototypes = prototypes.detach() + 0 * prototypes  # same values, gradient 0
         scores = [one @ prototypes.T for one in z]  # V of [B, K]
         losses, hits = [], []
         for s in range(FULL):
@@ -146,7 +149,7 @@ class SwAV(Method):
 
     @torch.no_grad()
     def code(self, view: int, scores: Tensor, clock: Clock) -> Tensor:
-        """The balanced assignment of full view `view`, whose scores are [B, K], among all ranks' images and the queue's: [B, K]."""
+        """Return the codes [B, K] of full view `view` with scores [B, K], balanced over all ranks and the queue."""
         everyone = gather(scores)  # [R * B, K]
         if self.queue is not None and clock.epoch >= self.queue_epoch and self.pushed >= len(self.queue.keys):
             past = self.queue.keys.chunk(FULL, 1)[view] @ self.prototypes.T  # [queue, K]
@@ -154,7 +157,7 @@ class SwAV(Method):
         return sinkhorn(everyone, self.epsilon, self.iterations)[rank() * len(scores) :][: len(scores)]
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """Prototypes get length 1 again; this batch's rows join the queue."""
+        """Normalise the prototypes and push the rows of this batch to the queue."""
         self.prototypes.copy_(F.normalize(self.prototypes, dim=1))
         if self.queue is not None:
             rows = gather(outputs["rows"])  # [R * B, 2, dim]

@@ -1,1 +1,1 @@
-"""Agreement: what a network says of a sample should not depend on the view, the noise or the moment."""
+"""Methods that make the output for a sample consistent over views, noise or time."""

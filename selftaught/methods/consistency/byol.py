@@ -20,43 +20,44 @@ from selftaught.views.image import ImageViews
 
 @final
 class BYOL(Method):
-    """From one view of an image, predict what a slow copy of the network says of another view. There are no negatives.
+    """Predict the features of one view from another with a momentum target network, without negatives.
 
     Grill, Strub, Altche, Tallec, Richemond et al., NeurIPS 2020 (arXiv 2006.07733), "Bootstrap Your Own Latent: A New
-    Approach to Self-Supervised Learning". A constant would agree with itself; that it is not found rests on the
-    predictor, which only the trained side has, and on the target, which no gradient reaches and which follows slowly.
+    Approach to Self-Supervised Learning". A constant output would minimise the loss. It is avoided by the predictor,
+    which only the online network has, and by the target network, which gets no gradient and follows slowly.
 
-    With p = predictor(head(encoder(x))) of the online side, z' = head'(encoder'(x')) of the slow copy, for both orders
-    of the views::
+    With p = predictor(head(encoder(x))) of the online network and z' = head'(encoder'(x')) of the target network (the
+    slow copy), for both orders of the views::
 
         L(x, x') = || p/|p| - z'/|z'| ||^2 = 2 - 2 cos(p, z'),    L = mean over images of L(x1, x2) + L(x2, x1)
         slow <- m * slow + (1 - m) * online,    m = 1 - (1 - momentum) * (cos(pi * progress) + 1) / 2
 
     Shapes: first and second are [B, C, S, S]; p and z' are [B, dim]. Each order's loss is in [0, 4], the sum in [0, 8].
 
-    There is no right answer to predict; "accuracy" is how often a prediction is closest, in its batch, to its own
-    image's target, and "spread" (1 healthy, 0 collapsed) watches the targets.
+    As there are no labels to predict, "accuracy" is how often a prediction is closest, in its batch, to its own image's
+    target, and "spread" (1 healthy, 0 collapsed) watches the targets.
 
-    Defaults are the paper's but for the width: its heads are 4096 wide and end in 256, its crops, colours and momentum
-    (0.99 for up to 300 epochs, 0.996 for 1000) are these. On ImageNet the first view is always blurred and the second
-    with probability 0.1 (blur 1, other_blur 0.1); images of 32 pixels are not blurred. Departures: batch norm sees the
-    groups of the recipe instead of the whole batch over all devices; the recipe is AdamW for a few minutes instead of
-    LARS (lr 0.2 * batch / 256, weight decay 1.5e-6, biases and norms exempt from both) for 300 to 1000 epochs.
+    Crops, colours and momentum (0.99 for up to 300 epochs, 0.996 for 1000) are the paper's. Its heads are wider: 4096
+    with an output of 256. On ImageNet the first view is always blurred and the second with probability 0.1 (blur 1,
+    other_blur 0.1); images of 32 pixels are not blurred. Departures: batch norm sees the groups of the recipe instead
+    of the whole batch over all devices; the default recipe is AdamW for a few minutes instead of LARS (lr 0.2 * batch /
+    256, weight decay 1.5e-6, biases and norms exempt from both) for 300 to 1000 epochs.
 
     Args:
-        dim: Width of projections and predictions.
-        hidden: Units of the hidden layer of the head and of the predictor.
-        momentum: Of the slow copy at the start, in [0, 1]; it rises to 1 along a cosine.
-        crop: Smallest part of the image's area that a crop takes.
-        strength: Of the colour jitter: brightness and contrast 0.4, saturation 0.2, hue 0.1 times this.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        dim: Dimension of projections and predictions.
+        hidden: Units in the hidden layer of the head and of the predictor.
+        momentum: Momentum of the target network at the start, in [0, 1]. It rises to 1 along a cosine.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        strength: Strength of the colour jitter: brightness and contrast 0.4, saturation 0.2 and hue 0.1 times this
+            value.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
         blur: Probability of a Gaussian blur of the first view, with sigma 0.1 to 2 pixels.
-        other_blur: The same of the second view.
-        solarise: Probability of inverting the bright half of the second view's values.
+        other_blur: Probability of the same blur of the second view.
+        solarise: Probability of solarising the second view: values of at least 0.5 are inverted.
 
     Raises:
-        UserError: A value out of range.
+        UserError: An argument is out of range.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
@@ -88,7 +89,7 @@ class BYOL(Method):
         self.views = ImageViews(encoder.spec["input"], first=first, second=second)
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
-        """Both orders: each view predicts the slow copy's projection of the other."""
+        """Return the loss over both orders: each view predicts the target projection of the other view."""
         loss, matches, targets = torch.zeros((), device=first.device), [], []
         for one, other in ((first, second), (second, first)):
             p = self.predictor(self.head(self.encoder(one)))  # [B, dim]
@@ -101,10 +102,10 @@ class BYOL(Method):
         return {"loss": loss, **mean, "spread": spread(torch.cat(targets))}
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """The slow copy follows, ever more slowly."""
+        """Update the target network with the current momentum."""
         follow(self.slow, nn.Sequential(self.encoder, self.head), rising(self.momentum, clock.progress))
 
 
 def disagreement(p: Tensor, z: Tensor) -> Tensor:
-    """Mean squared distance of the directions of `p` and `z`, both [B, D]: 0 for equal ones, 4 for opposite ones."""
+    """Return the mean squared distance between the directions of `p` and `z`, both [B, D]: 0 to 4."""
     return (2 - 2 * F.cosine_similarity(p.float(), z.float(), dim=1)).mean()

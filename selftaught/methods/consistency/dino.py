@@ -22,17 +22,17 @@ from selftaught.views.asymmetric import asymmetric
 from selftaught.views.image import ImageViews
 from selftaught.views.multi_crop import multi_crop
 
-FULL = 2  # crops of the encoder's size, which the teacher sees
+FULL = 2  # crops of the encoder's image size, which the teacher sees
 
 
 @final
 class DINO(Method):
-    """A student classifies every crop of an image as its teacher, a slow copy of it, classifies another and larger one.
+    """Self-distillation: a student predicts the class probabilities of a momentum teacher across crops.
 
     Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin, ICCV 2021 (arXiv 2104.14294), "Emerging Properties in
-    Self-Supervised Vision Transformers". Two forces on the teacher's output hold each other: subtracting its running
-    mean (centring) keeps any one class from winning everywhere, a low temperature (sharpening) keeps all from being
-    equally likely.
+    Self-Supervised Vision Transformers". Two operations on the teacher's output balance each other: subtracting the
+    running mean (centring) keeps one class from dominating, and a low temperature (sharpening) keeps the output from
+    becoming uniform.
 
     With s the scores of prototypes (cosines of the head's output and of unit vectors), c the centre, and V crops of
     which the first two are full and seen by the teacher::
@@ -44,47 +44,49 @@ class DINO(Method):
     where m rises from `momentum` to 1 along half a cosine. Shapes: views is a list of [B, C, S, S], two full ones
     first; scores are [B, prototypes].
 
-    There is no right answer to predict; "accuracy" is how often the student's scores of one full crop, less their mean
-    over the batch, are closest in direction, in their batch, to the teacher's of the other. Both collapses can be seen:
-    "entropy" (of P_t, mean over images) is 1 when the teacher finds all prototypes equally likely, "marginal_entropy"
-    (of the mean of P_t) is 0 when it gives all images the same one, both as parts of log(prototypes). "spread" watches
-    the teacher's head, 1 healthy and 0 collapsed.
+    As there are no labels to predict, "accuracy" is how often the student's scores of one full crop, less their mean
+    over the batch, are closest in direction, within the batch, to the teacher's scores of the other full crop. Two
+    values show a collapse, both as fractions of log(prototypes): "entropy" (of P_t, mean over images) is 1 when the
+    teacher's output is uniform, and "marginal_entropy" (of the mean of P_t) is 0 when all images get the same
+    prototype. "spread" of the teacher's head is 1 when healthy and 0 when collapsed.
 
-    Defaults are the paper's but for widths (there a head of 2048, a bottleneck of 256, 65536 prototypes) and 4 small
-    crops for 8. On ImageNet the full crops are blurred with probability 1 and 0.1 (blur, other_blur), the small ones
-    with 0.5, and momentum is 0.996; images of 32 pixels are not blurred. Departures: weight decay stays 0.04 instead of
-    growing to 0.4 along a cosine; prototypes are divided by their length, which is weight normalisation with a gain of
-    1, and do not decay; the head has batch norm, without which short trainings here ended with a uniform teacher; the
-    teacher's temperature stays at 0.04 by default, for the same reason (in long ones it rises to 0.07 over 30 epochs);
-    parts of training stand for numbers of epochs (the last layer rests for 1 of 100); the recipe is a few minutes.
+    Defaults are the paper's except for the widths (there a head of 2048, a bottleneck of 256, 65536 prototypes) and 4
+    small crops instead of 8. On ImageNet the full crops are blurred with probability 1 and 0.1 (blur, other_blur), the
+    small ones with 0.5, and momentum is 0.996; images of 32 pixels are not blurred. Departures: weight decay stays 0.04
+    instead of growing to 0.4 along a cosine; prototypes are divided by their length, which is weight normalisation with
+    a gain of 1, and do not decay; the head has batch norm, without which short trainings here ended with a uniform
+    teacher; the teacher's temperature stays at 0.04 by default, for the same reason (in long ones it rises to 0.07 over
+    30 epochs); durations are fractions of training instead of numbers of epochs (the last layer is frozen for 1 of
+    100); the default recipe takes a few minutes.
 
     Args:
-        hidden: Units of the two hidden layers of the head.
-        bottleneck: Width of the head's output, which is compared with prototypes.
-        prototypes: Number of classes.
-        norm: Batch norm in the head's hidden layers. The paper's heads for Transformers have none, an option of its
-            code.
+        hidden: Units in the two hidden layers of the head.
+        bottleneck: Dimension of the head's output, which is compared with the prototypes.
+        prototypes: Number of prototypes (classes).
+        norm: Use batch norm in the head's hidden layers. The paper's heads for Transformers have none; it is an option
+            of its code.
         student_temperature: t_student, greater than 0.
-        teacher_temperature: t_teacher after its rise, greater than 0.
+        teacher_temperature: t_teacher after it has risen, greater than 0.
         first_teacher_temperature: t_teacher at the start.
-        rise: Part of training over which t_teacher rises, in [0, 1].
-        momentum: Of the teacher at the start, in [0, 1]; it rises to 1.
+        rise: Fraction of training over which t_teacher rises, in [0, 1].
+        momentum: Momentum of the teacher at the start, in [0, 1]. It rises to 1.
         centring: Momentum of the centre, in [0, 1].
-        freeze: Part of training in which the prototypes rest, in [0, 1].
-        small: Small crops.
-        small_size: Their side in pixels; 0 = 3/7 of the encoder's.
-        crop: Smallest part of the image's area that a full crop takes, and the largest of a small one.
-        small_crop: Smallest part of the area that a small crop takes.
-        strength: Of the colour jitter: brightness and contrast 0.4, saturation 0.2, hue 0.1 times this.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        freeze: Fraction of training in which the prototypes are not updated, in [0, 1].
+        small: Number of small crops.
+        small_size: Side of a small crop in pixels. 0 = 3/7 of the encoder's image size.
+        crop: Smallest area of a full crop, as a fraction of the image. Also the largest area of a small crop.
+        small_crop: Smallest area of a small crop, as a fraction of the image.
+        strength: Strength of the colour jitter: brightness and contrast 0.4, saturation 0.2 and hue 0.1 times this
+            value.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
         blur: Probability of a Gaussian blur of the first full crop, with sigma 0.1 to 2 pixels.
-        other_blur: The same of the second full crop.
-        small_blur: The same of the small crops.
-        solarise: Probability of inverting the bright half of the second full crop's values.
+        other_blur: Probability of the same blur of the second full crop.
+        small_blur: Probability of the same blur of the small crops.
+        solarise: Probability of solarising the second full crop: values of at least 0.5 are inverted.
 
     Raises:
-        UserError: A value out of range, or small crops for an encoder of one size.
+        UserError: An argument is out of range, or small crops are used with an encoder of a fixed image size.
     """
 
     recipe: ClassVar[dict[str, Any]] = {
@@ -154,22 +156,19 @@ class DINO(Method):
         self.views = ImageViews(encoder.spec["input"], views=multi_crop(encoder, full, part, small, small_size))
 
     def players(self) -> list[Player]:
-        """One player; prototypes have no length, so they do not decay."""
+        """Return one player. The prototypes are normalised, so they have no weight decay."""
         network = [*self.encoder.parameters(), *self.head.parameters()]
         return [
             Player("main", [{"params": network}, {"params": list(self.prototypes.parameters()), "weight_decay": 0.0}])
         ]
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
-        """Cross-entropy of the student's classes with the teacher's, and "scores" of the teacher for `after_step`.
-
-        [B, prototypes].
-        """
+        """Return the cross-entropy of the student with the teacher, and the teacher's "scores" for `after_step`."""
         # V of [B, bottleneck]
         z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]
         prototypes = F.normalize(self.prototypes.weight, dim=1)
         if clock.progress < self.freeze:
-            prototypes = prototypes.detach() + 0 * prototypes  # the same numbers, and a gradient of 0
+            prototypes = prototypes.detach() + 0 * prototypes  # same values, gradient 0
         learnt = [(one @ prototypes.T).float() for one in z]  # V of [B, K]
         student = [(s / self.student_temperature).log_softmax(1) for s in learnt]
         known, scores = self.taught(views[:FULL])
@@ -190,22 +189,19 @@ class DINO(Method):
 
     @torch.no_grad()
     def taught(self, full: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """What the teacher's head gives, each row of length 1: [B, bottleneck], and its scores: [B, prototypes].
-
-        For each full crop.
-        """
+        """Return the teacher's normalised outputs [B, bottleneck] and scores [B, prototypes] for each full crop."""
         encoder, head = self.teacher.get_submodule("0"), self.teacher.get_submodule("1")
         prototypes = F.normalize(self.teacher.get_parameter("2.weight"), dim=1)
         z = [F.normalize(y, dim=1) for y in by_size(lambda x: head(encoder(x)), full)]
         return z, [(one @ prototypes.T).float() for one in z]
 
     def sharpness(self, progress: float) -> float:
-        """The teacher's temperature."""
+        """Return the teacher's temperature."""
         done = min(progress / self.rise, 1.0) if self.rise else 1.0
         return self.first_teacher_temperature + done * (self.teacher_temperature - self.first_teacher_temperature)
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """The teacher and its centre follow."""
+        """Update the teacher and its centre."""
         follow(
             self.teacher,
             nn.ModuleList([self.encoder, self.head, self.prototypes]),
@@ -215,11 +211,11 @@ class DINO(Method):
 
 
 def centred(x: Tensor) -> Tensor:
-    """The rows of x [B, K] less their mean."""
+    """Subtract from the rows of x [B, K] their mean."""
     return x - x.mean(0)
 
 
 def entropy(p: Tensor) -> Tensor:
-    """Of the probabilities along the last axis, as a part of the largest there is: 1 = uniform, 0 = certain."""
+    """Return the entropy along the last axis, as a fraction of its maximum: 1 = uniform, 0 = certain."""
     nats: Tensor = torch.special.entr(p).sum(-1)
     return nats / math.log(p.shape[-1])

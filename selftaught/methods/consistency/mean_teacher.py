@@ -22,51 +22,52 @@ Cost = Literal["mse", "kl"]
 
 @final
 class MeanTeacher(Method):
-    """A student learns from a few labels, and from a teacher that is the average of the students it was before.
+    """Semi-supervised learning with a teacher whose weights are a running average of the student's.
 
     Tarvainen, Valpola, NIPS 2017 (arXiv 1703.01780), "Mean teachers are better role models: Weight-averaged consistency
     targets improve semi-supervised deep learning results". Averaging weights instead of predictions gives a target that
-    is better than the student and that is new at every step.
+    is better than the student and is updated at every step.
 
     With f the student's class logits, g its second head's, f' the teacher's class logits for another view and other
     noise, and w growing along a ramp::
 
         L = -1/B sum_{i labelled} log softmax(f_i)(y_i) + w J + distance * 1/(K B) sum_i ||f_i - g_i||^2
-        mse:  J = 1/(K B) sum_i ||softmax(f'_i) - softmax(g_i)||^2        kl:  J = 1/B sum_i KL(softmax(f'_i) ||
-        softmax(g_i)) teacher <- a teacher + (1 - a) student after each step t = 1, 2, ..., with a = min(1 - 1/(t + 1),
-        momentum) w = consistency * exp(-5 (1 - T)^2),  T = progress / ramp up to 1
+        mse:  J = 1/(K B) sum_i ||softmax(f'_i) - softmax(g_i)||^2
+        kl:   J = 1/B sum_i KL(softmax(f'_i) || softmax(g_i))
+        teacher <- a teacher + (1 - a) student after each step t = 1, 2, ..., with a = min(1 - 1/(t + 1), momentum)
+        w = consistency * exp(-5 (1 - T)^2),  T = progress / ramp up to 1
 
-    The first steps make a plain average of all students so far. One head is asked to be right, the other to agree, and
-    a small cost ties them; with `two_heads` off, g = f. The teacher's batch norm goes by its own batches and keeps
-    running statistics of its own. **The teacher is the result**: it classifies ("accuracy"; the student's is
-    "student"), and its encoder is kept.
+    In the first steps the teacher is the plain average of all students so far. One head is trained to classify and the
+    other to agree with the teacher; a small cost ties them. With `two_heads` off, g = f. The teacher's batch norm uses
+    its own batches and keeps its own running statistics. **The teacher is the result**: it classifies ("accuracy"; the
+    student's accuracy is "student"), and its encoder is kept.
 
-    Shapes: student and teacher are views [B, C, S, S], each with noise of its own; logits are [B, K].
+    Shapes: student and teacher are views [B, C, S, S], each with its own noise; logits are [B, K].
 
     Defaults are of the authors' two codes: cost mse with weight 100, distance 0.01 and a quarter of each batch labelled
     (PyTorch, CIFAR-10); noise 0.15, dropout 0.5, momentum 0.99 during the ramp and 0.999 after it, ramp 40 of 150
     thousand steps (TensorFlow). Their advice: a weight between K and K^2 for mse, between 1 and 10 for kl. Departures:
     a crop of at least `crop` of the area stands for shifts by 2 of 32 pixels; any encoder stands for their networks;
-    `momentum` is 0.99 after the ramp too, because runs of minutes have few steps to average; the recipe is AdamW for a
-    few minutes.
+    `momentum` is 0.99 after the ramp too, because runs of minutes have few steps to average; the default recipe is
+    AdamW for a few minutes.
 
     Args:
-        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain
-            permutation.
-        consistency: Weight of J after the ramp.
-        cost: J, mse or kl.
-        ramp: Part of training in which the weight grows.
-        momentum: a after the ramp, in [0, 1]: 1 never changes the teacher, 0 makes it the student.
-        early: a during the ramp, in [0, 1].
-        two_heads: Whether agreeing has a head of its own.
+        share: Fraction of each batch that is labelled, in [0, 1). An epoch visits every unlabelled sample once. 0 uses
+            a plain permutation of all samples.
+        consistency: Weight of the consistency cost J after the ramp.
+        cost: The consistency cost J: mse or kl.
+        ramp: Fraction of training in which the consistency weight grows.
+        momentum: Momentum of the teacher after the ramp, in [0, 1]. 1 never changes the teacher, 0 copies the student.
+        early: Momentum of the teacher during the ramp, in [0, 1].
+        two_heads: Use a separate head for the consistency cost.
         distance: Weight of the distance between the two heads' logits.
-        noise: Standard deviation of the noise on the normalised image.
-        dropout: Of the features, before the heads.
-        crop: Smallest part of the image's area that a crop takes.
-        flip: Probability of a mirror image.
+        noise: Standard deviation of the Gaussian noise added to the normalised image.
+        dropout: Dropout probability of the features, before the heads.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        flip: Probability of a horizontal flip.
 
     Raises:
-        UserError: A value out of range; in `prepare`, data without labels or with a single class.
+        UserError: An argument is out of range. `prepare` raises it for data without labels or with a single class.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
@@ -103,7 +104,7 @@ class MeanTeacher(Method):
         if cost not in get_args(Cost):
             raise UserError(f"cost of mean_teacher must be one of {', '.join(get_args(Cost))}, not '{cost}'")
         self.encoder = encoder
-        self.head: nn.Linear | None = None  # its width is known once the data is
+        self.head: nn.Linear | None = None  # created in `prepare`, when the number of classes is known
         self.second: nn.Linear | None = None
         self.teacher: nn.ModuleDict | None = None
         self.share, self.consistency, self.cost, self.ramp = share, consistency, cost, ramp
@@ -113,7 +114,10 @@ class MeanTeacher(Method):
         self.views = ImageViews(encoder.spec["input"], student=augment, teacher=augment)
 
     def prepare(self, source: Source) -> None:
-        """One output per class, and the teacher. Raises UserError when fewer than two classes are labelled."""
+        """Create one output per class and the teacher.
+
+        Raises UserError when there are fewer than two labelled classes.
+        """
         classes = classes_of(source, "mean_teacher")
         self.head = nn.Linear(self.encoder.dim, classes)
         self.second = nn.Linear(self.encoder.dim, classes) if self.two_heads else None
@@ -122,17 +126,17 @@ class MeanTeacher(Method):
 
     @property
     def kept(self) -> Encoder:
-        """The teacher's encoder, once there is one."""
+        """Return the teacher's encoder if there is a teacher."""
         return self.encoder if self.teacher is None else cast("Encoder", self.teacher["encoder"])
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
-        """Labelled and unlabelled samples in a fixed proportion."""
+        """Return an order with a fixed proportion of labelled and unlabelled samples."""
         return self.streams.order(epoch, seed)
 
     def forward(self, student: Tensor, teacher: Tensor, label: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """The three terms, and the weight "w" of J ("disagreement")."""
+        """Return the three terms of the loss, and the weight "w" of J ("disagreement")."""
         if self.head is None or self.teacher is None:
-            raise RuntimeError("call prepare(source) before the first batch: it counts the classes")
+            raise RuntimeError("the number of classes is not known: call prepare(source) before the first batch")
         mine, theirs = Noise(clock.seed, clock.step, 0), Noise(clock.seed, clock.step, 1)
         features = self.features(self.encoder, student, mine)  # [B, D]
         f = self.head(features)  # [B, K]
@@ -152,19 +156,19 @@ class MeanTeacher(Method):
         }
 
     def features(self, encoder: nn.Module, x: Tensor, noise: Noise) -> Tensor:
-        """[B, C, S, S] to [B, D], noisy while training."""
+        """Map images [B, C, S, S] to features [B, D], with noise during training."""
         if not self.training:
             return cast("Tensor", encoder(x))
         return noise.dropout(encoder(noise.gaussian(x, self.noise)), self.dropout)
 
     def classify(self, image: Tensor) -> Tensor:
-        """The teacher's logits: [B, C, S, S] to [B, K]."""
+        """Return the teacher's logits: [B, C, S, S] to [B, K]."""
         if self.teacher is None:
-            raise RuntimeError("call prepare(source) before the first batch: it counts the classes")
+            raise RuntimeError("the number of classes is not known: call prepare(source) before the first batch")
         return cast("Tensor", self.teacher["head"](self.teacher["encoder"](image)))
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """The teacher follows the student's encoder and class head."""
+        """Update the teacher with the student's encoder and class head."""
         assert self.teacher is not None and self.head is not None
         momentum = self.early if clock.progress < self.ramp else self.momentum
         momentum = min(1 - 1 / (clock.step + 2), momentum)  # clock.step counts from 0, t from 1
@@ -172,7 +176,7 @@ class MeanTeacher(Method):
 
 
 def disagree(cost: Cost, logits: Tensor, target: Tensor) -> Tensor:
-    """J of `MeanTeacher`: both are [B, K] logits; no gradient reaches `target`."""
+    """Return the cost J of `MeanTeacher` for logits [B, K]. No gradient flows to `target`."""
     wanted = target.detach().softmax(1)
     if cost == "mse":
         return F.mse_loss(logits.softmax(1), wanted)

@@ -22,44 +22,45 @@ Kind = Literal["rotation", "exemplar"]
 
 @final
 class S4L(Method):
-    """Labels where there are some, and a puzzle that needs none everywhere, through one network.
+    """Semi-supervised learning: classify labelled images and solve a pretext task on all images.
 
-    Zhai, Oliver, Kolesnikov, Beyer, ICCV 2019 (arXiv 1905.03670), "S4L: Self-Supervised Semi-Supervised Learning". The
-    puzzle teaches what many images have in common, the labels what to call it. Class and puzzle have a linear head
-    each.
+    Zhai, Oliver, Kolesnikov, Beyer, ICCV 2019 (arXiv 1905.03670), "S4L: Self-Supervised Semi-Supervised Learning". All
+    images, labelled or not, train the network on the pretext task (the puzzle); labelled images also train it to
+    classify. Class and puzzle each have a linear head.
 
     With M copies of each image, p the class head's softmax, n_l labelled images in a batch of B::
 
         L = -1/(n_l M) sum_{i labelled} sum_m log p(y_i | copy m of x_i) + weight * puzzle
-        rotation:  copies are the four turns, puzzle = -1/(4B) sum_i sum_r log q(r | x_i turned by r)
+        rotation:  copies are the four rotations, puzzle = -1/(4B) sum_i sum_r log q(r | x_i turned by r)
         exemplar:  copies are random views; with d the distance of their embeddings, made of length 1,
                    puzzle = 1/(BM) sum_a log(1 + exp( max_{p: same image} d(a, p) - min_{n: another} d(a, n) ))
 
-    The class loss is taken on every copy. "exemplar" is the batch-hard triplet loss with a soft margin (Hermans, Beyer,
-    Leibe 2017, arXiv 1703.07737); other images of the whole batch, over all ranks, are the negatives.
+    The class loss is computed on every copy. "exemplar" is the batch-hard triplet loss with a soft margin (Hermans,
+    Beyer, Leibe 2017, arXiv 1703.07737); other images of the whole batch, over all ranks, are the negatives.
 
     Shapes: rotation has a view image [B, C, S, S], exemplar a list of M of them as views; copies are [MB, C, S, S], a
     sample's side by side.
 
     Defaults follow the paper's ImageNet setting (weight 1, as many unlabelled as labelled images; exemplar with 8
-    patches, embedding 1000) on a small scale. Departures: 4 patches and an embedding of 128; with unequal `share` the
-    puzzle still weighs every image alike; weight decay and length are the recipe's, and the paper finds that they
-    matter as much as the loss; the recipe is AdamW for a few minutes instead of SGD 0.1 with weight decay 1e-3 for 200
+    patches, embedding 1000) at a smaller scale. Departures: 4 patches and an embedding of 128; the puzzle weighs every
+    image equally for any `share`; weight decay and length are those of the recipe, and the paper finds that they matter
+    as much as the loss; the default recipe is AdamW for a few minutes instead of SGD 0.1 with weight decay 1e-3 for 200
     epochs.
 
     Args:
-        kind: The puzzle.
-        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain
-            permutation.
-        weight: Of the puzzle.
-        copies: M of exemplar, at least 2.
-        dim: Width of exemplar's embedding.
-        crop: Smallest part of the image's area that a crop takes.
-        flip: Probability of a mirror image.
-        jitter: Exemplar's jitter of brightness, contrast and saturation; of the hue a quarter of it, at most 0.5.
+        kind: The pretext task: rotation or exemplar.
+        share: Fraction of each batch that is labelled, in [0, 1). An epoch visits every unlabelled sample once. 0 uses
+            a plain permutation of all samples.
+        weight: Weight of the loss of the pretext task.
+        copies: Number of copies M of each image for exemplar, at least 2.
+        dim: Dimension of the embedding of exemplar.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        flip: Probability of a horizontal flip.
+        jitter: Strength of the brightness, contrast and saturation jitter of exemplar. Hue uses a quarter of it, at
+            most 0.5.
 
     Raises:
-        UserError: A value out of range; in `prepare`, data without labels or with a single class.
+        UserError: An argument is out of range. `prepare` raises it for data without labels or with a single class.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
@@ -85,7 +86,7 @@ class S4L(Method):
         if copies < 2 or dim < 1:
             raise UserError(f"copies of s4l must be at least 2 and dim at least 1, not {copies} and {dim}")
         self.encoder = encoder
-        self.head: nn.Linear | None = None  # its width is known once the data is
+        self.head: nn.Linear | None = None  # created in `prepare`, when the number of classes is known
         self.kind, self.share, self.weight, self.copies = kind, share, weight, copies if kind == "exemplar" else 4
         self.puzzle = nn.Linear(encoder.dim, dim if kind == "exemplar" else 4)
         if kind == "rotation":
@@ -95,20 +96,20 @@ class S4L(Method):
             self.views = ImageViews(encoder.spec["input"], views=[one] * copies)
 
     def prepare(self, source: Source) -> None:
-        """One output per class. Raises UserError when fewer than two classes are labelled."""
+        """Create one output per class. Raises UserError when there are fewer than two labelled classes."""
         self.head = nn.Linear(self.encoder.dim, classes_of(source, "s4l"))
         self.streams = Streams(source.labels, self.share)
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
-        """Labelled and unlabelled samples in a fixed proportion."""
+        """Return an order with a fixed proportion of labelled and unlabelled samples."""
         return self.streams.order(epoch, seed)
 
     def forward(
         self, label: Tensor, image: Tensor | None = None, views: list[Tensor] | None = None, **_: Any
     ) -> Outputs:
-        """Both losses; "accuracy" names classes on the first copy, "solved" is the part of puzzles solved."""
+        """Return both losses. "accuracy" is that of the class on the first copy, "solved" that of the pretext task."""
         if self.head is None:
-            raise RuntimeError("call prepare(source) before the first batch: it counts the classes")
+            raise RuntimeError("the number of classes is not known: call prepare(source) before the first batch")
         x = turned(image) if image is not None else torch.stack(views or [], 1).flatten(0, 1)  # [MB, C, S, S]
         features = self.encoder(x)  # [MB, D]
         logits = self.head(features)  # [MB, K]
@@ -131,19 +132,19 @@ class S4L(Method):
         }
 
     def classify(self, image: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, K] logits."""
+        """Map images [B, C, S, S] to logits [B, K]."""
         if self.head is None:
-            raise RuntimeError("call prepare(source) before the first batch: it counts the classes")
+            raise RuntimeError("the number of classes is not known: call prepare(source) before the first batch")
         logits: Tensor = self.head(self.encoder(image))
         return logits
 
 
 def exemplar(z: Tensor, copies: int) -> dict[str, Tensor]:
-    """Batch-hard triplets with a soft margin: z [MB, D] of length 1, the M copies of an image side by side.
+    """Batch-hard triplet loss with a soft margin on z [MB, D] of length 1, with the M copies of an image side by side.
 
-    Every copy is an anchor; of its own image's copies on this rank the farthest is the positive, of all ranks' other
-    images the nearest copy the negative. "accuracy": the part of anchors whose positive is the nearer of the two. With
-    `copies` 1 there is no positive, and the loss is 0.
+    Every copy is an anchor. The positive is the farthest copy of the same image on this rank. The negative is the
+    nearest copy of any other image over all ranks. "accuracy" is the fraction of anchors whose positive is nearer than
+    the negative. With `copies` 1 there is no positive and the loss is 0.
     """
     everyone = gather_with_gradient(z)  # [RMB, D]
     mine = torch.arange(rank() * len(z), (rank() + 1) * len(z), device=z.device)

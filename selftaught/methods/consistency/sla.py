@@ -22,39 +22,39 @@ Transform = Literal["none", "rotation", "colour", "both"]
 
 @final
 class SLA(Method):
-    """Name the class and the transformation at once, and let all transformed copies vote.
+    """Classify the label and the transformation jointly, and average over all transformed copies.
 
     Lee, Hwang, Shin, ICML 2020 (arXiv 1910.05872), "Self-supervised Label Augmentation via Input Transformations".
-    Asking for the class of a turned image makes the network blind to turns; asking for both as one joint label does
-    not, and M copies of an image give M opinions of its class.
+    Predicting the class of a rotated image makes the network invariant to rotation. Predicting class and rotation as
+    one joint label does not, and M copies of an image give M predictions of its class.
 
     With T_j the M transformations, K classes, u the weights of the joint classifier, z_j the features of T_j x, sigma a
     second classifier's softmax on the untransformed image, and B labelled images::
 
-        L_SLA = -1/(BM) sum_i sum_j log p((y_i, j) | T_j x_i)                     over K M joint classes, of index M y +
-        j P_agg(k | x) = softmax_k( 1/M sum_j u_kj . z_j )                          aggregation
-        L = L_SLA + t^2 KL( P_agg^(1/t) || sigma^(1/t) ) - log sigma(y_i | x_i)   with distillation; no gradient through
-        P_agg
+        L_SLA = -1/(BM) sum_i sum_j log p((y_i, j) | T_j x_i)                     with K M joint classes, index M y + j
+        P_agg(k | x) = softmax_k( 1/M sum_j u_kj . z_j )                          aggregation
+        L = L_SLA + t^2 KL( P_agg^(1/t) || sigma^(1/t) ) - log sigma(y_i | x_i)   with distillation, P_agg detached
 
-    Aggregation costs M passes at test time; distillation teaches the second classifier, which needs one, what all M
-    say. With `transform` none M is 1 and L_SLA is plain cross-entropy.
+    Aggregation costs M passes at test time. Distillation trains the second classifier, which needs one pass, to predict
+    the aggregate. With `transform` none, M is 1 and L_SLA is plain cross-entropy.
 
     Shapes: image is [B, C, S, S]; its copies are [MB, C, S, S], a sample's side by side; joint logits are [B, M, KM].
 
-    Only labels teach: unlabelled samples are not visited. Defaults are the authors' CIFAR command (rotation; batch 128,
-    SGD 0.1, weight decay 1e-4, 80 thousand steps) with the summands of the loss averaged. Departures: a crop of at
-    least `crop` of the area stands for shifts; any encoder stands for ResNet-32; the recipe is AdamW for a few minutes.
+    Only labelled samples are used; unlabelled samples are not visited. Defaults are the authors' CIFAR command
+    (rotation; batch 128, SGD 0.1, weight decay 1e-4, 80 thousand steps) with the terms of the loss averaged.
+    Departures: a crop of at least `crop` of the area replaces shifts; any encoder replaces ResNet-32; the default
+    recipe is AdamW for a few minutes.
 
     Args:
         transform: rotation (M = 4), colour (the 6 orders of red, green and blue), both (24) or none (1).
-        distill: Train the second classifier too, and classify by it alone.
-        temperature: t of the distillation, greater than 0.
-        crop: Smallest part of the image's area that a crop takes.
-        flip: Probability of a mirror image.
+        distill: Also train the second classifier, and classify with it alone.
+        temperature: Temperature t of the distillation, greater than 0.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        flip: Probability of a horizontal flip.
 
     Raises:
-        UserError: A value out of range, or colour where the encoder sees grey; in `prepare`, data without labels or
-            with one class.
+        UserError: An argument is out of range, or colour is used with an encoder of grey images. `prepare` raises it
+            for data without labels or with one class.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
@@ -77,10 +77,11 @@ class SLA(Method):
         channels = encoder.spec["input"]["channels"]
         if transform in ("colour", "both") and channels != 3:
             raise UserError(
-                f"transform {transform} of sla needs images of 3 channels, these have {channels}: choose rotation"
+                f"transform {transform} of sla needs images with 3 channels, "
+                f"but these have {channels}: use transform rotation"
             )
         self.encoder = encoder
-        self.head: nn.Linear | None = None  # its width is known once the data is
+        self.head: nn.Linear | None = None  # created in `prepare`, when the number of classes is known
         self.single: nn.Linear | None = None
         self.transform, self.distill, self.temperature = transform, distill, temperature
         self.count = {"none": 1, "rotation": 4, "colour": 6, "both": 24}[transform]  # M
@@ -88,20 +89,20 @@ class SLA(Method):
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
     def prepare(self, source: Source) -> None:
-        """M outputs per class. Raises UserError when fewer than two classes are labelled."""
+        """Create M outputs per class. Raises UserError when there are fewer than two labelled classes."""
         classes = classes_of(source, "sla")
         self.head = nn.Linear(self.encoder.dim, classes * self.count)
         self.single = nn.Linear(self.encoder.dim, classes) if self.distill else None
         self.labelled = np.flatnonzero(source.labels >= 0)
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
-        """n visits to the labelled samples: permutation after permutation, when only some of the n are labelled."""
+        """Return n visits to the labelled samples: repeated permutations if only some of the n samples are labelled."""
         return visits(self.labelled, n, epoch, seed)
 
     def forward(self, image: Tensor, label: Tensor, **_: Any) -> Outputs:
-        """The joint loss and the distillation.
+        """Return the joint loss and the distillation loss.
 
-        "accuracy" is that of `classify`, "aggregated" that of all copies' vote.
+        "accuracy" is that of `classify`, "aggregated" that of the average over all copies.
         """
         joint, features = self.joint(image)  # [B, M, KM], [B, M, D]
         wanted = joint_label(label, self.count)  # [B, M]
@@ -115,15 +116,15 @@ class SLA(Method):
         return {"loss": loss, **outputs}
 
     def joint(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Joint logits [B, M, KM] and features [B, M, D] of every copy of [B, C, S, S]."""
+        """Return the joint logits [B, M, KM] and the features [B, M, D] of every copy of the images [B, C, S, S]."""
         if self.head is None:
-            raise RuntimeError("call prepare(source) before the first batch: it counts the classes")
+            raise RuntimeError("the number of classes is not known: call prepare(source) before the first batch")
         features = self.encoder(transformed(image, self.transform))  # [BM, D]
         split = (len(image), self.count, -1)
         return self.head(features).view(split), features.view(split)
 
     def classify(self, image: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, K] logits: of the second classifier when there is one, else the copies' vote."""
+        """Map images [B, C, S, S] to logits [B, K], from the second classifier if there is one, else by aggregation."""
         if self.single is None:
             return aggregated(self.joint(image)[0])
         logits: Tensor = self.single(self.encoder(image))
@@ -131,9 +132,9 @@ class SLA(Method):
 
 
 def transformed(image: Tensor, transform: Transform) -> Tensor:
-    """[B, C, S, S] to [MB, C, S, S]: the copies of a sample side by side, the untouched one first.
+    """Map images [B, C, S, S] to [MB, C, S, S]: the copies of a sample side by side, the original first.
 
-    Both: turn by turn, all orders.
+    For "both", the order is rotation by rotation, each with all colour orders.
     """
     if transform in ("rotation", "both"):
         image = turned(image)
@@ -143,24 +144,23 @@ def transformed(image: Tensor, transform: Transform) -> Tensor:
 
 
 def joint_label(label: Tensor, count: int) -> Tensor:
-    """[B] labels (-1 = unknown) to [B, M] joint ones: M y + j, -1 where unknown."""
+    """Map labels [B] (-1 = unknown) to joint labels [B, M]: M y + j, or -1 if unknown."""
     each = label[:, None] * count + torch.arange(count, device=label.device)
     return each.where(label[:, None] >= 0, -1)
 
 
 def aggregated(joint: Tensor) -> Tensor:
-    """[B, M, KM] to [B, K]: for copy j only the logits (k, j) are asked, and the copies' logits are averaged."""
+    """Map joint logits [B, M, KM] to [B, K]: the logits (k, j) of copy j, averaged over the copies."""
     count = joint.shape[1]
     votes: Tensor = joint.unflatten(2, (-1, count)).diagonal(dim1=1, dim2=3)  # [B, M, K, M] to [B, K, M]
     return votes.mean(2)
 
 
 def distillation(teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
-    """t^2 KL(softmax(teacher / t) || softmax(student / t)), mean over the batch: [B, K] logits each.
+    """Return t^2 KL(softmax(teacher / t) || softmax(student / t)), averaged over the batch, for logits [B, K] each.
 
-    None flows into `teacher`.
-
-    t^2 keeps the gradient's size (Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2).
+    No gradient flows to `teacher`. The factor t^2 keeps the scale of the gradient (Hinton, Vinyals, Dean 2015, arXiv
+    1503.02531, section 2).
     """
     wanted = (teacher.detach() / temperature).softmax(1)
     return temperature**2 * F.kl_div((student / temperature).log_softmax(1), wanted, reduction="batchmean")

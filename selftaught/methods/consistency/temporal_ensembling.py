@@ -20,11 +20,11 @@ from selftaught.views.image import Augment, ImageViews
 
 @final
 class TemporalEnsembling(Method):
-    """A prediction should agree with the average of what the network said of the same sample in earlier epochs.
+    """Semi-supervised learning: predictions should agree with their running average over past epochs.
 
     Laine, Aila, ICLR 2017 (arXiv 1610.02242), "Temporal Ensembling for Semi-Supervised Learning", section 2.2. The
-    average of many networks, each seen through other noise and another view, is a better target than the Pi-model's
-    second pass, and costs no pass.
+    average over many networks, noises and views is a better target than the Pi-model's second pass, and needs no second
+    pass.
 
     With p the softmax output for a view of sample i, Z_i the ensemble, and w growing along a ramp::
 
@@ -32,29 +32,30 @@ class TemporalEnsembling(Method):
         after an epoch:  Z_i <- alpha Z_i + (1 - alpha) p_i for the samples that it visited, t_i <- t_i + 1
         w = consistency * labelled part * exp(-5 (1 - T)^2),  T = progress / ramp up to 1
 
-    Dividing by 1 - alpha^t undoes that Z starts at 0. A sample that an epoch left out keeps its Z; one that was never
-    there has no target, so the whole first epoch has labels alone; of several visits in an epoch the last counts.
+    Dividing by 1 - alpha^t corrects for Z starting at 0. A sample that an epoch does not visit keeps its Z. A sample
+    that was never visited has no target, so the first epoch uses only the labels. If an epoch visits a sample several
+    times, the last visit counts.
 
-    Shapes: image is [B, C, S, S]; p is [B, K]. The memory is two [N, K] tables, in every checkpoint. Held-out samples
-    have no rows in it, so in eval mode the loss is that of the labels.
+    Shapes: image is [B, C, S, S]; p is [B, K]. The memory is two [N, K] tables, which are in every checkpoint. Held-out
+    samples have no rows, so in eval mode the loss is that of the labels.
 
-    The authors' code takes alpha 0.6, consistency 30 and otherwise what the Pi-model has (see there for views, noise
-    and the departures, which are the same). Departure: t is counted for each sample, because batches with a fixed
-    labelled share and dropped last batches leave samples out.
+    The authors' code uses alpha 0.6, consistency 30 and otherwise the settings of the Pi-model (see `pi_model` for
+    views, noise and departures, which are the same). Departure: t is counted for each sample, because batches with a
+    fixed labelled share and dropped last batches leave samples out.
 
     Args:
-        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain
-            permutation.
-        alpha: Momentum of the ensemble over epochs, in [0, 1): 0 knows the last epoch alone.
-        consistency: Weight of the agreement after the ramp, before it is scaled by the labelled part.
-        ramp: Part of training in which that weight grows.
-        noise: Standard deviation of the noise on the normalised image.
-        dropout: Of the features, before the classifier.
-        crop: Smallest part of the image's area that a crop takes.
-        flip: Probability of a mirror image.
+        share: Fraction of each batch that is labelled, in [0, 1). An epoch visits every unlabelled sample once. 0 uses
+            a plain permutation of all samples.
+        alpha: Momentum of the ensemble over epochs, in [0, 1). 0 uses the last epoch only.
+        consistency: Weight of the consistency loss after the ramp, before it is scaled by the labelled fraction.
+        ramp: Fraction of training in which that weight grows.
+        noise: Standard deviation of the Gaussian noise added to the normalised image.
+        dropout: Dropout probability of the features, before the classifier.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        flip: Probability of a horizontal flip.
 
     Raises:
-        UserError: A value out of range; in `prepare`, data without labels or with a single class.
+        UserError: An argument is out of range. `prepare` raises it for data without labels or with a single class.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
@@ -89,13 +90,16 @@ class TemporalEnsembling(Method):
                 f"consistency and noise of temporal_ensembling must be at least 0, not {consistency} and {noise}"
             )
         self.encoder = encoder
-        self.head: nn.Linear | None = None  # its width is known once the data is
+        self.head: nn.Linear | None = None  # created in `prepare`, when the number of classes is known
         self.share, self.alpha, self.consistency, self.ramp = share, alpha, consistency, ramp
         self.noise, self.dropout = noise, dropout
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
     def prepare(self, source: Source) -> None:
-        """One output per class, and an empty memory. Raises UserError when fewer than two classes are labelled."""
+        """Create one output per class and an empty memory.
+
+        Raises UserError when there are fewer than two labelled classes.
+        """
         n, classes = len(source), classes_of(source, "temporal_ensembling")
         self.head = nn.Linear(self.encoder.dim, classes)
         self.streams = Streams(source.labels, self.share)
@@ -105,11 +109,14 @@ class TemporalEnsembling(Method):
         self.register_buffer("updates", torch.zeros(n, dtype=torch.long))  # t
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
-        """Labelled and unlabelled samples in a fixed proportion."""
+        """Return an order with a fixed proportion of labelled and unlabelled samples."""
         return self.streams.order(epoch, seed)
 
     def forward(self, image: Tensor, label: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """Both terms, the weight "w" of the second, and "predictions" with their "rows" for `after_step`."""
+        """Return both terms of the loss, the weight "w" of the second, and the values for `after_step`.
+
+        These are "predictions" and their "rows".
+        """
         logits = self.logits(image, Noise(clock.seed, clock.step, 0))  # [B, K]
         p, chance = logits.softmax(1), torch.tensor(1 / logits.shape[1])
         loss = masked_cross_entropy(logits, label)
@@ -124,15 +131,15 @@ class TemporalEnsembling(Method):
         }  # fmt: skip
 
     def target(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """(z~ [B, K], 0 where there is none; 1.0 where there is one and 0.0 where not [B, 1])."""
+        """Return the targets z~ [B, K], and whether each exists as 1.0 or 0.0 [B, 1]. Missing targets are 0."""
         t = self.updates[index, None]  # [B, 1]
         there = (t > 0).to(self.ensemble.dtype)
         return self.ensemble[index] / (1 - self.alpha ** t.clamp(min=1).to(self.ensemble.dtype)) * there, there
 
     def logits(self, x: Tensor, noise: Noise) -> Tensor:
-        """[B, C, S, S] to [B, K], noisy while training."""
+        """Map images [B, C, S, S] to logits [B, K], with noise during training."""
         if self.head is None:
-            raise RuntimeError("call prepare(source) before the first batch: it counts the classes")
+            raise RuntimeError("the number of classes is not known: call prepare(source) before the first batch")
         if not self.training:
             return self.classify(x)
         features = noise.dropout(self.encoder(noise.gaussian(x, self.noise)), self.dropout)
@@ -140,20 +147,20 @@ class TemporalEnsembling(Method):
         return logits
 
     def classify(self, image: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, K] logits."""
+        """Map images [B, C, S, S] to logits [B, K]."""
         assert self.head is not None
         logits: Tensor = self.head(self.encoder(image))
         return logits
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """Note what was said of whom."""
+        """Store the predictions of this batch."""
         rows, predictions = gather(outputs["rows"]), gather(outputs["predictions"])
-        later = (rows[:, None] == rows).triu(1).any(1)  # a row that is written once more counts not
+        later = (rows[:, None] == rows).triu(1).any(1)  # rows that are written again later do not count
         self.latest[rows[~later]] = predictions[~later].to(self.latest.dtype)
         self.visited[rows] = True
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        """The epoch that ended joins the ensemble."""
+        """Add the predictions of the previous epoch to the ensemble."""
         one_more = self.visited[:, None]
         self.ensemble.copy_(
             torch.where(one_more, self.alpha * self.ensemble + (1 - self.alpha) * self.latest, self.ensemble)

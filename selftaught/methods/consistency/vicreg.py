@@ -20,11 +20,11 @@ from selftaught.views.image import ImageViews
 
 @final
 class VICReg(Method):
-    """Two views of an image have the same features, every feature varies over images, and no two features vary together.
+    """Make the features of two views agree, keep their variance up and decorrelate the dimensions.
 
     Bardes, Ponce, LeCun, ICLR 2022 (arXiv 2105.04906), "VICReg: Variance-Invariance-Covariance Regularization for
-    Self-Supervised Learning". Variance and covariance are asked of each view by itself, so the two sides need not share
-    weights, and nothing has to be normalised, stopped or remembered.
+    Self-Supervised Learning". Variance and covariance are computed for each view separately, so the two branches need
+    not share weights, and no normalisation, stop-gradient or memory is needed.
 
     With x and y [N, d] the projections of the two views of the N images of all ranks::
 
@@ -36,31 +36,32 @@ class VICReg(Method):
 
     Shapes: first and second are [B, C, S, S]; x and y are [B, dim].
 
-    There is no right answer to predict; "accuracy" is how often a view's centred projection is closest in direction,
-    among the batch, to that of its image's other view; "spread" watches them (1 healthy, 0 collapsed); "invariance",
-    "variance" and "covariance" are the three terms without their weights.
+    As there are no labels to predict, "accuracy" is how often a view's centred projection is closest in direction,
+    among the batch, to that of its image's other view; "spread" of the projections is 1 when healthy and 0 when
+    collapsed; "invariance", "variance" and "covariance" are the three terms without their weights.
 
     The weights (25, 25, 1) are the paper's; its head ("expander") is 8192 wide. Its views are those of BYOL: on
     ImageNet the first is always blurred and the second with probability 0.1 (blur 1, other_blur 0.1); images of 32
-    pixels are not blurred. Departures: the recipe is AdamW for a few minutes instead of LARS (lr 0.2 * batch / 256,
-    batch 2048, weight decay 1e-6, biases and norms exempt from both) for 1000 epochs.
+    pixels are not blurred. Departures: the default recipe is AdamW for a few minutes instead of LARS (lr 0.2 * batch /
+    256, batch 2048, weight decay 1e-6, biases and norms exempt from both) for 1000 epochs.
 
     Args:
-        dim: Width of the projections and of the head's hidden layers.
-        depth: Linear layers in the head, at least 1.
-        invariance: Weight of the mean squared difference of the views, at least 0.
+        dim: Dimension of the projections and of the head's hidden layers.
+        depth: Number of linear layers in the head, at least 1.
+        invariance: Weight of the mean squared difference between the views, at least 0.
         variance: Weight of the hinge on standard deviations below 1, at least 0.
         covariance: Weight of the squared covariances of different features, at least 0.
-        crop: Smallest part of the image's area that a crop takes.
-        strength: Of the colour jitter: brightness and contrast 0.4, saturation 0.2, hue 0.1 times this.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        strength: Strength of the colour jitter: brightness and contrast 0.4, saturation 0.2 and hue 0.1 times this
+            value.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
         blur: Probability of a Gaussian blur of the first view, with sigma 0.1 to 2 pixels.
-        other_blur: The same of the second view.
-        solarise: Probability of inverting the bright half of the second view's values.
+        other_blur: Probability of the same blur of the second view.
+        solarise: Probability of solarising the second view: values of at least 0.5 are inverted.
 
     Raises:
-        UserError: A value out of range.
+        UserError: An argument is out of range.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
@@ -94,7 +95,7 @@ class VICReg(Method):
         self.views = ImageViews(encoder.spec["input"], first=first, second=second)
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
-        """The three terms over the images of all ranks."""
+        """Return the loss and its three terms over the images of all ranks."""
         # [N, dim] each
         x, y = (gather_with_gradient(self.head(self.encoder(view)).float()) for view in (first, second))
         same = F.mse_loss(x, y)
@@ -107,12 +108,12 @@ class VICReg(Method):
 
 
 def lack_of_variance(x: Tensor) -> Tensor:
-    """Mean over the features of x [N, D] of how much their standard deviation is short of 1."""
+    """Return by how much the standard deviation of each feature of x [N, D] is below 1, averaged over the features."""
     return F.relu(1 - (x.var(0) + 1e-4).sqrt()).mean()
 
 
 def redundancy(x: Tensor) -> Tensor:
-    """Squared covariances of different features of the centred x [N, D], summed and divided by D."""
-    with torch.autocast(x.device.type, enabled=False):  # what is left off the diagonal is small
+    """Return the squared covariances of different features of the centred x [N, D], summed and divided by D."""
+    with torch.autocast(x.device.type, enabled=False):  # the off-diagonal values are small
         covariance = x.T @ x / (len(x) - 1)  # [D, D]
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / x.shape[1]

@@ -1,1 +1,1 @@
-"""Tell two views of one sample from views of other samples."""
+"""Contrastive methods: tell two views of one sample from views of other samples."""

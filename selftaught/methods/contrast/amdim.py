@@ -18,17 +18,17 @@ from selftaught.parts.local_info_nce import local_info_nce
 from selftaught.parts.norm import BatchNorm2d
 from selftaught.views.image import Augment, ImageViews
 
-TAG = 0x616D64696D  # keeps the draw of places apart from other uses of (seed, step)
+TAG = 0x616D64696D  # separates these random numbers from other uses of (seed, step)
 
 
 @final
 class AMDIM(Method):
-    """One view's summary, and one of its places, find the places of the other view among those of all other images.
+    """Contrastive learning of global and local features across two augmented views of an image.
 
     Bachman, Hjelm, Buchwalter, NeurIPS 2019 (arXiv 1906.00910), "Learning Representations by Maximizing Mutual
     Information Across Views". Deep InfoMax between two augmentations of an image instead of within one, and between
-    several scales: what is predicted is local, so that the summary must say what is where, and another view's, so that
-    it must not copy pixels.
+    several scales: local features are predicted, so the summary must encode what is where, and they belong to another
+    view, so pixels cannot be copied.
 
     With phi_1, phi_5 and phi_7 the mapped features of the 1 x 1, 5 x 5 and 7 x 7 maps, for a pair of scales (a, b),
     view x of image i and the other view x' of image j at place l::
@@ -38,31 +38,31 @@ class AMDIM(Method):
         L     = mean of L_15, L_17 and L_55 over both directions; phi_5(x_i) is that of one random place
 
     Shapes: views is a list of two [B, C, S, S]; scores are [B, N, places], N the images of all ranks. The place is
-    drawn for each image and step, the same for both views, so that swapping the views changes nothing.
+    drawn for each image and step. It is the same for both views, so that swapping the views changes nothing.
 
-    Padding would tell every position how near the edge is, and wide receptive fields what its neighbours hold. Any
-    encoder but `unpadded` is therefore replaced by that one, with the same width where it has one, and that is what is
-    kept; `padded` keeps the encoder that was given. The scales are its last features and its last two maps with
-    positions, whatever their sides.
+    Padding would reveal to a position how near the edge is, and wide receptive fields would reveal its neighbours. Any
+    encoder other than `unpadded` is therefore replaced by `unpadded`, with the same width if it has one, and that
+    encoder is kept. `padded` keeps the given encoder. The scales are its last features and its last two maps with
+    positions, of any size.
 
     Defaults follow the released code (clip 20, penalty 0.05, crops of at least 0.3, jitter 0.4, grey 0.25) with a
     narrow network. Departures: the maps of 28 pixels are 6 x 6 and 4 x 4; one set of features, not the mixture-based
-    variant; features are taken before the mapping to phi, which is not normalised at its end; the recipe is AdamW for a
-    few minutes.
+    variant; features are taken before the mapping to phi, which is not normalised at its end; the default recipe is
+    AdamW for a few minutes.
 
     Args:
-        dim: d, the width in which scales are compared.
-        clip: Scores stay between -clip and clip; greater than 0.
-        penalty: Weight of the mean squared score before clipping.
-        padded: Keep the encoder given even if it pads.
-        crop: Smallest part of the image's area that a crop takes.
-        jitter: Of brightness, contrast and saturation.
-        hue: Jitter of the hue, at most 0.5.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        dim: Dimension d in which the scales are compared.
+        clip: Scores are limited to between -clip and clip. Greater than 0.
+        penalty: Weight of the penalty on the mean squared score before clipping.
+        padded: Keep the given encoder even if it uses padding.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        jitter: Strength of the brightness, contrast and saturation jitter.
+        hue: Strength of the hue jitter, at most 0.5.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
 
     Raises:
-        UserError: A value out of range, or an encoder with fewer than two maps with positions.
+        UserError: An argument is out of range, or the encoder has fewer than two maps with positions.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
@@ -84,7 +84,8 @@ class AMDIM(Method):
         super().__init__()
         if dim < 1 or clip <= 0 or penalty < 0:
             raise UserError(
-                f"amdim takes dim of at least 1, clip above 0 and penalty of at least 0, not {dim}, {clip} and "
+                f"amdim needs a dim of at least 1, a clip greater than 0 and a penalty of at least 0, "
+                f"not {dim}, {clip} and "
                 f"{penalty}"
             )
         seen = encoder.spec["input"]
@@ -113,7 +114,10 @@ class AMDIM(Method):
         self.views = ImageViews(seen, views=[augment, augment])
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
-        """The loss; "nce", it without the penalty; "accuracy" and "chance", means over scales and directions."""
+        """Return the loss; "nce", which is the loss without the penalty; "accuracy" and "chance".
+
+        All are averaged over scales and directions.
+        """
         x = torch.stack(views, 1).flatten(0, 1)  # [2B, C, S, S]: a sample's views side by side, in one batch norm group
         layers = self.encoder.layers(x)
         five, seven = (layers[i] for i in self.scales)
@@ -135,9 +139,9 @@ class AMDIM(Method):
         }}  # fmt: skip
 
     def place(self, phi5: Tensor, clock: Clock) -> Tensor:
-        """A place for each of this rank's images, int64 [B].
+        """Return a random place for each of this rank's images, int64 [B].
 
-        A function of (seed, step) and the image's place in the batch.
+        A function of (seed, step) and the image's position in the batch.
         """
         generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
         drawn = generator.integers(phi5.shape[3], size=world() * len(phi5))[
@@ -146,7 +150,7 @@ class AMDIM(Method):
         return torch.from_numpy(drawn).to(phi5.device)
 
     def contrast(self, query: Tensor, keys: Tensor) -> dict[str, Tensor]:
-        """One direction between two scales: query [B, d] of this rank's images, keys [N, d, places] of all."""
+        """Return the loss of one direction between two scales: query [B, d] of this rank, keys [N, d, places]."""
         # [B, N, places]
         raw = (query @ keys.transpose(0, 1).flatten(1) / math.sqrt(query.shape[1])).unflatten(1, (len(keys), -1))
         own = torch.arange(len(query), device=query.device) + rank() * len(query)
@@ -154,13 +158,13 @@ class AMDIM(Method):
 
 
 def clipped(scores: Tensor, clip: float) -> Tensor:
-    """clip tanh(s / clip): nearly s where |s| is small, and never beyond clip."""
+    """Return clip tanh(s / clip): close to s where |s| is small, and never beyond clip."""
     return clip * torch.tanh(scores / clip)
 
 
 @final
 class Mapped(nn.Module):
-    """phi: two 1 x 1 convolutions beside one, [B, C, h, w] to [B, dim, places]."""
+    """phi: two 1 x 1 convolutions with a 1 x 1 convolution as shortcut, [B, C, h, w] to [B, dim, places]."""
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
@@ -170,6 +174,6 @@ class Mapped(nn.Module):
         self.short = nn.Conv2d(channels, dim, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The features in which scales are compared."""
+        """Return the features in which the scales are compared."""
         mapped: Tensor = self.deep(x) + self.short(x)
         return mapped.flatten(2)

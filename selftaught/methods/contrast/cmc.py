@@ -25,11 +25,11 @@ from selftaught.views.image import Augment, ImageViews
 
 @final
 class CMC(Method):
-    """Lightness and colour of one picture find each other among other pictures.
+    """Contrastive learning between the lightness and the colour channels of an image.
 
-    Tian, Krishnan, Isola, ECCV 2020 (arXiv 1906.05849), "Contrastive Multiview Coding". What several views of one scene
-    share is what the scene is; here a view is a group of channels, and every view has a network of its own. No colour
-    may be jittered: the channels themselves are the views.
+    Tian, Krishnan, Isola, ECCV 2020 (arXiv 1906.05849), "Contrastive Multiview Coding". Several views of a scene share
+    its content. Here a view is a group of channels, and every view has its own network. Colour jitter is not used,
+    because the channels themselves are the views.
 
     With z^i the normalised code of view i and k^j_1 ... k^j_K codes of other images in view j::
 
@@ -37,36 +37,37 @@ class CMC(Method):
         L = sum over edges {i, j} of L(i -> j) + L(j -> i)
 
     where the edges are all pairs of views (full graph) or those of the first view (core). A query of view i is only
-    ever scored with codes of view j, never with those of its own view.
+    scored with codes of view j, never with codes of its own view.
 
-    Shapes: image is [B, 3, S, S]; the M codes are [B, dim] each. What is kept is encoder `multiview`: it takes the
-    ordinary picture, takes it apart itself, and joins the features of its M networks, each built like the given
-    encoder. These start from the given encoder's weights wherever the shapes agree: all but the first layer, which sees
-    fewer channels.
+    Shapes: image is [B, 3, S, S]; the M codes are [B, dim] each. The encoder that is kept is `multiview`: it takes the
+    ordinary image, splits it into views, and concatenates the features of its M networks, each built like the given
+    encoder. The networks start from the given encoder's weights where the shapes agree: all layers except the first,
+    which sees fewer channels.
 
-    Keys come from the batch (of all ranks, with gradients), or from one memory bank a view, as in the paper: then the
-    positive is the image's own row in the bank of view j, and the loss is a softmax or NCE with constants Z, one a
-    direction, from the first batch. Held-out images have no row, so in eval mode the positive is the other view's code.
+    Keys come from the batch (of all ranks, with gradients), or from one memory bank per view, as in the paper. Then the
+    positive is the image's own row in the bank of view j, and the loss is a softmax or NCE with one constant Z per
+    direction, estimated on the first batch. Held-out images have no row, so in eval mode the positive is the other
+    view's code.
 
     Defaults are the authors' for STL-10 (temperature 0.1, dim 128, crop 0.2, L and ab); on ImageNet temperature 0.07,
     16384 negatives and NCE. They find YCbCr slightly better. Departures: the batch itself holds the negatives unless a
-    bank is asked for; all queries of a step share the rows that are drawn from a bank; the recipe is AdamW for a few
-    minutes instead of SGD 0.03 for 240 epochs.
+    bank is asked for; all queries of a step share the rows that are drawn from a bank; the default recipe is AdamW for
+    a few minutes instead of SGD 0.03 for 240 epochs.
 
     Args:
-        views: Channels of Lab, YCbCr or RGB in groups: "L,ab", "Y,CbCr", "Y,Cb,Cr", "R,G,B".
-        graph: full compares all pairs of views, core the first with each other.
-        dim: Width of the space in which views are compared.
-        temperature: t, greater than 0.
-        keys: Where keys come from: batch or bank.
-        loss: softmax, or for a bank nce.
-        negatives: K, rows drawn from a bank.
-        momentum: What a bank's row keeps of its past, in [0, 1).
-        crop: Smallest part of the image's area that a crop takes.
-        flip: Probability of a mirror image.
+        views: Groups of channels of Lab, YCbCr or RGB: "L,ab", "Y,CbCr", "Y,Cb,Cr", "R,G,B".
+        graph: full compares all pairs of views, core compares the first view with each other view.
+        dim: Dimension of the projections that are compared.
+        temperature: Temperature t, greater than 0.
+        keys: Source of the keys: batch or bank.
+        loss: softmax, or nce, which needs keys bank.
+        negatives: Number K of rows drawn from a bank.
+        momentum: Momentum of a row of the bank, in [0, 1). 0 replaces the row.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        flip: Probability of a horizontal flip.
 
     Raises:
-        UserError: A value out of range, or images without colour.
+        UserError: An argument is out of range, or the images have no colour.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
@@ -92,12 +93,13 @@ class CMC(Method):
         channels = encoder.spec["input"]["channels"]
         if channels != 3:
             raise UserError(
-                f"cmc compares the colours of an image, and these have {channels} channels, not 3: give it colour "
+                f"cmc compares the colours of an image, but these have {channels} channels, not 3: give it colour "
                 "images"
             )
         if temperature <= 0 or dim < 1 or negatives < 1:
             raise UserError(
-                f"cmc needs a temperature above 0, dim and negatives of at least 1, not {temperature}, {dim} and "
+                f"cmc needs a temperature greater than 0, and dim and negatives of at least 1, "
+                f"not {temperature}, {dim} and "
                 f"{negatives}"
             )
         choices = {"graph": (graph, "full", "core"), "keys": (keys, "batch", "bank"), "loss": (loss, "softmax", "nce")}
@@ -105,26 +107,26 @@ class CMC(Method):
             if value not in known:
                 raise UserError(f"{name} of cmc must be {' or '.join(known)}, not '{value}'")
         if loss == "nce" and keys == "batch":
-            raise UserError("loss nce of cmc draws its noise from a bank: say keys bank, or loss softmax")
+            raise UserError("loss nce of cmc needs a bank to draw noise from: use keys bank or loss softmax")
         self.encoder = multiview(encoder, views)
         self.heads = nn.ModuleList(nn.Linear(network.dim, dim) for network in self.encoder.encoders())
         count = len(self.heads)
         self.edges = [(i, j) for i, j in combinations(range(count), 2) if graph == "full" or i == 0]
-        self.register_buffer("z", torch.zeros(count, count))  # of query i and bank j; 0: not yet estimated
+        self.register_buffer("z", torch.zeros(count, count))  # of query i and bank j, 0 = not yet estimated
         self.dim, self.temperature, self.keys, self.loss = dim, temperature, keys, loss
         self.negatives, self.momentum = negatives, momentum
         self.banks = nn.ModuleList()
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
     def prepare(self, source: Source) -> None:
-        """With keys bank: one bank a view, a random row for each sample."""
+        """With keys bank, create one bank per view with a random row for each sample."""
         if self.keys == "bank":
             self.banks = nn.ModuleList(Bank(len(source), self.dim, self.momentum) for _ in self.heads)
 
     def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """The summed loss of all edges.
+        """Return the loss summed over all edges.
 
-        With a bank, for `after_step` "codes" [B, M, dim], "samples" [B] and "z" [1, M, M].
+        With a bank, also return "codes" [B, M, dim], "samples" [B] and "z" [1, M, M] for `after_step`.
         """
         z = [F.normalize(head(code), dim=1) for head, code in zip(self.heads, self.encoder.codes(image), strict=True)]
         directions = [pair for i, j in self.edges for pair in ((i, j), (j, i))]
@@ -138,19 +140,19 @@ class CMC(Method):
         return {**merged(outputs), "codes": torch.stack(z, 1).detach(), "samples": index, "z": constants[None]}
 
     def in_batch(self, query: Tensor, key: Tensor) -> Outputs:
-        """Queries [B, dim] of one view against all ranks' codes of another, of which row i is the positive of query i."""
+        """Score queries [B, dim] of one view with all ranks' codes of another. Row i is the positive of query i."""
         scores = query @ gather_with_gradient(key).T  # [B, R * B]
         mine = torch.arange(len(query), device=query.device)[:, None] + rank() * len(query)
         return info_nce(scores.gather(1, mine)[:, 0], scores.scatter(1, mine, -torch.inf), self.temperature)
 
     def in_bank(self, i: int, j: int, query: Tensor, key: Tensor, index: Tensor, clock: Clock) -> Outputs:
-        """Queries [B, dim] of view i against rows of the bank of view j."""
+        """Score queries [B, dim] of view i with rows of the bank of view j."""
         bank = self.banks[j]
         assert isinstance(bank, Bank)
         drawn = torch.from_numpy(draws(bank.n, self.negatives, clock.seed, clock.step, j)).to(index.device)  # [K]
         positive = (query * (bank.rows(index) if self.training else key)).sum(1)
         negative = query @ bank.rows(drawn).T  # [B, K]
-        own = (drawn == index[:, None]) & self.training  # noise may draw the own row, a softmax must not
+        own = (drawn == index[:, None]) & self.training  # NCE may draw the own row, softmax must not
         others = negative.masked_fill(own, -torch.inf)
         if self.loss == "softmax":
             return {**info_nce(positive, others, self.temperature), "z": self.z[i, j]}
@@ -159,7 +161,7 @@ class CMC(Method):
         return {"loss": loss, **ranking(positive, others), "z": z}
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """The batch's rows of every bank follow its codes; the first batch's Z stay."""
+        """Update the rows of the batch in every bank. The constants Z of the first batch are kept."""
         if self.keys == "bank":
             self.z.copy_(torch.where(self.z > 0, self.z, outputs["z"].mean(0)))
             samples, codes = gather(outputs["samples"]), gather(outputs["codes"])
@@ -169,14 +171,14 @@ class CMC(Method):
 
 
 def multiview(encoder: Encoder, views: str) -> Multiview:
-    """Encoder `multiview` of networks like `encoder`, which starts them.
+    """Return a `multiview` encoder of networks like `encoder`, initialised from its weights.
 
-    Itself if it is one already, for the same views.
+    Returns `encoder` itself if it is already a `multiview` encoder for the same views.
     """
     if isinstance(encoder, Multiview):
         if encoder.spec["views"] != views:
             raise UserError(
-                f"the encoder was made for views '{encoder.spec['views']}', not '{views}': give cmc the same"
+                f"the encoder was built for views '{encoder.spec['views']}', not '{views}': use the same views for cmc"
             )
         return encoder
     settings = {key: value for key, value in encoder.spec.items() if key not in ("name", "input")}
@@ -196,11 +198,11 @@ def multiview(encoder: Encoder, views: str) -> Multiview:
 
 
 def merged(outputs: list[Outputs]) -> Outputs:
-    """Losses are summed over directions, everything else is averaged."""
+    """Sum the losses over directions and average everything else."""
     mean = {name: torch.stack([out[name] for out in outputs]).mean(0) for name in outputs[0]}
     return {**mean, "loss": mean["loss"] * len(outputs)}
 
 
 def draws(n: int, m: int, seed: int, step: int, view: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """m rows of n, uniform, with replacement: a pure function of its arguments, so that all ranks draw the same."""
+    """Draw m of n rows uniformly with replacement, as a pure function of the arguments: the same on all ranks."""
     return np.random.Generator(np.random.Philox(key=[seed, step], counter=[0, 0, view, 0xC3C])).integers(n, size=m)

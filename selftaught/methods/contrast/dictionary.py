@@ -1,4 +1,4 @@
-"""Contrast as dictionary look-up: keys from the batch, a bank or a queue."""
+"""Contrastive learning as dictionary look-up, with keys from the batch, a bank or a queue."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from selftaught.views.image import Augment, ImageViews, plain
 
 @final
 class Dictionary(Method):
-    """One loss, three ways to keep the negatives: what is compared is where keys come from and how many there can be.
+    """Contrastive learning with negatives from the batch, a memory bank or a momentum queue.
 
     He, Fan, Wu, Xie, Girshick, CVPR 2020 (arXiv 1911.05722), "Momentum Contrast for Unsupervised Visual Representation
-    Learning", section 3 and figures 2 and 3. A query looks for its key in a dictionary. End to end, the keys are those
-    of the batch; a memory bank (Wu et al., CVPR 2018) remembers each sample's feature; a queue holds keys that a slow
-    copy of the encoder made of recent batches.
+    Learning", section 3 and figures 2 and 3. A query looks up its key in a dictionary. All three variants have the same
+    loss and differ in the source and number of keys. End to end, the keys are those of the batch; a memory bank (Wu et
+    al., CVPR 2018) stores a feature of each sample; a queue holds keys of recent batches from a momentum encoder.
 
     With q the query, k+ its key, and n_1 ... n_K the negatives, all of length 1::
 
@@ -41,39 +41,40 @@ class Dictionary(Method):
 
     Shapes: query and key are [B, C, S, S] (the bank needs no key); q and k are [B, dim].
 
-    The more negatives, the tighter the bound log(1 + K) - L on what two views share, and the more of them are false:
-    another photograph of the same thing. So K is logged as "negatives" beside every loss; "accuracy" is that of the (K
-    + 1)-way choice; "collisions" is the part of the drawn keys that came from the query's own sample, which are left
-    out; "age" is the mean age of the keys.
+    The more negatives, the tighter the bound log(1 + K) - L on what two views share, but the more of them are false
+    negatives: another image of the same object. K is therefore logged as "negatives" with every loss; "accuracy" is
+    that of the (K + 1)-way choice; "collisions" is the fraction of drawn keys from the query's own sample, which are
+    not used; "age" is the mean age of the keys.
 
-    Defaults are those of `moco`, whose loss and steps ``keys="queue"`` has, with a shorter queue. Departures: own keys
-    in a bank or in a queue that is longer than an epoch are no negatives; one network makes queries and in-batch keys;
-    held-out images, which have no row in a bank, are looked for by their mirror images; rows start as the untrained
-    features, because in the few epochs of a few minutes an encoder hardly recovers from one of learning random rows;
-    the recipe is AdamW for a few minutes.
+    Defaults are those of `moco`, but with a shorter queue. ``keys="queue"`` has the loss and steps of `moco`.
+    Departures: a sample's own keys in a bank, or in a queue that is longer than an epoch, are not negatives; one
+    network makes queries and in-batch keys; held-out images, which have no row in a bank, are compared with their
+    mirror images; rows start as the untrained features, because in a short run an encoder hardly recovers from one
+    epoch of learning random rows; the default recipe is AdamW for a few minutes.
 
     Args:
-        keys: Where keys come from: the batch, a bank or a queue.
-        k: K, the number of negatives; 0 takes all that the batch or the bank has.
-        negatives: random takes what the dictionary gives; hard takes the K nearest of `pool`, as in Local Aggregation.
-        pool: Keys among which hard negatives are found: drawn from the bank, or the length of the queue; the batch
-            gives all.
-        duplicates: A negative whose cosine with the query's own key is above this is taken for a copy and left out; 1
-            keeps all.
-        dim: Width of queries and keys.
-        temperature: t, greater than 0. Tune it with K.
-        momentum: Of the slow copy that fills the queue, in [0, 1].
-        bank_momentum: What a row of the bank keeps of its past, in [0, 1).
-        start: The bank's rows begin as the untrained network's features, or as random directions (Wu et al.).
-        bank: Where the bank's rows are kept: "memory", "file" (in the run folder) or redis://HOST:PORT/DATABASE.
-        crop: Smallest part of the image's area that a crop takes.
-        jitter: Of brightness, contrast and saturation.
-        hue: Jitter of the hue, at most 0.5.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        keys: Source of the keys: the batch, a bank or a queue.
+        k: Number of negatives K. 0 = all of the batch or the bank.
+        negatives: random uses random keys of the dictionary; hard uses the K nearest of `pool` keys, as in Local
+            Aggregation.
+        pool: Number of keys in which hard negatives are found: keys drawn from the bank, or the length of the queue.
+            For the batch, all its keys.
+        duplicates: A negative whose cosine with the query's own key is above this value is treated as a duplicate and
+            not used. 1 uses all.
+        dim: Dimension of queries and keys.
+        temperature: Temperature t, greater than 0. Tune it together with K.
+        momentum: Momentum of the encoder that fills the queue, in [0, 1].
+        bank_momentum: Momentum of a row of the bank, in [0, 1). 0 replaces the row.
+        start: Initial rows of the bank: features of the untrained network, or random directions (Wu et al.).
+        bank: Where the rows of the bank are stored: "memory", "file" (in the run folder) or redis://HOST:PORT/DATABASE.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        jitter: Strength of the brightness, contrast and saturation jitter.
+        hue: Strength of the hue jitter, at most 0.5.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
 
     Raises:
-        UserError: A value out of range, or more negatives than the dictionary can hold.
+        UserError: An argument is out of range, or the dictionary cannot hold this many negatives.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 8}
@@ -105,13 +106,15 @@ class Dictionary(Method):
         if negatives not in ("random", "hard"):
             raise UserError(f"negatives of dictionary must be random or hard, not '{negatives}'")
         if k < 0 or (k == 0 and (keys == "queue" or negatives == "hard")):
-            raise UserError(f"k of dictionary must be at least 1 (0: all of a batch or a bank, not hard), not {k}")
+            raise UserError(
+                f"k of dictionary must be at least 1 (or 0 for all random keys of a batch or a bank), not {k}"
+            )
         if negatives == "hard" and keys != "batch" and pool < k:
-            raise UserError(f"pool of dictionary must be at least k, {k}, to choose from, not {pool}")
+            raise UserError(f"pool of dictionary must be at least k ({k}), not {pool}")
         if start not in ("features", "random"):
             raise UserError(f"start of dictionary must be features or random, not '{start}'")
         if not -1 < duplicates <= 1:
-            raise UserError(f"duplicates of dictionary is a cosine in (-1, 1], not {duplicates}")
+            raise UserError(f"duplicates of dictionary must be a cosine in (-1, 1], not {duplicates}")
         if temperature <= 0:
             raise UserError(f"temperature of dictionary must be greater than 0, not {temperature}")
         if not 0 <= momentum <= 1:
@@ -126,7 +129,7 @@ class Dictionary(Method):
             temperature,
         )
         self.dim, self.bank_momentum, self.start, self.store = dim, bank_momentum, start, bank
-        self.size = pool if self.hard else k  # keys that a step sees
+        self.size = pool if self.hard else k  # number of keys in a step
         self.keys: Keys
         if keys == "batch":
             self.keys = BatchKeys()
@@ -137,37 +140,40 @@ class Dictionary(Method):
         self.views = ImageViews(encoder.spec["input"], **shown)
 
     def prepare(self, source: Source) -> None:
-        """A bank with a random row for each sample, where keys come from one."""
+        """Create the bank, with a random row for each sample, if keys come from a bank."""
         if self.kind == "bank":
             if self.size > len(source):
                 raise UserError(
-                    f"a bank of {len(source)} samples cannot give {self.size} keys: use a smaller k and pool"
+                    f"a bank of {len(source)} samples has fewer than {self.size} keys: use a smaller k and pool"
                 )
             self.keys = BankKeys(Bank(len(source), self.dim, self.bank_momentum, self.store), self.size)
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        """Before the first, every row of a bank becomes what the network makes of the plain image."""
+        """Before the first epoch, set every row of a bank to the feature of the plain image."""
         if clock.epoch == 0 and self.start == "features" and isinstance(self.keys, BankKeys):
             self.keys.bank.fill(self.head, embed(plain(self.encoder.spec["input"]), None))
 
     def tower(self) -> nn.Sequential:
-        """Views to features, [B, C, S, S] to [B, dim]."""
+        """Return the network from views to features, [B, C, S, S] to [B, dim]."""
         return nn.Sequential(self.encoder, self.head)
 
     def forward(self, query: Tensor, index: Tensor, clock: Clock, key: Tensor | None = None, **_: Any) -> Outputs:
-        """The contrastive softmax, and for `after_step` "queries" and "own_keys" [B, dim] and "samples" [B]."""
+        """Return the contrastive loss, and "queries" and "own_keys" [B, dim] and "samples" [B] for `after_step`."""
         q = F.normalize(self.tower()(query), dim=1)  # [B, dim]
         view = query.flip(-1) if key is None else key
         found = self.keys.find(self.tower(), view, index, clock.seed, clock.step)
         positive, scores = (q * found.positive).sum(1), q @ found.others.T  # [B], [B, M]
         out = info_nce(positive, self.chosen(scores, found.positive, found.others, found.own), self.temperature)
-        if self.training:  # held-out samples have no past
+        if self.training:  # held-out samples have no stored keys
             out["collisions"] = torch.zeros(()) if self.kind == "batch" else found.own.float().mean()
             out["age"] = found.age.float().mean()
         return {**out, "queries": q, "own_keys": found.positive, "samples": index}
 
     def chosen(self, scores: Tensor, positive: Tensor, others: Tensor, own: Tensor) -> Tensor:
-        """The scores [B, M] that count, [B, K] or [B, M], -inf where one does not."""
+        """Return the scores of the selected negatives, [B, K] or [B, M], from all scores [B, M].
+
+        Excluded negatives have the score -inf.
+        """
         out = own
         if self.duplicates < 1:
             out = out | (positive.detach() @ others.detach().T > self.duplicates)
@@ -175,15 +181,15 @@ class Dictionary(Method):
             m = scores.shape[1]
             if self.k > m - 1:
                 raise UserError(
-                    f"a batch of {m} gives {m - 1} negatives, not {self.k}: use a smaller k, or a larger --batch-size"
+                    f"a batch of {m} has {m - 1} negatives, not {self.k}: use a smaller k or a larger --batch-size"
                 )
-            if self.k and not self.hard:  # the next k of the batch, whose order is random
+            if self.k and not self.hard:  # the next k samples of the batch, which is in random order
                 place = torch.arange(m, device=own.device)
                 out = out | ((place - own.float().argmax(1)[:, None]) % m > self.k)
         scores = scores.masked_fill(out, -torch.inf)
         return scores.topk(self.k, dim=1).values if self.hard else scores
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """The bank or the queue takes what the batch gave; the slow copy follows."""
+        """Update the bank or the queue with the batch, and the momentum encoder."""
         samples, queries, keys = (gather(outputs[name]) for name in ("samples", "queries", "own_keys"))
         self.keys.update(self.tower(), samples, queries, keys, clock.step)

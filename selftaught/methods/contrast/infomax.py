@@ -20,21 +20,21 @@ from selftaught.views.image import Augment, ImageViews
 Objective = Literal["jsd", "dv", "info_nce"]
 Discriminator = Literal["dot", "concat"]
 
-TAG = 0x7072696F72  # keeps the prior's draws apart from other uses of (seed, step)
+TAG = 0x7072696F72  # separates these random numbers from other uses of (seed, step)
 
 
 @final
 class InfoMax(Method):
-    """A picture's summary knows the picture's own places from those of other pictures.
+    """Maximise the mutual information between the summary of an image and its local features.
 
     Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler, Bengio, ICLR 2019 (arXiv 1808.06670), "Learning deep
-    representations by mutual information estimation and maximization". A network that is good at telling pairs that
-    belong together from pairs that do not bounds the mutual information of the two sides from below; the encoder raises
-    that bound. What a summary shares with every place of its picture is what the picture is of, and not the noise of
-    one place.
+    representations by mutual information estimation and maximization". A network that discriminates matching pairs from
+    other pairs gives a lower bound of the mutual information of both sides, and the encoder maximises that bound. A
+    summary that shares information with every place of its image encodes the content of the image, not the noise of one
+    place.
 
-    With y_i the summary of picture i, M_il place l of a layer's positions, T_ijl = T(M_jl, y_i) the discriminator's
-    score and sp(t) = log(1 + e^t), each place l has an estimate I_l::
+    With y_i the summary of image i, M_il place l of a layer's positions, T_ijl = T(M_jl, y_i) the discriminator's score
+    and sp(t) = log(1 + e^t), each place l has an estimate I_l::
 
         jsd:       I_l = mean_i (log 2 - sp(-T_iil)) - mean_{i != j} (sp(T_ijl) - log 2)
         dv:        I_l = mean_i T_iil - log mean_{i != j} exp T_ijl                          (Donsker and Varadhan 1983)
@@ -42,34 +42,35 @@ class InfoMax(Method):
 
         L = -alpha I(whole layer as one place) - beta mean_l I_l + gamma mean_i sp(-D(s(y_i)))
 
-    The last term is a game: the critic D, a player of its own, learns to tell s(y), s the logistic function, from
-    uniform noise in (0, 1)^dim, by mean sp(-D(noise)) + mean sp(D(s(y))), and the encoder to pass for noise. So
-    summaries spread evenly. Each of the three estimates is 0 where T is 0.
+    The last term is adversarial: the critic D, a separate player, learns to discriminate s(y), with s the logistic
+    function, from uniform noise in (0, 1)^dim by minimising mean sp(-D(noise)) + mean sp(D(s(y))), and the encoder
+    learns to make s(y) look like noise. This spreads the summaries evenly. Each of the three estimates is 0 where T is
+    0.
 
-    Shapes: image is [B, C, S, S], places [B, C', P], scores [N, N, P] with summaries first; N counts all ranks'
-    pictures.
+    Shapes: image is [B, C, S, S], places [B, C', P], scores [N, N, P] with summaries first; N counts the images of all
+    ranks.
 
     Defaults are DIM(L) with InfoNCE: alpha 0, beta 1, gamma 0.1, 64 units in the summary, a critic of 1000 and 200
-    units; DIM(G) is alpha 1, beta 0, gamma 1. Departures: the summary is a head that is thrown away, and what is kept
-    are the features before it; self pairs are left out and not given a score of -10; concat scores every pair of the
-    batch and not one negative for each; both discriminators and the critic have no batch norm; the recipe is AdamW for
-    a few minutes.
+    units; DIM(G) is alpha 1, beta 0, gamma 1. Departures: the summary is a head that is discarded, and the features
+    before it are kept; self pairs are excluded instead of given a score of -10; concat scores every pair of the batch
+    instead of one negative for each; both discriminators and the critic have no batch norm; the default recipe is AdamW
+    for a few minutes.
 
     Args:
-        objective: How the mutual information is estimated; jsd learns slowly at first, dv is unstable in small batches.
-        discriminator: dot maps both sides and takes their inner product; concat runs 1x1 convolutions over every place
-            beside the summary, which costs N^2 places instead of N.
-        alpha: Weight of the whole layer.
-        beta: Weight of the places' average.
-        gamma: Weight of the prior; 0 leaves the critic out.
-        layer: Which of the encoder's layers the places are of; negative numbers count from the last.
-        dim: Width of the summary.
-        units: Width of the discriminator.
-        crop: Smallest part of the image's area that a crop takes; 1 takes all of it, as the paper does.
-        flip: Probability of a mirror image.
+        objective: Estimator of the mutual information. jsd learns slowly at first, dv is unstable in small batches.
+        discriminator: dot maps both sides and takes their inner product. concat applies 1x1 convolutions to every place
+            joined with the summary, which costs N^2 places instead of N.
+        alpha: Weight of the mutual information with the whole layer.
+        beta: Weight of the mutual information averaged over places.
+        gamma: Weight of the prior. 0 disables the critic.
+        layer: Index of the encoder's layer that gives the places. Negative numbers count from the last.
+        dim: Dimension of the summary.
+        units: Hidden units of the discriminator.
+        crop: Smallest area of a random crop, as a fraction of the image. 1 takes the whole image, as in the paper.
+        flip: Probability of a horizontal flip.
 
     Raises:
-        UserError: A value out of range, or an encoder whose layer has no positions.
+        UserError: An argument is out of range, or the encoder's layer has no positions.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
@@ -97,7 +98,8 @@ class InfoMax(Method):
             )
         if min(alpha, beta, gamma) < 0 or alpha + beta == 0:
             raise UserError(
-                f"alpha, beta and gamma of infomax must be at least 0, and alpha or beta more, not {alpha}, {beta} "
+                f"alpha, beta and gamma of infomax must be at least 0 and alpha or beta greater than 0, "
+                f"not {alpha}, {beta} "
                 f"and {gamma}"
             )
         if dim < 1 or units < 1:
@@ -116,16 +118,16 @@ class InfoMax(Method):
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
     def players(self) -> list[Player]:
-        """The encoder with its discriminators, and the prior's critic."""
+        """Return the encoder with its discriminators, and the critic of the prior."""
         critic = list(self.critic.parameters()) if self.critic else []
         theirs = {id(p) for p in critic}
         main = Player("main", [{"params": [p for p in self.parameters() if id(p) not in theirs]}])
         return [main, Player("prior", [{"params": critic}])] if critic else [main]
 
     def forward(self, image: Tensor, player: str, clock: Clock, **_: Any) -> Outputs:
-        """The player's loss. "accuracy".
+        """Return the player's loss.
 
-        The part of summaries whose own picture scores highest, averaged over its places.
+        "accuracy" is the fraction of summaries whose own image has the highest score, averaged over its places.
         """
         if player == "prior":
             with torch.no_grad():
@@ -147,9 +149,9 @@ class InfoMax(Method):
         return {"loss": loss, **outputs}
 
     def distinguish(self, y: Tensor, clock: Clock) -> Tensor:
-        """The critic's loss on summaries y [B, dim].
+        """Return the critic's loss on the summaries y [B, dim].
 
-        The noise is a function of (seed, step) and the rows' places in the batch.
+        The noise is a function of (seed, step) and the rows' positions in the batch.
         """
         assert self.critic is not None
         generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
@@ -159,7 +161,7 @@ class InfoMax(Method):
 
 
 def positions(encoder: Encoder, layer: int) -> tuple[int, int]:
-    """Channels and number of positions of a layer.
+    """Return the channels and the number of positions of a layer.
 
     Raises UserError when there is no such layer or it has no positions.
     """
@@ -167,7 +169,7 @@ def positions(encoder: Encoder, layer: int) -> tuple[int, int]:
         shape = shape_of(lambda x: encoder.layers(x)[layer], encoder, encoder.spec["input"])
     except IndexError:
         raise UserError(
-            f"layer {layer} of infomax is none of the encoder's: choose a smaller number, or a deeper encoder"
+            f"the encoder has no layer {layer}: use a smaller layer of infomax, or a deeper encoder"
         ) from None
     if len(shape) != 3:
         raise UserError(
@@ -177,7 +179,10 @@ def positions(encoder: Encoder, layer: int) -> tuple[int, int]:
 
 
 def estimate(objective: Objective, scores: Tensor) -> Tensor:
-    """The mean over places of the estimated mutual information, from scores [N, N, P] of summaries (first) and pictures."""
+    """Return the estimated mutual information, averaged over places.
+
+    Scores are [N, N, P]: summaries, images, places.
+    """
     own = torch.arange(len(scores), device=scores.device)
     if objective == "info_nce":
         found = local_info_nce(scores, own)
@@ -190,7 +195,7 @@ def estimate(objective: Objective, scores: Tensor) -> Tensor:
 
 
 def told_apart(scores: Tensor) -> Tensor:
-    """The part of summaries whose own picture has the highest mean score, from [N, N, P]; a tie is a miss."""
+    """Return the fraction of summaries whose own image has the highest mean score in [N, N, P]. A tie is a miss."""
     mean = scores.detach().mean(2)
     others = mean.masked_fill(torch.eye(len(mean), dtype=torch.bool, device=mean.device), -torch.inf)
     return (mean.diagonal() > others.amax(1)).float().mean()
@@ -198,7 +203,7 @@ def told_apart(scores: Tensor) -> Tensor:
 
 @final
 class EncodeAndDot(nn.Module):
-    """T(M, y) = place(M) . summary(y), both two layers deep."""
+    """T(M, y) = place(M) . summary(y), where both networks have two layers."""
 
     def __init__(self, dim: int, channels: int, units: int) -> None:
         super().__init__()
@@ -206,7 +211,7 @@ class EncodeAndDot(nn.Module):
         self.place = nn.Sequential(nn.Linear(channels, units), nn.ReLU(), nn.Linear(units, units))
 
     def forward(self, y: Tensor, m: Tensor) -> Tensor:
-        """[N, dim] and [N, channels, P] to [N, N, P]."""
+        """Map [N, dim] and [N, channels, P] to scores [N, N, P]."""
         places: Tensor = self.place(m.mT)  # [N, P, units]
         scores: Tensor = self.summary(y) @ places.flatten(0, 1).T  # [N, N * P]
         return scores.view(len(y), *places.shape[:2])
@@ -214,15 +219,15 @@ class EncodeAndDot(nn.Module):
 
 @final
 class ConcatAndConvolve(nn.Module):
-    """T(M, y) is a network of three layers on M and y side by side, the same at every place."""
+    """T(M, y) is a network of three layers on the concatenation of M and y, the same at every place."""
 
     def __init__(self, dim: int, channels: int, units: int) -> None:
         super().__init__()
-        # one layer, cut in two
+        # one layer, split in two
         self.summary, self.place = nn.Linear(dim, units), nn.Linear(channels, units, bias=False)
         self.rest = nn.Sequential(nn.ReLU(), nn.Linear(units, units), nn.ReLU(), nn.Linear(units, 1))
 
     def forward(self, y: Tensor, m: Tensor) -> Tensor:
-        """[N, dim] and [N, channels, P] to [N, N, P]."""
+        """Map [N, dim] and [N, channels, P] to scores [N, N, P]."""
         scores: Tensor = self.rest(self.summary(y)[:, None, None] + self.place(m.mT)[None])  # [N, N, P, 1]
         return scores.squeeze(3)

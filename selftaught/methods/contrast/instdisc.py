@@ -21,12 +21,11 @@ from selftaught.views.image import Augment, ImageViews, plain
 
 @final
 class InstDisc(Method):
-    """Every image is a class of its own, and what it last looked like to the network is its class's weight vector.
+    """Classify every image as its own class, with a memory bank of features as class weights.
 
     Wu, Xiong, Yu, Lin, CVPR 2018 (arXiv 1805.01978), "Unsupervised Feature Learning via Non-Parametric Instance
-    Discrimination". A bank keeps one feature for each image instead of a classifier's weights, so the feature space
-    itself is what the softmax shapes, and nearest neighbours among the bank's rows classify without embedding the
-    training set.
+    Discrimination". A bank stores one feature for each image instead of a classifier's weights, so the softmax shapes
+    the feature space itself. Nearest neighbours among the rows of the bank classify without embedding the training set.
 
     With v the feature of image i, v_1 ... v_n the bank, all of length 1, and Z a constant::
 
@@ -38,36 +37,36 @@ class InstDisc(Method):
 
     Shapes: image is [B, C, S, S]; v is [B, dim]; the bank is [n, dim].
 
-    One step: score v against the bank as it was; step the optimiser; then let the rows of this batch follow their
-    features. On held-out images, which have no row, an image has to be found by its mirror image among the rows of the
-    bank.
+    One step: score v against the bank before its update; step the optimiser; then update the rows of this batch with
+    their features. Held-out images have no row, so an image must be identified by its mirror image among the rows of
+    the bank.
 
-    Defaults are the authors' CIFAR-10 command: full softmax, temperature 0.1, rows that keep half of their past, and
-    the augmentations of their release; on ImageNet nce with 4096 draws and temperature 0.07. The paper instead replaces
+    Defaults are the authors' CIFAR-10 command: full softmax, temperature 0.1, rows with momentum 0.5, and the
+    augmentations of their release; on ImageNet nce with 4096 draws and temperature 0.07. The paper instead replaces
     rows (momentum 0) and adds the proximal term with lambda 30. Departures: the m draws are the same for all images of
-    a batch, so that their rows are read once, and need no alias table as they are uniform; an image's own row may be
-    among them, as in the paper, and does not count for the accuracy; the recipe is AdamW for a few minutes instead of
-    SGD 0.03 for 200 epochs. At its learning rate nce diverged in 300 steps on 10,000 images where the softmax did not:
-    lower it. Rows start as the untrained features: to learn random rows, as the paper's first epoch does, left an
-    encoder that was trained for little more than an epoch worse than none (CIFAR-10, 45 s: linear probe 36 where the
-    untrained has 48).
+    a batch, so that their rows are read once, and they need no alias table because they are uniform; an image's own row
+    may be among them, as in the paper, and is ignored in the accuracy; the default recipe is AdamW for a few minutes
+    instead of SGD 0.03 for 200 epochs. At its learning rate nce diverged in 300 steps on 10,000 images where the
+    softmax did not: lower it. Rows start as the untrained features. Learning random rows, as in the paper's first
+    epoch, made an encoder worse than untrained after little more than one epoch (CIFAR-10, 45 s: linear probe 36,
+    untrained 48).
 
     Args:
-        dim: Width of features.
-        temperature: t, greater than 0.
-        loss: softmax over the whole bank, or nce, whose cost does not grow with the data set.
-        noise: m, the draws of nce from the bank.
-        momentum: What a row of the bank keeps of its past, in [0, 1).
-        proximal: lambda, at least 0: how strongly a feature is held near its row.
-        start: Rows begin as the untrained network's features, or as random directions (the paper).
-        bank: Where the rows are kept: "memory", "file" (in the run folder) or redis://HOST:PORT/DATABASE.
-        crop: Smallest part of the image's area that a crop takes.
-        jitter: Of brightness, contrast, saturation and hue.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        dim: Dimension of the features.
+        temperature: Temperature t, greater than 0.
+        loss: softmax over the whole bank, or nce, whose cost does not grow with the size of the data set.
+        noise: Number m of rows that nce draws from the bank.
+        momentum: Momentum of a row of the bank, in [0, 1). 0 replaces the row.
+        proximal: Weight lambda of the distance between a feature and its row, at least 0.
+        start: Initial rows of the bank: features of the untrained network, or random directions (as in the paper).
+        bank: Where the rows are stored: "memory", "file" (in the run folder) or redis://HOST:PORT/DATABASE.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        jitter: Strength of the brightness, contrast, saturation and hue jitter.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
 
     Raises:
-        UserError: A value out of range.
+        UserError: An argument is out of range.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
@@ -104,7 +103,7 @@ class InstDisc(Method):
         self.head = projection(encoder.dim, encoder.dim, dim, depth=1, norm=False)
         self.loss, self.noise, self.temperature, self.proximal = loss, noise, temperature, proximal
         self.dim, self.momentum, self.start, self.store = dim, momentum, start, bank
-        self.register_buffer("z", torch.zeros(()))  # 0: not yet estimated
+        self.register_buffer("z", torch.zeros(()))  # 0 = not yet estimated
         augment = Augment(
             crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, min(jitter, 0.5)), jitter_p=1.0, grey=grey
         )
@@ -113,24 +112,24 @@ class InstDisc(Method):
     z: Tensor
 
     def prepare(self, source: Source) -> None:
-        """An empty bank: a random row for each sample."""
+        """Create the bank, with a random row for each sample."""
         self.bank = Bank(len(source), self.dim, self.momentum, self.store)
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        """Before the first, every row becomes what the network makes of the plain image."""
+        """Before the first epoch, set every row to the feature of the plain image."""
         if clock.epoch == 0 and self.start == "features":
             self.bank.fill(self.head, embed(plain(self.encoder.spec["input"]), None))
 
     def features(self, x: Tensor) -> Tensor:
-        """The space of the bank: [B, C, S, S] to rows of length 1, [B, dim]."""
+        """Map images [B, C, S, S] to the space of the bank: rows of length 1, [B, dim]."""
         return F.normalize(self.head(self.encoder(x)), dim=1)
 
     def remembered(self, index: Tensor) -> Tensor:
-        """What `features` was when the samples `index` [B] were last seen, smoothed: [B, dim]."""
+        """Return the rows of the samples `index` [B]: their past features, smoothed, [B, dim]."""
         return self.bank.rows(index)
 
     def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """The instance softmax or its NCE, and for `after_step` "rows" [B, dim], "samples" [B] and "z"."""
+        """Return the softmax or NCE loss, and "rows" [B, dim], "samples" [B] and "z" for `after_step`."""
         v = self.features(image)  # [B, dim]
         if not self.training:
             return self.held_out(v, self.features(image.flip(-1)))
@@ -143,13 +142,13 @@ class InstDisc(Method):
         return {**out, "loss": out["loss"] + self.proximal * near, "moved": near.detach(), "rows": v, "samples": index}
 
     def softmax(self, v: Tensor, index: Tensor) -> Outputs:
-        """Which of all n images is it?"""
+        """Return the loss of identifying the image among all n images."""
         scores = self.bank.scores(v)  # [B, n]
         right = (scores.argmax(1) == index).float().mean()
         return {"loss": F.cross_entropy(scores / self.temperature, index), "accuracy": right, "chance": 1 / self.bank.n}
 
     def nce(self, v: Tensor, own: Tensor, index: Tensor, clock: Clock) -> Outputs:
-        """Is it this image, or one of m that were drawn?"""
+        """Return the loss of discriminating the image from m drawn images."""
         drawn = torch.from_numpy(draws(self.bank.n, self.noise, clock.seed, clock.step)).to(index.device)  # [m]
         positive, negative = (v * own).sum(1), v @ self.bank.rows(drawn).T  # [B], [B, m]
         z = self.z if self.z > 0 else average(normaliser(negative, self.bank.n, self.temperature))
@@ -159,18 +158,18 @@ class InstDisc(Method):
 
     @torch.no_grad()
     def held_out(self, v: Tensor, mirrored: Tensor) -> Outputs:
-        """Features [B, dim] of images without a row, and of their mirror images, which have to be told from all rows."""
+        """Return the loss of features [B, dim] without a row: match each to its mirror image among all rows."""
         positive, negative = (v * mirrored).sum(1), self.bank.scores(v)  # [B], [B, n]
         logits = torch.cat([positive[:, None], negative], 1) / self.temperature
         return {"loss": (logits.logsumexp(1) - logits[:, 0]).mean(), **ranking(positive, negative)}
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """The batch's rows follow; the first batch's Z stays."""
+        """Update the rows of the batch. The Z of the first batch is kept."""
         if "z" in outputs and self.z == 0:
             self.z.copy_(outputs["z"])
         self.bank.write(gather(outputs["samples"]), gather(outputs["rows"]))
 
 
 def draws(n: int, m: int, seed: int, step: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """m rows of n, uniform, with replacement: a pure function of its arguments, so that all ranks draw the same."""
+    """Draw m of n rows uniformly with replacement, as a pure function of the arguments: the same on all ranks."""
     return np.random.Generator(np.random.Philox(key=[seed, step], counter=[0, 0, 0, 0x1D15])).integers(n, size=m)

@@ -21,12 +21,12 @@ from selftaught.views.image import Augment, ImageViews
 
 @final
 class MoCo(Method):
-    """A query finds its key among a long queue of past keys, which a slow copy of the encoder made.
+    """Contrastive learning with a queue of past keys and a momentum encoder.
 
     He, Fan, Wu, Xie, Girshick, CVPR 2020 (arXiv 1911.05722), "Momentum Contrast for Unsupervised Visual Representation
     Learning", and Chen, Fan, Girshick, He 2020 (arXiv 2003.04297), "Improved Baselines with Momentum Contrastive
-    Learning" (v2). The queue makes the dictionary larger than a batch; the slow copy keeps its keys comparable though
-    they were made at different times.
+    Learning" (v2). The queue makes the dictionary larger than a batch. The momentum encoder, a slow copy of the
+    encoder, keeps keys of different steps comparable.
 
     With q the query, k+ the key of the same image, and k_1 ... k_K the queue, all of length 1::
 
@@ -34,35 +34,35 @@ class MoCo(Method):
 
     Shapes: query and key are [B, C, S, S]; q and k are [B, dim]; the queue is [queue, dim].
 
-    One step: encode queries; encode keys with the slow copy, shuffled over batch norm groups and ranks, without
-    gradients; score against the queue as it was, so that no key of this batch is a negative; step the optimiser; then
-    let the slow copy follow and push the keys. Following after the optimiser's step is the released code's following
-    before the keys are encoded: only the first step differs, where both copies are equal and following changes nothing.
+    One step: encode queries; encode keys with the momentum encoder, shuffled over batch norm groups and ranks, without
+    gradients; score against the queue before the push, so that no key of this batch is a negative; step the optimiser;
+    then update the momentum encoder and push the keys. The released code updates the momentum encoder before it encodes
+    the keys. This is equivalent: in the first step both encoders are equal, so that update changes nothing.
 
     Defaults are the authors' CIFAR-10 demo (K 4096, momentum 0.99, temperature 0.1, linear head, jitter 0.4; its
     ResNet-18 normalises a batch of 512 in 8 groups, SGD 0.06 cosine, weight decay 5e-4) with the crop of both papers.
     Version 1 on ImageNet: queue 65536, momentum 0.999, temperature 0.07, hue 0.4. Version 2: the same with mlp,
     temperature 0.2, hue 0.1, blur 0.5. Departures: the queue need not be a multiple of the batch; version 1 always
-    jitters, here with probability 0.8; the recipe is AdamW for a few minutes.
+    applies the jitter, here it has probability 0.8; the default recipe is AdamW for a few minutes.
 
     Args:
-        dim: Width of queries and keys.
-        queue: K, the number of past keys.
-        momentum: Of the slow copy, in [0, 1]: 1 never changes it.
-        temperature: t, greater than 0. Tune it again after adding the head.
-        mlp: Version 2's head: two linear layers with ReLU between them, hidden width that of the features up to 2048;
-            else one linear layer.
-        symmetric: Each view is the query once, as in the demo's option; the loss is the sum of both directions.
-        shuffle: Shuffle BN. Without it, batch statistics can give the answer away.
-        crop: Smallest part of the image's area that a crop takes.
-        jitter: Of brightness, contrast and saturation.
-        hue: Jitter of the hue, at most 0.5.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        dim: Dimension of queries and keys.
+        queue: Number K of past keys.
+        momentum: Momentum of the key encoder, in [0, 1]. 1 never changes it.
+        temperature: Temperature t, greater than 0. Tune it again when you change `mlp`.
+        mlp: Use the head of version 2: two linear layers with a ReLU between them and as many hidden units as features,
+            at most 2048. Otherwise one linear layer.
+        symmetric: Use each view as the query once, as in the demo's option. The loss is the sum of both directions.
+        shuffle: Use Shuffle BN. Without it, batch statistics can reveal which key is the positive.
+        crop: Smallest area of a random crop, as a fraction of the image.
+        jitter: Strength of the brightness, contrast and saturation jitter.
+        hue: Strength of the hue jitter, at most 0.5.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
         blur: Probability of a Gaussian blur with sigma 0.1 to 2 pixels.
 
     Raises:
-        UserError: A value out of range.
+        UserError: An argument is out of range.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 8}
@@ -102,9 +102,9 @@ class MoCo(Method):
         self.views = ImageViews(encoder.spec["input"], query=augment, key=augment)
 
     def forward(self, query: Tensor, key: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """The contrastive softmax against the queue, and "keys" for `after_step`.
+        """Return the contrastive loss against the queue, and "keys" for `after_step`.
 
-        [B, 1, dim], symmetric [B, 2, dim].
+        These are [B, 1, dim], or [B, 2, dim] if symmetric.
         """
         directions = [(query, key), (key, query)] if self.symmetric else [(query, key)]
         outputs, keys = [], []
@@ -118,11 +118,11 @@ class MoCo(Method):
 
     @torch.no_grad()
     def keys(self, x: Tensor, clock: Clock) -> Tensor:
-        """Keys of the slow copy: [B, C, S, S] to [B, dim]."""
+        """Return keys of the momentum encoder: [B, C, S, S] to [B, dim]."""
         shuffle = self.shuffle and self.training
         return F.normalize(shuffled(self.slow, x, clock.seed, clock.step) if shuffle else self.slow(x), dim=1)
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """The slow copy follows; this batch's keys push the oldest out."""
+        """Update the momentum encoder, and push the keys of this batch to the queue."""
         follow(self.slow, nn.Sequential(self.encoder, self.head), self.momentum)
         self.queue.push(gather(outputs["keys"]).flatten(0, 1))

@@ -25,46 +25,49 @@ Loss = Literal["nt_xent", "logistic", "triplet", "semi_hard", "margin", "n_pairs
 
 @final
 class SimCLR(Method):
-    """Two views of an image find each other among all views in a large batch.
+    """Contrastive learning between two views of an image, with the rest of the batch as negatives.
 
     Chen, Kornblith, Norouzi, Hinton, ICML 2020 (arXiv 2002.05709), "A Simple Framework for Contrastive Learning of
-    Visual Representations". Every other image in the batch is a negative, so nothing has to be remembered between
-    steps. The loss is taken after a small projection head, and features before it, which lets the head drop what the
-    augmentations destroy.
+    Visual Representations". Every other image in the batch is a negative, so no state is kept between steps. The loss
+    is computed after a small projection head and the features are taken before it, so that the head can discard what
+    the augmentations destroy.
 
-    With z_1 ... z_2N the normalised projections of N pairs, s_ij = z_i . z_j, and j(i) the other view of i's image (NT-Xent)::
+    With z_1 ... z_2N the normalised projections of N pairs, s_ij = z_i . z_j, and j(i) the other view of the image of
+    i, the loss NT-Xent is::
 
         L = -1/(2N) sum_i log( exp(s_ij(i)/t) / sum_{k != i} exp(s_ik/t) )
 
     Shapes: views is a list of two [B, C, S, S]; z is [2B, dim]; N counts the samples of all ranks. The matrix s is
-    never held, so memory grows with the batch, not with its square; only the other losses hold it.
+    never stored, so memory grows with the batch size, not with its square. Only the other losses store it.
 
     Defaults are those of the authors' CIFAR-10 command (temperature 0.5, jitter strength 0.5, no blur) with the 512
-    hidden units of its ResNet-18; on ImageNet the paper takes temperature 0.1, strength 1, blur 0.5. Departures: batch
+    hidden units of its ResNet-18; on ImageNet the paper uses temperature 0.1, strength 1, blur 0.5. Departures: batch
     norm sees the groups of the recipe instead of always the whole batch over all devices; the loss is the paper's mean,
-    half of the released code's; the recipe is AdamW for a few minutes instead of LARS for 100 to 1000 epochs. The
-    paper's is --optimizer lars with
-    --lr 0.3 * batch / 256 or 0.075 * sqrt(batch) (1.0 at 512 for CIFAR-10), --weight-decay 1e-6 (1e-4) and ten epochs
-    of warm-up.
+    half of the released code's; the default recipe is AdamW for a few minutes instead of LARS for 100 to 1000 epochs.
+    The paper's recipe is --optimizer lars with --lr 0.3 * batch / 256 or 0.075 * sqrt(batch) (1.0 at 512 for CIFAR-10),
+    --weight-decay 1e-6 (1e-4) and ten epochs of warm-up.
 
     Args:
-        dim: Width of the space in which views are compared.
-        hidden: Units of the head's hidden layers.
-        depth: Linear layers in the head: 2 in the paper, 1 is linear, 0 compares features themselves.
-        temperature: t, greater than 0; of nt_xent and logistic.
-        loss: Over the same scores, what the paper compares with and its ancestors. nt_xent: above. logistic: each pair
-            by itself, other view or not, at odds of 2N - 2 to 1. triplet, semi_hard: the other view closer by a margin
-            than all others, than the closest that is farther. margin: two views together, others a distance apart.
-            n_pairs: nt_xent of rows that are not normalised.
-        margin: Of triplet and semi_hard, a difference of cosines; of margin, a distance, at most 2.
-        crop: Smallest part of the image's area that a crop takes; the largest is all of it.
-        strength: Of the colour jitter: brightness, contrast, saturation 0.8 times this, hue 0.2 times this.
-        flip: Probability of a mirror image.
-        grey: Probability of dropping colour.
+        dim: Dimension of the projections that are compared.
+        hidden: Units in the head's hidden layers.
+        depth: Number of linear layers in the head: 2 in the paper, 1 for a linear head, 0 to compare the features
+            themselves.
+        temperature: Temperature t of nt_xent and logistic, greater than 0.
+        loss: Loss on the scores: nt_xent as above, or an older loss that the paper compares with. logistic: binary
+            classification of each pair, with 2N - 2 negatives per positive. triplet: the other view is closer by a
+            margin than all negatives. semi_hard: the same, for the closest negative that is farther than the other
+            view. margin: two views are close, and negatives at least a margin apart. n_pairs: nt_xent with rows that
+            are not normalised.
+        margin: Margin of the losses triplet and semi_hard (a difference of cosines) and margin (a distance), at most 2.
+        crop: Smallest area of a random crop, as a fraction of the image. The largest is the whole image.
+        strength: Strength of the colour jitter: brightness, contrast and saturation 0.8 times, hue 0.2 times this
+            value.
+        flip: Probability of a horizontal flip.
+        grey: Probability of converting the view to greyscale.
         blur: Probability of a Gaussian blur with sigma 0.1 to 2 pixels.
 
     Raises:
-        UserError: A value out of range.
+        UserError: An argument is out of range.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
@@ -102,16 +105,16 @@ class SimCLR(Method):
         self.views = ImageViews(encoder.spec["input"], views=[augment, augment])
 
     def forward(self, views: list[Tensor], **_: Any) -> Outputs:
-        """The loss over all ranks' views, for the views of this rank."""
+        """Return the loss over all ranks' views, for the views of this rank."""
         x = torch.stack(views, 1).flatten(0, 1)  # [2B, C, S, S]: a sample's views side by side, in one batch norm group
         z = self.head(self.encoder(x))  # [2B, dim]
         z = z if self.loss == "n_pairs" else F.normalize(z, dim=1)
         return self.contrast(z, gather_with_gradient(z), rank() * len(z))
 
     def contrast(self, z: Tensor, everyone: Tensor, first: int) -> Outputs:
-        """The loss of `z` [2B, dim], rows first, first + 1, ...
+        """Return the loss of `z` [2B, dim], which is rows first, first + 1, ... of `everyone` [2N, dim].
 
-        Of `everyone` [2N, dim], whose rows 2i and 2i + 1 are a pair.
+        Rows 2i and 2i + 1 of `everyone` are a pair.
         """
         if self.loss == "nt_xent":
             return nt_xent(z, everyone, first, self.temperature)
@@ -121,7 +124,7 @@ class SimCLR(Method):
             return n_pairs(*scores(Dot(), z, everyone, first), z)
         if self.loss == "logistic":
             positive, negative = scores(Cosine(self.temperature), z, everyone, first)
-            # K to 1 against each view, or pushing all apart would be the easiest answer
+            # weighted K to 1 against each view, or pushing all apart would be the easiest solution
             return nce(positive, negative, noise=1.0)
         return triplet(
             *scores(Cosine(), z, everyone, first), self.margin, "semi_hard" if self.loss == "semi_hard" else "all"
@@ -129,14 +132,14 @@ class SimCLR(Method):
 
 
 def nt_xent(z: Tensor, everyone: Tensor, first: int, temperature: float) -> Outputs:
-    """The equation above, streamed."""
+    """Return the NT-Xent loss of `SimCLR`, in tiles."""
     mine = torch.arange(first, first + len(z), device=z.device)  # [2B]
     positive = (z * everyone[mine ^ 1]).sum(1)  # [2B]
     return streamed_info_nce(z, positive, everyone, temperature, exclude=torch.stack([mine, mine ^ 1], 1))
 
 
 def scores(score: Score, z: Tensor, everyone: Tensor, first: int) -> tuple[Tensor, Tensor]:
-    """Of the same rows: with the other view [2B], and with all views [2B, 2N], -inf but for the 2N - 2 negatives."""
+    """Return the scores of rows `z` with the other view [B] and with all views [B, 2N], -inf if not a negative."""
     table = score.table(z, everyone)
     mine = torch.arange(first, first + len(z), device=z.device)[:, None]
     places = torch.cat([mine, mine ^ 1], 1)

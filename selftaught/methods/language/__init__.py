@@ -1,1 +1,1 @@
-"""Language models: what comes next, and how probable a sentence is."""
+"""Language models: predict the next word and the probability of a sentence."""

@@ -19,46 +19,48 @@ from selftaught.parts.vocabulary import numbered, renumbering
 from selftaught.views.text import TextViews
 
 SLICE = 1 << 19
-"""Words that a step counts, a few tenths of a second of work."""
+"""Words counted per step, a few tenths of a second of work."""
 Smoothing = Literal["kneser-ney", "modified-kneser-ney", "witten-bell", "add-k"]
 STRENGTH = 4.0
-"""Of the prediction whose loss is logged while counting."""
+"""Strength of the smoothing of the running prediction whose loss is logged while counting."""
 
 
 @final
 class NGram(Compiled):
-    """Counts how often each word followed each few words, and smooths the counts into probabilities.
+    """N-gram language model: smoothed counts of how often each word follows the previous words.
 
     Shannon 1948, "A Mathematical Theory of Communication", for the model; Kneser and Ney, ICASSP 1995, "Improved
     backing-off for m-gram language modeling", and Chen and Goodman 1999, "An Empirical Study of Smoothing Techniques
-    for Language Modeling", whose interpolated forms these are. A sentence is START, its words, END, and its probability
-    the product of P(w | the order - 1 tokens before w), the end included, so that sentences of different lengths
-    compare. With c the counts, h a history, h' the same without its first token, N1+(h.) the number of different tokens after h, and V the outcomes (words, other words, the end)::
+    for Language Modeling", whose interpolated forms are used. A sentence is START, its words, END. Its probability is
+    the product of P(w | the previous order - 1 tokens), including the end, so that sentences of different lengths are
+    comparable. With c the counts, h a history, h' the history without its first token, N1+(h.) the number of different
+    tokens after h, and V the number of outcomes (words, other words, the end)::
 
-        Kneser-Ney    P(w|h) = max(c(hw) - D, 0) / c(h.) + D N1+(h.) / c(h.) P(w|h')    with N1+(.hw) for c(hw) of all
-        but the longest hw modified      the same with D of 1, 2, and 3 or more times: D1, D2, D3+
+        Kneser-Ney    P(w|h) = max(c(hw) - D, 0) / c(h.) + D N1+(h.) / c(h.) P(w|h')
+                      with N1+(.hw) in place of c(hw) for all but the longest hw
+        modified      the same with different D for counts of 1, 2, and 3 or more: D1, D2, D3+
         Witten-Bell   P(w|h) = (c(hw) + N1+(h.) P(w|h')) / (c(h.) + N1+(h.))
         add-k         P(w|h) = (c(hw) + k) / (c(h.) + k V)
 
-    The shortest history leaves its share to 1 / V; a history never seen leaves all to the shorter one. What begins with
-    START, before which nothing stands, keeps its counts. Sums over w are 1 to rounding: float64 from integer counts.
+    The shortest history backs off to 1 / V. A history that was never seen backs off completely to the shorter one.
+    N-grams that begin with START keep their counts. Sums over w are 1 up to rounding: float64 from integer counts.
 
-    Shapes: a trie of 8 bytes for each of the longest n-grams and 12 for any other (`kernels/ngrams`); while counting 27
-    to 54 bytes, however long the text. The loss that is logged is -log P of each token, predicted from all counted
-    before it.
+    Memory: a trie with 8 bytes for each of the longest n-grams and 12 bytes for any other (`kernels/ngrams`). While
+    counting, 27 to 54 bytes per n-gram, independent of the length of the text. The loss that is logged is -log P of
+    each token, predicted from everything counted before it.
 
-    Defaults are the textbook's. The vocabulary is the encoder's (--min-count), other words are one. Later epochs count
-    nothing.
+    Defaults are the textbook's. The vocabulary is the encoder's (--min-count), all other words are treated as one. Only
+    the first epoch counts.
 
     Args:
-        order: Tokens in the longest n-gram, 2 to 5.
-        smoothing: How counts become probabilities.
-        discount: D of kneser-ney, at most 1; 0 estimates one for each length of n-gram, n1 / (n1 + 2 n2) where n1 are
-            counted once and n2 twice. modified-kneser-ney always estimates its three.
-        k: Of add-k, greater than 0.
+        order: Number of tokens in the longest n-gram, 2 to 5.
+        smoothing: How counts are smoothed into probabilities.
+        discount: Discount D of kneser-ney, at most 1. 0 estimates it for each length of n-gram as n1 / (n1 + 2 n2),
+            where n1 n-grams occur once and n2 twice. modified-kneser-ney always estimates its three discounts.
+        k: Value added to each count by add-k, greater than 0.
 
     Raises:
-        UserError: A value out of range.
+        UserError: An argument is out of range.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"epochs": 1, "log_every": 1}
@@ -66,7 +68,7 @@ class NGram(Compiled):
     network = "bag"
     unit = "words"
 
-    slots: Tensor  # int64 [slots, 2], left int32, seen int64 [V + 3], used: of the counting, emptied when it ends
+    slots: Tensor  # int64 [slots, 2], left int32, seen int64 [V + 3], used: used while counting, then emptied
     left: Tensor
     seen: Tensor
     used: Tensor
@@ -95,8 +97,9 @@ class NGram(Compiled):
             )
         if any(True for _ in encoder.parameters()) or "words" not in encoder.spec["input"]:
             raise UserError(
-                f"ngram counts the words of text and learns no vectors: {encoder.spec['name']} is no encoder for "
-                "it, use bag"
+                f"ngram counts the words of text and learns no vectors, "
+                f"so the encoder {encoder.spec['name']} cannot be used with "
+                "it: use bag"
             )
         self.encoder, self.views = encoder, TextViews(encoder.spec["input"])
         self.length, self.smoothing, self.discount, self.k = order, smoothing, discount, k
@@ -114,24 +117,24 @@ class NGram(Compiled):
         self._ready: tuple[ngrams.Trie, ngrams.Weights] | None = None
 
     def prepare(self, source: Source) -> None:
-        """Keeps the corpus. Raises UserError for a source without words."""
+        """Keep the corpus. Raises UserError for a source without words."""
         if not isinstance(source, Corpus):
-            raise UserError("ngram counts words, and this source has none: give it text")
+            raise UserError("ngram counts words, but this source has none: use text")
         self.corpus = source
         self.table = renumbering(source.words, self.reader.index)
 
     def steps_in_epoch(self) -> int:
-        """Slices of `SLICE` words."""
+        """Return the number of slices of `SLICE` words."""
         return max(1, -(-len(self.corpus.ids) // SLICE))
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Count the sentences that begin in slice `start`; after the last one, arrange the trie."""
+        """Count the sentences that begin in slice `start`. After the last slice, build the trie."""
         if len(self.begin) or clock.epoch > 0:
             return {"loss": float(self.last_loss), "words": 0}
         borders = self.corpus.sentences
         first, last = np.searchsorted(borders[:-1], (start * SLICE, (start + 1) * SLICE))
         ids, sentences = self.corpus.ids[borders[first] : borders[last]], borders[first : last + 1] - borders[first]
-        # what may not be written, as the arrays of a file, is of another type to the compiler
+        # read-only arrays, such as those of a file, have another type in numba
         ids = np.require(ids if self.table is None else self.table[ids], np.int32, ["C", "W"])
         where = ids, sentences, 0, int(last - first), self.length, len(self.words), STRENGTH
         slots, left, used, loss, tokens, fresh = ngrams.count(*where, *self._counted())
@@ -158,7 +161,7 @@ class NGram(Compiled):
         self._ready = None
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        for name in list(self._buffers):  # they are as long as what was counted
+        for name in list(self._buffers):  # their sizes depend on the counted n-grams
             if prefix + name in state_dict:
                 self._buffers[name] = torch.empty_like(state_dict[prefix + name])
         self._ready = None
@@ -167,7 +170,7 @@ class NGram(Compiled):
     # --- what was learned ---------------------------------------------------------------------------------------------
 
     def model(self) -> tuple[ngrams.Trie, ngrams.Weights]:
-        """The trie, and what makes its counts probabilities. Raises UserError before everything was counted."""
+        """Return the trie and its weights. Raises UserError before counting has finished."""
         if self._ready is None:
             if not len(self.begin):
                 raise UserError(
@@ -179,18 +182,21 @@ class NGram(Compiled):
         return self._ready
 
     def score(self, text: str) -> list[tuple[str, float]]:
-        """The tokens of one sentence and its end, each with log P given those before it.
+        """Return the tokens of one sentence and its end, each with log P given the tokens before it.
 
-        An unknown word with that of all unknown ones.
+        All unknown words share one probability.
         """
         return self.reader.scored(text, self.score_ids)
 
     def unknown(self, text: str) -> list[str]:
-        """The tokens that it does not know."""
+        """Return the tokens that are not in the vocabulary."""
         return self.reader.unknown(text)
 
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
-        """log P of the tokens and the end of each sentence, float64 [N + S], of ids int32 [N] in the encoder's numbers."""
+        """Return log P of the tokens and of the end of each sentence, float64 [N + S].
+
+        `ids`, int32 [N], are the encoder's word numbers.
+        """
         out = np.empty(len(ids) + len(sentences) - 1)
         ngrams.score(
             *self.model(), np.require(ids, np.int32, ["C", "W"]), np.require(sentences, np.int64, ["C", "W"]), out
@@ -198,9 +204,10 @@ class NGram(Compiled):
         return out
 
     def fill(self, before: str, after: str, candidates: Sequence[str] | None = None) -> list[tuple[str, float]]:
-        """A cloze: words for the blank between two texts, the best first, with the log P of what the blank changes of the sentence.
+        """Rank words for the blank between two texts, best first.
 
-        candidates: By default all words that it knows.
+        Returns each word with the log P of the part of the sentence that it changes. By default, `candidates` are all
+        words of the vocabulary.
         """
         known = self.words if candidates is None else candidates
         out = np.empty(len(known))
@@ -208,18 +215,18 @@ class NGram(Compiled):
         return [(known[i], float(out[i])) for i in np.argsort(-out, kind="stable")]
 
     def follow(self, text: str | NDArray[np.int32]) -> NDArray[np.float64]:
-        """P of what comes next in a sentence that begins with `text`.
+        """Return the distribution of the next token of a sentence that begins with `text`.
 
-        Float64 [V + 2], the words, another word, the end.
+        Float64 [V + 2]: the words, any other word, and the end.
         """
         out = np.empty(len(self.words) + 2)
         ngrams.follow(*self.model(), self.reader.ids(text) if isinstance(text, str) else text, True, out)
         return out
 
     def generate(self, prompt: str, length: int, seed: int) -> str:
-        """`prompt` and up to `length` more words, drawn; shorter where the sentence ends.
+        """Return `prompt` and up to `length` sampled words.
 
-        Of unknown words it has none to give.
+        Stops early if the sentence ends. Unknown words are never sampled.
         """
         rng, ids, known = np.random.default_rng(seed), self.reader.ids(prompt), len(self.words)
         drawn: list[str] = []

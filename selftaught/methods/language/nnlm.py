@@ -19,35 +19,35 @@ from selftaught.parts.reader import Reader
 from selftaught.views.windows import START, Windows, WindowViews
 
 CELLS = 1 << 24
-"""Scores that are held at a time; beyond, rows are scored in parts, and once more when the gradient needs them."""
+"""Number of scores in memory at a time. Beyond it, rows are scored in parts, and again in the backward pass."""
 
 
 @final
 class NNLM(Method):
-    """The vectors of the words before, side by side, through one hidden layer: how probable each word is to come next.
+    """Neural language model that predicts the next word from the vectors of the previous words.
 
-    Bengio, Ducharme, Vincent, Jauvin, JMLR 3, 2003, "A Neural Probabilistic Language Model". Words that occur in like
-    places get like vectors, so that a sentence never seen is as probable as the sentences it resembles, which counts
-    cannot do. With C the shared vectors, n the order, V outcomes::
+    Bengio, Ducharme, Vincent, Jauvin, JMLR 3, 2003, "A Neural Probabilistic Language Model". Words in similar contexts
+    get similar vectors, so an unseen sentence is about as probable as the sentences that it resembles. Counts cannot do
+    this. With C the shared vectors, n the order, V outcomes::
 
         x = [C(w_{t-n+1}); ...; C(w_{t-1})]        y = b + W x + U tanh(d + H x)        L = -log softmax(y)[w_t]
 
     Shapes: context int64 [B, n - 1] and target int64 [B]; x is [B, (n - 1) dim], y is [B, V]. C is the encoder's table
-    with two rows more, for other words and for what stands before a sentence; V counts the encoder's words, other words
+    with two more rows, for other words and for the padding before a sentence. V counts the encoder's words, other words
     and the end of a sentence.
 
     Defaults are small for a CPU: dim is the encoder's (--dim; the paper's networks have 30 to 100), n 4 (3 to 6), 64
-    hidden units (50 to 100). Departures: batches and AdamW in place of single samples and SGD with a falling rate
-    (--optimizer sgd has it); weights decay but C does not, so that rare words keep what they learned (in the paper only
-    biases are spared); C starts with, or is brought to, a mean square length of 1; no mixture with a trigram model.
+    hidden units (50 to 100). Departures: batches and AdamW instead of single samples and SGD with a falling rate (use
+    --optimizer sgd for SGD); C has no weight decay, so that rare words keep what they learned (in the paper only biases
+    are exempt); C is initialised or rescaled to a mean squared length of 1; no mixture with a trigram model.
 
     Args:
-        order: n: a word is predicted from the n - 1 before it. At least 2.
-        hidden: Units of the hidden layer, at least 1.
-        direct: W, the connections past the hidden layer; without it y = b + U tanh(d + H x).
+        order: Order n, at least 2. A word is predicted from the n - 1 words before it.
+        hidden: Units in the hidden layer, at least 1.
+        direct: Use the direct connections W from x to y. Without them, y = b + U tanh(d + H x).
 
     Raises:
-        UserError: A value out of range, or an encoder that is no table of words.
+        UserError: An argument is out of range, or the encoder is not a table of word vectors.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 512, "lr": 2e-3, "weight_decay": 1e-4, "minutes": 2.0}
@@ -64,7 +64,8 @@ class NNLM(Method):
         table = getattr(encoder, "table", None)
         if not isinstance(table, nn.Parameter) or len(table) != len(getattr(encoder, "words", ())):
             raise UserError(
-                f"nnlm shares one vector for each word, and the encoder {encoder.spec['name']} has none: use lookup"
+                f"nnlm needs one vector for each word, "
+                f"which the encoder {encoder.spec['name']} does not have: use lookup"
             )
         self.encoder = encoder
         self.words = len(table)
@@ -72,10 +73,10 @@ class NNLM(Method):
         self.length = order - 1
         self.views = WindowViews(self.reader.index, self.length)
         width, outcomes = self.length * encoder.dim, self.words + 2
-        # the encoder's own start is too small for tanh; vectors from elsewhere keep their geometry
+        # the encoder's initial values are too small for tanh; rescaling keeps the geometry of loaded vectors
         with torch.no_grad():
             table.div_(table.square().sum(1).mean().sqrt().clamp(min=1e-12))
-        # other words, before the sentence
+        # other words, padding before the sentence
         self.special = nn.Parameter(torch.randn(2, encoder.dim) / math.sqrt(encoder.dim))
         self.H = nn.Linear(width, hidden)
         self.U = nn.Linear(hidden, outcomes)
@@ -85,16 +86,16 @@ class NNLM(Method):
         nn.init.zeros_(self.U.bias)
 
     def prepare(self, source: Source) -> None:
-        """Nothing: all shapes are the encoder's."""
+        """Do nothing: all shapes come from the encoder."""
 
     def players(self) -> list[Player]:
-        """One; its word vectors do not decay."""
+        """Return one player. Its word vectors have no weight decay."""
         vectors = [self.encoder.get_parameter("table"), self.special]
         rest = [p for layer in (self.H, self.U, self.W) if layer is not None for p in layer.parameters()]
         return [Player("main", [{"params": vectors, "weight_decay": 0.0}, {"params": rest}])]
 
     def forward(self, context: Tensor, target: Tensor, **_: Any) -> Outputs:
-        """The cross-entropy of what came next."""
+        """Return the cross-entropy of the next token."""
         x, hidden = self.read(context)
         loss, parts = x.new_zeros(()), self._parts(len(context))
         for rows in parts:
@@ -105,7 +106,7 @@ class NNLM(Method):
         return {"loss": loss / len(context)}
 
     def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        """x [B, (n - 1) dim] and the hidden layer [B, hidden] of context int64 [B, n - 1]."""
+        """Return x [B, (n - 1) dim] and the hidden layer [B, hidden] for context int64 [B, n - 1]."""
         known, table = context < self.words, self.encoder.get_parameter("table")
         vectors = F.embedding(context.clamp(max=self.words - 1), table)  # [B, n - 1, dim]
         others = F.embedding((context == self.words + START).long(), self.special)
@@ -113,7 +114,7 @@ class NNLM(Method):
         return x, torch.tanh(self.H(x))
 
     def logits(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """y: [B, V]."""
+        """Return the logits y [B, V]."""
         y: Tensor = self.U(hidden)
         return y if self.W is None else y + self.W(x)
 
@@ -127,19 +128,22 @@ class NNLM(Method):
     # --- what was learned ---------------------------------------------------------------------------------------------
 
     def score(self, text: str) -> list[tuple[str, float]]:
-        """The tokens of one sentence and its end, each with log P given those before it.
+        """Return the tokens of one sentence and its end, each with log P given the tokens before it.
 
-        An unknown word with that of all unknown ones.
+        All unknown words share one probability.
         """
         return self.reader.scored(text, self.score_ids)
 
     def unknown(self, text: str) -> list[str]:
-        """The tokens that it does not know."""
+        """Return the tokens that are not in the vocabulary."""
         return self.reader.unknown(text)
 
     @torch.no_grad()
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
-        """log P of the tokens and the end of each sentence, float64 [N + S], of ids int32 [N] in the encoder's numbers."""
+        """Return log P of the tokens and of the end of each sentence, float64 [N + S].
+
+        `ids`, int32 [N], are the encoder's word numbers.
+        """
         windows, found = Windows(ids, sentences, self.words, self.length), []
         for context, target in self._batches(windows):
             y = self.logits(*self.read(context)).double()

@@ -1,1 +1,1 @@
-"""Solve a puzzle whose answer is known because the puzzle was made."""
+"""Pretext tasks: solve a task whose answer is known because the task was generated."""

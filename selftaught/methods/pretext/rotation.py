@@ -19,34 +19,35 @@ from selftaught.views.image import Augment, ImageViews, denormalise
 
 @final
 class Rotation(Method):
-    """Say by how many right angles an image was turned.
+    """Predict by which multiple of 90 degrees an image was rotated.
 
     Gidaris, Singh, Komodakis, ICLR 2018 (arXiv 1803.07728), "Unsupervised Representation Learning by Predicting Image
-    Rotations". To see which way is up one has to know what is seen; turning by right angles leaves no trace of
-    interpolation that would give it away.
+    Rotations". To tell which way is up, the network must recognise the content. Rotation by multiples of 90 degrees
+    leaves no interpolation artefacts that would reveal the answer.
 
-    With g_r the counter-clockwise turn by r right angles and F^r the predicted probability of r::
+    With g_r the counter-clockwise rotation by r * 90 degrees and F^r the predicted probability of r::
 
         L = -1/(4N) sum_i sum_r log F^r(g_r(x_i))
 
     Shapes: image is [B, C, S, S]; its four copies are [4B, C, S, S], a sample's side by side, in one batch: the paper
-    found that better than one random turn for each image.
+    found this better than one random rotation of each image.
 
-    The last layers come to know about turns alone, so the paper takes its features from the middle. Here the encoder is
-    that first half, and the second half is this head: `blocks` convolutions that are thrown away (the paper's 4-block
-    network judged at block 2 is a 2-block encoder with 2 blocks of head). Defaults follow the authors' CIFAR-10 code
-    (all four turns in a batch of 128, mirror images, shifts by 4 of 32 pixels). Departures: a random crop of at least
-    `crop` of the area stands for shifts; residual or strided encoders stand for Network in Network; the recipe is AdamW
-    for a few minutes instead of SGD 0.1 for 200 epochs.
+    The last layers specialise in rotations, so the paper takes its features from the middle. Here the encoder is the
+    first half and the head is the second half: `blocks` convolutions that are discarded (the paper's 4-block network
+    judged at block 2 is a 2-block encoder with 2 blocks of head). Defaults follow the authors' CIFAR-10 code (all four
+    rotations in a batch of 128, horizontal flips, shifts by 4 of 32 pixels). Departures: a random crop of at least
+    `crop` of the area replaces shifts; residual or strided encoders replace Network in Network; the default recipe is
+    AdamW for a few minutes instead of SGD 0.1 for 200 epochs.
 
     Args:
-        blocks: 3x3 convolutions between the encoder's positions and the classifier; 0 reads the pooled positions.
-        width: Channels of these convolutions; 0 = as many as the encoder's positions have.
-        crop: Smallest part of the image's area that a crop takes before the turn.
-        flip: Probability of a mirror image before the turn.
+        blocks: Number of 3x3 convolutions between the encoder's positions and the classifier. 0 classifies the pooled
+            positions.
+        width: Channels of these convolutions. 0 = as many as the encoder's positions have.
+        crop: Smallest area of the random crop before the rotation, as a fraction of the image.
+        flip: Probability of a horizontal flip before the rotation.
 
     Raises:
-        UserError: A value out of range, or an encoder without positions.
+        UserError: An argument is out of range, or the encoder has no positions.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
@@ -74,13 +75,13 @@ class Rotation(Method):
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
     def forward(self, image: Tensor, **_: Any) -> Outputs:
-        """Cross-entropy of the four turns of every image."""
+        """Return the cross-entropy of the four rotations of every image."""
         logits = self.head(self.encoder.local(turned(image)))  # [4B, 4]
         turns = torch.arange(4, device=image.device).repeat(len(image))  # 0 1 2 3 0 1 2 3 ...
         accuracy = (logits.argmax(1) == turns).float().mean()
         return {"loss": F.cross_entropy(logits, turns), "accuracy": accuracy, "chance": 0.25}
 
     def show(self, image: Tensor, **_: Any) -> list[Pictures]:
-        """The four turns that have to be told apart."""
+        """Show the four rotations that the network must tell apart."""
         seen = self.encoder.spec["input"]
         return [Pictures(f"{90 * r} degrees", list(denormalise(torch.rot90(image, r, (2, 3)), seen))) for r in range(4)]

@@ -1,1 +1,1 @@
-"""Rebuild what was hidden or damaged."""
+"""Methods that reconstruct hidden or corrupted input."""

@@ -1,1 +1,1 @@
-"""Supervised classification, a file a kind of sample: the reference that every other method is compared with."""
+"""Supervised classification, one file per kind of sample: the reference that every other method is compared with."""

@@ -1,1 +1,1 @@
-"""A vector for every word, learned from the words around it."""
+"""Methods that learn a vector for every word from the words around it."""

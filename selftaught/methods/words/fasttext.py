@@ -1,4 +1,4 @@
-"""fastText: word vectors made of vectors of character n-grams."""
+"""fastText: word vectors built from character n-grams."""
 
 from __future__ import annotations
 
@@ -21,57 +21,60 @@ from selftaught.parts.shuffled import Shuffled
 from selftaught.views.text import plain
 
 SLICE = 400_000
-"""Words of a step: some tenths of a second."""
+"""Words per step, a few tenths of a second of work."""
 LEAST = 10
-"""Steps of an epoch of a short text, so that its learning rate falls in small steps too."""
+"""Least number of steps in an epoch of a short text, so that its learning rate also falls in small steps."""
 
 
 @final
 class FastText(Compiled):
-    """A word is the mean of its own vector and those of its character n-grams, and foretells its neighbours.
+    """Word vectors built from character n-grams, trained to predict neighbouring words.
 
     Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), "Enriching Word Vectors with Subword Information".
-    Words that share parts share vectors, so rare words learn from frequent ones, and words that were never seen have a
-    vector: the mean of their n-grams. It helps most where words have many forms.
+    A word is the mean of its own vector and the vectors of its n-grams. Words that share parts share vectors, so rare
+    words learn from frequent ones, and unseen words have a vector: the mean of their n-grams. This helps most in
+    languages where words have many forms.
 
     With G(w) the rows of word w (its own, and those of its n-grams of minn to maxn characters), x_w their mean, o_c the
     output vector of the word c, and k negatives drawn in proportion to count^power::
 
-        L(w, c) = -log sigmoid(x_w . o_c) - sum_{i=1..k} log sigmoid(-x_w . o_{n_i})        x_w = 1/|G(w)| sum_{g in
-        G(w)} z_g
+        L(w, c) = -log sigmoid(x_w . o_c) - sum_{i=1..k} log sigmoid(-x_w . o_{n_i})
+        x_w = 1/|G(w)| sum_{g in G(w)} z_g
 
     summed over each word c of the text and each word w around it (skip-gram), or with the mean of the rows of all words
-    around c in the place of x_w (CBOW). Every row takes the whole gradient of x, not its share. Without n-grams (maxn =
-    0) this is word2vec.
+    around c instead of x_w (CBOW). Every row gets the whole gradient of x, not its share. Without n-grams (maxn = 0)
+    this is word2vec.
 
-    Shapes: the encoder's table is [V + R, dim], R the n-grams that the vocabulary has; the output vectors are [V, dim].
+    Shapes: the encoder's table is [V + R, dim], with R the number of n-grams in the vocabulary; the output vectors are
+    [V, dim].
 
-    Defaults are the authors' tool's (dim 100, window 5, 5 negatives, sample 1e-4, rate 0.05 falling to 0, 5 epochs,
-    minn 3, maxn 6, two million buckets, negatives by the root of their counts); the tool takes means where the paper
-    has sums. Departures: in each pair the context foretells the centre, as in the word2vec tool, instead of the other
-    way round: the same pairs, but a window then shares one centre; a word's rows are read when the first window reaches
-    it and changed when the last has left it (10 words later at most), so one occurrence costs its rows once and not
-    once for each pair; negatives are shared by a window (see `negatives_per`); ends of sentences are no words; n-grams
-    that no word of the vocabulary has take no memory (see the encoder `subwords`).
+    Defaults are those of the authors' tool (dim 100, window 5, 5 negatives, sample 1e-4, rate 0.05 falling to 0, 5
+    epochs, minn 3, maxn 6, two million buckets, negatives by the square root of their counts). The tool uses means
+    where the paper has sums. Departures: in each pair the context predicts the centre, as in the word2vec tool, instead
+    of the reverse: the pairs are the same, but all pairs of a window share one centre; the rows of a word are read when
+    the first window reaches it and updated when the last window has passed (at most 10 words later), so that they are
+    accessed once per occurrence and not once per pair; negatives are shared by a window (see `negatives_per`); ends of
+    sentences are not words; n-grams that no word of the vocabulary has use no memory (see the encoder `subwords`).
 
     Args:
-        model: skipgram, which learns rare words better, or cbow, which is a little faster.
-        window: Most words on each side; each centre draws its own number from 1 to this.
-        negatives: k, for each pair, or for each window.
-        negatives_per: window: all words of a window meet the same negatives, which makes their scores one product of
-            small matrices, and is about twice as fast at the same quality; pair: each draws its own, as in the tool.
-            The same for cbow, whose windows are one pair.
-        sample: t: an occurrence of a word with share f of the text is kept with probability sqrt(t / f) + t / f; 0
-            keeps all.
-        power: Of the counts, for negatives. The paper's text and the tool have 0.5, word2vec 0.75.
-        shuffle: Words that stay together while each epoch reads the text in another order, at most 400,000; 0 reads it
-            as it stands, as the tool does. The shorter, the less the last of many texts weighs: on `english`, less
-            similarity and better analogies.
-        threads: 0 for one a core, which train on the same tables without locks; 1 gives the same bytes every time.
+        model: skipgram learns rare words better, cbow is slightly faster.
+        window: Largest number of context words on each side. Each centre draws its own number from 1 to this.
+        negatives: Number k of negatives, for each pair or for each window.
+        negatives_per: window: all words of a window share the same negatives, so that their scores are one small matrix
+            product. This is about twice as fast at the same quality. pair: each pair draws its own, as in the tool. No
+            difference for cbow, where a window is one pair.
+        sample: Subsampling threshold t: an occurrence of a word with frequency f (a fraction of the text) is kept with
+            probability sqrt(t / f) + t / f. 0 keeps all.
+        power: Exponent of the counts in the distribution of negatives. The paper and the tool use 0.5, word2vec 0.75.
+        shuffle: Length in words of the runs of text that each epoch reads in a new order, at most 400,000. 0 reads the
+            text in order, as the tool does. Shorter runs give less weight to the last texts of a corpus: on `english`,
+            similarity gets worse and analogies get better.
+        threads: Number of threads that update the same tables without locks. 0 = one per core. 1 gives the same result
+            every time.
 
     Raises:
-        UserError: A value out of range, another encoder than `subwords`; in `prepare`, a text that is not the
-            encoder's, with a single word, or without two words in a row.
+        UserError: An argument is out of range, or the encoder is not `subwords`. `prepare` raises it for a text that is
+            not the encoder's, that has a single word, or that never has two words in a row.
     """
 
     recipe: ClassVar[dict[str, Any]] = {
@@ -102,10 +105,10 @@ class FastText(Compiled):
     ) -> None:
         super().__init__()
         if not isinstance(encoder, Subwords):
-            raise UserError(f"fasttext trains the encoder subwords, not {encoder.spec['name']}: leave --encoder out")
+            raise UserError(f"fasttext needs encoder subwords, not {encoder.spec['name']}: remove --encoder")
         if model not in ("skipgram", "cbow") or negatives_per not in ("window", "pair"):
             raise UserError(
-                f"fasttext takes model skipgram or cbow, negatives per window or pair, not '{model}' and "
+                f"fasttext needs model skipgram or cbow, and negatives_per window or pair, not '{model}' and "
                 f"'{negatives_per}'"
             )
         if not 1 <= window <= 1000 or negatives < 1:
@@ -113,11 +116,11 @@ class FastText(Compiled):
                 f"window of fasttext must be in [1, 1000] and negatives at least 1, not {window} and {negatives}"
             )
         if not (sample >= 0 and np.isfinite([sample, power]).all()):
-            raise UserError(f"sample of fasttext must be at least 0, and power a number, not {sample} and {power}")
-        if not 0 <= shuffle <= SLICE:
             raise UserError(
-                f"shuffle of fasttext must be in [0, {SLICE}], not {shuffle}: it is how many words stay together"
+                f"sample of fasttext must be at least 0 and power a finite number, not {sample} and {power}"
             )
+        if not 0 <= shuffle <= SLICE:
+            raise UserError(f"shuffle of fasttext must be in [0, {SLICE}] words, not {shuffle}")
         self.encoder: Subwords = encoder
         self.views = plain(encoder.spec["input"])
         self.out = nn.Parameter(torch.zeros(len(encoder.words), encoder.dim))
@@ -126,32 +129,35 @@ class FastText(Compiled):
         self.keep = keep_thresholds(encoder.counts, sample)
         self.threshold, self.other = alias(encoder.counts.astype(np.float64) ** power)
         self.logistic = sigmoid_table()
-        self.register_buffer("recent", torch.zeros((), dtype=torch.float64))  # the last loss: a slice may have no pair
+        # The last loss, because a slice may have no pair.
+        self.register_buffer("recent", torch.zeros((), dtype=torch.float64))
 
     def prepare(self, source: Source) -> None:
-        """Cut the text into steps. Raises UserError when it is not the text that the encoder's words come from, or teaches nothing."""
+        """Split the text into steps.
+
+        Raises UserError when the text is not the one that the encoder's words come from, or has nothing to learn from.
+        """
         size = len(self.encoder.words)
         corpus = counted_in(source, self.encoder.words, "fasttext")
         if size < 2:
             raise UserError(
-                f"the text has one word, '{corpus.words[0]}', and no other to tell it from: use more text, or a "
-                "smaller --min-count"
+                f"the text has only one different word, '{corpus.words[0]}': use more text, or a smaller --min-count"
             )
         if int(np.diff(corpus.sentences).max()) < 2:
             raise UserError(
-                "every sentence of the text is a single word, which has no neighbours to learn from: one sentence "
-                "a line"
+                "every sentence of the text is a single word, which has no neighbours to learn from: "
+                "write one sentence per line"
             )
         self.corpus, self.ids, self.sentences = corpus, read_only(corpus.ids), read_only(corpus.sentences)
         self.shuffled = Shuffled(corpus.sentences, SLICE, LEAST, self.shuffle)
         corpus.release_all()
 
     def steps_in_epoch(self) -> int:
-        """Steps of about `SLICE` words."""
+        """Return the number of steps of about `SLICE` words each."""
         return self.shuffled.steps
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Step `start`: the mean loss of a pair (of some of them), and how many words the step has."""
+        """Train on step `start`. Returns the mean loss of a sample of the pairs, and the number of words."""
         encoder, (order, begins, runs) = self.encoder, self.shuffled.step(clock.seed, clock.epoch, start)
         table, out = encoder.table.detach().numpy(), self.out.detach().numpy()
         totals: list[Any] = []

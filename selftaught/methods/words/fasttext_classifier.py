@@ -1,4 +1,4 @@
-"""fastText's classifier: the mean of word vectors, learned with the classes."""
+"""The fastText classifier: averaged word vectors, learned together with the classes."""
 
 from __future__ import annotations
 
@@ -25,58 +25,60 @@ from selftaught.views.text import plain
 
 LOSSES = {"softmax": SOFTMAX, "hierarchical": HIERARCHICAL, "negative": NEGATIVE, "one_vs_all": ONE_VS_ALL}
 SLICE = 400_000
-"""Words of a step: some tenths of a second."""
+"""Words per step, a few tenths of a second of work."""
 LEAST = 20
-"""Steps of an epoch of few texts, so that the learning rate falls in small steps."""
+"""Least number of steps in an epoch of few texts, so that the learning rate falls in small steps."""
 
 
 @final
 class FastTextClassifier(Compiled):
-    """Name the class of a text by the mean of the vectors of its words, which are learned for that alone.
+    """Supervised text classification with averaged word vectors.
 
     Joulin, Grave, Bojanowski, Mikolov, EACL 2017 (arXiv 1607.01759), "Bag of Tricks for Efficient Text Classification".
-    Not self-supervised: what labels alone teach word vectors, in seconds, and often as good as a deep network.
+    Not self-supervised: word vectors are learned from labels only, in seconds, and the result is often as good as a
+    deep network.
 
-    With R the rows of a text (one for each of its known words, or those of its words' character n-grams too; and one
-    for each run of 2 to `word_ngrams` words, hashed), o_k the vector of class k and y the text's class::
+    With R the rows of a text (one for each known word or, with encoder `subwords`, also one for each character n-gram;
+    and one for each hashed run of 2 to `word_ngrams` words), o_k the vector of class k and y the class of the text::
 
         h = 1/|R| sum_{r in R} z_r        L = -log softmax(o_1 . h, ..., o_K . h)_y
 
-    or, with s the logistic function and n_1 ... n_k classes other than y, drawn in proportion to the root of their numbers of texts::
+    or, with s the logistic function and n_1 ... n_k classes other than y, drawn in proportion to the square root of
+    their numbers of texts::
 
         one_vs_all      L = -log s(o_y . h) - sum_{k != y} log s(-o_k . h)
         negative        L = -log s(o_y . h) - sum_{i=1..k} log s(-o_{n_i} . h)
-        hierarchical    L = -sum_j log s(+-o_j . h)    over the inner nodes j from the root of a Huffman tree to y, +
-        where it turns left
+        hierarchical    L = -sum_j log s(+-o_j . h)    over the inner nodes j from the root of a Huffman tree to y,
+                                                       + where the path turns left
 
     Shapes: the encoder's table is [V, dim] (`lookup`) or [V + n-grams, dim] (`subwords`), `runs` are [R, dim], `out` is
-    [classes, dim] (hierarchical: [classes - 1, dim]). Texts of unknown class are never visited.
+    [classes, dim] (hierarchical: [classes - 1, dim]). Texts without a label are never visited.
 
-    Defaults are the authors' tool's: dim 100, rate 0.1 falling to 0, 5 epochs, single words, the softmax over all
-    classes. Its hashes too, of words and of runs of words; but only runs that some training text has take a row.
-    Departures: texts come in a new order each epoch; the end of a line is no word, and runs of words go over it;
-    --min-count is 5 unless told, the tool's is 1; logistic functions are exact, where the tool has a table. The encoder
-    that is kept has the words alone: `classify` adds the runs. With
-    --encoder subwords a text has twenty times as many rows, each of which takes its share of the gradient: give it a
-    larger --lr.
+    Defaults are those of the authors' tool: dim 100, rate 0.1 falling to 0, 5 epochs, single words, the softmax over
+    all classes. The hashes of words and of runs of words are also the tool's, but only runs that occur in a training
+    text get a row. Departures: texts come in a new order in each epoch; the end of a line is not a word, and runs of
+    words continue over it; --min-count defaults to 5, the tool's to 1; logistic functions are exact, while the tool
+    uses a table. The kept encoder has only the words: `classify` adds the runs. With --encoder subwords a text has
+    twenty times as many rows, and each gets its share of the gradient: use a larger --lr.
 
-    The accuracy of the texts before their steps is logged where the loss needs all classes' scores: softmax and
-    one_vs_all.
+    For losses that compute the scores of all classes (softmax and one_vs_all), the accuracy on the texts before their
+    steps is logged.
 
     Args:
-        loss: softmax, one probability over all classes; hierarchical, the same kind of probability in about
-            log2(classes) steps, for thousands of classes; one_vs_all, a yes or no for each class on its own; negative,
-            yes for the text's class and no for `negatives` others, as quick as the tree, but what it gives are scores
-            and no probabilities.
-        negatives: Classes that are drawn for each text with the loss negative; the others draw none.
-        word_ngrams: Words of the longest runs that have a vector of their own; 1 for single words, 2 to know some of
-            their order.
-        bucket: How many numbers runs are hashed to; those that share one share a vector.
-        threads: 0 for one a core, which train on the same tables without locks; 1 gives the same bytes every time.
+        loss: softmax gives probabilities over all classes. hierarchical gives probabilities in about log2(classes)
+            steps, for thousands of classes. one_vs_all trains a binary classifier for each class. negative trains the
+            text's class against `negatives` other classes; it is as fast as hierarchical, but gives scores instead of
+            probabilities.
+        negatives: Number of classes drawn for each text, with the loss negative only.
+        word_ngrams: Largest number of words in a run that has its own vector. 1 uses single words only, 2 also captures
+            some word order.
+        bucket: Number of hash buckets for runs. Runs in the same bucket share a vector.
+        threads: Number of threads that update the same tables without locks. 0 = one per core. 1 gives the same result
+            every time.
 
     Raises:
-        UserError: A value out of range, another encoder than `lookup` or `subwords`; in `prepare`, no labels, or a
-            single class.
+        UserError: An argument is out of range, or the encoder is not `lookup` or `subwords`. `prepare` raises it for
+            data without labels or with a single class.
     """
 
     recipe: ClassVar[dict[str, Any]] = {
@@ -102,7 +104,7 @@ class FastTextClassifier(Compiled):
     ) -> None:
         super().__init__()
         if not isinstance(encoder, Lookup | Subwords):
-            raise UserError(f"fasttext_classifier trains the encoder lookup or subwords, not {encoder.spec['name']}")
+            raise UserError(f"fasttext_classifier needs encoder lookup or subwords, not {encoder.spec['name']}")
         if loss not in LOSSES:
             raise UserError(f"loss of fasttext_classifier must be {' or '.join(LOSSES)}, not {loss}")
         if negatives < 1:
@@ -115,12 +117,16 @@ class FastTextClassifier(Compiled):
         self.views = plain(encoder.spec["input"])
         self.loss, self.negatives = LOSSES[loss], negatives
         self.word_ngrams, self.bucket, self.threads = word_ngrams, bucket, cores(threads)
-        self.out = self.runs = nn.Parameter(torch.zeros(0, encoder.dim))  # how many there are is known once the data is
+        # Replaced in `prepare`, when the number of rows is known.
+        self.out = self.runs = nn.Parameter(torch.zeros(0, encoder.dim))
 
     def prepare(self, source: Source) -> None:
-        """A vector for each class and each run of words. Raises UserError when fewer than two classes are labelled."""
+        """Create a vector for each class and each run of words.
+
+        Raises UserError when there are fewer than two labelled classes.
+        """
         if not isinstance(source, Corpus):
-            raise UserError("fasttext_classifier learns from a text with labels, not from other data")
+            raise UserError("fasttext_classifier needs text with labels: use another method for other data")
         classes, dim = classes_of(source, "fasttext_classifier"), self.encoder.dim
         borders = np.asarray(source.sentences)[source.documents]
         known = np.flatnonzero((source.labels >= 0) & (np.diff(borders) > 0))
@@ -133,19 +139,19 @@ class FastTextClassifier(Compiled):
             count = number_runs(self.ids, self.begins, self.ends, self.vocabulary[2], self.word_ngrams, self.row_of)
         self.runs = nn.Parameter((2 * torch.rand(count, dim) - 1) / dim)
         self.out = nn.Parameter(torch.zeros(classes - (self.loss == HIERARCHICAL), dim))
-        # a class without texts can be drawn, and has a leaf
+        # a class without texts can be drawn, and has a leaf in the tree
         texts = np.maximum(np.bincount(self.labels, minlength=classes), 1)
         self.draws, self.paths = alias(np.sqrt(texts)), of_classes(texts)
         self.steps = max(-(-int((self.ends - self.begins).sum()) // SLICE), min(LEAST, len(known)))
 
     def steps_in_epoch(self) -> int:
-        """Runs of texts, of about `SLICE` words each."""
+        """Return the number of parts of about `SLICE` words each."""
         return self.steps
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Part `start` of the texts in the epoch's order.
+        """Train on part `start` of the texts in the epoch's order.
 
-        Mean loss, words, and, where all classes have scores, those named rightly.
+        Returns the mean loss, the number of words and, if the loss scores all classes, the number of correct texts.
         """
         order = np.random.Generator(np.random.Philox(key=[clock.seed, clock.epoch])).permutation(len(self.labels))
         order = np.array_split(order, self.steps)[start]
@@ -182,7 +188,7 @@ class FastTextClassifier(Compiled):
 
         spread(work, lengths, self.threads)
         loss, texts, right, words = (float(total) for total in sum(totals))
-        texts = max(texts, 1)  # a part may have none with a known word
+        texts = max(texts, 1)  # a part may have no text with a known word
         scored = self.loss in (SOFTMAX, ONE_VS_ALL)
         return {"loss": loss / texts, "words": words} | (
             {"accuracy": right / texts, "chance": 1 / len(self.out)} if scored else {}
@@ -190,11 +196,10 @@ class FastTextClassifier(Compiled):
 
     @torch.no_grad()
     def classify(self, text: list[list[str]]) -> Tensor:
-        """Lists of tokens to scores [B, classes]: log-probabilities (softmax, hierarchical) or each class's o_k.
+        """Map lists of tokens to scores [B, classes].
 
-        H, log-odds of its own.
-
-        A text without anything known is judged with h = 0.
+        The scores are log-probabilities (softmax, hierarchical) or, for the other losses, the log-odds o_k . h of each
+        class. For a text without known words, h = 0.
         """
         place: dict[str, int] = {}
         ids = np.array([place.setdefault(token, len(place)) for tokens in text for token in tokens], np.int32)
@@ -221,7 +226,7 @@ class FastTextClassifier(Compiled):
         return scores.log_softmax(1) if self.loss == SOFTMAX else scores
 
     def _bags(self, words: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-        """Where each word's rows begin, int64 [V + 1], the rows, and the words' hashes."""
+        """Return where each word's rows begin, int64 [V + 1], the rows, and the hashes of the words."""
         words = list(words)
         if isinstance(self.encoder, Subwords):
             bags = self.encoder.rows_of(words)

@@ -19,53 +19,55 @@ from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.hogwild import cores
 from selftaught.views.text import plain
 
-_WORK = 2**26  # pairs times dim in a slice: about 0.2 s of one core
+_WORK = 2**26  # pairs times dim in a slice: about 0.2 s on one core
 
 
 @final
 class GloVe(Compiled):
-    """Vectors whose products are the logarithms of how often words stand near each other, counted once over the whole text.
+    """Word vectors fitted to the logarithms of global word co-occurrence counts.
 
     Pennington, Socher, Manning, EMNLP 2014, "GloVe: Global Vectors for Word Representation". Ratios of co-occurrence
-    tell what words mean (solid is nearer to ice than to steam), and differences of logarithms are ratios; fitting the
-    counts instead of the text visits each pair of words once an epoch, however often it occurs.
+    counts reflect meaning (solid is nearer to ice than to steam), and differences of logarithms encode ratios. Training
+    on counts instead of text visits each pair of words once per epoch, no matter how often it occurs.
 
-    With X_ij the sum of 1 / distance over all places where word j stands near word i, and over the pairs where it is not 0::
+    With X_ij the sum of 1 / distance over all places where word j is near word i, the loss is summed over the pairs
+    where X_ij is not 0::
 
         J = sum_ij f(X_ij) (w_i.w~_j + b_i + b~_j - log X_ij)^2 / 2        f(x) = min((x / x_max)^power, 1)
 
-    by AdaGrad, in a random order. A word's vector is w_i + w~_i at the end.
+    and minimised by AdaGrad, in random order. The final vector of a word is w_i + w~_i.
 
-    Shapes: w and w~ are [V, dim], b and b~ [V]. `words` and `contexts`, [V, 2, dim + 1] each, hold vector and bias, and
-    below them their squared sums. The encoder's table holds the result after every step.
+    Shapes: w and w~ are [V, dim], b and b~ [V]. `words` and `contexts`, [V, 2, dim + 1] each, hold vector and bias in
+    their first row and AdaGrad's squared sums in the second. The encoder's table holds the result after every step.
 
-    Two compiled loops: counting (see `data/cooccurrence`; happens again on resume, with the same result), then epochs
-    of slices over the pairs, which lie in one random order that is the same for all runs; slices come in another order
-    each epoch. A pair and its mirror image are trained one after the other: they touch different rows. Threads share
-    the tables without locks, so only one thread (``threads=1``) gives the same bytes again. The logged loss is the mean
-    of J over pairs, as the authors' program prints it.
+    There are two compiled loops: counting (see `data/cooccurrence`; repeated on resume with the same result), then
+    epochs of slices over the pairs. The pairs are in one random order that is the same for all runs; the order of the
+    slices changes in each epoch. A pair (i, j) and its mirror (j, i) are trained one after the other, as they update
+    different rows. Threads share the tables without locks, so only one thread (``threads=1``) is deterministic. The
+    logged loss is the mean of J over pairs, as in the authors' program.
 
     Defaults are those of the authors' program (window 15, rate 0.05 = the recipe's lr, 25 epochs, gradients clipped at
     100, squared sums that start at 1 and add up squares of rate times gradient), and x_max of its demo on 17 million
-    words; the paper has 100 for billions of words. Like the program, words that are too rare leave no hole, so that
-    their neighbours come nearer. Departures: float32 instead of double; pairs never cross sentences (there, lines);
-    biases move with the rate (the program's newest version leaves it out for them); the clip holds for biases too; the
-    start is the encoder's table, split at random into w and w~, and biases of 0; of
-    one-sided windows the program stores the mirror image, which only exchanges w and w~.
+    words; the paper uses 100 for billions of words. As in the program, rare words are removed before counting, so that
+    their neighbours move closer together. Departures: float32 instead of double; pairs never cross sentences (there,
+    lines); biases move with the rate (the program's newest version leaves it out for them); the clip holds for biases
+    too; w and w~ start as a random split of the encoder's table, and the biases start at 0; for one-sided windows the
+    program stores the mirrored pairs, which only exchanges w and w~.
 
     Args:
-        window: Words on each side that count as near, at least 1.
-        symmetric: Both sides; else only the words on the left of a word are near it.
-        x_max: The count from which on a pair has full weight: 10 for millions of words, 100 for billions.
-        power: How weights fall below it: 0 weighs all pairs alike, 1 by their count.
+        window: Number of context words on each side, at least 1.
+        symmetric: Use context words on both sides. Otherwise only words on the left.
+        x_max: Count at which a pair gets full weight: 10 for millions of words, 100 for billions.
+        power: Exponent of the weight below x_max: 0 weighs all pairs equally, 1 in proportion to their counts.
         clip: Largest absolute value of a gradient.
-        vectors: What is kept of a word: w + w~, or w alone.
-        memory: Megabytes that counting may use. What does not fit goes to disk.
-        scratch: The folder for that; "" is the system's for temporary files. Nothing stays there.
-        threads: 0 = one a core. With 1, the same seed gives the same bytes.
+        vectors: Final vector of a word: sum is w + w~, word is w only.
+        memory: Memory for counting, in megabytes. What does not fit is written to disk.
+        scratch: Folder for these temporary files, which are deleted afterwards. "" uses the system's temporary folder.
+        threads: Number of threads. 0 = one per core. With 1, the same seed gives the same result.
 
     Raises:
-        UserError: A value out of range, an encoder that is no table of words, or a text that cannot be counted.
+        UserError: An argument is out of range, the encoder is not a table of word vectors, or the text cannot be
+            counted.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"epochs": 25, "lr": 0.05, "schedule": "constant", "warmup": 0.0, "log_every": 1}
@@ -91,7 +93,7 @@ class GloVe(Compiled):
     ) -> None:
         super().__init__()
         if not isinstance(encoder, Lookup):
-            raise UserError(f"glove trains the encoder lookup, not {encoder.spec['name']}: leave --encoder out")
+            raise UserError(f"glove needs encoder lookup, not {encoder.spec['name']}: remove --encoder")
         for name, value in {"window": window, "memory": memory}.items():
             if value < 1:
                 raise UserError(f"{name} of glove must be at least 1, not {value}")
@@ -119,7 +121,10 @@ class GloVe(Compiled):
         self.register_buffer("contexts", contexts)
 
     def prepare(self, source: Source) -> None:
-        """Count the pairs of the corpus `source`. Raises UserError when there are none, or no room for them."""
+        """Count the pairs of the corpus `source`.
+
+        Raises UserError when there are no pairs, or not enough space for them.
+        """
         size = len(self.encoder.words)
         corpus = counted_in(source, self.encoder.words, "glove")
         self.pairs = cooccurrence(
@@ -128,15 +133,15 @@ class GloVe(Compiled):
         )  # fmt: skip
 
     def steps_in_epoch(self) -> int:
-        """Slices of about a fifth of a second.
+        """Return the number of slices of about a fifth of a second.
 
-        Of no fewer pairs than words, beside which renewing the encoder's table costs little.
+        A slice has at least as many pairs as there are words, so that updating the encoder's table costs little.
         """
         size, _, width = self.words.shape
         return math.ceil(len(self.pairs) / max(_WORK // width, size))
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Train on the slice that comes at place `start` of this epoch."""
+        """Train on the slice at place `start` of this epoch."""
         steps = self.steps_in_epoch()
         order = np.random.Generator(np.random.Philox(key=[clock.seed, clock.epoch])).permutation(steps)
         begin, end = (len(self.pairs) * (int(order[start]) + side) // steps for side in (0, 1))
@@ -157,7 +162,7 @@ class GloVe(Compiled):
 
     @torch.no_grad()
     def keep(self) -> None:
-        """Renew the encoder's table."""
+        """Update the encoder's table."""
         self.encoder.table.copy_(self.words[:, 0, :-1])
         if self.vectors == "sum":
             self.encoder.table.add_(self.contexts[:, 0, :-1])

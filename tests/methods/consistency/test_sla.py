@@ -77,7 +77,7 @@ def test_joint_labels_round_trip() -> None:
 
 
 def test_with_additive_logits_the_vote_is_that_of_the_class_alone() -> None:
-    """The multi-task model (separate logits of class and transformation) is the case of additive joint logits."""
+    """The multi-task model, with separate logits for class and transformation, has additive joint logits."""
     generator = torch.Generator().manual_seed(0)
     # [B, M, K], [B, M, M]
     classes, turn = torch.randn(5, 4, 3, generator=generator), torch.randn(5, 4, 4, generator=generator)
@@ -145,7 +145,7 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
 @pytest.mark.parametrize("transform", ["colour", "both"])
 def test_colour_is_refused_where_there_is_none(transform: Any) -> None:
     grey = {"kind": "image", "size": 12, "channels": 1, "mean": [0.5], "std": [0.2]}
-    with pytest.raises(UserError, match="needs images of 3 channels, these have 1"):
+    with pytest.raises(UserError, match="needs images with 3 channels, but these have 1"):
         SLA(encoders.build("conv", grey, width=4, depth=2), transform=transform)
 
 

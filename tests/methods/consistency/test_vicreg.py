@@ -101,7 +101,7 @@ class Fixed(nn.Module):
 
 
 def test_the_two_sides_are_regularised_apart(bench: Any) -> None:
-    """Without invariance the loss is a sum of a function of each side, so they need not share weights."""
+    """Without invariance the loss is a sum of one function per branch, so the branches need not share weights."""
     method = make(bench, invariance=0.0)
     batch = bench.batch(method)
     generator = torch.Generator().manual_seed(0)

@@ -176,7 +176,7 @@ def test_what_is_kept_does_not_pad_unless_asked() -> None:
 def test_arguments_reach_the_views_and_bad_values_are_refused() -> None:
     augment = made(crop=0.5, jitter=0.1, hue=0.05, flip=0.2, grey=0.7).views.augments[1]
     assert (augment.crop, augment.jitter, augment.flip, augment.grey) == ((0.5, 1.0), (0.1, 0.1, 0.1, 0.05), 0.2, 0.7)
-    with pytest.raises(UserError, match="amdim takes dim of at least 1, clip above 0"):
+    with pytest.raises(UserError, match="amdim needs a dim of at least 1, a clip greater than 0"):
         made(clip=0.0)
 
 

@@ -196,7 +196,7 @@ def test_what_is_kept_takes_colour_pictures_and_joins_all_views(bench: Any, tmp_
     assert torch.equal(kept(image), torch.cat(method.encoder.codes(image), 1))
     again = CMC(kept, dim=8)  # a run goes on from what another kept
     assert again.encoder is kept
-    with pytest.raises(UserError, match="made for views 'L,ab', not 'R,G,B'"):
+    with pytest.raises(UserError, match="built for views 'L,ab', not 'R,G,B'"):
         CMC(kept, views="R,G,B")
 
 
@@ -212,8 +212,8 @@ def test_crops_are_the_papers_and_no_colour_is_jittered(bench: Any) -> None:
         ({"graph": "ring"}, "graph of cmc must be full or core, not 'ring'"),
         ({"keys": "queue"}, "keys of cmc must be batch or bank, not 'queue'"),
         ({"keys": "bank", "loss": "l2"}, "loss of cmc must be softmax or nce, not 'l2'"),
-        ({"loss": "nce"}, "draws its noise from a bank"),
-        ({"temperature": 0.0}, "temperature above 0, dim and negatives of at least 1, not 0.0, 8 and 4096"),
+        ({"loss": "nce"}, "needs a bank to draw noise from"),
+        ({"temperature": 0.0}, "temperature greater than 0, and dim and negatives of at least 1, not 0.0, 8 and 4096"),
         ({"negatives": 0}, "not 0.1, 8 and 0"),
     ],
 )

@@ -347,12 +347,12 @@ def test_only_a_queue_has_a_slow_copy_and_only_a_bank_needs_no_key(bench: Any) -
         ({"negatives": "soft"}, "must be random or hard"),
         ({"k": -1}, "k of dictionary"),
         ({"k": 0}, "k of dictionary"),
-        ({"negatives": "hard", "k": 9, "pool": 8}, "pool of dictionary must be at least k, 9"),
-        ({"duplicates": 1.5}, "is a cosine"),
+        ({"negatives": "hard", "k": 9, "pool": 8}, "pool of dictionary must be at least k .9."),
+        ({"duplicates": 1.5}, "must be a cosine"),
         ({"temperature": 0.0}, "temperature of dictionary"),
         ({"momentum": 1.1}, "momentum of dictionary"),
-        ({"keys": "bank", "k": N + 1}, "a bank of 32 samples cannot give 33 keys"),
-        ({"keys": "bank", "bank": "disk"}, "in memory, in a file"),
+        ({"keys": "bank", "k": N + 1}, "a bank of 32 samples has fewer than 33 keys"),
+        ({"keys": "bank", "bank": "disk"}, "store of a bank must be memory, file"),
         ({"keys": "bank", "start": "zero"}, "must be features or random"),
     ],
 )
@@ -363,7 +363,7 @@ def test_bad_values_are_one_sentence(arguments: dict[str, Any], words: str, benc
 
 def test_a_batch_that_is_too_small_is_one_sentence(bench: Any) -> None:
     method = made(bench, "batch", k=16)
-    with pytest.raises(UserError, match="a batch of 16 gives 15 negatives, not 16"):
+    with pytest.raises(UserError, match="a batch of 16 has 15 negatives, not 16"):
         method(clock=Clock(), **bench.batch(method))
 
 

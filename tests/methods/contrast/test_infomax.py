@@ -219,7 +219,7 @@ def test_the_prior_spreads_the_summaries(bench: Any) -> None:
 def test_places_are_of_the_layer_that_was_asked_for(bench: Any) -> None:
     for layer, channels in ((-2, 4), (0, 4), (-1, 8), (1, 8)):
         assert InfoMax(bench.encoder(), layer=layer).places.place[0].in_features == channels
-    with pytest.raises(UserError, match="layer 2 of infomax is none of the encoder's"):
+    with pytest.raises(UserError, match="the encoder has no layer 2: use a smaller layer of infomax"):
         InfoMax(bench.encoder(), layer=2)
     with pytest.raises(UserError, match="infomax needs an encoder with positions, such as conv or resnet18, not mlp"):
         InfoMax(encoders.build("mlp", bench.input))

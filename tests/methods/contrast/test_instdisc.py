@@ -206,7 +206,7 @@ def test_rows_serve_as_the_memory_of_nearest_neighbours(bench: Any) -> None:
         ({"noise": 0}, "at least 1 draw"),
         ({"proximal": -1.0}, "proximal of instdisc"),
         ({"momentum": 1.0}, "momentum of a bank"),
-        ({"bank": "disk"}, "in memory, in a file"),
+        ({"bank": "disk"}, "store of a bank must be memory, file"),
     ],
 )
 def test_bad_values_are_one_sentence(arguments: dict[str, Any], words: str, bench: Any) -> None:

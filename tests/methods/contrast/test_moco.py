@@ -206,7 +206,7 @@ def test_queries_alone_get_gradients_of_the_papers_loss(bench: Any) -> None:
         ({"temperature": 0.0}, "temperature of moco must be greater than 0, not 0"),
         ({"momentum": 1.1}, r"momentum of moco must be in \[0, 1\], not 1.1"),
         ({"queue": 0}, "queue must hold at least 1 key, not 0"),
-        ({"dim": 0}, "a head needs .* dim of at least 1"),
+        ({"dim": 0}, "of a head must be .* dim at least 1"),
     ],
 )
 def test_values_out_of_range_are_refused(bench: Any, hyper: dict[str, Any], message: str) -> None:
@@ -234,7 +234,7 @@ def in_company(step: int) -> tuple[Tensor, Tensor]:
 def blanks(
     bench: Any, shuffle: bool, groups: int = GROUPS, norm: str = "batch", steps: int = 12
 ) -> tuple[float, Tensor]:
-    """How often a blank's query finds its own key among all other keys of blanks, and these queries."""
+    """How often a blank's query matches its own key among the blanks' keys of all other groups, and these queries."""
     torch.manual_seed(0)
     method = MoCo(bench.encoder(norm=norm), shuffle=shuffle)
     set_groups(method, groups)

@@ -250,7 +250,7 @@ def test_lars_learns(tmp_path: Path) -> None:
         ({"margin": 0.0}, r"margin of simclr must be in \(0, 2\], not 0"),
         ({"margin": 2.5}, r"margin of simclr must be in \(0, 2\], not 2.5"),
         ({"loss": "l2"}, "loss of simclr must be one of nt_xent, .*, not 'l2'"),
-        ({"depth": -1}, "a head needs a depth of at least 0"),
+        ({"depth": -1}, "depth of a head must be at least 0"),
     ],
 )
 def test_values_out_of_range_are_refused(bench: Any, hyper: dict[str, Any], message: str) -> None:

@@ -189,6 +189,6 @@ def test_bad_values_get_a_sentence(arguments: dict[str, int], said: str) -> None
 
 
 def test_an_encoder_without_a_vector_for_each_word_is_refused() -> None:
-    with pytest.raises(UserError, match="the encoder bag has none: use lookup"):
+    with pytest.raises(UserError, match="the encoder bag does not have: use lookup"):
         NNLM(encoders.build("bag", TEXT.input()))
     assert issubclass(NNLM, Method)

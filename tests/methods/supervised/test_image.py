@@ -73,9 +73,9 @@ def test_one_output_per_class(bench: Any) -> None:
 
 def test_data_that_cannot_serve_is_refused(bench: Any) -> None:
     method = Supervised(bench.encoder())
-    with pytest.raises(UserError, match="supervised needs labels and this data has none"):
+    with pytest.raises(UserError, match="supervised needs labels, but this data has none"):
         method.prepare(bench.Pictures(labels=np.full(16, -1)))
-    with pytest.raises(UserError, match="at least two classes and this data has one"):
+    with pytest.raises(UserError, match="at least two classes, but this data has one"):
         method.prepare(bench.Pictures(labels=np.zeros(16, np.int64)))
     with pytest.raises(RuntimeError, match="prepare"):
         method(**bench.batch(method))

@@ -230,7 +230,7 @@ def test_each_argument_matters() -> None:
         ({"negatives": 0}, "negatives of fasttext_classifier must be at least 1, not 0"),
         ({"word_ngrams": 0}, "word_ngrams of fasttext_classifier must be at least 1, not 0"),
         ({"bucket": 0}, "bucket of fasttext_classifier must be from 1"),
-        ({"threads": -1}, "threads must be 0"),
+        ({"threads": -1}, "threads must be at least 0"),
     ],
 )
 def test_values_that_cannot_be_are_refused(wrong: dict[str, Any], said: str) -> None:
@@ -241,10 +241,10 @@ def test_values_that_cannot_be_are_refused(wrong: dict[str, Any], said: str) -> 
 def test_data_that_cannot_serve_are_refused() -> None:
     with pytest.raises(UserError, match="needs labels"):
         build().prepare(toys.text(labelled=False))
-    with pytest.raises(UserError, match="learns from a text"):
+    with pytest.raises(UserError, match="needs text with labels"):
         build().prepare(toys.Blobs(8))
     pixels = encoders.build("mlp", {"kind": "image", "size": 4, "channels": 1, "mean": [0.5], "std": [0.2]})
-    with pytest.raises(UserError, match="trains the encoder lookup or subwords, not mlp"):
+    with pytest.raises(UserError, match="needs encoder lookup or subwords, not mlp"):
         FastTextClassifier(pixels)
 
 

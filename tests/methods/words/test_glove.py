@@ -188,7 +188,7 @@ def test_stopping_inside_an_epoch_and_between_epochs_gives_the_bytes_of_never_st
         ({"clip": float("nan")}, "clip of glove must be greater than 0, not nan"),
         ({"power": -0.1}, "power of glove must be at least 0, not -0.1"),
         ({"vectors": "both"}, "vectors of glove must be 'sum' or 'word', not 'both'"),
-        ({"threads": -1}, "threads must be 0 .* or more, not -1"),
+        ({"threads": -1}, "threads must be at least 0 .*, not -1"),
     ],
 )
 def test_values_out_of_range_are_one_sentence(arguments: dict[str, Any], message: str) -> None:
@@ -202,5 +202,5 @@ def test_a_text_that_it_cannot_count_is_one_sentence(tmp_path: Path) -> None:
     alone = Corpus.of(["one", "word", "a", "line"])
     with pytest.raises(UserError, match="no two words of this text stand within 15 of each other in one sentence"):
         build(alone).prepare(alone)
-    with pytest.raises(UserError, match="glove trains the encoder lookup, not conv"):
+    with pytest.raises(UserError, match="glove needs encoder lookup, not conv"):
         GloVe(encoders.build("conv", {"kind": "image", "size": 8, "channels": 1, "mean": [0.5], "std": [0.2]}))

@@ -246,10 +246,10 @@ def test_the_tree_gives_probabilities() -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"window": 0}, "window"), ({"window": 1001}, "window"),
-        ({"negatives": 0}, "negatives"), ({"sample": -1.0}, "sample"),
-        ({"sample": float("nan")}, "sample"), ({"power": float("inf")}, "power"),
-        ({"threads": -1}, "threads"), ({"model": "bag"}, "model"),
+        ({"window": 0}, "window"), ({"window": 1001}, "window"), ({"negatives": 0}, "negatives"),
+        ({"sample": -1.0}, "sample"),
+        ({"sample": float("nan")}, "sample"), ({"power": float("inf")}, "power"), ({"threads": -1}, "threads"),
+        ({"model": "bag"}, "model"),
         ({"loss": "softmax"}, "loss"), ({"negatives_per": "text"}, "negatives_per"), ({"shuffle": -1}, "shuffle"),
     ],
 )  # fmt: skip
@@ -264,7 +264,7 @@ def test_bad_texts_are_refused() -> None:
     with pytest.raises(UserError, match="build the encoder"):
         build().prepare(Corpus.of([["other", "words"]]))
     alone = Corpus.of([["a", "x"], ["b", "y"], ["a"], ["b"]])
-    with pytest.raises(UserError, match="nothing to foretell"):
+    with pytest.raises(UserError, match="nothing to predict"):
         build(alone, min_count=2).prepare(alone)
 
 

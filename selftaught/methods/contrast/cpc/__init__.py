@@ -1,1 +1,1 @@
-"""Contrastive predictive coding, a file a kind of sample."""
+"""Contrastive predictive coding, one file per kind of sample."""

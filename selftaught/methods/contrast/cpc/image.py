@@ -20,58 +20,60 @@ from selftaught.views.augmentation import Augment
 from selftaught.views.patches import Grid, PatchViews
 
 TURNS = {1: (0,), 2: (0, 2), 4: (0, 1, 2, 3)}
-TAG = 0x637063  # keeps the draw of negatives apart from other uses of (seed, step)
+TAG = 0x637063  # separates these random numbers from other uses of (seed, step)
 
 
 @final
 class CPC(Method):
-    """What stands above in an image foretells the code of a patch further down.
+    """Predict the codes of image patches from the context above them, with a contrastive loss.
 
     van den Oord, Li, Vinyals 2018 (arXiv 1807.03748), "Representation Learning with Contrastive Predictive Coding", and
     Henaff, Srinivas, De Fauw, Razavi, Doersch, Eslami, van den Oord, ICML 2020 (arXiv 1905.09272), "Data-Efficient
-    Image Recognition with Contrastive Predictive Coding" (v2). An image is cut into overlapping patches and each is
-    coded on its own. A masked convolutional network sums up the codes of all rows down to row i, and must pick the true
-    code some rows further down among codes of other places and images. That takes what is common to distant parts;
-    texture and noise do not help.
+    Image Recognition with Contrastive Predictive Coding" (v2). An image is cut into overlapping patches and each patch
+    is encoded on its own. A masked convolutional network summarises the codes of all rows down to row i. From this
+    context it must identify the true code some rows further down among codes of other places and images. This requires
+    features that distant parts share; texture and noise do not help.
 
-    With z_ij the code of the patch in row i and column j, c_ij = g({z_uv: u <= i}) and Z the candidates, z_i+k,j among them::
+    With z_ij the code of the patch in row i and column j, c_ij = g({z_uv: u <= i}) and Z the candidates, z_i+k,j among
+    them::
 
         f_k(z, c) = exp(z^T W_k c / sqrt(D))        L = -mean_ijk log( f_k(z_i+k,j, c_ij) / sum_{z in Z} f_k(z, c_ij) )
 
-    k runs over `steps` numbers from the first whose patches share no pixel with row i: with half a patch of overlap it
-    is 2, or the answer could be copied. Version 2 does the same from below, left and right, each with a network and
-    matrices of its own.
+    k takes `steps` values, starting at the first whose patches share no pixel with row i, so that the answer cannot be
+    copied: 2 if patches overlap by half. Version 2 also predicts from below, left and right, each with its own network
+    and matrices.
 
     Shapes: patches is [B, rows, columns, C, p, p]; codes and contexts are [B, D, rows, columns]. For each step of
-    training `negatives` of all ranks' codes are drawn, the same for every prediction; the own target is no negative.
+    training `negatives` of all ranks' codes are drawn, the same for every prediction. The target itself is never a
+    negative.
 
-    The encoder must be blind beyond a patch. Any encoder but `patchwise` is therefore rebuilt as the network of one,
-    with its weights where they fit, and that is what is kept: an image's features are its grid of codes. Batch norm
-    would tell each code about all others, so that network takes layer norm, as version 2 does.
+    The encoder must not see beyond a patch. Any encoder other than `patchwise` is therefore rebuilt as the network of a
+    `patchwise` encoder, with its weights where they fit, and that encoder is kept: the features of an image are its
+    grid of codes. Batch norm would leak information between codes, so the network uses layer norm, as in version 2.
 
     Defaults are version 2; version 1 is directions 1, patch_flip 0, drop 0. Departures: scores are divided by sqrt(D);
     the loss is the mean over steps and directions, not the sum; a code is the mean of a patch's last features, without
-    version 2's target projection; the context is `depth` residual blocks; a dropped colour becomes the mean; the recipe
-    is AdamW for a few minutes on a small network, in small batches: each image brings as many examples as it has
-    patches.
+    version 2's target projection; the context is `depth` residual blocks; a dropped colour becomes the mean; the
+    default recipe is AdamW for a few minutes on a small network, in small batches, because each image gives as many
+    examples as it has patches.
 
     Args:
-        directions: 1 predicts downwards (v1), 2 also upwards, 4 also to the right and to the left (v2).
-        steps: How many distances are predicted; those that leave the grid do not count.
-        negatives: Codes that each prediction is told from; at most as many as there are.
-        width: Channels inside the context's blocks.
-        depth: Blocks of the context; each looks one row further.
-        patch: Side of a patch in pixels; 0 takes a quarter of the image's, rounded up to an even number.
-        stride: Pixels from one patch to the next; 0 takes half a patch.
-        norm: Of the network that codes a patch, unless the encoder given is `patchwise` already.
-        crop: Smallest part of the image's area that a crop takes, before it is cut.
-        flip: Probability of a mirror image of the whole.
-        grey: Probability of dropping the whole image's colour.
-        patch_flip: Probability of a mirror image of each patch.
+        directions: 1 predicts downwards (v1), 2 also upwards, 4 also to the right and left (v2).
+        steps: Number of distances that are predicted. Distances beyond the grid are skipped.
+        negatives: Number of negative codes for each prediction, at most as many as there are.
+        width: Channels inside the blocks of the context network.
+        depth: Blocks of the context network. Each sees one row further.
+        patch: Side of a patch in pixels. 0 = a quarter of the image's side, rounded up to an even number.
+        stride: Pixels from one patch to the next. 0 = half a patch.
+        norm: Normalisation in the patch network. Ignored if the given encoder is already `patchwise`.
+        crop: Smallest area of the random crop that is cut into patches, as a fraction of the image.
+        flip: Probability of a horizontal flip of the whole image.
+        grey: Probability of converting the whole image to greyscale.
+        patch_flip: Probability of a horizontal flip of each patch.
         drop: Probability of dropping two of the three colours of each patch.
 
     Raises:
-        UserError: A value out of range, or a grid with too few rows to predict anything without overlap.
+        UserError: An argument is out of range, or the grid has too few rows to predict without overlap.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 16, "lr": 2e-3, "minutes": 1.5}
@@ -112,9 +114,9 @@ class CPC(Method):
         self.steps = range(first, min(first + steps, self.views.rows))
         if not self.steps:
             raise UserError(
-                f"cpc needs patches {first} rows apart to predict without overlap, and {self.views.rows} rows of "
+                f"cpc needs patches {first} rows apart to predict without overlap, but only {self.views.rows} rows of "
                 f"patches of {patch} "
-                f"pixels every {stride} fit: make them smaller"
+                f"pixels every {stride} fit: use a smaller patch"
             )
         self.negatives = negatives
         self.turns = TURNS[directions]
@@ -122,13 +124,16 @@ class CPC(Method):
         self.predictors = nn.ModuleList(Predictor(codes, width, depth, self.steps) for _ in self.turns)
 
     def forward(self, patches: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """The mean over directions and steps of the contrastive loss."""
+        """Return the contrastive loss, averaged over directions and steps."""
         z = self.encoder.encode(patches)  # [B, D, R, R]
         found = self.predict(z, z, clock)
         return {name: torch.stack([f[name] for f in found]).mean() for name in found[0]}
 
     def predict(self, z: Tensor, targets: Tensor, clock: Clock) -> list[dict[str, Tensor]]:
-        """One `info_nce` for each direction and step: contexts of codes `z` predict `targets`, both [B, D, R, R]."""
+        """Return one `info_nce` for each direction and step.
+
+        The contexts of the codes `z` predict `targets`, both [B, D, R, R].
+        """
         everyone = gather_with_gradient(targets.permute(0, 2, 3, 1).flatten(0, 2))  # [N * R * R, D]
         generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
         drawn = torch.from_numpy(generator.permutation(len(everyone))[: self.negatives]).to(z.device)
@@ -149,7 +154,7 @@ class CPC(Method):
 
 @final
 class Predictor(nn.Module):
-    """One direction: the context of what lies above, and for each k the matrix W_k that foretells the code k rows below."""
+    """One direction: the context network, and for each k the matrix W_k that predicts the code k rows below."""
 
     def __init__(self, codes: int, width: int, depth: int, steps: range) -> None:
         super().__init__()
@@ -158,9 +163,9 @@ class Predictor(nn.Module):
         self.maps = nn.ModuleList(nn.Linear(codes, codes, bias=False) for _ in steps)
 
     def forward(self, z: Tensor) -> list[Tensor]:
-        """Codes [B, D, R, R] to W_k c of every place that has one k rows below, row by row.
+        """Map codes [B, D, R, R] to the predictions W_k c for every place with a code k rows below, row by row.
 
-        [B * (R - k) * R, D] for each k.
+        Returns [B * (R - k) * R, D] for each k.
         """
         c = self.context(z).permute(0, 2, 3, 1)  # [B, R, R, D]
         return [w(c[:, :-k].flatten(0, 2)) for k, w in zip(self.steps, self.maps, strict=True)]
@@ -168,10 +173,10 @@ class Predictor(nn.Module):
 
 @final
 class Context(nn.Module):
-    """What is known once a row is read: [B, D, R, R] to the same, row i a function of rows 0 ... i alone.
+    """Context of each row: [B, D, R, R] to the same shape, where row i depends only on rows 0 to i.
 
-    Residual blocks of a 2 x 3 convolution over a row and the one above it, between two 1 x 1 convolutions: the masked
-    convolutions of PixelCNN, where a whole row is read at once.
+    Residual blocks of a 2 x 3 convolution over a row and the row above it, between two 1 x 1 convolutions. They are
+    masked convolutions as in PixelCNN, except that a whole row is read at once.
     """
 
     def __init__(self, codes: int, width: int, depth: int) -> None:
@@ -186,7 +191,7 @@ class Context(nn.Module):
         )  # fmt: skip
 
     def forward(self, z: Tensor) -> Tensor:
-        """The contexts of codes z."""
+        """Return the contexts of the codes z."""
         for block in self.blocks:
             z = z + block(z)
         return F.relu(z)

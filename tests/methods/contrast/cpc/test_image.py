@@ -242,7 +242,8 @@ def test_bad_values_are_refused() -> None:
     with pytest.raises(UserError, match="steps, negatives, width and depth of cpc must be at least 1, not 0"):
         made(steps=0)
     with pytest.raises(
-        UserError, match="cpc needs patches 2 rows apart to predict without overlap, and 2 rows of patches of 10 pixels"
+        UserError,
+        match="cpc needs patches 2 rows apart to predict without overlap, but only 2 rows of patches of 10 pixels",
     ):
         made(patch=10)
 

@@ -81,5 +81,5 @@ def test_the_map_names_every_module_of_the_package() -> None:
     # What each of these does is said in the line of fit.py, or by the module that it belongs to.
     assert modules - drawn == {"__main__.py", "errors.py", "optimizer.py"}
     for name in drawn - {"KIND.py"}:
-        places = [*ROOT.glob(name), *ROOT.glob(f"*/{name}"), *package.glob(f"*/{name}")]
+        places = [*ROOT.glob(name), *ROOT.glob(f"*/{name}"), *package.rglob(name.rstrip("/"))]
         assert places, f"{name} is on the map and nowhere else"

@@ -63,7 +63,7 @@ class ImageViews(Views):
         self.colour = _colour(input)
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Return arrays [B, V, ...]; see `augment.sample`."""
+        """Return arrays [B, V, ...]; see `augmentation.sample`."""
         return sample(self.augments, index, epoch, seed)
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:

@@ -144,7 +144,7 @@ def test_a_method_file_is_one_short_final_method(file: str) -> None:
 
 KINDS = sorted(path.parent.name for path in PACKAGE.glob("data/*/kind.py"))
 # Where a kind may be called by its name: its own folder, its views, and the networks that take it.
-ROOMS = tuple(f"{room}/{kind}" for room in ("data", "views") for kind in KINDS) + ("encoders/",)
+ROOMS = (*(f"{room}/{kind}" for room in ("data", "views") for kind in KINDS), "encoders/")
 
 
 def test_nothing_asks_for_a_kind_by_name() -> None:

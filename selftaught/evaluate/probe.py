@@ -18,7 +18,7 @@ from selftaught.errors import UserError
 from selftaught.evaluate.embed import Features, embed, raw
 from selftaught.evaluate.few_labels import BUDGETS, DRAWS, FewLabels, few_labels
 from selftaught.evaluate.knn import Neighbours, percent
-from selftaught.evaluate.linear import Linear, fit_linear
+from selftaught.evaluate.linear import Linear, Standard, fit_linear
 from selftaught.evaluate.threads import pool
 from selftaught.method import Encoder, Source
 
@@ -146,9 +146,10 @@ def judge(
     with pool():
         nearest = Neighbours(train_x, train_y, k, temperature)
         knn_says, voters = nearest.predict(test_x), nearest.k
-        del nearest  # a copy of the features
-        few = few_labels(train_x, train_y, test_x, budgets=budgets, draws=draws, seed=seed, groups=groups)
-        linear = fit_linear(train_x, train_y, seed, groups=groups, in_place=train_x.dtype == np.float32)
+        del nearest
+        standard = Standard(train_x)
+        few = few_labels(train_x, train_y, test_x, budgets=budgets, draws=draws, seed=seed, groups=groups, standard=standard)
+        linear = fit_linear(train_x, train_y, seed, groups=groups, standard=standard, in_place=train_x.dtype == np.float32)
         return Judged(linear, linear.predict(test_x), voters, knn_says, few, train_x.shape[1])
 
 

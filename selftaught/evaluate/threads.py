@@ -22,15 +22,15 @@ Value = TypeVar("Value")
 
 @final
 class Pool:
-    """As many threads as torch had, each of which computes alone."""
+    """As many threads as torch had, each of which computes alone; without an executor the calling thread itself."""
 
-    def __init__(self, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, executor: ThreadPoolExecutor | None) -> None:
         self.executor = executor
 
     def map(self, function: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
         """The function's values in the order of the items."""
         items = list(items)
-        return map(function, items) if len(items) < 2 else self.executor.map(function, items)
+        return map(function, items) if self.executor is None or len(items) < 2 else self.executor.map(function, items)
 
 
 _ACTIVE: ContextVar[Pool | None] = ContextVar("_ACTIVE", default=None)
@@ -40,7 +40,7 @@ _ACTIVE: ContextVar[Pool | None] = ContextVar("_ACTIVE", default=None)
 def pool() -> Iterator[Pool]:
     """Inside, torch and BLAS compute with one thread, here and in each of the pool's; afterwards with as many as before.
 
-    A pool inside a pool is the same pool.
+    A pool inside a pool is the same pool; inside one of the pool's threads it is that thread.
     """
     active = _ACTIVE.get()
     if active is not None:
@@ -50,7 +50,7 @@ def pool() -> Iterator[Pool]:
     try:
         with _libraries().limit(limits=1):
             torch.set_num_threads(1)
-            with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as executor:
+            with ThreadPoolExecutor(count, initializer=_alone) as executor:
                 active = Pool(executor)
                 token = _ACTIVE.set(active)
                 try:
@@ -59,6 +59,12 @@ def pool() -> Iterator[Pool]:
                     _ACTIVE.reset(token)
     finally:
         torch.set_num_threads(count)
+
+
+def _alone() -> None:
+    """What each of the pool's threads starts with."""
+    torch.set_num_threads(1)
+    _ACTIVE.set(Pool(None))
 
 
 @cache

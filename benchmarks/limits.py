@@ -24,10 +24,10 @@ import torch
 from benchmarks import measure
 from selftaught import encoders, methods, optimizer
 from selftaught.data import open_source
+from selftaught.data.image.kind import Image
 from selftaught.fit import fit
 from selftaught.method import Clock, Method, Source
 from selftaught.parts.norm import set_groups
-from selftaught.pretraining.build import encoder_input
 from selftaught.recipe import Recipe
 from selftaught.run import RunFolder
 
@@ -43,7 +43,7 @@ def colour_images() -> Source:
 
 def build(name: str, source: Source) -> Method:
     torch.manual_seed(0)
-    return methods.load(name)(encoders.build("conv", encoder_input(source)))
+    return methods.load(name)(encoders.build("conv", Image().input(source)))
 
 
 def prepared(name: str, source: Source) -> tuple[Method, Source]:

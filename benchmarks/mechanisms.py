@@ -26,8 +26,8 @@ import selftaught
 from benchmarks import measure
 from selftaught import evaluate
 from selftaught.data import open_source
+from selftaught.data.image.kind import Image
 from selftaught.method import Encoder
-from selftaught.pretraining.build import encoder_input
 
 DATA, ENCODER, LABELS = "fashion-mnist", "conv", 5_000
 MECHANISMS = ("batch", "bank", "queue")
@@ -75,7 +75,7 @@ def untrained(seed: int) -> float:
     from selftaught import encoders
 
     torch.manual_seed(seed)
-    return round(probed(encoders.build(ENCODER, encoder_input(open_source(DATA, "train"))), seed), 2)
+    return round(probed(encoders.build(ENCODER, Image().input(open_source(DATA, "train"))), seed), 2)
 
 
 def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -28,10 +28,11 @@ import selftaught
 from benchmarks import measure
 from selftaught import encoders, evaluate, methods
 from selftaught.data import open_source
+from selftaught.data.image.kind import Image
 from selftaught.errors import UserError
 from selftaught.evaluate.probe import judge, score
 from selftaught.method import Encoder
-from selftaught.pretraining.build import encoder_input, untrained
+from selftaught.pretraining.build import untrained
 from selftaught.pretraining.result import Run
 
 DATA, ENCODER, MINUTES, SEEDS = ("cifar10", "fashion-mnist", "photos"), "conv", 0.75, (0, 1, 2)
@@ -139,7 +140,7 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
 
 def baselines(data: str, seed: int) -> dict[str, Any]:
     """The raw input, and the encoder with the weights that this seed's runs started from."""
-    seen = encoder_input(open_source(data, "train"), SIZE.get(data))
+    seen = Image(SIZE.get(data)).input(open_source(data, "train"))
     torch.manual_seed(seed)
     untrained = encoders.build(ENCODER, seen)
     return {"data": data, "seed": seed, "untrained": judged(data, untrained, seen, seed), "raw": judged(data, None, seen, seed)}

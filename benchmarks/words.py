@@ -490,9 +490,9 @@ def language(bench: Bench) -> Row:
 
 def surprised(method: str, seed: int, **about: Any) -> Point:
     import selftaught
+    from selftaught.ask import language_model
     from selftaught.data.text import open_text
     from selftaught.evaluate.language import perplexity
-    from selftaught.pretraining.language import language_model
 
     out = RUNS / f"language-{method}"
     shutil.rmtree(out, ignore_errors=True)

@@ -143,9 +143,10 @@ def selftaught(task: Task) -> dict[str, Any]:
         total, memory, summary = taken.since(), taken.memory(), run.summary
         seconds = summary["seconds"]
         if "out" in task:
+            from selftaught import ask
             from selftaught.export import vectors as files
 
-            files.write(Path(task["out"]), run.vectors, format="binary")
+            files.write(Path(task["out"]), ask.vectors(run), format="binary")
         return {"train": [seconds, seconds * total[1] / total[0]], "total": total, "memory": memory}
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -37,6 +37,17 @@ def join_ranks(device: torch.device) -> None:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
+def meet(rank: int, world: int, place: str) -> None:
+    """Meet `world` processes of this machine over gloo, by a file that none of them has yet; this one computes with one thread."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=world)
+
+
+def leave() -> None:
+    """Part from the other processes."""
+    dist.destroy_process_group()
+
+
 def reseed(*key: int, device: torch.device) -> None:
     """Seed torch's generators from integers alone, so that dropout and noise do not depend on what ran before."""
     digest = hashlib.blake2b(struct.pack(f"<{len(key)}q", *key), digest_size=8).digest()

@@ -1,19 +1,18 @@
-"""THE training loop. With `parts/gather`, the only place that touches torch.distributed.
+"""THE training loop: clock, log, checkpoints and length. How a step is taken is told in `steps/`.
 
-One step of the clock: for each player's turns, a batch, `forward`, `backward`, an optimiser step; then `after_step`. The order of
-samples and every random number are pure functions of the seed and the step, so a run that is stopped anywhere and resumed ends with
-the same bits as one that never stopped.
+The order of samples and every random number are pure functions of the seed and the step, so a run that is stopped anywhere and resumed
+ends with the same bits as one that never stopped. With `device`, `steps/descent` and `parts/gather`, the only place that touches
+torch.distributed.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Protocol, final
@@ -22,19 +21,20 @@ import numpy as np
 import safetensors.torch
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
-from selftaught import checkpoint, optimizer
-from selftaught.device import autocast, join_ranks, pick_device, reseed
+from selftaught import checkpoint, steps
+from selftaught.device import join_ranks
 from selftaught.errors import UserError
-from selftaught.loader import Loader
-from selftaught.meter import Meter, is_scalar
-from selftaught.method import Batch, Clock, Compiled, Embed, Index, Method, Outputs, Player, Source, Views, outside
-from selftaught.parts import gather, norm
+from selftaught.meter import Meter
+from selftaught.method import Clock, Embed, Method, Source, Views, given, outside
+from selftaught.parts import gather
 from selftaught.parts.packed import Parts, packed
 from selftaught.recipe import Recipe
 from selftaught.run import Interrupts, RunFolder, to_json, write_atomically
+from selftaught.steps import NonFiniteLoss, Stepper
+
+__all__ = ["DEFAULT_MINUTES", "NonFiniteLoss", "Observer", "Result", "fit"]
 
 DEFAULT_MINUTES = 1.5
 """How long to train when neither steps, epochs nor minutes were asked for."""
@@ -64,10 +64,6 @@ class Result:
     interrupted: int | None = None
 
 
-class NonFiniteLoss(ArithmeticError):
-    """The loss (or the gradient norm, when gradients are clipped) stopped being a number. Nothing was updated."""
-
-
 def fit(
     method: Method, source: Source, recipe: Recipe, run: RunFolder, observers: Sequence[Observer] = (), resume: bool = False
 ) -> Result:
@@ -75,7 +71,8 @@ def fit(
 
     Raises UserError for data, batch or run that cannot serve, and NonFiniteLoss before an update that would destroy the weights.
     """
-    device = torch.device("cpu") if isinstance(method, Compiled) else pick_device(recipe.device)
+    stepper = steps.find(method.stepper)
+    device = stepper.place(recipe)
     join_ranks(device)
     with ExitStack() as stack:
         if gather.rank() == 0:
@@ -85,147 +82,39 @@ def fit(
             torch.manual_seed(recipe.seed)  # what a method draws for its memories depends on nothing else
             method.prepare(source)
         interrupts = stack.enter_context(Interrupts())
-        loop = _Loop(method, source, recipe, run, device)
-        stack.callback(loop.loader.close)
+        method = method.to(device).train()
+        loop = _Loop(method, source, recipe, run, device, stepper(method, source, recipe, device))
+        stack.callback(loop.stepper.close)
         return loop.train(observers, interrupts, resume)
 
 
 @final
 class _Loop:
-    def __init__(self, method: Method, source: Source, recipe: Recipe, run: RunFolder, device: torch.device) -> None:
-        world = gather.world()
-        groups = recipe.batch_norm_groups or world
-        self.compiled = method if isinstance(method, Compiled) else None
-        if self.compiled is None:
-            _check_batch(recipe, len(source), world, groups)
-        elif world > 1:
-            raise UserError(f"{type(method).__name__} runs in one process, with threads: start it without torchrun")
-        self.method = method.to(device).train()
-        self.recipe, self.run, self.device = recipe, run, device
-        norm.set_groups(method, groups // world)
-        players = method.players() if self.compiled is None else []
-        self.players = [p._replace(groups=[g | {"params": list(g["params"])} for g in p.groups]) for p in players]
-        self.turns = sum(p.turns for p in self.players)
-        self.loader = Loader(source, method.views, recipe, device)
-        self.source = source
-        self.trainable = {p: p.requires_grad for p in method.parameters()}
+    def __init__(
+        self, method: Method, source: Source, recipe: Recipe, run: RunFolder, device: torch.device, stepper: Stepper
+    ) -> None:
+        self.method, self.source, self.recipe, self.run, self.device = method, source, recipe, run, device
+        self.stepper = stepper
+        self.speed = f"{method.unit or source.samples}_per_second"
         self.outside = outside(method, run.path / "banks")
-        self.model: nn.Module = method
-        if world > 1:
-            warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
-            # Buffers are kept equal by gathering and by averaging running statistics; players leave others' parameters unused.
-            self.model = DistributedDataParallel(method, forward_sync_buffers=False, find_unused_parameters=True)
-        self.autocast = autocast(recipe, device)
-        self.restart(Clock(recipe.seed))
+        self.clock, self.meter = Clock(recipe.seed), Meter()
 
     def restart(self, clock: Clock) -> None:
         """Start from `clock` with fresh optimisers."""
-        self.clock = clock
-        self.optimizers = {p.name: optimizer.build(p, self.recipe) for p in self.players}
-        self.meter = Meter()
-        self.samples = 0.0  # of the method's unit, that this process trained on
-
-    # --- one step -----------------------------------------------------------------------------------------------------
+        self.clock, self.meter = clock, Meter()
+        self.stepper.restart()
 
     def step(self, batches: Iterator[Any]) -> None:
         """One step of the clock. Raises NonFiniteLoss."""
-        if self.compiled is not None:
-            self._advance(self.compiled, next(batches))
-        else:
-            self._descend(batches)
-            self.samples += self.recipe.batch_size * self.turns
+        try:
+            self.stepper.step(self.clock, self.meter, batches)
+        except NonFiniteLoss as error:
+            last = checkpoint.newest(self.run)
+            kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+            raise NonFiniteLoss(f"{error.what}; {kept}", error.advice) from error
         self.clock.step += 1
 
-    def _advance(self, method: Compiled, start: int) -> None:
-        """A slice of the method's own compiled loop."""
-        rate = self.recipe.lr * self.recipe.factor((self.clock.step + 0.5) / self.clock.steps)
-        outputs = method.advance(self.clock, rate, start)
-        self.samples += outputs.pop(self.method.unit)
-        if not math.isfinite(outputs["loss"]):
-            raise NonFiniteLoss(f"the loss is not finite at step {self.clock.step}; {self._last_good()}: lower --lr")
-        self.meter.add(outputs | {"lr": rate})
-
-    def _descend(self, batches: Iterator[Batch]) -> None:
-        """Every player's turns, then the state changes. Raises NonFiniteLoss before the update that the loss would spoil."""
-        merged: Outputs = {}
-        for number, player in enumerate(self.players):
-            self._give_floor(player)
-            for turn in range(player.turns):
-                merged |= self._turn(player, number, turn, batches)
-        with torch.no_grad():
-            if gather.world() > 1:
-                norm.average_running_statistics(self.method)
-            self.method.after_step(self.clock, merged)
-
-    def _give_floor(self, player: Player) -> None:
-        """In a game, only the mover's parameters want gradients."""
-        if len(self.players) > 1:
-            mine = {p for g in player.groups for p in g["params"]}
-            for p, wanted in self.trainable.items():
-                p.requires_grad_(wanted and p in mine)
-
-    def _turn(self, player: Player, number: int, turn: int, batches: Iterator[Batch]) -> Outputs:
-        if player.name in self.clock.resets:
-            self.clock.resets.discard(player.name)
-            self.optimizers[player.name] = optimizer.build(player, self.recipe)
-        opt = self.optimizers[player.name]
-        opt.zero_grad(set_to_none=True)
-        micro: list[Outputs] = []
-        for m in range(self.recipe.accumulate):
-            reseed(self.recipe.seed, self.clock.step, gather.rank(), number, turn, m, device=self.device)
-            batch = next(batches)
-            with self._sync(m), self.autocast():
-                outputs: Outputs = self.model(player=player.name, clock=self.clock, **batch)
-                loss: Tensor = outputs["loss"]
-                (loss if self.recipe.accumulate == 1 else loss / self.recipe.accumulate).backward()
-            micro.append(outputs)
-        outputs = _join(micro)
-        value = float(outputs["loss"] if gather.world() == 1 else gather.average(outputs["loss"].float().clone()))
-        if not math.isfinite(value):
-            self._refuse("loss", player)
-        if self.recipe.clip:
-            params = [p for g in player.groups for p in g["params"] if p.grad is not None]
-            if not math.isfinite(float(nn.utils.clip_grad_norm_(params, self.recipe.clip))):
-                self._refuse("gradient norm", player)
-        rate = optimizer.set_rates(opt, self.recipe, (self.clock.step + 0.5) / self.clock.steps)
-        opt.step()
-        prefix = "" if number == 0 else f"{player.name}/"
-        scalars = outputs | ({"loss": value} if prefix else {"loss": value, "lr": rate})
-        self.meter.add({prefix + k: v for k, v in scalars.items()} if prefix else scalars)
-        return outputs
-
-    def _sync(self, micro: int) -> AbstractContextManager[Any]:
-        last = micro == self.recipe.accumulate - 1
-        return nullcontext() if last or not isinstance(self.model, DistributedDataParallel) else self.model.no_sync()
-
-    def _refuse(self, what: str, player: Player) -> None:
-        raise NonFiniteLoss(
-            f"the {what} of player '{player.name}' is not finite at step {self.clock.step}, so nothing was updated; "
-            f"{self._last_good()}: lower --lr, clip gradients (--clip 1) or lengthen --warmup"
-        )
-
-    def _last_good(self) -> str:
-        last = checkpoint.newest(self.run)
-        return f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
-
     # --- the whole run ------------------------------------------------------------------------------------------------
-
-    def epoch(self, start: int = 0) -> tuple[int, Iterator[Any]]:
-        """Steps in the clock's epoch, and what they are given, from step `start` on. What is less than a step is dropped."""
-        if self.compiled is not None:
-            count = self.compiled.steps_in_epoch()
-            return count, iter(range(start, count))
-        order = np.asarray(self.method.order(self.clock.epoch, self.recipe.seed, len(self.source)), dtype=np.int64)
-        return self._steps(order), self.loader.epoch(order, self.clock.epoch, start * self.turns)
-
-    def _steps(self, order: Index) -> int:
-        steps = len(order) // (self.recipe.batch_size * self.turns)
-        if steps == 0:
-            raise UserError(
-                f"one step needs {self.turns} batches of {self.recipe.batch_size}, an epoch has only {len(order)} samples: "
-                "use a smaller --batch-size"
-            )
-        return steps
 
     def train(self, observers: Sequence[Observer], interrupts: Interrupts, resume: bool) -> Result:
         """From the newest checkpoint (or from nothing) to the last step, or to an interrupt."""
@@ -243,7 +132,7 @@ class _Loop:
         while self.clock.step < self.clock.steps and stop is None:
             if start == 0:
                 self.method.before_epoch(self.clock, self.embed())
-            count, batches = self.epoch(start)
+            count, batches = self.stepper.epoch(self.clock, start)
             for done in range(start, count):
                 self.step(batches)
                 log(time.perf_counter() - began)
@@ -265,10 +154,10 @@ class _Loop:
         if finished and gather.rank() == 0:
             write_atomically(self.run.path / "method.safetensors", packed(self.method.state_dict()))
         gather.barrier()
-        return Result(self.clock.step, self.clock.steps, seconds, self.samples / max(seconds, 1e-9), None if finished else stop)
+        return Result(self.clock.step, self.clock.steps, seconds, self.stepper.samples / max(seconds, 1e-9), None if finished else stop)
 
     def _logger(self, observers: Sequence[Observer]) -> Callable[[float], None]:
-        every, last = self.recipe.log_every, (0.0, self.clock.step, self.samples)
+        every, last = self.recipe.log_every, (0.0, self.clock.step, self.stepper.samples)
 
         def log(elapsed: float) -> None:
             nonlocal last
@@ -277,9 +166,9 @@ class _Loop:
             if logged:
                 line = self.meter.means(self.device)
                 seconds, steps = max(elapsed - last[0], 1e-9), self.clock.step - last[1]
-                line[f"{self.method.unit}_per_second"] = (self.samples - last[2]) / seconds
+                line[self.speed] = (self.stepper.samples - last[2]) / seconds
                 line["seconds_left"] = (self.clock.steps - self.clock.step) * seconds / max(steps, 1)
-                last = (elapsed, self.clock.step, self.samples)
+                last = (elapsed, self.clock.step, self.stepper.samples)
             if gather.rank() != 0:
                 return
             seen: dict[str, Any] = {}
@@ -319,8 +208,8 @@ class _Loop:
             rows = []
             for part in np.array_split(mine, max(1, -(-share // 512))):
                 params = views.sample(part, self.clock.epoch, self.recipe.seed)
-                x = views.apply(self.source.fetch(part), params, self.device)["image"]
-                rows.append(encoder(x) if layer is None else encoder.layers(x)[layer].flatten(1))
+                x, masks = given(views.apply(self.source.fetch(part), params, self.device))
+                rows.append(encoder(x, **masks) if layer is None else encoder.layers(x, **masks)[layer].flatten(1))
             encoder.train(training)
             return gather.gather(torch.cat(rows))[:n]
 
@@ -333,22 +222,25 @@ class _Loop:
         recipe = self.recipe
         if recipe.steps is not None:
             return recipe.steps
-        if recipe.epochs is not None and self.compiled is not None:  # nothing to measure, and large tables to spare a copy of
-            return max(1, round(recipe.epochs * self.compiled.steps_in_epoch()))
+        known = self.stepper.steps_in_epoch()
+        if recipe.epochs is not None and known is not None:
+            return max(1, round(recipe.epochs * known))
         with self._borrowed():
             began = time.perf_counter()
             self.method.before_epoch(self.clock, self.embed())
             prelude = time.perf_counter() - began
-            count, batches = self.epoch()
+            count, batches = self.stepper.epoch(self.clock)
             if recipe.epochs is not None:
                 return max(1, round(recipe.epochs * count))
             seconds = 60 * (recipe.minutes or DEFAULT_MINUTES)
             per_step = self._time_steps(batches, count, min(5.0, 0.1 * seconds)) + prelude / count
-        steps = int(gather.from_first(max(1, round(seconds / per_step))))
+        chosen = int(gather.from_first(max(1, round(seconds / per_step))))
         if gather.rank() == 0:
-            chosen = replace(recipe, minutes=None, steps=steps).as_dict() | {"chosen_for_minutes": seconds / 60}
-            self.run.write_config({**self.run.config, "recipe": chosen})
-        return steps
+            read = steps.reads(self.method.stepper)
+            values = replace(recipe, minutes=None, steps=chosen).as_dict() | {"chosen_for_minutes": seconds / 60}
+            told = {key: value for key, value in values.items() if key in read or key not in recipe.as_dict()}
+            self.run.write_config({**self.run.config, "recipe": told})
+        return chosen
 
     @contextmanager
     def _borrowed(self) -> Iterator[None]:
@@ -378,7 +270,6 @@ class _Loop:
     def _save(self, start: int) -> None:
         """Write a checkpoint; `start` = steps into the current epoch. Any rank's failure is every rank's."""
         if gather.rank() == 0:
-            tensors = {k: v for name, opt in self.optimizers.items() for k, v in optimizer.pack(opt, name).items()}
             state = {
                 "step": self.clock.step,
                 "steps": self.clock.steps,
@@ -391,7 +282,7 @@ class _Loop:
             }
             files: dict[str, bytes | Parts] = {
                 "method.safetensors": packed(self.method.state_dict()),
-                "optimizer.safetensors": packed(tensors),
+                "optimizer.safetensors": packed(self.stepper.state()),
                 "state.json": to_json(state),
             }
             for module in self.outside:
@@ -410,33 +301,8 @@ class _Loop:
         clock = Clock(self.recipe.seed, state["steps"])
         clock.step, clock.epoch, clock.resets = state["step"], state["epoch"], set(state["resets"])
         self.restart(clock)
-        tensors = safetensors.torch.load(saved.files["optimizer.safetensors"])
-        for name, opt in self.optimizers.items():
-            optimizer.unpack(opt, tensors, name)
+        self.stepper.load(safetensors.torch.load(saved.files["optimizer.safetensors"]))
         self.meter.restore(state["meter"])
         if gather.rank() == 0:
             self.run.truncate_metrics(state["metrics"])
         return int(state["start"])
-
-
-def _check_batch(recipe: Recipe, n: int, world: int, groups: int) -> None:
-    if recipe.batch_size > n:
-        raise UserError(f"the batch of {recipe.batch_size} is larger than the data set of {n} samples: use a smaller --batch-size")
-    if recipe.batch_size % (recipe.accumulate * world):
-        raise UserError(f"batch_size {recipe.batch_size} cannot be split over {world} ranks and {recipe.accumulate} micro-batches")
-    if groups % world or (recipe.batch_size // recipe.accumulate) % groups:
-        raise UserError(f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly")
-
-
-def _join(micro: list[Outputs]) -> Outputs:
-    """One step's outputs from its micro-batches': scalars averaged, tensors joined along the batch axis, all without gradients."""
-    if len(micro) == 1:
-        return {k: v.detach() if isinstance(v, Tensor) else v for k, v in micro[0].items()}
-    joined: Outputs = {}
-    for k in micro[0]:
-        values = [o[k].detach() if isinstance(o[k], Tensor) else o[k] for o in micro]
-        if is_scalar(values[0]):
-            joined[k] = sum(values) / len(values)
-        else:
-            joined[k] = torch.cat(values) if isinstance(values[0], Tensor) else values
-    return joined

@@ -11,16 +11,16 @@ gradients, alternating players and replaying a step after a crash can never push
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, final, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from selftaught.source import Index, Labels, Raw, Source
+from selftaught.source import BESIDE, Index, Labels, Raw, Source
 
 Params = dict[str, NDArray[Any]]
 Batch = dict[str, Any]
@@ -51,28 +51,52 @@ class Views(ABC):
         """
 
 
+def given(batch: Batch) -> tuple[Any, dict[str, Any]]:
+    """The encoder's own arguments in a batch of plain views: the first, and the masks by name."""
+    first, *others = (key for key in batch if key not in BESIDE)
+    return batch[first], {key: batch[key] for key in others}
+
+
+class Start(Protocol):
+    """Weights that a user names with ``--init``, wherever they come from: a run, a file of weights, a file of word vectors."""
+
+    def load_into(self, encoder: Encoder) -> None:
+        """Copy the tensors of the file into `encoder`, by name. Raises UserError when they do not fit."""
+
+    def encoder(self) -> Encoder | None:
+        """The whole encoder that they are, where it is one of ours."""
+
+    def vectors(self) -> Any:
+        """The word vectors that they are or hold (`parts/word_vectors`). Raises UserError when there are none."""
+
+
 class Encoder(nn.Module, ABC):
     """What is kept when training ends: the product. Subclasses live in `encoders/` and know no loss.
 
     `spec` rebuilds it (`encoders.build(**spec)`) and travels beside the weights in ``encoder.safetensors``.
     """
 
+    sees: ClassVar[tuple[str, ...]] = ()
+    """The kinds of sample that it takes; empty for all. A literal: it is read from the file's text."""
     dim: int
     """Width of `forward`'s output."""
     spec: dict[str, Any]
     """JSON-able: "name", "input" (what the encoder expects: size, channels, mean, std for images) and its own arguments."""
 
     @abstractmethod
-    def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
+    def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
         """Every layer's features, first to last, each [B, C, *positions]."""
 
-    def local(self, x: Tensor) -> Tensor:
+    def local(self, x: Any) -> Tensor:
         """The last features that still have positions: [B, C, *positions]."""
         return self.layers(x)[-1]
 
-    @abstractmethod
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, dim]: pooled over positions, or positions flattened, as the encoder's `pool` says."""
+    forward: Callable[..., Tensor]
+    """``forward(x, **masks)``: [B, dim]: pooled over positions, or positions flattened, as the encoder's `pool` says."""
+
+    def start(self, given: Start) -> None:
+        """Take the weights that a user wants to start from. Raises UserError when they do not fit."""
+        given.load_into(self)
 
 
 class Player(NamedTuple):
@@ -110,16 +134,20 @@ class Method(nn.Module, ABC):
 
     Hyper-parameters are the typed, documented arguments of ``__init__`` after `encoder`; the command line, the YAML file and
     the documentation all read that signature. Everything that training changes is a parameter or a buffer.
+
+    `recipe`, `sees`, `network` and `stepper` are read from the file's text too, so that listing methods imports no torch: write literals.
     """
 
     recipe: ClassVar[dict[str, Any]] = {}
     """The method's own defaults for `Recipe`, where they differ from the recipe's."""
-    sees: ClassVar[Literal["images", "text"]] = "images"
-    """What a path or a name stands for: `data/opening` reads images, `data/text` reads text."""
-    network: ClassVar[str] = "conv"
-    """The encoder that it is given unless the user chooses one."""
-    unit: ClassVar[str] = "images"
-    """What its speed is counted in."""
+    sees: ClassVar[tuple[str, ...]] = ()
+    """The kinds of sample that it learns from; empty for all. A method with a file a kind (``NAME/KIND.py``) need not say it."""
+    network: ClassVar[str] = ""
+    """The encoder that it is given unless the user chooses one; empty for the kind's own."""
+    stepper: ClassVar[str] = "descent"
+    """How it is stepped: the file of `steps/` that does it."""
+    unit: ClassVar[str] = ""
+    """What its speed is counted in; empty for what its samples are called."""
 
     # What the method promises: True, or one sentence that says why it cannot. The contract test checks what is promised.
     deterministic: ClassVar[bool | str] = True
@@ -155,12 +183,12 @@ class Method(nn.Module, ABC):
         """Who moves, in turn. Default: one player that owns all parameters that want gradients."""
         return [Player("main", [{"params": [p for p in self.parameters() if p.requires_grad]}])]
 
-    @abstractmethod
-    def forward(self, *, player: str, clock: Clock, **batch: Any) -> Outputs:
-        """"loss" (a scalar tensor), scalars to plot, and tensors for `after_step`. Reads state, never writes it.
+    forward: Callable[..., Outputs]
+    """``forward(*, player, clock, **batch)``, the batch as the views name it: what an objective is, in full view.
 
-        A pretext with right answers also returns "accuracy" and "chance", both in [0, 1].
-        """
+    Returns "loss" (a scalar tensor), scalars to plot, and tensors for `after_step`. Reads state, never writes it. A pretext with right
+    answers also returns "accuracy" and "chance", both in [0, 1].
+    """
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
         """Re-cluster, average predictions. ``embed(views, layer)`` is [N, D] in data set order, on the method's device."""
@@ -179,6 +207,7 @@ class Compiled(Method):
     `prepare` keeps what it needs of the source. It runs in one process, on the CPU, with as many threads as it likes.
     """
 
+    stepper = "slices"
     gradient = "its steps are compiled loops, with no gradient to propagate"
     distributed = "it trains in one process, with threads"
 
@@ -234,10 +263,13 @@ class Remembers(Protocol):
 
 @runtime_checkable
 class Shows(Protocol):
-    """A method that can picture what it does (reconstructions, rotations) for the report."""
+    """A method that can show what it makes of samples (reconstructions, rotations) for the report."""
 
-    def show(self, **batch: Any) -> Mapping[str, Tensor]:
-        """Named rows of pictures, each float [B, C, H, W] in the encoder's normalised units."""
+    def show(self, **batch: Any) -> Sequence[Any]:
+        """What a person can look at, of types of `parts.shown`: Pictures, Curves, Sounds and Tables, a row each.
+
+        `batch` is what `forward` would get of a few samples.
+        """
 
 
 @runtime_checkable
@@ -284,5 +316,6 @@ class Generates(Protocol):
 
 __all__ = [
     "Batch", "Classifies", "Clock", "Compiled", "Embed", "Encoder", "Generates", "Group", "Index", "Labels", "Method", "Outputs",
-    "Outside", "Params", "Player", "Raw", "Remembers", "Scores", "ScoresCorpus", "Shows", "Source", "Views", "final", "outside",
+    "Outside", "Params", "Player", "Raw", "Remembers", "Scores", "ScoresCorpus", "Shows", "Source", "Start", "Views", "final", "given",
+    "outside",
 ]

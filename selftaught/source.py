@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,13 +14,40 @@ from numpy.typing import NDArray
 Index = NDArray[np.int64]
 Labels = NDArray[np.int64]
 Raw = dict[str, Any]
+Skipped = dict[str, str]
+"""What could not be read: ``{"path": ..., "reason": ...}``."""
+
+BESIDE = ("label", "index")
+"""Entries of a batch that are not the samples themselves."""
+LOOKED_AT = 64
+"""Samples, evenly spaced, whose content is part of the default fingerprint."""
+TOGETHER = 512
 
 
 class Source(ABC):
-    """What a user has: a finite, indexable set of samples. Subclasses live in `data/`."""
+    """A finite, indexable set of samples. Write one for your own data: `__len__` and `fetch` are enough.
 
+    >>> import numpy as np
+    >>> class Noise(Source):
+    ...     def __len__(self):
+    ...         return 100
+    ...     def fetch(self, index):
+    ...         rows = [np.random.default_rng(i).integers(0, 256, (8, 8, 1), np.uint8) for i in index]
+    ...         return {"image": np.stack(rows), "index": index}
+    >>> Noise().labelled, Noise().groups, len(Noise().digests)
+    (False, None, 100)
+
+    Attributes:
+        samples: What samples are called in messages and logs: "images", "documents".
+        classes: Names of the classes, position = label; empty when nothing is labelled.
+        skipped: What could not be read, with the reason.
+        traits: What is the same for all samples, by name: ``{"channels": 3, "size": (28, 28)}`` of images. A kind says which it reads.
+    """
+
+    samples: str = "samples"
     classes: tuple[str, ...] = ()
-    """Names of the classes, position = label; empty when nothing is labelled."""
+    skipped: Sequence[Skipped] = ()
+    traits: Mapping[str, Any] = {}
 
     @abstractmethod
     def __len__(self) -> int:
@@ -25,10 +55,11 @@ class Source(ABC):
 
     @abstractmethod
     def fetch(self, index: Index) -> Raw:
-        """The samples at `index` (int64 [B]) as a raw batch.
+        """The samples at `index` (int64 [B]) as a raw batch: the samples under the name of their kind, "label" and "index".
 
         Images: ``{"image": uint8 [B, H, W, C], or a list of uint8 [H, W, C] when sizes differ,
-        "label": int64 [B] (-1 = unknown), "index": int64 [B]}``. Same index, same bytes, from any thread or process.
+        "label": int64 [B] (-1 = unknown), "index": int64 [B]}``. Same index, same bytes, from any thread or process. Raises IndexError
+        for a position outside [0, N).
         """
 
     @property
@@ -37,6 +68,75 @@ class Source(ABC):
         return np.full(len(self), -1, dtype=np.int64)
 
     @property
+    def labelled(self) -> bool:
+        """Whether at least one sample has a label."""
+        return bool((self.labels >= 0).any())
+
+    @property
+    def groups(self) -> Labels | None:
+        """int64 [N]: samples of one group (frames of one video) must stay on one side of a split; None = each is its own group."""
+        return None
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """uint8 [N, 32]: SHA-256 of each sample's content. Equal digests are exact duplicates.
+
+        By default every sample is fetched once for it.
+        """
+        return self._hashed
+
+    @property
     def fingerprint(self) -> str:
-        """A short digest of the content: a run refuses to resume on other data."""
-        return f"{type(self).__name__}-{len(self)}"
+        """A short digest of the content: a run refuses to resume on other data.
+
+        By default of the number of samples, the labels and the content of 64 evenly spaced samples.
+        """
+        return self._looked_at
+
+    @property
+    def whole(self) -> Source:
+        """The source with the labels that are hidden from training (see `data/hidden`); itself where none are."""
+        return self
+
+    def relabelled(self, labels: Labels) -> Source | None:
+        """The same samples with other labels, int64 [N], and the same `whole`; None = a wrapper can do it (`data/hidden`)."""
+        return None
+
+    @cached_property
+    def _hashed(self) -> NDArray[np.uint8]:
+        parts = (np.arange(i, min(i + TOGETHER, len(self))) for i in range(0, len(self), TOGETHER))
+        rows = [digest for part in parts for digest in content_digests(self.fetch(part))]
+        return np.frombuffer(b"".join(rows), np.uint8).reshape(len(self), 32)
+
+    @cached_property
+    def _looked_at(self) -> str:
+        index = np.unique(np.linspace(0, len(self) - 1, min(LOOKED_AT, len(self))).astype(np.int64))
+        looked = content_digests(self.fetch(index)) if len(index) else []
+        return digest_of(type(self).__name__, str(len(self)), self.labels.tobytes(), *looked)
+
+
+def content_digests(batch: Raw) -> list[bytes]:
+    """SHA-256 of each sample of a raw batch: of the shape and the bytes of all it holds but label and index."""
+    found = []
+    for sample in zip(*(values for key, values in sorted(batch.items()) if key not in BESIDE), strict=True):
+        arrays = [np.ascontiguousarray(value) for value in sample]
+        found.append(hashlib.sha256(b"".join(repr(a.shape).encode() + a.tobytes() for a in arrays)).digest())
+    return found
+
+
+def checked(index: Index, n: int) -> Index:
+    """`index` as int64 [B]; raises IndexError outside [0, n)."""
+    index = np.asarray(index, dtype=np.int64).reshape(-1)
+    if index.size and (index.min() < 0 or index.max() >= n):
+        raise IndexError(f"sample {index.min() if index.min() < 0 else index.max()} is outside [0, {n})")
+    return index
+
+
+def digest_of(*parts: bytes | str) -> str:
+    """A short hexadecimal digest of `parts`, each with its length so that their borders count."""
+    whole = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        whole.update(len(data).to_bytes(8, "little"))
+        whole.update(data)
+    return whole.hexdigest()[:32]

@@ -15,8 +15,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import pytest  # noqa: E402
-from ranks import Ranks  # noqa: E402
 from redis_server import Server, program  # noqa: E402
+
+from selftaught.contract.ranks import Ranks  # noqa: E402
 
 CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")

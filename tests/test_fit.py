@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 import toys
-from ranks import Ranks
 from torch import Tensor, nn
 from training import RECIPE, StopAfter, state, train
 
 from selftaught import optimizer
+from selftaught.contract.ranks import Ranks
 from selftaught.device import pick_device, reseed
 from selftaught.errors import UserError
 from selftaught.fit import NonFiniteLoss, fit

@@ -9,41 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.toy import text
 from selftaught.encoders.lookup import Lookup
-from selftaught.method import Batch, Clock, Compiled, Embed, Encoder, Index, Labels, Method, Outputs, Params, Player, Raw, Source, Views
+from selftaught.method import Batch, Clock, Compiled, Embed, Encoder, Index, Method, Outputs, Params, Player, Raw, Source, Views
 from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.norm import BatchNorm1d
 from selftaught.views.text import plain
-
-
-@final
-class Blobs(Source):
-    """Pictures of a bright blob on noise, lit from above; the class is the quarter the blob lies in."""
-
-    classes = ("upper left", "upper right", "lower left", "lower right")
-
-    def __init__(self, n: int = 96, size: int = 16, channels: int = 1, seed: int = 0, labelled: bool = True) -> None:
-        rng = np.random.default_rng(seed)
-        self._labels = rng.integers(0, 4, n) if labelled else np.full(n, -1)
-        y, x = np.mgrid[0:size, 0:size] / size
-        centre = np.stack([self._labels // 2, self._labels % 2], 1) * 0.5 + rng.uniform(0.1, 0.4, (n, 2))
-        blob = np.exp(-((y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2) / 0.02)
-        tint = rng.uniform(0.3, 1.0, (n, 1, 1, channels))
-        light = 60 * (1 - y)[None, :, :, None]
-        self.images = (blob[..., None] * tint * 150 + light + rng.uniform(0, 40, (n, size, size, channels))).astype(np.uint8)
-        self.channels, self.image_size = channels, (size, size)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def fetch(self, index: Index) -> Raw:
-        return {"image": self.images[index], "label": self._labels[index], "index": index}
-
-    @property
-    def labels(self) -> Labels:
-        return self._labels.astype(np.int64)
 
 
 @final
@@ -231,21 +203,11 @@ class Streams(Method):
         return {"loss": F.cross_entropy(logits[known], label[known]) + agree, "labelled": known.float().mean()}
 
 
-def text(n: int = 96, seed: int = 0, labelled: bool = True) -> Corpus:
-    """Sentences of ten words, each about one of four subjects; the class is the subject."""
-    rng = np.random.default_rng(seed)
-    subjects = [[f"{name}{i}" for i in range(8)] for name in ("sea", "sky", "wood", "town")]
-    common = ["the", "of", "and", "a"]
-    labels = rng.integers(0, 4, n)
-    lines = [[str(rng.choice(common if rng.random() < 0.3 else subjects[label])) for _ in range(10)] for label in labels]
-    return Corpus.of([" ".join(line) for line in lines], labels.tolist() if labelled else None, classes=("sea", "sky", "wood", "town"))
-
-
 @final
 class Counted(Compiled):
     """A compiled loop of its own: adds to each word's row what it counts of it, slice by slice."""
 
-    sees, network, unit = "text", "lookup", "words"
+    sees, network, unit = ("text",), "lookup", "words"
 
     def __init__(self, encoder: Encoder, slices: int = 4, spoil: int = -1) -> None:
         super().__init__()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,30 +12,13 @@ import torch
 import toys
 from torch import Tensor
 
-from selftaught.fit import Observer, Result, fit
-from selftaught.method import Clock, Method, Source
-from selftaught.recipe import Recipe
+from selftaught.contract.training import StopAfter, state
+from selftaught.contract.training import train as trained
+from selftaught.fit import Observer, Result
+from selftaught.method import Method, Source
 from selftaught.run import RunFolder
 
-RECIPE = {"steps": 9, "batch_size": 16, "lr": 1e-2, "batch_norm_groups": 2, "device": "cpu", "log_every": 1}
-
-
-class StopAfter:
-    """An observer that sends this process a signal after a given step, as a person, a scheduler or, SIGKILL, the kernel would."""
-
-    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
-        self.at, self.number = step, number
-
-    def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> None:
-        if clock.step == self.at:
-            os.kill(os.getpid(), self.number)
-
-    def finish(self) -> None: ...
-
-
-def state(method: Method) -> dict[str, Tensor]:
-    return {k: v.clone() for k, v in method.state_dict().items()}
-
+__all__ = ["StopAfter", "state", "stopped_and_resumed", "train", "train_toy_on_rank"]
 
 def train(
     build: Callable[[], Method],
@@ -46,11 +28,8 @@ def train(
     resume: bool = False,
     **recipe: Any,
 ) -> tuple[Method, Result]:
-    """Train what `build` makes in the run folder `path`, which is created unless resumed."""
-    method = build()
-    folder = RunFolder.open(path) if resume else RunFolder.create(path, {"method": {"name": "toy"}})
-    result = fit(method, source or toys.Blobs(), Recipe(**(RECIPE | recipe)), folder, observers, resume)
-    return method, result
+    """`contract.training.train` on pictures, unless there is another source."""
+    return trained(build, path, source or toys.Blobs(), observers, resume, **recipe)
 
 
 def stopped_and_resumed(

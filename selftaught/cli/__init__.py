@@ -1,23 +1,25 @@
-"""The command line: one verb = one function. Exit codes: 0 fine, 1 failed, 2 bad input (one sentence), 128 + signal when interrupted."""
+"""The command line: one verb = one file of `verbs/`.
+
+Exit codes: 0 fine, 1 failed, 2 bad input (one sentence), 128 + signal when interrupted.
+"""
 
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from cyclopts import App, CoercionError, CycloptsError
 
-from selftaught.cli import judge, look, train
-from selftaught.cli.export import export
-from selftaught.cli.language import score
+from selftaught.cli import verbs
 from selftaught.cli.output import remark
 from selftaught.cli.signature import Flags
-from selftaught.cli.words import analogy, neighbours
 from selftaught.config.values import spoken
 from selftaught.errors import UserError
 
@@ -52,9 +54,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 
 def application(words: Sequence[str]) -> tuple[App, list[str]]:
-    """The verbs, pretrain with the flags that `words` call for, and the words with those flags as the parser spells them."""
+    """The verbs, the one of `words` with the flags that they call for, and the words with those flags as the parser spells them."""
     words = list(words)
-    flags = Flags(words[1:] if words[:1] == ["pretrain"] else [])
     app = App(
         name="selftaught",
         help="Learn representations from unlabelled data, judge them honestly, see them in a report.",
@@ -62,11 +63,15 @@ def application(words: Sequence[str]) -> tuple[App, list[str]]:
         suppress_keyboard_interrupt=False,
         version=_version,
     )
-    app.command(flags.give(train.pretrain), name="pretrain")
-    judging = (judge.probe, judge.embed, judge.compare, judge.report, neighbours, analogy, score, export)
-    for verb in (train.resume, *judging, look.methods, look.data, look.doctor, train.demo):
-        app.command(verb)
-    return app, [*words[:1], *flags.spelt(words[1:])] if words[:1] == ["pretrain"] else words
+    for path in sorted(path for folder in verbs.__path__ for path in Path(folder).glob("*.py") if path.stem != "__init__"):
+        verb: Callable[..., Any] = getattr(import_module(f"{verbs.__name__}.{path.stem}"), path.stem)
+        if "flags" in inspect.signature(verb).parameters:
+            flags = Flags(verb, words[1:] if words[:1] == [path.stem] else [])
+            app.command(flags.give(), name=path.stem)
+            words = [*words[:1], *flags.spelt(words[1:])] if words[:1] == [path.stem] else words
+        else:
+            app.command(verb)
+    return app, words
 
 
 def _version() -> str:

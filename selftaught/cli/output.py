@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+SWITCH: dict[str, Any] = {"negative": "", "show_default": False}
+"""How a flag without a value is shown."""
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON instead of a table.", **SWITCH)]
 
 
 def show(text: str) -> None:

@@ -1,4 +1,4 @@
-"""The flags of ``selftaught pretrain METHOD``, made from the signatures of the method, its encoder and `Recipe`."""
+"""The flags of verbs that train, made from the signatures of the method, its encoder, its kind of sample and `Recipe`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Group, Parameter
 
 from selftaught import encoders, methods
+from selftaught import kind as kinds
 from selftaught.config import Layer, options, read
 from selftaught.config.options import SHARED, Option
 from selftaught.errors import UserError, unknown
@@ -17,28 +18,32 @@ RUN = Group("The run", sort_key=1)
 METHOD = Group("The method", sort_key=2)
 ENCODER = Group("The encoder", sort_key=3)
 RECIPE = Group("The recipe", sort_key=4)
-SWITCH: dict[str, Any] = {"negative": "", "show_default": False}
-"""How a flag without a value is shown."""
-FIXED = ("method", "data", "out", "resume", "encoder", "config", "json_")
-"""Parameters of the verb itself; all others are options by key."""
 
 
 class Flags:
-    """What may be given to pretrain, for the method and the encoder that a command line speaks of."""
+    """What may be given to a verb with a parameter `flags`, for the method, the encoder and the data that a command line speaks of."""
 
-    def __init__(self, tokens: Sequence[str]) -> None:
+    def __init__(self, verb: Callable[..., Any], tokens: Sequence[str]) -> None:
         """Raises UserError for a method, an encoder or a configuration file that is not there."""
+        self.verb = verb
         file = _value(tokens, "--config")
         values = (read(file) if file else Layer({}, {})).values
         self.method = _method(tokens, values)
-        network = methods.describe(self.method).network if self.method else "conv"
-        self.encoder = _value(tokens, "--encoder") or values.get("encoder.name") or network
-        known = [*(options.method(self.method) if self.method else ()), *options.encoder(str(self.encoder))]
-        known += [*options.recipe(), *options.data(self.method), options.INIT]
+        seen = methods.sees(self.method) if self.method else tuple(kinds.names())
+        self.kind = _kind(self.method, seen, tokens, values)
+        seen = (self.kind,) if self.kind else seen
+        network = options.network(self.method, seen[0]) if self.method else kinds.describe(seen[0]).network
+        self.encoder = str(_value(tokens, "--encoder") or values.get("encoder.name") or network)
+        known = [*(options.method(self.method, self.kind) if self.method else ()), *options.encoder(self.encoder)]
+        known += [*options.recipe(), *options.data(seen), options.INIT]
+        if len(seen) == 1 and self.kind is not None:
+            known.remove(options.KIND)  # there is nothing to choose, though it may be said
         self.known: dict[str, Option] = {option.key: option for option in known}
-        short = options.plain(self.known)
+        own = bool(self.method and methods.describe(self.method, self.kind).network)
+        short = options.plain(self.known, own)
         self.names = {key: option.name if short.get(option.name) == key else key for key, option in self.known.items()}
-        self.defaults = methods.describe(self.method).recipe if self.method else {}
+        self.defaults = methods.describe(self.method, self.kind).recipe if self.method else {}
+        self.words = {"encoders": ", ".join(encoders.names(self.kind)), "network": network}
 
     def spelt(self, tokens: Sequence[str]) -> list[str]:
         """The tokens with every option under the name that the parser knows: --recipe.batch_size becomes --batch-size.
@@ -50,6 +55,8 @@ class Flags:
     def _spelt(self, token: str) -> str:
         name, equals, value = token[2:].partition("=")
         key = name.replace("-", "_")
+        if self.kind is not None and key.rpartition(".")[2] not in self.names.values():
+            options.elsewhere(key.removeprefix("data.").removeprefix("no_"), self.kind)
         if "." in key and key.partition(".")[0] in options.SECTIONS:
             negated = key.replace(".no_", ".") if key.replace(".no_", ".") in self.known else key
             if negated not in self.known:
@@ -57,22 +64,19 @@ class Flags:
             name = ("no-" if negated != key else "") + self.names[negated]
         return f"--{name.replace('_', '-')}{equals}{value}"
 
-    def keyed(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The parsed values of options under their dotted keys."""
-        return {key: values[_identifier(key)] for key in self.known if _identifier(key) in values}
-
-    def give(self, verb: Callable[..., Any]) -> Callable[..., Any]:
-        """`verb` with a parameter for each option, which the parser reads and --help lists."""
+    def give(self) -> Callable[..., Any]:
+        """The verb with a parameter for each option, which the parser reads and --help lists."""
+        own = [p for p in inspect.signature(self.verb, eval_str=True).parameters.values() if p.name != "flags"]
+        fixed = {p.name for p in own}
 
         def with_flags(*args: Any, **values: Any) -> Any:
-            return verb(*args, **{k: v for k, v in values.items() if k in FIXED}, flags=self.keyed(values))
+            given = {key: values[_identifier(key)] for key in self.known if _identifier(key) in values}
+            return self.verb(*args, **{k: v for k, v in values.items() if k in fixed}, flags=given)
 
-        own = [p for p in inspect.signature(verb, eval_str=True).parameters.values() if p.name != "flags"]
-        doc = inspect.getdoc(verb) or ""
-        with_flags.__doc__ = "\n".join(line for line in doc.splitlines() if not line.lstrip().startswith("flags:")).format(
-            encoders=", ".join(encoders.names())
-        )
-        with_flags.__signature__ = inspect.Signature([*own, *map(self._parameter, self.known.values())])  # type: ignore[attr-defined]
+        lines = (inspect.getdoc(self.verb) or "").splitlines()
+        with_flags.__doc__ = "\n".join(line for line in lines if not line.lstrip().startswith("flags:")).format(**self.words)
+        parameters = [*own, *map(self._parameter, self.known.values())]
+        with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return with_flags
 
     def _parameter(self, option: Option) -> inspect.Parameter:
@@ -111,13 +115,27 @@ def _value(tokens: Sequence[str], flag: str) -> str | None:
 def _method(tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
     """The first word that names a method, else the file's. Raises UserError when the first argument is a misspelt one."""
     known = methods.names()
-    named = next((token for token in tokens if token in known), None)
+    named = next((token for token in tokens if token in known or (methods.is_file(token) and token[:1] != "-")), None)
     if named is None and tokens and not tokens[0].startswith("-"):
         raise unknown("method", tokens[0], known)
     named = named or values.get("method.name")
-    if named is not None and named not in known:
-        raise unknown("method", str(named), known)
+    if named is not None:
+        methods.specs(str(named))
     return named
+
+
+def _kind(method: str | None, seen: Sequence[str], tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
+    """The kind of the data that the line names; None while the line names none and there is a choice."""
+    said = _value(tokens, "--data.kind") or _value(tokens, "--kind") or values.get("data.kind")
+    if said is not None or len(seen) == 1:
+        return str(said) if said is not None else seen[0]
+    after = tokens[tokens.index(method) + 1 :] if method in tokens else []
+    data = after[0] if after and not after[0].startswith("-") else values.get("data.source")
+    if method is None or data is None:
+        return None
+    from selftaught.data import catalog
+
+    return kinds.of_data(data, seen, catalog.listed())
 
 
 __all__ = ["Flags", "UserError"]

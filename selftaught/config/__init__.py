@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from selftaught import methods
+from selftaught import encoders, methods, steps
+from selftaught import kind as kinds
 from selftaught.config import options
 from selftaught.config.file import NAMES, Layer, read
 from selftaught.config.values import convert, located
@@ -19,7 +20,7 @@ from selftaught.errors import UserError
 from selftaught.recipe import Recipe
 
 LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.minutes")
-NOTES = ("version", "demo", "recipe.chosen_for_minutes")
+NOTES = ("version", "demo", "recipe.chosen_for_minutes", "method_file")
 """What config.yaml tells its reader and no one sets."""
 
 
@@ -29,22 +30,33 @@ class Config:
     """The resolved configuration of a run; `as_dict` is what RUN/config.yaml holds."""
 
     method: str
+    """A name of the library, or the absolute path of a file of one's own."""
     method_arguments: dict[str, Any]
     encoder: str
     encoder_arguments: dict[str, Any]
     data: dict[str, Any]
-    """"source" (a catalog name, a path, or None for data in memory), "split", "limit", "labels"; "size" of images; "tokens", "lower" and
-    "errors" of text."""
+    """"source" (a catalog name, a path, or None for data in memory), "kind", "split", "limit", "labels", and how its kind is read."""
     recipe: Recipe
     init: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """The kind of sample that is learned from."""
+        return str(self.data["kind"])
+
+    def reading(self) -> kinds.Kind:
+        """How the data are read. Raises UserError when a package is missing, or a value is out of range."""
+        known = kinds.find(self.kind)
+        return known(**{argument.name: self.data[argument.name] for argument in kinds.describe(self.kind).arguments})
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain values by section, every default filled in."""
+        """Plain values by section, every default filled in; of the recipe what the method's way to step reads."""
+        read = steps.reads(methods.describe(self.method, self.kind).stepper)
         return {
             "method": {"name": self.method, **_plain(self.method_arguments)},
             "encoder": {"name": self.encoder, **_plain(self.encoder_arguments)},
             "data": dict(self.data),
-            "recipe": self.recipe.as_dict(),
+            "recipe": {key: value for key, value in self.recipe.as_dict().items() if key in read},
             "init": self.init,
         }
 
@@ -53,38 +65,83 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}  # YAML has no tuples
 
 
-def resolve(*layers: Layer, in_memory: bool = False) -> Config:
+def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
     """The configuration that the layers amount to, strongest first: flags, then the file.
 
-    `in_memory` = the data is an object that only this process has, so it needs no name.
-    Raises UserError, one sentence that names the key (and its file and line), for what is unknown, missing, of the wrong type or
-    out of range.
+    Args:
+        *layers: What was said.
+        data: The object to learn from, where it has no name.
+        stored: Whether this is the config.yaml of a run: older ones hold fields of the recipe that had no effect, and need not be told
+            where their data are.
+
+    Raises UserError, one sentence that names the key (and its file and line), for what is unknown, missing, of the wrong type, out of
+    range, or without effect on this method.
     """
     values, where = _merged(layers)
     method = _name(values.pop("method.name", None), "method", where)
-    encoder = _name(values.pop("encoder.name", methods.describe(method).network), "encoder", where)
+    methods.describe(method)
     source = values.pop("data.source", None)
-    if not in_memory:
+    if data is None and not (stored and source is None):
         source = _name(source, "data", where)
-    known = options.every(method, encoder)
+    kind = _kind(method, values.pop("data.kind", None), source if data is None else data, where)
+    encoder = _name(values.pop("encoder.name", options.network(method, kind)), "encoder", where)
+    known = options.every(method, encoder, kind)
+    if kind not in (encoders.sees(encoder) or (kind,)):
+        fitting, samples = ", ".join(encoders.names(kind)), kinds.describe(kind).samples
+        raise UserError(located(where.get("encoder.name", ""), f"encoder {encoder} does not take {samples}: choose one of {fitting}"))
     for key in values:
         if key not in known:
+            if key.startswith("data."):
+                options.elsewhere(_short(key), kind, where[key])
             raise options.misspelt(key, known, where[key])
     checked = {key: convert(value, known[key].type, _short(key), where[key]) for key, value in values.items()}
-    for key in ("data.limit", "data.size"):
-        if checked.get(key) is not None and checked[key] < 1:
-            raise UserError(located(where[key], f"{_short(key)} must be at least 1, not {checked[key]}"))
+    if checked.get("data.limit") is not None and checked["data.limit"] < 1:
+        raise UserError(located(where["data.limit"], f"limit must be at least 1, not {checked['data.limit']}"))
     if checked.get("data.labels") is not None:
         _check_labels(checked["data.labels"], where["data.labels"])
-    return Config(
+    config = Config(
         method=method,
         method_arguments=_defaults(known, "method") | _section(checked, "method"),
         encoder=encoder,
         encoder_arguments=_defaults(known, "encoder") | _section(checked, "encoder"),
-        data={"source": source} | _defaults(known, "data") | _section(checked, "data"),
-        recipe=_recipe(method, _section(checked, "recipe"), where),
+        data={"source": source} | _defaults(known, "data") | _section(checked, "data") | {"kind": kind},
+        recipe=_recipe(method, kind, _section(checked, "recipe"), where),
         init=checked.get("init"),
     )
+    if not stored:
+        _check_effect(method, kind, _section(checked, "recipe"), where)
+        try:
+            config.reading()
+        except UserError as error:
+            key = next((key for key in values if str(error).startswith(f"{_short(key)} ")), "")
+            raise UserError(located(where.get(key, ""), str(error))) from error
+    return config
+
+
+def _kind(method: str, said: Any, data: Any, where: Mapping[str, str]) -> str:
+    """The kind of sample that `method` learns from: what was said, else what it alone sees, else what the data look like."""
+    among = methods.sees(method)
+    if said is not None:
+        kinds.describe(str(said))
+        if said not in among:
+            raise UserError(located(where.get("data.kind", ""), f"{method} learns from {' or '.join(among)}, not from {said}"))
+        return str(said)
+    if data is None:
+        return among[0]
+    from selftaught.data import catalog
+
+    return kinds.of_data(data, among, catalog.listed())
+
+
+def _check_effect(method: str, kind: str, given: Mapping[str, Any], where: Mapping[str, str]) -> None:
+    """Raises UserError for a field of the recipe that has no effect, unless it says what would be there anyway."""
+    spec = methods.describe(method, kind)
+    read = steps.reads(spec.stepper)
+    for key, value in given.items():
+        usual = spec.recipe.get(key, getattr(Recipe(), key))
+        if key not in read and value != usual:
+            said = located(where[f"recipe.{key}"], f"{key} has no effect on {method}, which is stepped by {spec.stepper}")
+            raise UserError(f"{said} and reads {', '.join(sorted(read))}: leave it out")
 
 
 def _check_labels(text: str, where: str) -> None:
@@ -109,8 +166,8 @@ def _merged(layers: tuple[Layer, ...]) -> tuple[dict[str, Any], dict[str, str]]:
     return values, where
 
 
-def _recipe(method: str, given: dict[str, Any], where: Mapping[str, str]) -> Recipe:
-    own = methods.describe(method).recipe
+def _recipe(method: str, kind: str, given: dict[str, Any], where: Mapping[str, str]) -> Recipe:
+    own = methods.describe(method, kind).recipe
     if any(given.get(key.removeprefix("recipe.")) is not None for key in LENGTHS):
         own = {key: value for key, value in own.items() if f"recipe.{key}" not in LENGTHS}
     try:

@@ -75,3 +75,11 @@ def _read(path: Path, node: yaml.Node, prefix: str, layer: Layer) -> None:
         except yaml.YAMLError as error:
             raise UserError(f"{where}: {key} is not a plain value") from error
         layer.where[key] = where
+
+
+def plain_value(text: str) -> Any:
+    """One value as YAML reads it: a number, true or false, null, a list, else text."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text

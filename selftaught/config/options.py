@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, final
+from typing import Any, final
 
 from selftaught import encoders, methods
-from selftaught.config.values import kinds, located
+from selftaught import kind as kinds
+from selftaught.config.values import located, runtime_types
 from selftaught.errors import UserError, unknown
 from selftaught.parts.signature import described
 from selftaught.recipe import Recipe
@@ -42,18 +43,9 @@ class Option:
         return self.key.rpartition(".")[2]
 
 
-DATA = (
-    Option("data.limit", int | None, None, "Only the first N samples."),
-    Option("data.size", int | None, None, "Height and width that the encoder sees. By default the images' own up to 96, else 96."),
-    Option("data.labels", str | None, None, "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden."),
-    Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
-)
-TEXT = (
-    Option("data.limit", int | None, None, "Only the first N documents."),
-    Option("data.tokens", str, "words", "How text is split: words, whitespace (as given), characters, or bpe:8000 (so many byte pairs)."),
-    Option("data.lower", bool, True, "Lower-case the text first."),
-    Option("data.errors", Literal["strict", "replace"], "strict", "What is no UTF-8: refuse the file, naming the line, or replace it."),
-    Option("data.column", str, "text", "The field of JSON Lines or column of Parquet that holds the text."),
+SAMPLES = Option("data.limit", int | None, None, "Only the first N samples.")
+KIND = Option("data.kind", str | None, None, "The kind of sample, where the data could be of several.")
+LABELLED = (
     Option("data.labels", str | None, None, "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden."),
     Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
 )
@@ -66,15 +58,13 @@ INIT = Option(
 def recipe() -> tuple[Option, ...]:
     """Every field of `Recipe`, in its order."""
     docs = described(Recipe.__doc__ or "")
-    types = kinds({f.name: f.type for f in fields(Recipe)})
+    types = runtime_types({f.name: f.type for f in fields(Recipe)})
     return tuple(Option(f"recipe.{f.name}", types[f.name], f.default, docs[f.name]) for f in fields(Recipe))
 
 
-def method(name: str) -> tuple[Option, ...]:
+def method(name: str, kind: str | None = None) -> tuple[Option, ...]:
     """The hyper-parameters of a method. Raises UserError, with a suggestion, for an unknown name."""
-    if name not in methods.names():
-        raise unknown("method", name, methods.names())
-    return _described("method", methods.describe(name).arguments)
+    return _described("method", methods.describe(name, kind).arguments)
 
 
 def encoder(name: str) -> tuple[Option, ...]:
@@ -84,40 +74,52 @@ def encoder(name: str) -> tuple[Option, ...]:
     return _described("encoder", encoders.arguments(name))
 
 
-def every(method_name: str, encoder_name: str) -> dict[str, Option]:
-    """All that may be set for this method and this encoder, by dotted key."""
-    known = (*method(method_name), *encoder(encoder_name), *recipe(), *data(method_name), INIT)
+def every(method_name: str, encoder_name: str, kind: str) -> dict[str, Option]:
+    """All that may be set for this method and this encoder on data of this kind, by dotted key."""
+    known = (*method(method_name, kind), *encoder(encoder_name), *recipe(), *data((kind,)), INIT)
     return {option.key: option for option in known}
 
 
-def data(method_name: str | None) -> tuple[Option, ...]:
-    """What may be said of the data: of text for methods that see text, of images for the others."""
-    return TEXT if method_name is not None and methods.describe(method_name).sees == "text" else DATA
+def data(seen: Sequence[str]) -> tuple[Option, ...]:
+    """What may be said of data that can be of the kinds `seen`."""
+    own = {option.key: option for kind in seen for option in _described("data", kinds.describe(kind).arguments)}
+    return (SAMPLES, *own.values(), *LABELLED, KIND)
 
 
-def plain(known: Mapping[str, Option]) -> dict[str, str]:
+def network(method_name: str, kind: str) -> str:
+    """The encoder that a method is given for a kind of sample, unless the user chooses one."""
+    return methods.describe(method_name, kind).network or kinds.describe(kind).network
+
+
+def plain(known: Mapping[str, Option], encoders_too: bool) -> dict[str, str]:
     """The key that each short name stands for. What all methods share comes first, then the method's own, then the rest.
 
-    Arguments of an encoder have short names where it is the vocabulary that a method of words fills (--dim, --min-count): nothing else
-    there goes by them.
+    Arguments of an encoder have short names too (`encoders_too`) where it is the method that needs it: word vectors have --dim.
     """
     short: dict[str, str] = {}
-    for section in ("data", "init", "method", "recipe", *(["encoder"] if "data.tokens" in known else [])):
+    for section in ("data", "init", "method", "recipe", *(["encoder"] if encoders_too else [])):
         for option in (option for option in known.values() if option.section == section):
             short.setdefault(option.name, option.key)
     return short | {name: f"recipe.{name}" for name in SHARED}
 
 
-def keyed(arguments: Mapping[str, Any], method_name: str, encoder_name: str | None = None) -> dict[str, Any]:
+def keyed(arguments: Mapping[str, Any], method_name: str, kind: str, encoder_name: str | None = None) -> dict[str, Any]:
     """Keyword arguments of Python under their dotted keys. Raises UserError, with a suggestion, for an unknown one."""
-    known = {option.key: option for option in (*method(method_name), *recipe(), *data(method_name))}
-    if methods.describe(method_name).sees == "text":
-        known |= {option.key: option for option in encoder(encoder_name or methods.describe(method_name).network)}
-    short = plain(known)
+    known = every(method_name, encoder_name or network(method_name, kind), kind)
+    short = plain(known, bool(methods.describe(method_name, kind).network))
     for name in arguments:
         if name not in short:
+            elsewhere(name, kind)
             raise unknown(f"argument of {method_name}", name, short)
     return {short[name]: value for name, value in arguments.items()}
+
+
+def elsewhere(name: str, kind: str, where: str = "") -> None:
+    """Raises UserError when `name` says how samples of another kind are read."""
+    for other in kinds.names():
+        if other != kind and name in {argument.name for argument in kinds.describe(other).arguments}:
+            theirs, ours = kinds.describe(other).samples, kinds.describe(kind).samples
+            raise UserError(located(where, f"{name} says how {theirs} are read (kind {other}), and these data are {ours}: leave it out"))
 
 
 def misspelt(key: str, known: Mapping[str, Option], where: str = "") -> UserError:
@@ -133,5 +135,5 @@ def misspelt(key: str, known: Mapping[str, Option], where: str = "") -> UserErro
 
 def _described(section: str, arguments: Iterable[Any]) -> tuple[Option, ...]:
     arguments = list(arguments)
-    types = kinds({a.name: a.type for a in arguments})
+    types = runtime_types({a.name: a.type for a in arguments})
     return tuple(Option(f"{section}.{a.name}", types[a.name], a.default, a.doc) for a in arguments)

@@ -13,7 +13,7 @@ from selftaught.errors import UserError
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
-def kinds(annotations: Mapping[str, Any]) -> dict[str, Any]:
+def runtime_types(annotations: Mapping[str, Any]) -> dict[str, Any]:
     """Runtime types from annotations that may be source text ("float | None")."""
     holder = type("Annotations", (), {"__annotations__": dict(annotations)})
     return typing.get_type_hints(holder, globalns={"Literal": Literal, "Any": Any, "Mapping": Mapping, "Sequence": Sequence})

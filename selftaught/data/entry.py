@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Entry:
         licence: Of the data.
         origin: Where it is fetched from, in order.
         cached: Whether it is on this computer already.
-        kind: What a sample is.
+        kind: The kind of its samples.
     """
 
     name: str
@@ -28,4 +27,4 @@ class Entry:
     licence: str
     origin: str
     cached: bool = False
-    kind: Literal["images", "text"] = "images"
+    kind: str = field(kw_only=True)

@@ -3,50 +3,51 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.budget import parse, subset
-from selftaught.data.corpus import Corpus
-from selftaught.data.source import ImageSource, Index, checked, digest_of
 from selftaught.errors import UserError
-from selftaught.source import Source
+from selftaught.source import Index, Labels, Raw, Source, checked, digest_of
 
 
 @final
-class HiddenLabels(ImageSource):
+class HiddenLabels(Source):
     """All samples of `source`, of which only those at `known` (int64 [M]) keep their labels; the others' are -1.
 
     `whole` is the source with all its labels: what judges may look at it, what trains may not.
     """
 
-    def __init__(self, source: ImageSource, known: Index) -> None:
-        self.whole = source
+    def __init__(self, source: Source, known: Index) -> None:
+        self._whole = source
         self._known = checked(known, len(source))
-        self.classes = source.classes
-        self.channels = source.channels
-        self.image_size = source.image_size
-        self.skipped = source.skipped
+        self.samples, self.classes = source.samples, source.classes
+        self.traits, self.skipped = source.traits, source.skipped
+
+    @property
+    def whole(self) -> Source:
+        """The source with all its labels."""
+        return self._whole
 
     def __len__(self) -> int:
         return len(self.whole)
 
-    def fetch(self, index: Index) -> dict[str, Any]:
-        """See `ImageSource.fetch`."""
+    def fetch(self, index: Index) -> Raw:
+        """See `Source.fetch`."""
         index = checked(index, len(self))
         return self.whole.fetch(index) | {"label": self.labels[index]}
 
     @cached_property
-    def labels(self) -> NDArray[np.int64]:
+    def labels(self) -> Labels:
         """int64 [N], -1 = unknown or hidden."""
         labels = np.full(len(self.whole), -1, dtype=np.int64)
         labels[self._known] = self.whole.labels[self._known]
         return labels
 
     @property
-    def groups(self) -> NDArray[np.int64] | None:
+    def groups(self) -> Labels | None:
         """int64 [N] or None."""
         return self.whole.groups
 
@@ -84,15 +85,6 @@ def hide(source: Source, labels: str | None, seed: int) -> Source:
     known = there[subset(y, budget, seed)]
     if len(known) == len(there):
         return source
-    if isinstance(source, Corpus):
-        kept = np.full(len(source), -1, np.int64)
-        kept[known] = source.labels[known]
-        return source.relabelled(kept)
-    if not isinstance(source, ImageSource):
-        raise UserError(f"labels of a {type(source).__name__} cannot be hidden: leave labels out")
-    return HiddenLabels(source, known)
-
-
-def revealed(source: Any) -> Any:
-    """The source with the labels that `hide` put out of sight, for what watches and judges."""
-    return source.whole if isinstance(source, HiddenLabels | Corpus) else source
+    kept = np.full(len(source), -1, np.int64)
+    kept[known] = source.labels[known]
+    return source.relabelled(kept) or HiddenLabels(source, known)

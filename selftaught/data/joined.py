@@ -9,56 +9,52 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data.source import ImageSource, Index, checked, digest_of
-from selftaught.errors import UserError
+from selftaught.source import BESIDE, Index, Labels, Raw, Source, checked, digest_of
 
 
 @final
-class Joined(ImageSource):
-    """The samples of all `parts`, in order. They must agree in channels; class names of the first labelled part count."""
+class Joined(Source):
+    """The samples of all `parts`, in order; class names of the part with the most classes count."""
 
-    def __init__(self, parts: Sequence[ImageSource]) -> None:
-        channels = {part.channels for part in parts}
-        if len(channels) != 1:
-            raise UserError(f"parts with {' and '.join(map(str, sorted(channels)))} channels cannot be joined")
-        sizes = {part.image_size for part in parts}
+    def __init__(self, parts: Sequence[Source]) -> None:
         self._parts = list(parts)
         self._ends = np.cumsum([len(part) for part in parts])
+        self.samples = parts[0].samples
         self.classes = max((part.classes for part in parts), key=len)
-        self.channels = channels.pop()
-        self.image_size = sizes.pop() if len(sizes) == 1 else None
+        self.traits = {k: v for k, v in parts[0].traits.items() if all(part.traits.get(k) == v for part in parts)}
         self.skipped = [one for part in parts for one in part.skipped]
 
     def __len__(self) -> int:
         return int(self._ends[-1])
 
-    def fetch(self, index: Index) -> dict[str, Any]:
-        """See `ImageSource.fetch`."""
+    def fetch(self, index: Index) -> Raw:
+        """See `Source.fetch`. What is an array in every part, of one shape, is an array here; all else is a list."""
         index = checked(index, len(self))
         owner = np.searchsorted(self._ends, index, side="right")
-        images: list[Any] = [None] * len(index)
-        for part in np.unique(owner):
-            rows = np.flatnonzero(owner == part)
+        places = [np.flatnonzero(owner == part) for part in np.unique(owner)]
+        batches = []
+        for part, rows in zip(np.unique(owner), places, strict=True):
             start = self._ends[part] - len(self._parts[part])
-            for row, image in zip(rows, self._parts[part].fetch(index[rows] - start)["image"], strict=True):
-                images[row] = image
-        whole = np.stack(images) if self.image_size and images else images
-        return {"image": whole, "label": self.labels[index], "index": index}
+            batches.append(self._parts[part].fetch(index[rows] - start))
+        keys = [key for key in batches[0] if key not in BESIDE] if batches else []
+        found = {key: _merged([batch[key] for batch in batches], places, len(index)) for key in keys}
+        return {**found, "label": self.labels[index], "index": index}
 
     @cached_property
-    def labels(self) -> NDArray[np.int64]:
+    def labels(self) -> Labels:
         """int64 [N], -1 = unknown."""
         return np.concatenate([part.labels for part in self._parts])
 
     @cached_property
-    def groups(self) -> NDArray[np.int64] | None:
+    def groups(self) -> Labels | None:
         """int64 [N], the parts' groups kept apart; None when a part has none."""
         found, shift = [], 0
         for part in self._parts:
-            if part.groups is None:
+            groups = part.groups
+            if groups is None:
                 return None
-            found.append(part.groups + shift)
-            shift += int(part.groups.max(initial=-1)) + 1
+            found.append(groups + shift)
+            shift += int(groups.max(initial=-1)) + 1
         return np.concatenate(found)
 
     @cached_property
@@ -70,3 +66,13 @@ class Joined(ImageSource):
     def fingerprint(self) -> str:
         """Of all parts, in order."""
         return digest_of(*(part.fingerprint for part in self._parts))
+
+
+def _merged(values: Sequence[Any], places: Sequence[Index], n: int) -> Any:
+    """What the parts gave for some positions, in the order of all n."""
+    whole: list[Any] = [None] * n
+    for rows, value in zip(places, values, strict=True):
+        for row, one in zip(rows, value, strict=True):
+            whole[row] = one
+    arrays = all(isinstance(value, np.ndarray) for value in values)
+    return np.stack(whole) if arrays and len({value.shape[1:] for value in values}) == 1 else whole

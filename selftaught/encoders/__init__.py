@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selftaught.errors import unknown
+from selftaught.errors import UserError, unknown
 from selftaught.parts.signature import Argument, Declared, classes, constants
 
 if TYPE_CHECKING:
@@ -31,9 +31,14 @@ def _catalogue() -> dict[str, tuple[str, Declared, dict[str, Any]]]:
     return found
 
 
-def names() -> list[str]:
-    """Every encoder that `build` knows, sorted."""
-    return sorted(_catalogue())
+def names(kind: str | None = None) -> list[str]:
+    """Every encoder that `build` knows, sorted; or those that take a kind of sample."""
+    return sorted(name for name in _catalogue() if kind is None or kind in (sees(name) or (kind,)))
+
+
+def sees(name: str) -> tuple[str, ...]:
+    """The kinds of sample that an encoder takes; empty for all. Raises UserError for an unknown name."""
+    return tuple(_find(name)[1].attributes.get("sees", ()))
 
 
 def arguments(name: str) -> tuple[Argument, ...]:
@@ -42,17 +47,29 @@ def arguments(name: str) -> tuple[Argument, ...]:
     return tuple(a for a in declared.arguments if a.name not in fixed)
 
 
+def small(name: str) -> dict[str, Any]:
+    """Arguments that make an encoder quick to try out: ``SMALL`` in its file. Raises UserError for an unknown name."""
+    path = Path(__file__).with_name(f"{_find(name)[0]}.py")
+    return dict(constants(path).get("SMALL", {}))
+
+
 def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
     """A new encoder with random weights (torch's generator).
 
     `input` says what it will see: ``{"kind": "image", "size": pixels, "channels": C, "mean": [C], "std": [C]}``, mean and std
     in units of full brightness = 1. ``build(**encoder.spec)`` builds a second one like `encoder`.
 
-    Raises UserError for an unknown name or argument, or a value out of range.
+    Raises UserError for an unknown name or argument, a value out of range, or a kind of sample that the encoder does not take.
+
+    >>> encoder = build("conv", {"kind": "image", "size": 32, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}, width=16)
+    >>> encoder.dim
+    1024
     """
     import importlib
 
     module, declared, fixed = _find(name)
+    if input["kind"] not in (sees(name) or (input["kind"],)):
+        raise UserError(f"encoder {name} takes {' or '.join(sees(name))}, not {input['kind']}: take {' or '.join(names(input['kind']))}")
     known = [a.name for a in arguments(name)]
     for key in arguments_:
         if key not in known:
@@ -93,4 +110,4 @@ def _find(name: str) -> tuple[str, Declared, dict[str, Any]]:
     return _catalogue()[name]
 
 
-__all__ = ["arguments", "build", "load", "load_weights", "names", "pack", "save"]
+__all__ = ["arguments", "build", "load", "load_weights", "names", "pack", "save", "sees", "small"]

@@ -13,6 +13,9 @@ from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.frequent import frequent
 
+SMALL = {"min_count": 1}
+"""Arguments for trying things out."""
+
 
 @final
 class Bag(Encoder):
@@ -26,6 +29,8 @@ class Bag(Encoder):
 
     Raises UserError when the input is no text, or no word occurs often enough.
     """
+
+    sees = ("text",)
 
     def __init__(self, input: Mapping[str, Any], size: int = 2000, min_count: int = 2) -> None:
         super().__init__()

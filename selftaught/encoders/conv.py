@@ -11,6 +11,9 @@ from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.layers import Norm, Pool, norm2d, pooled, pooled_width
 
+SMALL = {"width": 8, "depth": 2}
+"""Arguments for trying things out."""
+
 
 @final
 class Conv(Encoder):
@@ -25,6 +28,8 @@ class Conv(Encoder):
         pool: flatten keeps positions; mean and max pool over them.
         norm: batch, layer, group or none.
     """
+
+    sees = ("image",)
 
     def __init__(
         self, input: dict[str, Any], width: int = 32, depth: int = 3, pool: Pool = "flatten", norm: Norm = "batch"

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder
+from selftaught.method import Encoder, Start
 from selftaught.parts.frequent import frequent
 from selftaught.parts.known_to_both import known_to_both
 from selftaught.parts.word_vectors import WordVectors
+
+SMALL = {"dim": 8, "min_count": 1}
+"""Arguments for trying things out."""
 
 
 @final
@@ -28,6 +31,8 @@ class Lookup(Encoder):
 
     Raises UserError when the input is no text, or no word occurs often enough.
     """
+
+    sees = ("text",)
 
     def __init__(self, input: Mapping[str, Any], dim: int = 100, min_count: int = 5) -> None:
         super().__init__()
@@ -46,6 +51,10 @@ class Lookup(Encoder):
     def word_vectors(self) -> WordVectors:
         """The words and a view of the table."""
         return WordVectors(self.words, self.table.detach().cpu().numpy(), self.counts)
+
+    def start(self, given: Start) -> None:
+        """From the vectors of the words that both know."""
+        self.start_from(given.vectors())
 
     def start_from(self, vectors: WordVectors) -> int:
         """Take the vectors of the words that both know, and return how many those are; the other rows keep their values.

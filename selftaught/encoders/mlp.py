@@ -20,6 +20,8 @@ class MLP(Encoder):
         activation: relu, or the sigmoid of the early autoencoder papers.
     """
 
+    sees = ("image",)
+
     def __init__(self, input: dict[str, Any], width: int = 512, depth: int = 2, activation: str = "relu") -> None:
         super().__init__()
         if width < 1 or depth < 1:

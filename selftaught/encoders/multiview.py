@@ -31,6 +31,8 @@ class Multiview(Encoder):
     low: Tensor
     high: Tensor
 
+    sees = ("image",)
+
     def __init__(self, input: dict[str, Any], views: str = "L,ab", network: str = "conv", arguments: str = "{}") -> None:
         super().__init__()
         if input["channels"] != 3:

@@ -31,6 +31,8 @@ class Patchwise(Encoder):
         cells: flatten averages the grid to at most cells x cells positions.
     """
 
+    sees = ("image",)
+
     def __init__(
         self,
         input: dict[str, Any],

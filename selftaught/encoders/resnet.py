@@ -63,6 +63,8 @@ class ResNet(Encoder):
         norm: batch, layer, group or none.
     """
 
+    sees = ("image",)
+
     def __init__(
         self,
         input: dict[str, Any],

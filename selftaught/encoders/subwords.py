@@ -13,13 +13,16 @@ from torch import Tensor, nn
 
 from selftaught.errors import UserError
 from selftaught.kernels.subwords import buckets, first_seen
-from selftaught.method import Encoder
+from selftaught.method import Encoder, Start
 from selftaught.parts.frequent import frequent
 from selftaught.parts.known_to_both import known_to_both
 from selftaught.parts.word_vectors import Vector, WordVectors
 
 MOST_BUCKETS = 2**27
 """More would take half a gigabyte for the rows' numbers alone."""
+
+SMALL = {"dim": 8, "min_count": 1}
+"""Arguments for trying things out."""
 
 
 @final
@@ -44,6 +47,8 @@ class Subwords(Encoder):
 
     Raises UserError when the input is no text, no word occurs often enough, or an argument is out of range.
     """
+
+    sees = ("text",)
 
     def __init__(
         self, input: Mapping[str, Any], dim: int = 100, min_count: int = 5, minn: int = 3, maxn: int = 6, bucket: int = 2_000_000
@@ -99,6 +104,14 @@ class Subwords(Encoder):
         means = nn.functional.embedding_bag(rows.to(self.table.device), self.table, starts.to(self.table.device), mode="mean")
         return WordVectors(self.words, means.cpu().numpy(), self.counts, self.unseen)
 
+    def start(self, given: Start) -> None:
+        """From the rows of an encoder like this one, parts of words among them; else from the vectors of whole words."""
+        other = given.encoder()
+        if isinstance(other, Subwords):
+            self.start_from_rows(other)
+        else:
+            self.start_from(given.vectors())
+
     def start_from(self, vectors: WordVectors) -> int:
         """Move the own row of each word that both know so that its mean is the given vector; returns how many those are.
 
@@ -141,11 +154,11 @@ class Subwords(Encoder):
         starts = torch.tensor([0, *(len(bag) for bag in filled[:-1])], device=device).cumsum(0)[: len(filled)]
         return nn.functional.embedding_bag(flat, self.table, starts, mode="mean"), [len(bag) > 0 for bag in bags]
 
-    def layers(self, x: Sequence[Sequence[str]], **masks: Tensor) -> list[Tensor]:  # type: ignore[override]  # texts, not tensors
+    def layers(self, x: Sequence[Sequence[str]], **masks: Tensor) -> list[Tensor]:
         """One: the tokens' vectors, [B, dim, T], those without one passed over, zeros after the last."""
         return [nn.utils.rnn.pad_sequence(self._texts(x), batch_first=True).transpose(1, 2)]
 
-    def forward(self, x: Sequence[Sequence[str]]) -> Tensor:  # type: ignore[override]  # texts, not tensors
+    def forward(self, x: Sequence[Sequence[str]]) -> Tensor:
         """[B, dim]: the mean of the tokens' vectors, unseen words among them; zeros where no token has one."""
         return torch.stack([vectors.sum(0) / max(len(vectors), 1) for vectors in self._texts(x)])
 

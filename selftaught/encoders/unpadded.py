@@ -28,6 +28,8 @@ class Unpadded(Encoder):
         norm: batch, layer, group or none.
     """
 
+    sees = ("image",)
+
     def __init__(self, input: dict[str, Any], width: int = 32, depth: int = 1, features: int = 1024, norm: Norm = "batch") -> None:
         super().__init__()
         if width < 1 or depth < 0 or features < 1:

@@ -101,6 +101,8 @@ class ViT(Encoder):
         pool: cls gives the class token, mean the mean of the patches' tokens, both after the LayerNorm.
     """
 
+    sees = ("image",)
+
     def __init__(
         self,
         input: dict[str, Any],

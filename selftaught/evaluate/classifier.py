@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
-from selftaught.evaluate.embed import batches, frozen, plain
+from selftaught.evaluate.embed import batches, frozen
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.probe import new_samples
-from selftaught.method import Batch, Classifies, Method, Source
+from selftaught.method import Classifies, Method, Source, given
+from selftaught.views import plain
 
 
 def classifier(method: Method, train_source: Source, test_source: Source, batch_size: int = 512) -> float | None:
@@ -30,11 +29,5 @@ def classifier(method: Method, train_source: Source, test_source: Source, batch_
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     with frozen(method):
         found = batches(test_source, index, plain(method.encoder.spec["input"]), batch_size, device)
-        says = np.concatenate([method.classify(_given(batch)).argmax(1).cpu().numpy() for batch in found])
+        says = np.concatenate([method.classify(given(batch)[0]).argmax(1).cpu().numpy() for batch in found])
     return percent(says, test_source.labels[index])
-
-
-def _given(batch: Batch) -> Any:
-    """The one thing that plain views make of samples: images, or texts."""
-    (given,) = (value for key, value in batch.items() if key not in ("label", "index"))
-    return given

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selftaught.evaluate.embed import frozen, plain
+from selftaught.evaluate.embed import frozen
 from selftaught.evaluate.geometry import alignment, embedding_std, rankme, uniformity
 from selftaught.evaluate.knn import Neighbours, percent
 from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
 from selftaught.evaluate.warning import DIVERGED, Verdict
-from selftaught.method import Batch, Clock, Encoder, Method, Remembers, Source, Views
+from selftaught.method import Batch, Clock, Encoder, Method, Remembers, Source, Views, given
+from selftaught.views import plain
 
 MEMORY, ASKED, PAIRS = 2000, 500, 256
 """Training samples that online kNN remembers, others that it is asked about, and samples of which two views are compared."""
@@ -127,8 +128,8 @@ class Diagnostics:
         for begin in range(0, len(index), BATCH):
             part = index[begin : begin + BATCH]
             batch = views.apply(source.fetch(part), views.sample(part, 0, self.seed), device)
-            (given,) = _inputs(batch)
-            found.append((features or encoder)(given).float().flatten(1).cpu())
+            x, masks = given(batch)
+            found.append((features or encoder)(x, **masks).float().flatten(1).cpu())
         return torch.cat(found)
 
     def _pair(self, method: Method) -> tuple[Tensor, Tensor] | None:
@@ -142,14 +143,14 @@ class Diagnostics:
         if len(index) < 2:
             return None
         raw, device = self.bound.fetch(index), next(method.parameters()).device
-        shape = None
+        shape = None  # of what the encoder takes: other tensors of the method's views are no views of the sample
         if self.views is None:
-            size, channels = method.encoder.spec["input"]["size"], method.encoder.spec["input"]["channels"]
-            shape = (channels, size, size)
+            seen = plain(method.encoder.spec["input"])
+            shape = given(seen.apply(raw, seen.sample(index, 0, self.seed), device))[0].shape[1:]
         found: list[Tensor] = []
         for epoch in (0, 1):
             batch = method.views.apply(raw, method.views.sample(index, epoch, self.seed), device)
-            found += [x for x in _inputs(batch) if len(x) == len(index) and (shape is None or tuple(x.shape[1:]) == shape)]
+            found += [x for x in _inputs(batch) if len(x) == len(index) and (shape is None or x.shape[1:] == shape)]
             if len(found) >= 2:
                 return found[0], found[1]
             if not found:
@@ -174,7 +175,7 @@ def _samples(source: Source, held_out: Source | None, seed: int) -> tuple[NDArra
         return np.zeros(0, np.int64), np.sort(rng.permutation(len(asked_of))[:ASKED])
     if held_out is not None:
         return np.sort(rng.permutation(labelled)[:MEMORY]), np.sort(rng.permutation(truth)[:ASKED])
-    groups = getattr(source, "groups", None)
+    groups = source.groups
     part = parts(source.labels[labelled], 5, seed, None if groups is None else groups[labelled])
     memory, asked = labelled[part != 0], labelled[part == 0]
     return np.sort(rng.permutation(memory)[:MEMORY]), np.sort(rng.permutation(asked)[:ASKED])

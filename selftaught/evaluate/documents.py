@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selftaught.errors import UserError
-from selftaught.evaluate.embed import batches, plain
+from selftaught.evaluate.embed import batches
 from selftaught.evaluate.probe import fresh, probe
 from selftaught.evaluate.threads import pool as one_thread_each
 from selftaught.evaluate.words.judge import vectors_of
 from selftaught.method import Encoder, Source
 from selftaught.parts.word_vectors import WordVectors
+from selftaught.views import plain
 
 Pool = Literal["mean", "sif"]
 SMOOTH = 1e-3

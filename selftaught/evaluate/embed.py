@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Source, Views
-from selftaught.views import image, text
+from selftaught.method import Encoder, Source, Views, given
+from selftaught.views import plain
+from selftaught.views import raw as raw_views
 
 Progress = Callable[[int, int], None]
 Features = NDArray[np.floating[Any]]
@@ -42,6 +43,8 @@ def embed(
     *,
     dtype: type[np.float32] | type[np.float16] = np.float32,
     views: Views | None = None,
+    layer: int | None = None,
+    local: bool = False,
 ) -> Features:
     """[N, dim]: the frozen encoder's output for every sample, in the order of the source.
 
@@ -55,18 +58,31 @@ def embed(
         device: Where to compute; by default where the encoder is.
         progress: Called with (samples done, samples).
         dtype: float16 halves the memory.
-        views: What to show instead of the plain views; their single output is what the encoder gets.
+        views: What to show instead of the plain views; what they give is what the encoder gets.
+        layer: Number of the layer whose features are wanted, from 0, or from the end (-1); its positions are laid side by side. By
+            default the encoder's output.
+        local: Keep the positions: [N, C, *positions] of `layer`, by default of the last layer that has any. Where samples have
+            different numbers of positions, as texts do, shorter ones are filled up with zeros.
 
     Raises:
-        UserError: The source does not fit the encoder, or features are not finite.
+        UserError: The source does not fit the encoder, it has no such layer, or features are not finite.
     """
     home = _device_of(encoder)
     place = home if device is None else torch.device(device)
     views = plain(encoder.spec["input"]) if views is None else views
+
+    def features(x: Any, **masks: Tensor) -> Tensor:
+        if layer is None:
+            return encoder.local(x) if local else encoder(x, **masks)
+        found = encoder.layers(x, **masks)
+        if not -len(found) <= layer < len(found):
+            raise UserError(f"encoder {encoder.spec['name']} has the layers 0 to {len(found) - 1}, not {layer}")
+        return found[layer]
+
     try:
         encoder.to(place)
         with frozen(encoder):
-            return _collect(encoder, source, views, batch_size, place, progress, dtype)
+            return _collect(features, source, views, batch_size, place, progress, dtype, local)
     finally:
         encoder.to(home)
 
@@ -84,17 +100,7 @@ def raw(
     Of images the very plain views that an encoder with this `input` would get, flattened to [N, C * S * S]; of text the bag of its most
     frequent words, see `views/text`.
     """
-    views = text.bag(input) if input.get("kind") == "text" else plain(input)
-    return _collect(lambda x: x, source, views, batch_size, torch.device("cpu"), progress, dtype)
-
-
-def plain(input: Mapping[str, Any]) -> Views:
-    """The views without augmentation for an encoder's input. Raises UserError for a kind that has none."""
-    if input.get("kind", "image") == "image":
-        return image.plain(input)
-    if input["kind"] == "text":
-        return text.plain(input)
-    raise UserError(f"an encoder of '{input['kind']}' has no plain views: pass the views to embed with")
+    return _collect(lambda x: x, source, raw_views(input), batch_size, torch.device("cpu"), progress, dtype)
 
 
 def batches(source: Source, index: NDArray[np.int64], views: Views, batch_size: int, device: torch.device) -> Iterator[dict[str, Any]]:
@@ -107,13 +113,14 @@ def batches(source: Source, index: NDArray[np.int64], views: Views, batch_size: 
 
 
 def _collect(
-    function: Callable[[Tensor], Tensor],
+    function: Callable[..., Tensor],
     source: Source,
     views: Views,
     batch_size: int,
     device: torch.device,
     progress: Progress | None,
     dtype: type[np.float32] | type[np.float16],
+    local: bool = False,
 ) -> Features:
     total = len(source)
     if total == 0:
@@ -121,18 +128,32 @@ def _collect(
     found: Features | None = None
     done = 0
     for batch in batches(source, np.arange(total), views, batch_size, device):
-        (given,) = (value for key, value in batch.items() if key not in ("label", "index"))
-        features = function(given).float().flatten(1)  # [B, D]
+        x, masks = given(batch)
+        features = function(x, **masks).float()
+        features = features if local else features.flatten(1)  # [B, D]
         if not bool(torch.isfinite(features).all()):
             raise UserError(f"the features of sample {done} or soon after are not finite: the encoder diverged in training")
         if found is None:
-            found = np.empty((total, features.shape[1]), dtype)
+            found = np.empty((total, *features.shape[1:]), dtype)
+        elif features.shape[1:] != found.shape[1:]:
+            found, features = _alike(found, features, local)
         found[done : done + len(features)] = features.cpu().numpy()
         done += len(features)
         if progress is not None:
             progress(done, total)
     assert found is not None
     return found
+
+
+def _alike(found: Features, features: Tensor, local: bool) -> tuple[Features, Tensor]:
+    """Both with as many positions as the longer has, the new ones zeros. Raises UserError for features without positions."""
+    if not local:
+        raise UserError("samples have different numbers of positions in this layer: keep the positions (local), or take another layer")
+    longest = tuple(max(a, b) for a, b in zip(found.shape[2:], features.shape[2:], strict=True))
+    wide = np.zeros((*found.shape[:2], *longest), found.dtype)
+    wide[(slice(None), slice(None), *map(slice, found.shape[2:]))] = found
+    padding = [(0, new - old) for new, old in zip(longest, features.shape[2:], strict=True)]
+    return wide, nn.functional.pad(features, [side for pair in reversed(padding) for side in pair])
 
 
 def _device_of(module: nn.Module) -> torch.device:

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.method import Scores, ScoresCorpus
 from selftaught.parts.vocabulary import renumbering

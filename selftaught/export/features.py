@@ -15,22 +15,27 @@ from selftaught.run import write_atomically
 FORMATS = (".npy", ".parquet", ".safetensors")
 
 
-def check(path: Path) -> None:
-    """Raises UserError when no format goes by the file's ending, or its package is missing; before hours of work, not after."""
+def check(path: Path, local: bool = False) -> None:
+    """Raises UserError when no format goes by the file's ending, or its package is missing; before hours of work, not after.
+
+    `local`: the features are to have positions, which the rows of a table cannot hold.
+    """
     if path.suffix not in FORMATS:
         raise UserError(f"{path} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.suffix == ".parquet" and local:
+        raise UserError(f"{path} cannot hold features with positions: write .npy or .safetensors")
     if path.suffix == ".parquet":
         _parquet_writer()
 
 
 def write(path: Path, features: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
-    """Write features [N, D] to `path`: .npy holds them alone, .parquet and .safetensors also the labels [N] (-1 = unknown).
+    """Write features [N, D], or [N, C, *positions], to `path`: .npy holds them alone, .parquet and .safetensors also the labels [N].
 
     Raises UserError when the format is unknown or the disk is full; what was there before is then intact.
     """
-    check(path)
+    check(path, features.ndim > 2)
     write_atomically(path, {".npy": _npy, ".parquet": _parquet, ".safetensors": _safetensors}[path.suffix](features, labels))
 
 

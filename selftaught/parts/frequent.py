@@ -19,10 +19,10 @@ def frequent(input: Mapping[str, Any], min_count: int, encoder: str) -> tuple[tu
         min_count: See above.
         encoder: Who asks, for messages.
 
-    Raises UserError when the input is no text, or no word occurs often enough.
+    Raises UserError when the input has no words, or no word occurs often enough.
     """
-    if input.get("kind") != "text":
-        raise UserError(f"the encoder {encoder} reads text, not {input.get('kind', 'image')}s: choose an encoder that sees them")
+    if "words" not in input:
+        raise UserError(f"the encoder {encoder} reads words, and this input has none: choose an encoder that takes such samples")
     counts = np.asarray(input["counts"], np.int64)
     size = int(np.searchsorted(-counts, -min_count, side="right"))
     if size == 0:

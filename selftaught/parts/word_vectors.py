@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,3 +67,11 @@ class WordVectors:
             found: Vector = self.matrix[row]
             return found
         return self.unseen(word) if self.unseen is not None else None
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """An encoder of text with a vector for each word."""
+
+    def word_vectors(self) -> WordVectors:
+        """Its words and their vectors."""

@@ -7,17 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selftaught import encoders, fit
+from selftaught import encoders, fit, methods, steps
+from selftaught import kind as kinds
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
-from selftaught.data.hidden import revealed
-from selftaught.device import pick_device, precision
+from selftaught.device import precision
 from selftaught.evaluate.diagnostics import Diagnostics
+from selftaught.kind import silent
 from selftaught.method import Method, Source
 from selftaught.pretraining import place
-from selftaught.pretraining.build import build, inherited, locate, open_data
+from selftaught.pretraining.build import build, locate, open_data
 from selftaught.pretraining.progress import Watch
 from selftaught.pretraining.result import Run, load, stored
+from selftaught.pretraining.weights import inherited
 from selftaught.run import RunFolder, write_atomically
 
 
@@ -29,8 +31,6 @@ def pretrain(
     encoder: str | Mapping[str, Any] | None = None,
     init: str | Path | None = None,
     limit: int | None = None,
-    size: int | None = None,
-    tokens: str | None = None,
     split: str | None = None,
     labels: str | None = None,
     config: str | Path | None = None,
@@ -41,22 +41,22 @@ def pretrain(
     """Train an encoder on unlabelled data and leave everything in a run folder.
 
     Args:
-        method: "simclr", "moco", ...: `selftaught methods` lists them. None takes it from `config`.
-        data: A catalog name, a path, uint8 images [N, H, W] or [N, H, W, C], a list of them, a Hugging Face data set, or a Source. None
-            takes it from `config`.
+        method: "simclr", "moco", ...: `selftaught methods` lists them; or the path of a file with a method of your own. None takes it from
+            `config`.
+        data: A catalog name, a path, uint8 images [N, H, W] or [N, H, W, C], a list of them, strings, a Hugging Face data set, or a
+            Source. None takes it from `config`.
         out: The run folder; by default runs/METHOD-DATA with the next free number.
         encoder: A name ("conv"), or a name with arguments ({"name": "conv", "width": 64}).
         init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word vectors.
         limit: Only the first so many samples.
-        size: Height and width in pixels that the encoder sees.
-        tokens: How text is split: "words", "whitespace", "characters", or into byte pairs: "bpe:8000".
         split: "train", "test" or "all"; by default "train" where there are labels.
         labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the seed; what judges
             the run still sees every label.
         config: A YAML file with the sections of a run's config.yaml; what is said here beats it.
         resume: Continue the run at `out` if there is one.
         progress: Show progress on stderr.
-        **arguments: The method's own hyper-parameters and the fields of `Recipe`: temperature=0.2, minutes=5, lr=1e-3.
+        **arguments: The method's own hyper-parameters, the fields of `Recipe`, and how the data are read: temperature=0.2, minutes=5,
+            lr=1e-3, size=64.
 
     Raises:
         UserError: One sentence that says what is wrong and how to mend it.
@@ -64,16 +64,19 @@ def pretrain(
     """
     file = [read(config)] if config is not None else []
     flags: dict[str, Any] = {"method.name": method, "init": str(init) if init is not None else None}
-    flags |= {"data.source": locate(data), "data.limit": limit, "data.size": size, "data.tokens": tokens}
-    flags |= {"data.split": split, "data.labels": labels}
+    flags |= {"data.source": locate(data), "data.limit": limit, "data.split": split, "data.labels": labels}
     flags |= Layer.of({"encoder": encoder}).values
     flags = {key: value for key, value in flags.items() if value is not None}
-    name = method or next((layer.values["method.name"] for layer in file if "method.name" in layer.values), None)
+    told: dict[str, Any] = {key: value for layer in file for key, value in layer.values.items()}
+    name, held = method or told.get("method.name"), None if isinstance(data, str | Path) else data
     if arguments and isinstance(name, str):
+        kind = arguments.pop("kind", None) or told.get("data.kind")
+        given = data if data is not None else told.get("data.source")
+        kind = kind or kinds.of_data(given, methods.sees(name), catalog.listed())
         chosen = encoder if isinstance(encoder, str) or encoder is None else encoder.get("name")
-        flags |= options.keyed(arguments, name, chosen)
+        flags |= options.keyed(arguments, name, kind, chosen) | {"data.kind": kind}
     watch = Watch() if progress else None
-    return run(Layer.of(flags), *file, data=None if isinstance(data, str | Path) else data, out=out, again=resume, watch=watch)
+    return run(Layer.of(flags), *file, data=held, out=out, again=resume, watch=watch)
 
 
 def run(
@@ -98,7 +101,7 @@ def run(
     init = next((layer.values["init"] for layer in layers if layer.values.get("init") is not None), None)
     if isinstance(init, str) and not any("encoder.name" in layer.values for layer in layers):
         layers = (*layers, inherited(init))
-    config = _absolute(resolve(*layers, in_memory=data is not None))
+    config = _absolute(resolve(*layers, data=data))
     source, split = _opened(config, data, watch)
     config = replace(config, data=config.data | {"split": split})
     path = place.free(config, watch) if out is None else Path(out)
@@ -110,6 +113,7 @@ def run(
         if place.finished(folder, watch):
             return Run(path, data=data)
         config = stored(folder)
+        place.same_file(config, folder)
     else:
         folder = place.create(path, config, notes or {})
         if watch and not any(layer.values.get(key) is not None for layer in layers for key in LENGTHS):
@@ -128,6 +132,7 @@ def resume(path: str | Path, *, progress: bool = True) -> Run:
     if place.finished(folder, watch):
         return load(path)
     config = stored(folder)
+    place.same_file(config, folder)
     source, _ = _opened(config, None, watch)
     return _train(config, source, build(config, source), folder, None, True, watch)
 
@@ -136,15 +141,15 @@ def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str
     news = catalog.fetching(config.data["source"])
     if watch and news:
         watch.say(news)
-    return open_data(config, data, watch.files if watch else None)
+    return open_data(config, data, watch.files if watch else silent)
 
 
 def _train(
     config: Config, source: Source, method: Method, folder: RunFolder, data: Any, again: bool, watch: Watch | None
 ) -> Run:
     observers: list[fit.Observer] = []
-    if method.sees == "images" and len(source) > 1:
-        observers.append(Diagnostics(revealed(source), seed=config.recipe.seed))
+    if kinds.find(config.kind).watched and len(source) > 1:
+        observers.append(Diagnostics(source.whole, seed=config.recipe.seed))
     if watch:
         observers.append(watch)  # last: it also shows what the others found
     try:
@@ -166,18 +171,20 @@ def _train(
 def _summarise(config: Config, source: Source, method: Method, folder: RunFolder, result: fit.Result, again: bool) -> None:
     losses = [line["loss"] for line in folder.metrics() if line.get("loss") is not None]
     before = folder.summary.get("seconds", 0.0) if again else 0.0
-    speed = f"{method.unit}_per_second"
+    samples = kinds.describe(config.kind).samples
+    speed = f"{method.unit or source.samples}_per_second"
     folder.update_summary(
         method=config.method,
         encoder=config.encoder,
         data=config.data["source"] or "in memory",
-        **{"images" if method.sees == "images" else "documents": len(source)},
-        skipped=len(getattr(source, "skipped", [])),
+        samples=len(source),
+        samples_are=samples,
+        skipped=len(source.skipped),
         parameters=sum(p.numel() for p in method.kept.parameters()),
         dim=method.kept.dim,
         steps=result.step,
         planned_steps=result.steps,
-        precision=precision(config.recipe, pick_device(config.recipe.device)),
+        precision=precision(config.recipe, steps.find(method.stepper).place(config.recipe)),
         seconds=round(before + result.seconds, 3),
         **{speed: round(result.samples_per_second, 1) or folder.summary.get(speed, 0.0)},
         loss=losses[-1] if losses else None,
@@ -190,7 +197,8 @@ def _absolute(config: Config) -> Config:
     """Paths made absolute, so that the run can be resumed from any folder."""
     named = config.data["source"]
     init = str(Path(config.init).expanduser().resolve()) if config.init is not None else None
-    return replace(config, init=init, data=config.data | {"source": locate(named) if named is not None else None})
+    method = str(Path(config.method).expanduser().resolve()) if methods.is_file(config.method) else config.method
+    return replace(config, method=method, init=init, data=config.data | {"source": locate(named) if named is not None else None})
 
 
 def _length(config: Config) -> str:

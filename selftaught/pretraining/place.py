@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import shutil
@@ -10,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from selftaught import methods
 from selftaught.config import LENGTHS, Config, Layer
 from selftaught.errors import UserError
 from selftaught.method import Source
@@ -29,13 +31,15 @@ def rank() -> int:
 def create(path: Path, config: Config, notes: Mapping[str, Any]) -> RunFolder:
     """The run folder, written by rank 0 alone. Raises UserError when something is there."""
     sections = config.as_dict() | {"version": importlib.metadata.version("selftaught")} | dict(notes)
+    if methods.is_file(config.method):
+        sections["method_file"] = _digest(config.method)
     return RunFolder.create(path, sections) if rank() == 0 else RunFolder(path, sections)
 
 
 def free(config: Config, watch: Watch | None) -> Path:
     """runs/METHOD-DATA, or with the first number that is free."""
     name = Path(config.data["source"] or "memory").name.split(".")[0] or "data"
-    first = RUNS / f"{config.method}-{name}"
+    first = RUNS / f"{Path(config.method).stem}-{name}"
     path, number = first, 1
     while path.exists():
         number += 1
@@ -57,6 +61,19 @@ def must_agree(config: Config, folder: RunFolder) -> None:
             )
 
 
+def same_file(config: Config, folder: RunFolder) -> None:
+    """Raises UserError when a method of one's own is not what the run was started with: other code gives other weights."""
+    if methods.is_file(config.method) and folder.config.get("method_file") != _digest(config.method):
+        raise UserError(f"{config.method} has changed since the run {folder.path} was started: restore it, or start a new run")
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def forget(folder: RunFolder) -> None:
     """A run that failed before its first step leaves its name free."""
     with suppress(OSError):
@@ -74,7 +91,7 @@ def finished(folder: RunFolder, watch: Watch | None) -> bool:
 
 def name_skipped(source: Source, folder: RunFolder, watch: Watch | None) -> None:
     """RUN/skipped.jsonl: what could not be read, one line each with its reason."""
-    skipped = getattr(source, "skipped", [])
+    skipped = source.skipped
     if skipped and rank() == 0:
         write_atomically(folder.path / "skipped.jsonl", b"".join(to_json(entry, indent=None) for entry in skipped))
         if watch:

@@ -1,5 +1,5 @@
 """A run as one offline HTML page: what was run, how it learned, how it is judged, and its samples on a map."""
 
-from selftaught.report.page import write
+from selftaught.report.html import write
 
 __all__ = ["write"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from selftaught.evaluate import embed
 from selftaught.method import Encoder, Source
+from selftaught.parts.shown import Pictures
 from selftaught.report.map import has_tsne, neighbours, pca, tsne, vote
+from selftaught.report.shown import shown
 from selftaught.report.thumbnails import sheet
 
 NEAREST = 8
@@ -69,7 +72,7 @@ def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> di
         layouts["t-SNE"] = tsne(features)
     labels = some.labels
     known = np.flatnonzero(labels >= 0)
-    images = thumbnails(some)
+    images = thumbnails(some, encoder.spec["input"])
     return {
         "n": len(some), "of": len(source), "held_out": held_out, "dim": features.shape[1], "k": near.shape[1],
         "classes": [str(name) for name in source.classes] or [str(i) for i in range(int(labels.max(initial=-1)) + 1)],
@@ -92,9 +95,15 @@ def accuracies(
     return found
 
 
-def thumbnails(source: Source) -> dict[str, Any] | None:
-    """The samples as a sprite sheet; None when they are not images."""
-    if "image" not in source.fetch(np.arange(1)):
+def thumbnails(source: Source, seen: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The samples as a sprite sheet; None where an encoder whose input is `seen` takes no pictures."""
+    parts = [np.arange(i, min(i + 64, len(source))) for i in range(0, len(source), 64)]
+    if not pictures(source, parts[0][:1], seen):
         return None
-    parts = (np.arange(i, min(i + 64, len(source))) for i in range(0, len(source), 64))
-    return sheet(image for part in parts for image in source.fetch(part)["image"])
+    return sheet(image for part in parts for image in pictures(source, part, seen))
+
+
+def pictures(source: Source, index: NDArray[np.int64], seen: Mapping[str, Any]) -> Sequence[NDArray[np.uint8]]:
+    """A picture of each sample, the first where it has several; none where there is nothing to look at."""
+    rows = shown(source.fetch(index), seen, len(index))
+    return next((row.images for row in rows if isinstance(row, Pictures)), ())

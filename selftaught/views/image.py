@@ -15,11 +15,13 @@ from torch import Tensor
 from selftaught.errors import UserError
 from selftaught.kernels import image as kernel
 from selftaught.method import Batch, Index, Params, Raw, Views
+from selftaught.parts.shown import Pictures
 from selftaught.views import batched
 from selftaught.views.augment import LOOK, Augment, boxes, sample
 
-__all__ = ["Augment", "ImageViews", "apply_torch", "denormalise", "plain"]
+__all__ = ["Augment", "ImageViews", "apply_torch", "augment", "denormalise", "plain", "raw", "show"]
 
+RAW = "the pixels themselves"
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 _LAUNCH = threading.Lock()  # not all of numba's threading layers survive launches from two threads at once
@@ -81,6 +83,32 @@ class ImageViews(Views):
 def plain(input: Mapping[str, Any]) -> ImageViews:
     """The whole picture, nothing random: shorter side resized, centre cropped, normalised. Its output is "image"."""
     return ImageViews(input, image=Augment())
+
+
+def raw(input: Mapping[str, Any]) -> ImageViews:
+    """The pixels themselves: what `plain` gives."""
+    return plain(input)
+
+
+def augment(input: Mapping[str, Any]) -> ImageViews:
+    """Two random views, "first" and "second", as SimCLR draws them (Chen et al. 2020, arXiv 2002.05709), at half its strength.
+
+    A crop of at least a fifth of the area, a mirror image, colour jitter, grey.
+    """
+    view = Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2)
+    return ImageViews(input, first=view, second=view)
+
+
+def show(name: str, values: Any, input: Mapping[str, Any]) -> Pictures | None:
+    """Pictures of raw ones, uint8 [H, W, C] each, as they are, and of a view's float [B, C, H, W] without its normalisation.
+
+    None for anything else.
+    """
+    if isinstance(values, Tensor):
+        fits = values.ndim == 4 and values.shape[1] == len(input["mean"])
+        return Pictures(name, list(denormalise(values, input))) if fits else None
+    whole = all(isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 for image in values)
+    return Pictures(name, list(values)) if whole else None
 
 
 def denormalise(tensor: Tensor, input: Mapping[str, Any]) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import torch
 from selftaught.method import Batch, Index, Params, Raw, Views
 from selftaught.parts.tokens import tokenise
 
+RAW = "how often a text has each frequent word"
 COMMON = 2000
 """Words of the bag that stands for the raw text."""
 
@@ -62,6 +63,10 @@ def plain(input: Mapping[str, Any]) -> Views:
     return TextViews(input)
 
 
-def bag(input: Mapping[str, Any]) -> Views:
+def raw(input: Mapping[str, Any]) -> Views:
     """The raw text as numbers, for the baseline without an encoder."""
     return BagViews(input)
+
+
+def show(name: str, values: Any, input: Mapping[str, Any]) -> None:
+    """Nothing: texts are read, not looked at."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, final
+from collections.abc import Mapping, Sequence
+from typing import Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError
-from selftaught.method import Batch, Index, Labels, Params, Raw, Source, Views
+from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.vocabulary import renumbering
 
 OTHER, END, START = range(3)
 """Added to V: the numbers of any other word, of the end of a sentence (only predicted) and of what stands before its first token."""
+
+
+@runtime_checkable
+class Sentences(Protocol):
+    """A source of text as integers, see `data.text.corpus.Corpus`."""
+
+    ids: NDArray[np.int32]
+    sentences: NDArray[np.int64]
+    words: Sequence[str]
 
 
 @final
@@ -50,9 +59,9 @@ class Windows(Source):
         return {"context": found[:, :-1], "target": found[:, -1], "index": np.asarray(index, np.int64)}
 
     @property
-    def labels(self) -> Labels:
-        """None is known: -1 for each."""
-        return np.full(len(self), -1, np.int64)
+    def fingerprint(self) -> str:
+        """Of the number of windows alone: there can be very many."""
+        return f"{type(self).__name__}-{len(self)}"
 
 
 @final
@@ -69,10 +78,10 @@ class WindowViews(Views):
 
     def bind(self, source: Source) -> Source:
         """Windows over a corpus. Raises UserError for a source without words."""
-        given: Any = source
-        if not hasattr(source, "sentences"):
+        if not isinstance(source, Sentences):
             raise UserError("windows of words need text, and this source has none: give it text")
-        return Windows(given.ids, given.sentences, len(self.index), self.length, renumbering(given.words, self.index))
+        table = renumbering(source.words, self.index)
+        return Windows(source.ids, source.sentences, len(self.index), self.length, table)
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
         """Nothing."""

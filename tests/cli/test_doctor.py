@@ -1,4 +1,4 @@
-"""The doctor names what is broken, and how to mend it."""
+"""The doctor names what is broken, and how to fix it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from selftaught.cli import checks, main
+from selftaught.cli import installation, main
 
 
 def installed(folder, name, version, code=""):
@@ -34,39 +34,39 @@ def test_every_check_is_reported(capsys):
     assert names == ["python", "torch", "threads", "gpu", "kernels", "torchvision", "lightning", "cache", "disk", "extras"]
     assert code == int(any(check["state"] == "broken" for check in found))
     assert {check["name"]: check["state"] for check in found}["torch"] == "fine"
-    assert all(check["mend"] for check in found if check["state"] == "broken")
+    assert all(check["fix"] for check in found if check["state"] == "broken")
 
 
 def test_a_torchvision_of_another_torch(packages):
     installed(packages, "torchvision", "0.28.0", "raise RuntimeError('operator torchvision::nms does not exist')")
-    check = checks.torchvision()
+    check = installation.torchvision()
     assert check.state == "broken"
     assert "operator torchvision::nms does not exist" in check.found
-    assert "pip uninstall torchvision" in check.mend
+    assert "pip uninstall torchvision" in check.fix
 
 
 def test_a_torchvision_that_works(packages):
     installed(packages, "torchvision", "0.28.0")
-    assert checks.torchvision() == checks.Check("torchvision", "fine", "0.28.0")
+    assert installation.torchvision() == installation.Check("torchvision", "fine", "0.28.0")
 
 
 @pytest.mark.parametrize(("version", "state"), [("2.6.2", "broken"), ("2.6.3", "broken"), ("2.6.1", "fine")])
 def test_the_lightning_with_malicious_code(packages, version, state):
     installed(packages, "lightning", version)
-    check = checks.lightning()
+    check = installation.lightning()
     assert check.state == state
-    assert ("GHSA-w37p-236h-pfx3" in check.mend) == (state == "broken")
+    assert ("GHSA-w37p-236h-pfx3" in check.fix) == (state == "broken")
 
 
 def test_a_missing_extra(monkeypatch):
-    monkeypatch.setitem(checks.EXTRAS, "map", "no_such_module")
-    check = checks.extras()
+    monkeypatch.setitem(installation.EXTRAS, "map", "no_such_module")
+    check = installation.extras()
     assert check.state == "note"
-    assert "selftaught[map" in check.mend
+    assert "selftaught[map" in check.fix
 
 
-def test_a_broken_check_is_exit_code_1_and_its_mend_is_printed(capsys, monkeypatch):
-    monkeypatch.setattr(checks, "every", lambda: [checks.Check("cache", "broken", "gone", "bring it back")])
+def test_a_broken_check_is_exit_code_1_and_its_fix_is_printed(capsys, monkeypatch):
+    monkeypatch.setattr(installation, "every", lambda: [installation.Check("cache", "broken", "gone", "bring it back")])
     assert main(["doctor"]) == 1
     caught = capsys.readouterr()
     assert "!!  cache  gone" in caught.out

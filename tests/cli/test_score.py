@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import selftaught
+from selftaught import ask
+from selftaught.ask import language_model
 from selftaught.cli import main
 from selftaught.errors import UserError
-from selftaught.pretraining.language import language_model
 
 LINES = "the cat sat on the mat\nthe dog sat on the mat\na cat ate the dog\nthe cat ate a mat\n" * 5
 REAL, SHUFFLED, LONG = "the cat sat on a mat", "mat a cat on the sat", "the cat sat on the mat on the mat on the mat"
@@ -48,7 +49,7 @@ def test_sentences_come_the_most_probable_first(capsys: pytest.CaptureFixture[st
     head, first, second = out.splitlines()
     assert head.split() == ["log", "P", "per", "token", "sentence"]
     assert first.endswith(f"  {REAL}") and second.endswith(f"  {SHUFFLED}") and err == ""
-    found = selftaught.load(run).score([REAL])[0]
+    found = ask.score(run, [REAL])[0]
     assert first.split()[:2] == [f"{found.log_probability:.2f}", f"{found.per_token:.2f}"]
 
 
@@ -80,9 +81,9 @@ def test_a_file_gives_a_sentence_a_line(capsys: pytest.CaptureFixture[str], run:
 
 
 def test_python_scores_as_the_command_does(run: Path) -> None:
-    found = selftaught.load(run).score([SHUFFLED, REAL])
+    found = ask.score(run, [SHUFFLED, REAL])
     assert [s.text for s in found] == [REAL, SHUFFLED]
-    assert [s.text for s in selftaught.load(run).score(["mat a", LONG], per_token=True)] == [LONG, "mat a"]
+    assert [s.text for s in ask.score(run, ["mat a", LONG], per_token=True)] == [LONG, "mat a"]
 
 
 def test_bad_input_is_one_sentence(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:

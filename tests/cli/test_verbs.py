@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 import selftaught
 from selftaught import methods
 from selftaught.cli import main
-from selftaught.cli.judge import show_probe
+from selftaught.cli.verbs.probe import show_results
 from selftaught.pretraining import Run
 from selftaught.pretraining.progress import Watch
 from selftaught.run import RunFolder
@@ -26,7 +26,7 @@ SIDES = ("trained", "untrained", "raw")
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """A quick probe that is over in a second."""
-    monkeypatch.setattr("selftaught.pretraining.result.QUICK", (250, 100))
+    monkeypatch.setattr("selftaught.evaluate.tasks.probe.QUICK", (250, 100))
 
 
 def said(capsys, *words, code=0):
@@ -75,7 +75,7 @@ def test_flags_reach_the_run_in_every_spelling(capsys, tmp_path):
     assert config["encoder"] | {"name": "conv", "width": 4, "pool": "mean"} == config["encoder"]
     wanted = {"lr": 0.5, "clip": 1.0, "warmup": 0.25, "weight_decay": 0.25, "betas": [0.8, 0.9], "milestones": [0.2, 0.4, 0.6], "steps": 2}
     assert config["recipe"] | wanted == config["recipe"]
-    assert config["data"] == {"source": "digits", "split": "train", "limit": 40, "size": None, "labels": None}
+    assert config["data"] == {"source": "digits", "split": "train", "limit": 40, "size": None, "labels": None, "kind": "image"}
 
 
 def test_a_config_of_a_run_is_a_config_file(capsys, trained, tmp_path):
@@ -157,7 +157,7 @@ def test_probe_compare_and_report(capsys, trained, tmp_path):
     for side in SIDES:
         for numbers in (result["linear"], result["knn"], result["labels"]["10"]):
             assert 0 <= numbers[side] <= 100
-    show_probe(result)
+    show_results(result)
     text = capsys.readouterr().out
     assert all(side in text for side in SIDES)
     assert "10 labels a class" in text

@@ -14,7 +14,7 @@ from selftaught.cli import main
 from selftaught.evaluate.words import Tests, answers, judge, nearest
 from selftaught.export import vectors as files
 from selftaught.parts.word_vectors import WordVectors
-from selftaught.pretraining.words import word_vectors
+from selftaught.pretraining.weights import word_vectors
 
 WORDS = ("man", "woman", "king", "queen", "bank", "banks", "river")
 STEPS = [[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1], [-1, 0, 0.2], [-1, 0.1, 0.2], [-1, 0.5, 0.1]]
@@ -114,7 +114,8 @@ def test_probe_of_vectors_asks_people(capsys: pytest.CaptureFixture[str], weight
 
 
 def test_probe_of_labelled_text_classifies_it(capsys: pytest.CaptureFixture[str], weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from selftaught.data.corpus import Corpus
+    from selftaught.data.text.corpus import Corpus
+    from selftaught.data.text.kind import Text
     from selftaught.pretraining import load
 
     rng = np.random.default_rng(0)
@@ -125,7 +126,7 @@ def test_probe_of_labelled_text_classifies_it(capsys: pytest.CaptureFixture[str]
         return Corpus.of(texts, labels.tolist(), lower=True)
 
     train, test = some(80), some(40)
-    monkeypatch.setattr("selftaught.pretraining.result.open_text", lambda data, split, limit, **how: train if split == "train" else test)
+    monkeypatch.setattr(Text, "open", lambda self, data, split, *_: train if split == "train" else test)
     found = {pool: load(weights).probe("mine", pool=pool) for pool in ("mean", "sif")}  # type: ignore[arg-type]
     for pool, result in found.items():
         assert result["protocol"]["pool"] == pool

@@ -27,7 +27,7 @@ def file(tmp_path, text):
 def frugal(monkeypatch):
     """simclr with a recipe of its own that differs from `Recipe` in two values."""
     spec = dataclasses.replace(methods.describe("simclr"), recipe={"weight_decay": 0.25, "batch_size": 32, "epochs": 7.0})
-    monkeypatch.setattr(methods, "describe", lambda name: spec)
+    monkeypatch.setattr(methods, "describe", lambda name, kind=None: spec)
     return SimpleNamespace(weight_decay=0.25, batch_size=32)
 
 
@@ -116,30 +116,30 @@ def test_what_is_unknown_or_missing_is_said(layer, words):
 
 
 def test_data_in_memory_need_no_name():
-    assert resolve(Layer.of({"method": "simclr"}), in_memory=True).data["source"] is None
+    assert resolve(Layer.of({"method": "simclr"}), data=[]).data["source"] is None
 
 
 def test_every_option_has_a_type_and_a_text():
     for method in methods.names():
-        for option in options.every(method, "conv").values():
+        for option in options.every(method, "conv", methods.sees(method)[0]).values():
             assert option.doc, option.key
             assert option.type is not None
 
 
 def test_short_names_mean_the_shared_then_the_methods_own():
-    short = options.plain(options.every("moco", "conv"))
+    short = options.plain(options.every("moco", "conv", "image"), False)
     assert short["momentum"] == "method.momentum"  # moco has one of its own
     assert short["lr"] == "recipe.lr"
-    assert options.plain(options.every("simclr", "conv"))["momentum"] == "recipe.momentum"
+    assert options.plain(options.every("simclr", "conv", "image"), False)["momentum"] == "recipe.momentum"
     assert "width" not in short  # an encoder's always carry their section
 
 
 def test_keyword_arguments_find_their_sections():
-    assert options.keyed({"temperature": 0.2, "steps": 3}, "simclr") == {"method.temperature": 0.2, "recipe.steps": 3}
+    assert options.keyed({"temperature": 0.2, "steps": 3}, "simclr", "image") == {"method.temperature": 0.2, "recipe.steps": 3}
     with pytest.raises(UserError, match="unknown argument of simclr 'temprature': did you mean 'temperature'"):
-        options.keyed({"temprature": 0.2}, "simclr")
+        options.keyed({"temprature": 0.2}, "simclr", "image")
 
 
 def test_choices_that_a_signature_names_are_spelt_out():
-    pool = options.every("simclr", "conv")["encoder.pool"]
+    pool = options.every("simclr", "conv", "image")["encoder.pool"]
     assert set(pool.type.__args__) == {"mean", "max", "flatten"}

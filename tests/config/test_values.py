@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from selftaught.config.values import convert, kinds, spoken
+from selftaught.config.values import convert, runtime_types, spoken
 from selftaught.errors import UserError
 
 GOOD = [
@@ -40,7 +40,7 @@ def test_bad_values_are_one_sentence_with_place_and_key(value, kind):
 
 
 def test_types_are_read_from_source_text():
-    got = kinds({"a": "float | None", "b": "Literal['x', 'y']", "c": "tuple[float, ...]"})
+    got = runtime_types({"a": "float | None", "b": "Literal['x', 'y']", "c": "tuple[float, ...]"})
     assert got == {"a": float | None, "b": Literal["x", "y"], "c": tuple[float, ...]}
 
 

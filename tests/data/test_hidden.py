@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selftaught.data.arrays import ArraySource
-from selftaught.data.hidden import HiddenLabels, hide, revealed
+from selftaught.data.hidden import HiddenLabels, hide
+from selftaught.data.image.arrays import ArraySource
 from selftaught.errors import UserError
 
 
@@ -46,11 +46,11 @@ def test_only_labels_are_hidden() -> None:
     assert batch["label"].tolist() == [2, -1, 1]
     assert whole["label"].tolist() == [2, 0, 1]
     assert np.array_equal(batch["image"], whole["image"]) and batch["index"].tolist() == [5, 0, 1]
-    for name in ("classes", "channels", "image_size", "skipped"):
+    for name in ("classes", "samples", "traits", "skipped"):
         assert getattr(hidden, name) == getattr(source, name), name
     assert np.array_equal(hidden.digests, source.digests) and np.array_equal(hidden.groups, source.groups)
     assert len(hidden) == 6 and hidden.labelled
-    assert revealed(hidden) is source and revealed(source) is source
+    assert hidden.whole is source and source.whole is source
     with pytest.raises(IndexError):
         hidden.fetch(np.array([6]))
 

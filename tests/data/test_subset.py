@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftaught.data import open_source
-from selftaught.data.arrays import ArraySource
+from selftaught.data.image.arrays import ArraySource
 from selftaught.data.joined import Joined
 from selftaught.data.subset import Subset, first, split
 from selftaught.errors import UserError
@@ -107,14 +107,13 @@ def test_joined():
     assert batch["label"].tolist() == [1, 0, 0, 2]
     assert batch["index"].tolist() == [4, 0, 3, 2]
     assert both.groups.tolist() == [0, 0, 1, 2, 3]
-    assert both.image_size == (4, 4)
+    assert both.traits == {"channels": 1, "size": (4, 4)} and both.samples == "images"
     assert len(both.digests) == 5
     assert both.fingerprint != Joined([b, a]).fingerprint
 
 
-def test_joined_of_different_sizes_and_channels():
+def test_joined_of_different_sizes():
     small, large = ArraySource(np.zeros((2, 3, 3, 1), np.uint8)), ArraySource(np.ones((2, 5, 4, 1), np.uint8))
     batch = Joined([small, large]).fetch(np.array([0, 3]))
     assert [image.shape for image in batch["image"]] == [(3, 3, 1), (5, 4, 1)]
-    with pytest.raises(UserError, match="1 and 3 channels cannot be joined"):
-        Joined([small, ArraySource(np.ones((2, 5, 4, 3), np.uint8))])
+    assert Joined([small, large]).traits == {"channels": 1}  # what they share

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 
 TEXT = Corpus.of(["a a a b b c c d"])
@@ -40,7 +40,7 @@ def test_it_is_saved_and_loaded_without_a_weight(tmp_path: Path) -> None:
     [
         (TEXT.input(), {"size": 0}, "size of the encoder bag must be at least 1, not 0"),
         (TEXT.input(), {"min_count": 9}, "no word occurs 9 times"),
-        ({"kind": "image"}, {}, "reads text, not images"),
+        ({"kind": "image"}, {}, "reads words, and this input has none"),
     ],
 )
 def test_bad_values_get_a_sentence(input: dict[str, object], arguments: dict[str, int], said: str) -> None:

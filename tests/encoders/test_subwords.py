@@ -132,7 +132,7 @@ def test_what_cannot_be_is_said(wrong: dict[str, int], said: str) -> None:
 
 
 def test_pictures_are_refused() -> None:
-    with pytest.raises(UserError, match="the encoder subwords reads text, not images"):
+    with pytest.raises(UserError, match="the encoder subwords reads words, and this input has none"):
         encoders.build("subwords", {"kind": "image"})
 
 

@@ -10,7 +10,7 @@ import torch
 from toys import text
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
 from selftaught.evaluate.documents import Sif, documents

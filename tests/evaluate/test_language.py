@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.evaluate import language
 from selftaught.evaluate.language import cloze, perplexity, ranked

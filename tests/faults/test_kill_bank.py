@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import toys
-from ranks import Ranks
 from training import StopAfter, state, train
 
 from selftaught import checkpoint
+from selftaught.contract.ranks import Ranks
 from selftaught.method import Method
 from selftaught.run import RunFolder
 

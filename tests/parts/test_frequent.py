@@ -18,7 +18,7 @@ def test_words_that_occur_often_enough_are_kept() -> None:
     [
         ({}, r"^no word occurs 6 times \(the most frequent, 'a', does so 5 times\): use a smaller --min-count, or more text$"),
         ({"words": [], "counts": []}, r"^no word occurs 6 times \(there is no word\)"),
-        ({"kind": "image"}, "^the encoder lookup reads text, not images: "),
+        ({"kind": "image"}, "^the encoder lookup reads words, and this input has none: "),
     ],
 )
 def test_what_cannot_serve_is_said(changed: dict[str, object], said: str) -> None:

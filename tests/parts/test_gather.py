@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from ranks import Ranks
 from torch import Tensor
 
+from selftaught.contract.ranks import Ranks
 from selftaught.parts import gather
 
 

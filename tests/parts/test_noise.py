@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ranks import Ranks
 
+from selftaught.contract.ranks import Ranks
 from selftaught.parts.noise import Noise
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ranks import Ranks
 from torch import Tensor, nn
 
+from selftaught.contract.ranks import Ranks
 from selftaught.parts.norm import BatchNorm1d, BatchNorm2d, average_running_statistics, set_groups
 
 SHAPES = [(BatchNorm1d, nn.BatchNorm1d, (12, 5)), (BatchNorm1d, nn.BatchNorm1d, (12, 5, 3)), (BatchNorm2d, nn.BatchNorm2d, (12, 5, 4, 4))]

@@ -9,20 +9,12 @@ import torch
 from selftaught import encoders
 from selftaught.config import Layer, resolve
 from selftaught.data import open_source
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.export import vectors
 from selftaught.parts.word_vectors import WordVectors
-from selftaught.pretraining.build import (
-    LARGEST_SIDE,
-    build,
-    channel_statistics,
-    encoder_input,
-    inherited,
-    locate,
-    open_data,
-    untrained,
-)
+from selftaught.pretraining.build import build, locate, open_data, untrained
+from selftaught.pretraining.weights import inherited
 from selftaught.run import write_atomically
 
 RNG = np.random.default_rng(5)
@@ -30,40 +22,8 @@ RNG = np.random.default_rng(5)
 
 def config(**values):
     sections = {"method": "simclr", "data": {"source": "digits"}, "encoder": {"name": "conv", "width": 4}, "recipe": {"batch_size": 16}}
-    return resolve(Layer.of(sections | values), in_memory=values.get("data", {"source": 1}).get("source") is None)
-
-
-def test_mean_and_deviation_are_those_of_all_pixels():
-    images = RNG.integers(0, 256, (50, 7, 9, 4), dtype=np.uint8)
-    mean, std = channel_statistics(open_source(images, "all"))
-    np.testing.assert_allclose(mean, (images / 255).mean((0, 1, 2)), atol=1e-6)
-    np.testing.assert_allclose(std, (images / 255).std((0, 1, 2)), atol=1e-6)
-
-
-def test_images_of_several_sizes_weigh_the_same():
-    images = [np.full((4, 4, 1), 10, np.uint8), np.full((40, 40, 1), 20, np.uint8)]
-    mean, std = channel_statistics(open_source(images, "all"))
-    assert mean == [round(15 / 255, 6)]
-    assert std == [round(5 / 255, 6)]
-
-
-def test_a_constant_channel_does_not_divide_by_zero():
-    images = np.full((30, 6, 6, 2), 128, np.uint8)
-    assert channel_statistics(open_source(images, "all"))[1] == [round(1 / 255, 6)] * 2
-
-
-@pytest.mark.parametrize(
-    ("shape", "asked", "side"),
-    [((20, 28, 28), None, 28), ((20, 24, 30), None, 24), ((20, 128, 128), None, LARGEST_SIDE), ((20, 28, 28), 14, 14)],
-)
-def test_the_side_that_the_encoder_sees(shape, asked, side):
-    source = open_source(RNG.integers(0, 256, shape, dtype=np.uint8), "all")
-    assert encoder_input(source, asked)["size"] == side
-
-
-def test_sizes_that_differ_are_resized():
-    source = open_source([np.zeros((8, 8, 3), np.uint8), np.zeros((9, 12, 3), np.uint8)], "all")
-    assert encoder_input(source) | {"mean": 0, "std": 0} == {"kind": "image", "size": LARGEST_SIDE, "channels": 3, "mean": 0, "std": 0}
+    named = values.get("data", {"source": 1}).get("source") is not None
+    return resolve(Layer.of(sections | values), data=None if named else np.zeros((9, 8, 8), np.uint8))
 
 
 def test_data_are_named_so_that_a_run_finds_them_again(tmp_path, monkeypatch):
@@ -125,7 +85,7 @@ def test_words_start_from_vectors_of_any_tool(tmp_path):
         vectors.write(tmp_path / name, WordVectors(("cat", "dog"), matrix))
         chosen = config(**text, init=str(tmp_path / name), recipe={})
         assert torch.equal(build(chosen, corpus).encoder.table[corpus_row(corpus, "cat")], torch.from_numpy(matrix[0]))
-        assert not torch.equal(untrained(chosen, encoder_input(corpus)).table[corpus_row(corpus, "cat")], torch.from_numpy(matrix[0]))
+        assert not torch.equal(untrained(chosen, corpus.whole_input()).table[corpus_row(corpus, "cat")], torch.from_numpy(matrix[0]))
         assert inherited(str(tmp_path / name)).values == {}
 
 
@@ -169,7 +129,7 @@ def test_a_large_vocabulary_is_no_hindrance_to_inheriting(tmp_path):
 def test_other_encoders_of_text_start_from_no_vectors_of_words(tmp_path):
     vectors.write(tmp_path / "x.bin", WordVectors(("cat", "dog"), np.ones((2, 4), np.float32)))
     chosen = config(method="nnlm", data={"source": None}, encoder={"name": "bag"}, init=str(tmp_path / "x.bin"))
-    with pytest.raises(UserError, match=r"x\.bin holds no encoder bag: word vectors start the encoders lookup and subwords alone"):
+    with pytest.raises(UserError, match=r"x\.bin is no readable file of plain tensors"):
         build(chosen, Corpus.of([["the", "cat", "sat"]] * 9))
 
 
@@ -183,7 +143,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
     with pytest.raises(UserError, match="does not fit encoder conv"):
         build(config(encoder={"name": "conv", "width": 8}, init=str(tmp_path)), source)
     (tmp_path / "run").mkdir()
-    with pytest.raises(UserError, match=r"has no encoder\.safetensors yet"):
+    with pytest.raises(UserError, match="is not a run folder"):
         build(config(init=str(tmp_path / "run")), source)
     (tmp_path / "torn.safetensors").write_bytes(b"12345")
     assert inherited(str(tmp_path / "torn.safetensors")).values == {}
@@ -195,7 +155,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
 def test_the_untrained_encoder_is_what_the_method_starts_from(method):
     source = open_source(RNG.integers(0, 256, (20, 12, 12, 3), dtype=np.uint8), "all")
     chosen = config(method=method, data={"source": None})
-    started, before = build(chosen, source).encoder, untrained(chosen, encoder_input(source))
+    started, before = build(chosen, source).encoder, untrained(chosen, chosen.reading().input(source))
     assert before.spec == started.spec
     assert all(torch.equal(tensor, before.state_dict()[key]) for key, tensor in started.state_dict().items())
 

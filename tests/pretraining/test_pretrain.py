@@ -55,11 +55,11 @@ def test_a_run_and_all_that_it_leaves(here):
     assert {"config.yaml", "env.json", "metrics.jsonl", "summary.json", "encoder.safetensors", "method.safetensors"} <= there
     summary = json.loads((run.path / "summary.json").read_bytes())
     assert summary == run.summary
-    assert (summary["steps"], summary["images"], summary["finished"], summary["interrupted"]) == (6, 80, True, None)
+    assert (summary["steps"], summary["samples"], summary["finished"], summary["interrupted"]) == (6, 80, True, None)
     assert summary["loss"] == pytest.approx(run.folder.metrics()[-1]["loss"])
     assert summary["precision"] == ("bfloat16" if torch.cuda.is_available() else "float32")
     assert (run.config.method_arguments["temperature"], run.config.recipe.seed, run.config.data["split"]) == (0.25, 4, "all")
-    assert resolve(Layer.of(run.folder.config), in_memory=True) == run.config
+    assert resolve(Layer.of(run.folder.config), stored=True) == run.config
     loaded = selftaught.load(run.path)
     assert same(weights(run), weights(loaded))
     assert not loaded.encoder.training

@@ -8,12 +8,13 @@ import pytest
 from toys import text
 
 import selftaught
+from selftaught import ask
 from selftaught.cli import main
 from selftaught.errors import UserError
 from selftaught.evaluate.words import Tests, answers, judge, nearest, vectors_of
 from selftaught.pretraining import Run, load
 from selftaught.pretraining.build import untrained
-from selftaught.pretraining.words import word_vectors
+from selftaught.pretraining.weights import word_vectors
 
 TESTS = Tests(
     {"wordsim353": [("sea1", "sea2", 9.0), ("sea1", "town3", 1.0), ("sky1", "sky2", 8.0), ("sky1", "wood2", 2.0), ("sea1", "no", 1.0)]},
@@ -32,12 +33,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tests, "standard", classmethod(lambda cls: TESTS))
-    monkeypatch.setattr("selftaught.report.words.has_tsne", lambda: False)
+    monkeypatch.setattr("selftaught.report.sections.word_map.has_tsne", lambda: False)
 
 
 def test_vectors_are_judged_and_labelled_text_is_classified(run: Run) -> None:
     result = run.probe()
-    expected = judge(run.vectors, vectors_of(untrained(run.config, run.encoder.spec["input"])), TESTS)
+    expected = judge(ask.vectors(run), vectors_of(untrained(run.config, run.encoder.spec["input"])), TESTS)
     assert {key: row for key, row in result["words"].items() if key != "protocol"} == {k: v for k, v in expected.items() if k != "protocol"}
     assert result["words"]["wordsim353"]["used"] == 4
     assert run.summary["words"] == result["words"]
@@ -55,15 +56,16 @@ def test_named_text_is_classified_and_the_judgement_of_the_words_stays(run: Run)
 
 
 def test_a_run_answers_as_its_vectors_do(run: Run) -> None:
-    assert run.neighbours("sea1", 3) == nearest(run.vectors, "sea1", 3)
-    assert run.analogy("sea1", "sea2", "sky1", 3, method="mul") == answers(run.vectors, "sea1", "sea2", "sky1", 3, method="mul")
-    assert word_vectors(run.path).words == load(run.path).vectors.words
+    vectors = ask.vectors(run)
+    assert ask.neighbours(run, "sea1", 3) == nearest(vectors, "sea1", 3)
+    assert ask.analogy(run.path, "sea1", "sea2", "sky1", 3, method="mul") == answers(vectors, "sea1", "sea2", "sky1", 3, method="mul")
+    assert word_vectors(run.path).words == vectors.words
     with pytest.raises(UserError, match="'sea' is not among the 36 words; near are 'sea"):
-        run.neighbours("sea")
+        ask.neighbours(run, "sea")
 
 
 def test_the_report_needs_no_text(run: Run) -> None:
-    assert '"kind": "text"' in run.report().read_text()
+    assert 'id="word_map"' in run.report().read_text()
 
 
 def test_compare_shows_what_people_say_of_words(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,8 +74,8 @@ def test_compare_shows_what_people_say_of_words(run: Run, capsys: pytest.Capture
     assert main(["compare", str(run.path)]) == 0
     out, err = capsys.readouterr()
     head, line = (row.split() for row in out.splitlines())
-    assert head[-2:] == ["wordsim353", "analogies"]  # no column for what no run was asked
-    assert line[-1] == f"{run.summary['words']['analogies']['trained']:.1f}"
+    assert head[6:9] == ["wordsim353", "analogies", "linear"]  # no column for what no run was asked
+    assert line[8] == f"{run.summary['words']['analogies']['trained']:.1f}"
     assert "not judged" not in err
 
 

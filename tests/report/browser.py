@@ -133,7 +133,7 @@ def browser(profile: Path, chromium: str) -> Iterator[Browser]:
 def place(browser: Browser, i: int) -> tuple[float, float]:
     """Where sample i of the map is in the viewport."""
     script = """
-    const c = document.getElementById('scatter'); c.scrollIntoView({block: 'center', behavior: 'instant'});
+    const c = document.querySelector('.scatter'); c.scrollIntoView({block: 'center', behavior: 'instant'});
     const box = c.getBoundingClientRect(), [x, y] = scatter.screen(arguments[0]); return [box.left + x, box.top + y]"""
     x, y = browser.run(script, i)
     return x, y

@@ -10,8 +10,9 @@ import torch
 
 from selftaught import encoders
 from selftaught.method import Encoder, Method, Source
+from selftaught.parts.shown import Pictures
 from selftaught.run import RunFolder
-from selftaught.views.image import Augment, ImageViews
+from selftaught.views.image import Augment, ImageViews, denormalise
 
 EVIL = "</script><img src=x onerror=\"window.broken=1\">&'"
 INPUT = {"kind": "image", "size": 8, "channels": 3, "mean": [0.5] * 3, "std": [0.25] * 3}
@@ -42,17 +43,6 @@ class Stripes(Source):
 
 
 @final
-class Texts(Source):
-    """Samples that are no pictures."""
-
-    def __len__(self) -> int:
-        return 20
-
-    def fetch(self, index: np.ndarray) -> dict[str, Any]:
-        return {"tokens": np.zeros((len(index), 4)), "index": index}
-
-
-@final
 class Flip(Method):
     """Two views under one name, one under another, and something to show."""
 
@@ -64,9 +54,9 @@ class Flip(Method):
     def forward(self, **batch: Any) -> dict[str, Any]:
         raise AssertionError("the report does not train")
 
-    def show(self, key: torch.Tensor, **_: Any) -> dict[str, torch.Tensor]:
+    def show(self, key: torch.Tensor, **_: Any) -> list[Pictures]:
         assert not self.training
-        return {"mirrored": key.flip(3)}
+        return [Pictures("mirrored", list(denormalise(key.flip(3), INPUT)))]
 
 
 def encoder() -> Encoder:

@@ -10,7 +10,7 @@ import torch
 from report.made import EVIL
 
 from selftaught.encoders.lookup import Lookup
-from selftaught.report.words import CAPITALS
+from selftaught.report.capitals import CAPITALS
 from selftaught.run import RunFolder
 
 SHOWN = 60

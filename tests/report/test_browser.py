@@ -23,7 +23,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def drawn() -> str:
-    return "return document.querySelector('#sample .thumb') !== null"
+    return "return document.querySelector('.sample .thumb') !== null"
 
 
 def apart(browser: Browser) -> int:
@@ -38,8 +38,8 @@ def test_charts_and_map_are_drawn(opened: Browser) -> None:
     assert opened.run("return document.querySelectorAll('#curves canvas').length") == 8
     assert opened.run(PAINTED, "#curves canvas") > 500
     assert opened.run(PAINTED, "#efficiency canvas") > 500
-    assert opened.run(PAINTED, "#scatter") > 500
-    assert opened.run("return document.querySelectorAll('#views img').length") == 32
+    assert opened.run(PAINTED, ".scatter") > 500
+    assert opened.run("return document.querySelectorAll('#saw img').length") == 32
     assert opened.run("return [...document.images].every((i) => i.complete && i.naturalWidth > 0)")
 
 
@@ -53,7 +53,7 @@ def test_the_table_says_who_won(opened: Browser) -> None:
 
 
 def test_hostile_names_are_text(opened: Browser) -> None:
-    assert made.EVIL in opened.run("return document.getElementById('legend').innerText")
+    assert made.EVIL in opened.run("return document.querySelector('.legend').innerText")
     assert made.EVIL in opened.run("return document.getElementById('warnings').innerText")
     assert opened.run("return document.title").endswith(f"on data{made.EVIL.replace('/', '')} · selftaught".replace("data", "", 1))
 
@@ -61,17 +61,17 @@ def test_hostile_names_are_text(opened: Browser) -> None:
 def test_hover_shows_the_sample_and_click_keeps_it_with_its_neighbours(opened: Browser) -> None:
     i = apart(opened)
     opened.point(*place(opened, i))
-    assert opened.run("return document.getElementById('tip').hidden") is False
-    assert opened.run(PAINTED, "#tip canvas") > 0
+    assert opened.run("return document.querySelector('.tip').hidden") is False
+    assert opened.run(PAINTED, ".tip canvas") > 0
     opened.point(*place(opened, i), click=True)
     assert opened.run("return scatter.chosen") == i
     number = opened.run("return scatter.index[arguments[0]]", i)
-    assert f"sample {number}" in opened.run("return document.getElementById('sample').innerText")
-    shown = opened.run("return [...document.querySelectorAll('#sample .near button')].map((b) => b.title)")
+    assert f"sample {number}" in opened.run("return document.querySelector('.sample').innerText")
+    shown = opened.run("return [...document.querySelectorAll('.sample .near button')].map((b) => b.title)")
     expected = opened.run("return scatter.neighbours(arguments[0]).map(({j}) => scatter.index[j])", i)
     assert len(shown) == 8
     assert all(f"sample {number}, cosine" in title for number, title in zip(expected, shown, strict=True))
-    opened.run("document.querySelector('#sample .near button').click()")
+    opened.run("document.querySelector('.sample .near button').click()")
     assert opened.run("return scatter.index[scatter.chosen]") == expected[0]
 
 
@@ -89,15 +89,15 @@ def test_zoom_move_keys_and_layouts(opened: Browser) -> None:
     assert opened.run("return [scatter.zoom, scatter.chosen]") == [1, (under + 1) % 150]
     opened.press("\ue00c")  # Escape
     assert opened.run("return scatter.chosen") is None
-    names = opened.run("return [...document.querySelectorAll('#layouts input')].map((i) => i.value)")
+    names = opened.run("return [...document.querySelectorAll('.layouts input')].map((i) => i.value)")
     assert names[0] == "PCA"
-    opened.run("document.querySelector('#layouts input').click()")
+    opened.run("document.querySelector('.layouts input').click()")
     opened.wait("return scatter.at === scatter.places.PCA")
-    before = opened.run(PAINTED, "#scatter")
-    opened.run("document.querySelector('#legend button').click()")
+    before = opened.run(PAINTED, ".scatter")
+    opened.run("document.querySelector('.legend button').click()")
     opened.wait("return !scatter.waiting")
-    assert opened.run("return document.querySelector('#legend button').getAttribute('aria-pressed')") == "false"
-    assert opened.run(PAINTED, "#scatter") < before
+    assert opened.run("return document.querySelector('.legend button').getAttribute('aria-pressed')") == "false"
+    assert opened.run(PAINTED, ".scatter") < before
 
 
 def test_hovering_a_curve_reads_its_values(opened: Browser) -> None:
@@ -115,7 +115,7 @@ def test_narrow_and_dark(opened: Browser, width: int, dark: bool) -> None:
     opened.look(width, 844, dark=dark, phone=width < 500)
     opened.wait("return !scatter.waiting")
     assert opened.run("return document.documentElement.scrollWidth") <= width
-    assert opened.run(PAINTED, "#scatter") > 500
+    assert opened.run(PAINTED, ".scatter") > 500
     paper = opened.run("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, paper[4:-1].split(","))) < 200) is dark
 

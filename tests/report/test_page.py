@@ -16,6 +16,8 @@ from report import made
 
 from selftaught import evaluate, report
 from selftaught.errors import UserError
+from selftaught.report import about
+from selftaught.report.page import Page
 
 
 def data_of(page: Path) -> dict[str, Any]:
@@ -50,19 +52,22 @@ def test_a_full_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
     tags.feed(page.read_text())
     assert not [(tag, a) for tag, a in tags.found if {"src", "srcset", "data", "onerror"} & a.keys() or tag in ("img", "link", "iframe")]
     assert {a["href"][0] for tag, a in tags.found if tag == "a" and a["href"]} == {"#"}
-    assert [tag for tag, _ in tags.found].count("script") == 3
     data = data_of(page)
-    assert list(data["map"]["layouts"]) == ["PCA"]
-    assert data["map"]["n"] == 60
-    assert data["map"]["of"] == 150
-    assert data["map"]["classes"] == list(made.Stripes.classes)
-    assert [r["name"] for r in data["views"]] == ["original", "view 1", "view 2", "key"]
-    assert [r["name"] for r in data["shows"]] == ["mirrored"]
-    assert {len(r["images"]) for r in [*data["views"], *data["shows"]]} == {8}
-    assert data["skipped"] == {"count": 3, "first": [["a.jpg", "cut short"]] * 3}
+    told = data["sections"]
+    assert [a["id"] for tag, a in tags.found if tag == "section"] == list(told)
+    assert list(told) == ["warnings", "result", "map", "learning", "saw", "shows", "run"]
+    assert [tag for tag, _ in tags.found].count("script") == 3 + len(told)
+    assert list(told["map"]["layouts"]) == ["PCA"]
+    assert told["map"]["n"] == 60
+    assert told["map"]["of"] == 150
+    assert told["map"]["classes"] == list(made.Stripes.classes)
+    assert [r["name"] for r in told["saw"]["rows"]] == ["original", "view 1", "view 2", "key"]
+    assert [r["name"] for r in told["shows"]["rows"]] == ["mirrored"]
+    assert {len(r["images"]) for r in [*told["saw"]["rows"], *told["shows"]["rows"]]} == {8}
+    assert told["run"]["skipped"] == {"count": 3, "first": [["a.jpg", "cut short"]] * 3}
     assert data["facts"]["seed"] == 3
-    assert len(data["panels"]) == 8
-    assert [w["times"] for w in data["warnings"]] == [2]
+    assert len(told["learning"]["panels"]) == 8
+    assert [w["times"] for w in told["warnings"]["warnings"]] == [2]
 
 
 def test_map_holds_the_true_neighbours_and_labels(tmp_path: Path) -> None:
@@ -70,7 +75,7 @@ def test_map_holds_the_true_neighbours_and_labels(tmp_path: Path) -> None:
     network.train()
     page = report.write(made.full(tmp_path / "run"), encoder=network, source_test=source)
     assert network.training
-    packed = data_of(page)["map"]
+    packed = data_of(page)["sections"]["map"]
     index = np.frombuffer(base64.b64decode(packed["index"]), "<u4")
     labels = np.frombuffer(base64.b64decode(packed["labels"]), "<i2")
     near = np.frombuffer(base64.b64decode(packed["near"]), "<u2").reshape(150, packed["k"])
@@ -86,25 +91,26 @@ def test_map_holds_the_true_neighbours_and_labels(tmp_path: Path) -> None:
 def test_a_bare_run_has_a_page_and_says_what_is_missing(tmp_path: Path) -> None:
     run = made.bare(tmp_path / "run")
     data = data_of(report.write(str(run.path)))
-    assert data["probe"] is None
-    assert data["map"] is None
-    assert data["views"] is None
-    assert data["panels"] == []
+    missing = {name for name, told in data["sections"].items() if told is None}
+    assert missing == {"result", "map", "learning", "saw"}
     assert data["commands"]["probe"] == f"selftaught probe {run.path}"
     assert data["commands"]["repeat"] == f"selftaught pretrain --config {run.path}/config.yaml --out {run.path}-again"
 
 
-def test_unlabelled_samples_and_samples_that_are_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlabelled_samples_have_a_map_without_classes(tmp_path: Path) -> None:
     network = made.encoder()
     data = data_of(report.write(made.bare(tmp_path / "a"), encoder=network, source_train=made.Stripes(40, labelled=False)))
-    assert data["map"]["accuracy"] is None
-    assert not data["map"]["held_out"]
-    monkeypatch.setattr("selftaught.report.scatter.embed", lambda encoder, source: np.random.default_rng(0).normal(size=(len(source), 5)))
-    method = made.Flip(network)
-    data = data_of(report.write(made.bare(tmp_path / "b"), encoder=network, method=method, source_train=made.Texts()))
-    assert data["map"]["sheet"] is None
-    assert data["views"] is None
-    assert data["shows"] is None
+    assert data["sections"]["map"]["accuracy"] is None
+    assert not data["sections"]["map"]["held_out"]
+
+
+def test_samples_are_called_what_the_summary_calls_them(tmp_path: Path) -> None:
+    run = made.bare(tmp_path / "run")
+    assert about.facts(Page(run))["samples_are"] == "samples"
+    assert about.facts(Page(run, source_train=made.Stripes(40)))["samples"] == 40
+    run.update_summary(samples=12, samples_are="recordings", images=3, clips_per_second=5.5)
+    facts = about.facts(Page(run))
+    assert (facts["samples"], facts["samples_are"], facts["speed"], facts["speed_in"]) == (12, "recordings", 5.5, "clips")
 
 
 def test_writing_leaves_the_random_state_alone(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Public data sets, one a file: `ENTRY`, `cached()` and `load(split, progress)`. The file name, with dashes, is the name."""
+"""Public data sets, a file each (or a family of sets): the literals `KIND` and `NAMES`, and `SETS`, what opens each name."""

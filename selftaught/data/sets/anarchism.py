@@ -10,13 +10,15 @@ import re
 from pathlib import Path
 
 from selftaught.data.entry import Entry
-from selftaught.data.markup import paragraphs, tidy
-from selftaught.data.text_set import Files, TextSet, debian, known, texts
+from selftaught.data.text.markup import paragraphs, tidy
+from selftaught.data.text.text_set import Files, TextSet, debian, known, texts
 
+KIND = "text"
+NAMES = ("anarchism",)
 SIZE, SHA256 = known("anarchism")
 ENTRY = Entry(
     "anarchism", "political essays: An Anarchist FAQ", SIZE, (), "GPL-2",
-    "Debian package anarchism, else deb.debian.org, else snapshot.debian.org", kind="text",
+    "Debian package anarchism, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 OMITTED = {
     "alinks", "arlinks", "links", "biblio", "contact", "pdf", "translations", "quotes", "new", "index", "book", "supplementary",

@@ -10,17 +10,21 @@ from typing import Literal
 
 import numpy as np
 
-from selftaught.data import cache, pack, remote
-from selftaught.data.arrays import ArraySource
+from selftaught.data import cache, remote
 from selftaught.data.entry import Entry
-from selftaught.data.progress import Progress, silent
-from selftaught.data.source import ImageSource
+from selftaught.data.image import pack
+from selftaught.data.image.arrays import ArraySource
+from selftaught.data.image.image_set import ImageSet
+from selftaught.data.image.source import ImageSource
 from selftaught.errors import UserError
+from selftaught.kind import Progress, silent
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+KIND, NAMES = "image", ("cifar10",)
 ENTRY = Entry(
     "cifar10", "animals and vehicles, CIFAR-10", "50,000 + 10,000 colour 32x32", CLASSES, "none stated; for research",
     "$SELFTAUGHT_DATA/cifar10-jpeg/{train,test}.parquet, else www.cs.toronto.edu/~kriz",
+    kind=KIND,
 )
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"  # the binary version: the Python version is a pickle
 SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
@@ -53,8 +57,8 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ImageS
     shape = (RECORDS[split], 1, 1, 3073)
     records = pack.read(place(split), shape)
     if records is None and (path := local(split)) is not None:
-        from selftaught.data.decoded import build
-        from selftaught.data.parquet import ParquetItems
+        from selftaught.data.image.decoded import build
+        from selftaught.data.image.parquet import ParquetItems
 
         return build(ParquetItems([path], CLASSES), progress=progress)
     if records is None:
@@ -93,3 +97,6 @@ def unpack(archive: Path, progress: Progress) -> None:
                 blocks.append(np.frombuffer(data, dtype=np.uint8))
             pack.write(place(split), (RECORDS[split], 1, 1, 3073), blocks)
     progress(len(MEMBERS), len(MEMBERS))
+
+
+SETS = {"cifar10": ImageSet(ENTRY, cached, load)}

@@ -7,14 +7,17 @@ from typing import Literal
 
 import numpy as np
 
-from selftaught.data.arrays import ArraySource
 from selftaught.data.entry import Entry
-from selftaught.data.progress import Progress, silent
+from selftaught.data.image.arrays import ArraySource
+from selftaught.data.image.image_set import ImageSet
 from selftaught.errors import UserError
+from selftaught.kind import Progress, silent
 
 CLASSES = tuple("0123456789")
+KIND, NAMES = "image", ("digits",)
 ENTRY = Entry(
     "digits", "handwritten digits, tiny: for tests", "1,437 + 360 grey 8x8", CLASSES, "CC BY 4.0", "inside scikit-learn",
+    kind=KIND,
 )
 TRAIN = 1437  # the first 80%: writers differ between the first and the last part of the file
 
@@ -36,3 +39,6 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
     part = slice(None, TRAIN) if split == "train" else slice(TRAIN, None)
     progress(1, 1)
     return ArraySource(images[part], bunch.target[part].astype(np.int64), CLASSES)
+
+
+SETS = {"digits": ImageSet(ENTRY, cached, load)}

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from selftaught.data.entry import Entry
 from selftaught.data.sets import anarchism, gcide, handbook, sotu, wordnet
-from selftaught.data.text_set import Files, TextSet, known, texts
+from selftaught.data.text.text_set import Files, TextSet, known, texts
 
+KIND = "text"
+NAMES = ("english",)
 PARTS = [sotu.SETS["sotu"], anarchism.SETS["anarchism"], gcide.SETS["gcide"], wordnet.SETS["wordnet"], handbook.SETS["handbook"]]
 SIZE, SHA256 = known("english")
 ENTRY = Entry(
     "english", "all English texts of this list: speeches, essays, two dictionaries, a handbook", SIZE, (), "see its parts",
-    ", ".join(part.ENTRY.name for part in PARTS), kind="text",
+    ", ".join(part.ENTRY.name for part in PARTS), kind=KIND,
 )  # fmt: skip
 
 

@@ -8,15 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from selftaught.data import cache, idx, remote
-from selftaught.data.arrays import ArraySource, from_array
+from selftaught.data import cache, remote
 from selftaught.data.entry import Entry
-from selftaught.data.progress import Progress, silent
+from selftaught.data.image import idx
+from selftaught.data.image.arrays import ArraySource, from_array
+from selftaught.data.image.image_set import ImageSet
+from selftaught.kind import Progress, silent
 
 CLASSES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+KIND, NAMES = "image", ("fashion-mnist",)
 ENTRY = Entry(
     "fashion-mnist", "pictures of clothes, Fashion-MNIST", "60,000 + 10,000 grey 28x28", CLASSES, "MIT",
     "Debian package dataset-fashion-mnist, else github.com/zalandoresearch/fashion-mnist",
+    kind=KIND,
 )
 ADDRESSES = (  # the authors' own; the second has no https, so what it serves counts only by its SHA-256, as everywhere
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
@@ -80,3 +84,6 @@ def _from_address(address: str, missing: list[str], progress: Progress) -> None:
         progress(done, len(missing))
         remote.download(f"{address}{name}.gz", place() / name, FILES[name], unzip=True)
     progress(len(missing), len(missing))
+
+
+SETS = {"fashion-mnist": ImageSet(ENTRY, cached, load)}

@@ -16,13 +16,15 @@ from pathlib import Path
 
 from selftaught.data import remote
 from selftaught.data.entry import Entry
-from selftaught.data.markup import tidy
-from selftaught.data.text_set import Files, TextSet, debian, known, texts
+from selftaught.data.text.markup import tidy
+from selftaught.data.text.text_set import Files, TextSet, debian, known, texts
 
+KIND = "text"
+NAMES = ("gcide",)
 SIZE, SHA256 = known("gcide")
 ENTRY = Entry(
     "gcide", "an English dictionary: what words mean, with quotations", SIZE, (), "GPL-2+",
-    "Debian package dict-gcide, else deb.debian.org, else snapshot.debian.org", kind="text",
+    "Debian package dict-gcide, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 DIGITS = {digit: value for value, digit in enumerate(string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/")}
 

@@ -13,9 +13,14 @@ from pathlib import Path
 
 from selftaught.data import remote
 from selftaught.data.entry import Entry
-from selftaught.data.markup import TAG, tidy
-from selftaught.data.text_set import Files, TextSet, debian, known, texts
+from selftaught.data.text.markup import TAG, tidy
+from selftaught.data.text.text_set import Files, TextSet, debian, known, texts
 
+KIND = "text"
+NAMES = (
+    "handbook", "handbook-ar", "handbook-ca", "handbook-de", "handbook-es", "handbook-fa", "handbook-fr", "handbook-id",
+    "handbook-it", "handbook-ja", "handbook-nb", "handbook-pt", "handbook-ru", "handbook-zh",
+)  # fmt: skip
 LANGUAGES = {
     "handbook": ("en-US", "English"), "handbook-ar": ("ar-MA", "Arabic"), "handbook-ca": ("ca-ES", "Catalan"),
     "handbook-de": ("de-DE", "German"), "handbook-es": ("es-ES", "Spanish"), "handbook-fa": ("fa-IR", "Persian"),
@@ -72,7 +77,7 @@ def shelf(name: str) -> TextSet:
     what = "a book on running computers with Debian" if name == "handbook" else f"'handbook' in {language}, line by line"
     entry = Entry(
         name, what, size, (), "GPL-2+ or CC BY-SA 3.0", "Debian package debian-handbook, else deb.debian.org, else snapshot.debian.org",
-        kind="text",
+        kind=KIND,
     )  # fmt: skip
     return TextSet(entry, sha256, debian(*PACKAGE, partial(build, folder)), "connect to the network, or use another text")
 

@@ -31,12 +31,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from selftaught.data import cache, pack, remote
-from selftaught.data.arrays import ArraySource
-from selftaught.data.decode import VERSION, Unreadable, decode
+from selftaught.data import cache, remote
 from selftaught.data.entry import Entry
-from selftaught.data.progress import Progress, silent
-from selftaught.data.source import Pixels, digest_of
+from selftaught.data.image import pack
+from selftaught.data.image.arrays import ArraySource
+from selftaught.data.image.decode import VERSION, Unreadable, decode
+from selftaught.data.image.image_set import ImageSet
+from selftaught.data.image.source import Pixels
+from selftaught.kind import Progress, silent
+from selftaught.source import digest_of
 
 PATCH = 64
 COLUMNS, ROWS = 8, 6
@@ -65,10 +68,12 @@ def table() -> list[Photograph]:
 
 TABLE = table()
 PACKAGES = tuple(dict.fromkeys(photo.package for photo in TABLE))
+KIND, NAMES = "image", ("photos",)
 ENTRY = Entry(
     "photos", "which photograph a crop is from; test crops are from another part of it",
     f"{len(TABLE) * CROPS['train']:,} + {len(TABLE) * CROPS['test']:,} colour 64x64", tuple(photo.name for photo in TABLE),
     "free, differs by photograph: see photos.csv", f"inside {' and '.join(BUNDLED)}; Debian packages {', '.join(PACKAGES[len(BUNDLED):])}",
+    kind=KIND,
 )
 
 
@@ -179,3 +184,6 @@ def cut(data: bytes) -> Pixels:
     picture = Image.fromarray(pixels).convert("RGB").resize((COLUMNS * PATCH, ROWS * PATCH), Image.Resampling.BILINEAR, box=box)
     grid = np.asarray(picture).reshape(ROWS, PATCH, COLUMNS, PATCH, 3).transpose(0, 2, 1, 3, 4)  # [row, column, 64, 64, 3]
     return np.concatenate([grid[:, list(columns)].reshape(-1, PATCH, PATCH, 3) for columns in REGIONS.values()])
+
+
+SETS = {"photos": ImageSet(ENTRY, cached, load)}

@@ -16,9 +16,11 @@ from functools import partial
 
 from selftaught.data import remote
 from selftaught.data.entry import Entry
-from selftaught.data.markup import tidy
-from selftaught.data.text_set import Files, TextSet, known, records
+from selftaught.data.text.markup import tidy
+from selftaught.data.text.text_set import Files, TextSet, known, records
 
+KIND = "text"
+NAMES = ("rated-movies", "rated-news", "rated-tweets", "rated-products")
 SDIST = ("vaderSentiment", "3.3.2", "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9")
 INSIDE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 UNCERTAIN = 0.5
@@ -51,7 +53,7 @@ def rows(data: bytes) -> Iterator[dict[str, str]]:
 def shelf(name: str) -> TextSet:
     """One set."""
     size, sha256 = known(name)
-    entry = Entry(name, PARTS[name][1], size, CLASSES, "MIT", "source distribution of vaderSentiment 3.3.2 on PyPI", kind="text")
+    entry = Entry(name, PARTS[name][1], size, CLASSES, "MIT", "source distribution of vaderSentiment 3.3.2 on PyPI", kind=KIND)
     return TextSet(entry, sha256, [partial(from_pypi, name)], "connect to the network with pip installed, or use texts of your own")
 
 

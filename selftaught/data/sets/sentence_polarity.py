@@ -11,14 +11,16 @@ from pathlib import Path
 
 from selftaught.data import remote
 from selftaught.data.entry import Entry
-from selftaught.data.markup import tidy
-from selftaught.data.text_set import Files, TextSet, known, records
+from selftaught.data.text.markup import tidy
+from selftaught.data.text.text_set import Files, TextSet, known, records
 
+KIND = "text"
+NAMES = ("sentence-polarity",)
 CLASSES = ("negative", "positive")
 SIZE, DIGEST = known("sentence-polarity")
 ENTRY = Entry(
     "sentence-polarity", "sentences of film reviews, for or against", SIZE, CLASSES, "CC BY 4.0",
-    "$SELFTAUGHT_DATA/text/sentence_polarity.zip, else github.com/nltk/nltk_data", kind="text",
+    "$SELFTAUGHT_DATA/text/sentence_polarity.zip, else github.com/nltk/nltk_data", kind=KIND,
 )  # fmt: skip
 ADDRESS = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/sentence_polarity.zip"
 SHA256 = "6e1ed4405b65c7eabf1d199a7f7c437091ac21da0ea7467b410a74062574566b"

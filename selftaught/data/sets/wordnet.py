@@ -11,13 +11,15 @@ from collections import defaultdict
 from pathlib import Path
 
 from selftaught.data.entry import Entry
-from selftaught.data.markup import tidy
-from selftaught.data.text_set import Files, TextSet, debian, known, texts
+from selftaught.data.text.markup import tidy
+from selftaught.data.text.text_set import Files, TextSet, debian, known, texts
 
+KIND = "text"
+NAMES = ("wordnet",)
 SIZE, SHA256 = known("wordnet")
 ENTRY = Entry(
     "wordnet", "WordNet's synonyms and what they mean", SIZE, (), "WordNet 3.0 License",
-    "Debian package wordnet-base, else deb.debian.org, else snapshot.debian.org", kind="text",
+    "Debian package wordnet-base, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 FILES = (  # by number, see lexnames(5)
     "adj.all", "adj.pert", "adv.all", "noun.tops", "noun.act", "noun.animal", "noun.artifact", "noun.attribute", "noun.body",

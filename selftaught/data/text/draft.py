@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data import cache
-from selftaught.data.corpus import Corpus
 from selftaught.data.labels import as_labels
-from selftaught.data.source import Index, Skipped
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
+from selftaught.source import Index, Skipped
 
 IN_MEMORY = 8 << 20  # bytes of one kind of number that are kept in memory
 TOGETHER = 1 << 17  # numbers that are read back together
@@ -92,7 +92,7 @@ class Draft:
         groups = corpus.groups
         for i in range(len(corpus)) if index is None else index.tolist():
             self.add(corpus.digests[i].tobytes(), int(corpus.labels[i]), "" if groups is None else str(groups[i]))
-        self.classes, self.skipped = corpus.classes, corpus.skipped
+        self.classes, self.skipped = corpus.classes, list(corpus.skipped)
 
     def named(self, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """(labels int64 [D], names of the classes). Raises UserError when labels are of no use."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, final
 
-from selftaught.data.folder import TEST, TRAIN, shown
-from selftaught.data.source import Skipped
+from selftaught.data.folders import TEST, TRAIN, shown
 from selftaught.errors import UserError
+from selftaught.source import Skipped
 
 Kind = Literal["text", "lines", "table"]
 Errors = Literal["strict", "replace"]

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data import cache
-from selftaught.data.corpus import Corpus, Words
-from selftaught.data.source import digest_of
+from selftaught.data.text.corpus import Corpus, Words
 from selftaught.data.text.draft import Draft
 from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
 from selftaught.parts.tokens import Way
+from selftaught.source import digest_of
 
 VERSION = 1
 MARK = b"selftaught corpus 1\n"

@@ -11,9 +11,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, Protocol, final
 
-from selftaught.data.folder import shown
-from selftaught.data.progress import Progress, silent
-from selftaught.data.source import Skipped, digest_of
+from selftaught.data.folders import shown
 from selftaught.data.text import files as reading
 from selftaught.data.text import records
 from selftaught.data.text.draft import Draft
@@ -22,7 +20,9 @@ from selftaught.data.text.records import Record
 from selftaught.data.text.scanner import Scanner
 from selftaught.errors import UserError
 from selftaught.kernels.scan import BORDER
+from selftaught.kind import Progress, silent
 from selftaught.parts.tokens import Tokens
+from selftaught.source import Skipped, digest_of
 
 BATCH = 1 << 19  # bytes of records that are scanned together
 END = bytes([BORDER])

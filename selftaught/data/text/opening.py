@@ -7,28 +7,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from selftaught.data import catalog, hub
-from selftaught.data.bpe import BytePairs
 from selftaught.data.columns import label_column
-from selftaught.data.corpus import Corpus
-from selftaught.data.folder import shown
-from selftaught.data.progress import Progress, silent
+from selftaught.data.folders import shown
 from selftaught.data.text import files as reading
 from selftaught.data.text import pieces
+from selftaught.data.text.bpe import BytePairs
+from selftaught.data.text.corpus import Corpus
 from selftaught.data.text.draft import Draft
 from selftaught.data.text.files import Errors
 from selftaught.data.text.kept import kept
 from selftaught.data.text.material import Files, How, Material, Objects
 from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
+from selftaught.data.text.text_set import TextSet
 from selftaught.errors import UserError, unknown
+from selftaught.kind import Progress, Split, describe, silent
 from selftaught.parts.tokens import Tokens, Way
 
-Split = Literal["train", "test", "all"]
 Sides = dict[str, Material]
 """Either "train" and "test", or "all"."""
 
@@ -112,7 +112,7 @@ def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:
         return corpus  # numbers are kept as they are
     names = sorted({name for one in both for name in one.classes})
     place = np.array([names.index(name) for name in corpus.classes] + [-1], np.int64)
-    return corpus.labelled(place[corpus.labels], tuple(names))
+    return corpus.with_labels(place[corpus.labels], tuple(names))
 
 
 def _sides(data: Any, progress: Progress) -> Sides:
@@ -132,7 +132,7 @@ def _class_names(data: Any) -> tuple[str, ...]:
 
 
 def _of_name(name: str, progress: Progress) -> Sides:
-    if name in catalog.FILES:
+    if name in catalog.listed():
         return _of_path(_of_catalog(name, progress))
     try:
         path = Path(name).expanduser()
@@ -141,18 +141,17 @@ def _of_name(name: str, progress: Progress) -> Sides:
         raise reading.unreadable(Path(name), error) from None
     if not exists:
         if os.sep in name or path.suffix:
-            known = ", ".join(sorted(catalog.FILES))
+            known = ", ".join(sorted(catalog.listed()))
             raise UserError(f"{shown(name)}: there is no such file or folder (known data sets are: {known})")
-        raise unknown("data", name, catalog.FILES)
+        raise unknown("data", name, catalog.listed())
     return _of_path(path)
 
 
 def _of_catalog(name: str, progress: Progress) -> Path:
-    found: Any = catalog.find(name)
-    if not hasattr(found, "files"):
-        raise UserError(f"{name}: these are images, not text: ask for a data set of text")
-    path: Path = found.files(progress)
-    return path
+    found = catalog.get(name)
+    if not isinstance(found, TextSet):
+        raise UserError(f"{name}: these are {describe(found.ENTRY.kind).samples}, not text: 'selftaught data' lists sets of text")
+    return found.files(progress)
 
 
 def _of_path(path: Path) -> Sides:

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data.corpus import Corpus, Words
-from selftaught.data.source import Index, digest_of
+from selftaught.data.subset import split_index
+from selftaught.data.text.corpus import Corpus, Words
 from selftaught.data.text.draft import TOGETHER, Draft
 from selftaught.data.text.kept import kept
-from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
+from selftaught.kind import Split
+from selftaught.source import Index, digest_of
 
-TEST = 0.2  # part of the distinct documents that the test side gets
 
-
-def side(corpus: Corpus, split: Literal["train", "test", "all"], limit: int | None) -> Corpus:
-    """The first `limit` documents of one side. See `split_of`."""
-    index = np.arange(len(corpus)) if split == "all" else split_of(corpus, split)
+def side(corpus: Corpus, split: Split, limit: int | None) -> Corpus:
+    """The first `limit` documents of one side, see `data.subset.split_index`."""
+    index = np.arange(len(corpus)) if split == "all" else split_index(corpus, split)
     return part(corpus, index[:limit])
-
-
-def split_of(corpus: Corpus, split: Literal["train", "test"]) -> Index:
-    """The documents of one side of a deterministic 80/20 split by content, in their order.
-
-    The distinct documents (groups, where there are some) are ranked by SHA-256 and the first fifth is the test side: exact duplicates
-    share a side, and neither names nor order matter. Raises UserError when there are fewer than two that differ.
-    """
-    _, first, which = np.unique(corpus.digests.view("V32")[:, 0], return_index=True, return_inverse=True)
-    rank = which.astype(np.int64)  # place of each document's digest among all
-    if corpus.groups is not None:
-        _, group = np.unique(corpus.groups, return_inverse=True)
-        smallest = np.full(group.max() + 1, len(first), np.int64)
-        np.minimum.at(smallest, group, rank)
-        _, rank = np.unique(smallest[group], return_inverse=True)
-    distinct = int(rank.max()) + 1
-    if distinct < 2:
-        many = f"{len(corpus)} document{'s' * (len(corpus) != 1)}"
-        raise UserError(f"{many} without two that differ cannot be split into train and test: ask for all of it (split all)")
-    held = rank < max(1, round(TEST * distinct))
-    return np.flatnonzero(held == (split == "test"))
 
 
 def part(corpus: Corpus, index: Index) -> Corpus:

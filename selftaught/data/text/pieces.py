@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from selftaught.data.bpe import BytePairs
-from selftaught.data.corpus import Corpus, Words
-from selftaught.data.source import digest_of
+from selftaught.data.text.bpe import BytePairs
+from selftaught.data.text.corpus import Corpus, Words
 from selftaught.data.text.draft import TOGETHER, Draft
 from selftaught.data.text.kept import kept
 from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
+from selftaught.source import digest_of
 
 PREFIX = "bpe:"
 REPEAT = 1 << 12  # copies of a word that are counted together

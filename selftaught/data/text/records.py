@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from selftaught.data.columns import label_column
-from selftaught.data.folder import shown
+from selftaught.data.folders import shown
 from selftaught.data.text.files import Errors, blocks
 from selftaught.errors import UserError
 
@@ -104,6 +104,23 @@ def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
                     yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{where}: cannot be read as Parquet: {(str(error).splitlines() or ['damaged'])[0][:200]}") from None
+
+
+def holds_text(path: Path) -> bool:
+    """Whether a Parquet file has a column of text beside its labels and groups, and no column of bytes, as pictures are."""
+    try:
+        import pyarrow.parquet
+        import pyarrow.types as types
+    except ImportError:
+        return True  # who knows: reading it says what is missing
+    try:
+        schema = pyarrow.parquet.read_schema(path)
+    except (pyarrow.ArrowException, OSError):
+        return True
+    beside = (label_column(schema.names), GROUP)
+    bytes_ = any(types.is_binary(f.type) or types.is_large_binary(f.type) or types.is_struct(f.type) for f in schema)
+    texts = any(types.is_string(f.type) or types.is_large_string(f.type) for f in schema if f.name not in beside)
+    return texts and not bytes_
 
 
 def _values(column: Any, errors: Errors, where: str) -> list[Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 from selftaught.errors import UserError
 from selftaught.evaluate.words.analogy import Question, analogies
 from selftaught.evaluate.words.known import MOST
 from selftaught.evaluate.words.similarity import similarity
 from selftaught.method import Encoder
-from selftaught.parts.word_vectors import WordVectors
+from selftaught.parts.word_vectors import Worded, WordVectors
 
 PAIRS = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999"}
 """Lists of rated pairs, and what to call them."""
@@ -23,14 +23,6 @@ ROWS = {
     "analogies_mul": "analogies by 3CosMul",
 }  # fmt: skip
 """The rows of a judgement, in their order, and what to call them."""
-
-
-@runtime_checkable
-class Worded(Protocol):
-    """An encoder of text with a vector for each word."""
-
-    def word_vectors(self) -> WordVectors:
-        """Its words and their vectors."""
 
 
 def vectors_of(encoder: Encoder) -> WordVectors:
@@ -57,7 +49,7 @@ class Tests:
     @classmethod
     def standard(cls) -> Tests:
         """WordSim-353, SimLex-999 and the analogies of word2vec, in English. Raises UserError when they can be fetched from nowhere."""
-        from selftaught.data import word_tests
+        from selftaught.data.text import word_tests
 
         return cls({name: word_tests.similarity(name) for name in PAIRS}, word_tests.analogies())
 

@@ -69,6 +69,7 @@ class LocalAggregation(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
     clusters: Tensor
 
     def __init__(
@@ -126,7 +127,7 @@ class LocalAggregation(Method):
         for h, labels in enumerate(self.clusters):
             labels.copy_(kmeans(rows, count, self.iterations, clock.seed, clock.epoch, h)[0])
 
-    def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
         """The loss, "accuracy" and "chance" once it is warm, and for `after_step` "rows" [B, dim] and "samples" [B]."""
         v = F.normalize(self.head(self.encoder(image)), dim=1)  # [B, dim]
         if self.training and clock.epoch < self.warm:

@@ -72,6 +72,7 @@ class SwAV(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
     pushed: Tensor
 
     def __init__(
@@ -116,7 +117,7 @@ class SwAV(Method):
         full, part = Augment(crop=(crop, 1.0), **look), Augment(crop=(small_crop, crop), **look)
         self.views = ImageViews(encoder.spec["input"], views=multi_crop(encoder, [full] * FULL, part, small, small_size))
 
-    def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Cross-entropy of the swapped predictions, and "rows" for `after_step`: [B, 2, dim]."""
         z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]  # V of [B, dim]
         prototypes: Tensor = self.prototypes

@@ -59,6 +59,7 @@ class BarlowTwins(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class BarlowTwins(Method):
         biases: dict[str, Any] = {"params": [p for p in params if p.ndim < 2], "lr_scale": self.bias_rate}
         return [Player("main", [weights, biases])]
 
-    def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """How far the cross-correlation of both views is from the identity."""
         one, two = (standardised(gather_with_gradient(self.head(self.encoder(x)).float())) for x in (first, second))  # [N, dim]
         with torch.autocast(first.device.type, enabled=False):  # what is left off the diagonal is small

@@ -60,6 +60,7 @@ class BYOL(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class BYOL(Method):
         first, second = asymmetric(crop, strength, flip, grey, blur, other_blur, solarise)
         self.views = ImageViews(encoder.spec["input"], first=first, second=second)
 
-    def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """Both orders: each view predicts the slow copy's projection of the other."""
         loss, matches, targets = torch.zeros((), device=first.device), [], []
         for one, other in ((first, second), (second, first)):

@@ -145,7 +145,7 @@ class DINO(Method):
         network = [*self.encoder.parameters(), *self.head.parameters()]
         return [Player("main", [{"params": network}, {"params": list(self.prototypes.parameters()), "weight_decay": 0.0}])]
 
-    def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Cross-entropy of the student's classes with the teacher's, and "scores" of the teacher for `after_step`: [B, prototypes]."""
         z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]  # V of [B, bottleneck]
         prototypes = F.normalize(self.prototypes.weight, dim=1)

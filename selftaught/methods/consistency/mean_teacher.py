@@ -67,6 +67,7 @@ class MeanTeacher(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -120,7 +121,7 @@ class MeanTeacher(Method):
         """Labelled and unlabelled samples in a fixed proportion."""
         return self.streams.order(epoch, seed)
 
-    def forward(self, student: Tensor, teacher: Tensor, label: Tensor, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, student: Tensor, teacher: Tensor, label: Tensor, clock: Clock, **_: Any) -> Outputs:
         """The three terms, and the weight "w" of J ("disagreement")."""
         if self.head is None or self.teacher is None:
             raise RuntimeError("call prepare(source) before the first batch: it counts the classes")

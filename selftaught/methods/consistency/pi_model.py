@@ -55,6 +55,7 @@ class PiModel(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class PiModel(Method):
         """Labelled and unlabelled samples in a fixed proportion."""
         return self.streams.order(epoch, seed)
 
-    def forward(self, first: Tensor, second: Tensor, label: Tensor, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, first: Tensor, second: Tensor, label: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Both terms, and the weight "w" of the second."""
         one, other = (self.logits(x, Noise(clock.seed, clock.step, i)) for i, x in enumerate((first, second)))  # [B, K]
         disagreement = F.mse_loss(one.softmax(1), other.softmax(1))

@@ -60,6 +60,7 @@ class S4L(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class S4L(Method):
         """Labelled and unlabelled samples in a fixed proportion."""
         return self.streams.order(epoch, seed)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, label: Tensor, image: Tensor | None = None, views: list[Tensor] | None = None, **_: Any
     ) -> Outputs:
         """Both losses; "accuracy" names classes on the first copy, "solved" is the part of puzzles solved."""

@@ -56,6 +56,7 @@ class SimSiam(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class SimSiam(Method):
         predictor: dict[str, Any] = {"params": list(self.predictor.parameters())}
         return [Player("main", [network, predictor | ({"schedule": "constant"} if self.constant_rate else {})])]
 
-    def forward(self, views: list[Tensor], **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, views: list[Tensor], **_: Any) -> Outputs:
         """Each view predicts the other's projection."""
         z1, z2 = (self.head(self.encoder(x)) for x in views)  # [B, dim] each
         p1, p2 = self.predictor(z1), self.predictor(z2)

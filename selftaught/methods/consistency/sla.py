@@ -56,6 +56,7 @@ class SLA(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class SLA(Method):
         """n visits to the labelled samples: permutation after permutation, when only some of the n are labelled."""
         return visits(self.labelled, n, epoch, seed)
 
-    def forward(self, image: Tensor, label: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, image: Tensor, label: Tensor, **_: Any) -> Outputs:
         """The joint loss and the distillation; "accuracy" is that of `classify`, "aggregated" that of all copies' vote."""
         joint, features = self.joint(image)  # [B, M, KM], [B, M, D]
         wanted = joint_label(label, self.count)  # [B, M]

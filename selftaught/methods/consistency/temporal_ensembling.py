@@ -56,6 +56,7 @@ class TemporalEnsembling(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     ensemble: Tensor
     latest: Tensor
@@ -101,7 +102,7 @@ class TemporalEnsembling(Method):
         """Labelled and unlabelled samples in a fixed proportion."""
         return self.streams.order(epoch, seed)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self, image: Tensor, label: Tensor, index: Tensor, clock: Clock, **_: Any
     ) -> Outputs:
         """Both terms, the weight "w" of the second, and "predictions" with their "rows" for `after_step`."""

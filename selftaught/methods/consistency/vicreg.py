@@ -64,6 +64,7 @@ class VICReg(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class VICReg(Method):
         first, second = asymmetric(crop, strength, flip, grey, blur, other_blur, solarise)
         self.views = ImageViews(encoder.spec["input"], first=first, second=second)
 
-    def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """The three terms over the images of all ranks."""
         x, y = (gather_with_gradient(self.head(self.encoder(view)).float()) for view in (first, second))  # [N, dim] each
         same = F.mse_loss(x, y)

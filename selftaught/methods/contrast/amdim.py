@@ -63,6 +63,7 @@ class AMDIM(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class AMDIM(Method):
         augment = Augment(crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, hue), jitter_p=0.8, grey=grey)
         self.views = ImageViews(seen, views=[augment, augment])
 
-    def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """The loss; "nce", it without the penalty; "accuracy" and "chance", means over scales and directions."""
         x = torch.stack(views, 1).flatten(0, 1)  # [2B, C, S, S]: a sample's views side by side, in one batch norm group
         layers = self.encoder.layers(x)

@@ -69,6 +69,7 @@ class CMC(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
     encoder: Multiview
     z: Tensor
 
@@ -113,7 +114,7 @@ class CMC(Method):
         if self.keys == "bank":
             self.banks = nn.ModuleList(Bank(len(source), self.dim, self.momentum) for _ in self.heads)
 
-    def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
         """The summed loss of all edges; with a bank, for `after_step` "codes" [B, M, dim], "samples" [B] and "z" [1, M, M]."""
         z = [F.normalize(head(code), dim=1) for head, code in zip(self.heads, self.encoder.codes(image), strict=True)]
         directions = [pair for i, j in self.edges for pair in ((i, j), (j, i))]

@@ -74,6 +74,7 @@ class Dictionary(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 8}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -142,7 +143,7 @@ class Dictionary(Method):
         """Views to features, [B, C, S, S] to [B, dim]."""
         return nn.Sequential(self.encoder, self.head)
 
-    def forward(self, query: Tensor, index: Tensor, clock: Clock, key: Tensor | None = None, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, query: Tensor, index: Tensor, clock: Clock, key: Tensor | None = None, **_: Any) -> Outputs:
         """The contrastive softmax, and for `after_step` "queries" and "own_keys" [B, dim] and "samples" [B]."""
         q = F.normalize(self.tower()(query), dim=1)  # [B, dim]
         view = query.flip(-1) if key is None else key

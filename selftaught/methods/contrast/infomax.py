@@ -70,6 +70,7 @@ class InfoMax(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -115,7 +116,7 @@ class InfoMax(Method):
         main = Player("main", [{"params": [p for p in self.parameters() if id(p) not in theirs]}])
         return [main, Player("prior", [{"params": critic}])] if critic else [main]
 
-    def forward(self, image: Tensor, player: str, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, image: Tensor, player: str, clock: Clock, **_: Any) -> Outputs:
         """The player's loss. "accuracy": the part of summaries whose own picture scores highest, averaged over its places."""
         if player == "prior":
             with torch.no_grad():

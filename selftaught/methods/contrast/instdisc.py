@@ -68,6 +68,7 @@ class InstDisc(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class InstDisc(Method):
         """What `features` was when the samples `index` [B] were last seen, smoothed: [B, dim]."""
         return self.bank.rows(index)
 
-    def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
         """The instance softmax or its NCE, and for `after_step` "rows" [B, dim], "samples" [B] and "z"."""
         v = self.features(image)  # [B, dim]
         if not self.training:

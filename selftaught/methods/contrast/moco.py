@@ -66,6 +66,7 @@ class MoCo(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 8}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -100,7 +101,7 @@ class MoCo(Method):
         )  # fmt: skip
         self.views = ImageViews(encoder.spec["input"], query=augment, key=augment)
 
-    def forward(self, query: Tensor, key: Tensor, clock: Clock, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, query: Tensor, key: Tensor, clock: Clock, **_: Any) -> Outputs:
         """The contrastive softmax against the queue, and "keys" for `after_step`: [B, 1, dim], symmetric [B, 2, dim]."""
         directions = [(query, key), (key, query)] if self.symmetric else [(query, key)]
         outputs, keys = [], []

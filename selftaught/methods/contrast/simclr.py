@@ -65,6 +65,7 @@ class SimCLR(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class SimCLR(Method):
         )  # fmt: skip
         self.views = ImageViews(encoder.spec["input"], views=[augment, augment])
 
-    def forward(self, views: list[Tensor], **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, views: list[Tensor], **_: Any) -> Outputs:
         """The loss over all ranks' views, for the views of this rank."""
         x = torch.stack(views, 1).flatten(0, 1)  # [2B, C, S, S]: a sample's views side by side, in one batch norm group
         z = self.head(self.encoder(x))  # [2B, dim]

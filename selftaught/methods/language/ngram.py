@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
 from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
@@ -59,7 +60,7 @@ class NGram(Compiled):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"epochs": 1, "log_every": 1}
-    sees = "text"
+    sees = ("text",)
     network = "bag"
     unit = "words"
 
@@ -98,11 +99,10 @@ class NGram(Compiled):
 
     def prepare(self, source: Source) -> None:
         """Keeps the corpus. Raises UserError for a source without words."""
-        words = getattr(source, "words", None)
-        if words is None:
+        if not isinstance(source, Corpus):
             raise UserError("ngram counts words, and this source has none: give it text")
-        self.corpus: Any = source
-        self.table = renumbering(words, self.reader.index)
+        self.corpus = source
+        self.table = renumbering(source.words, self.reader.index)
 
     def steps_in_epoch(self) -> int:
         """Slices of `SLICE` words."""

@@ -50,7 +50,7 @@ class NNLM(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 512, "lr": 2e-3, "weight_decay": 1e-4, "minutes": 2.0}
-    sees = "text"
+    sees = ("text",)
     network = "lookup"
     unit = "words"
 
@@ -88,7 +88,7 @@ class NNLM(Method):
         rest = [p for layer in (self.H, self.U, self.W) if layer is not None for p in layer.parameters()]
         return [Player("main", [{"params": vectors, "weight_decay": 0.0}, {"params": rest}])]
 
-    def forward(self, context: Tensor, target: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, context: Tensor, target: Tensor, **_: Any) -> Outputs:
         """The cross-entropy of what came next."""
         x, hidden = self.read(context)
         loss, parts = x.new_zeros(()), self._parts(len(context))

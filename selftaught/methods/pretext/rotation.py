@@ -12,8 +12,9 @@ from torch.nn import functional as F
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs
 from selftaught.parts.layers import norm2d, shape_of
+from selftaught.parts.shown import Pictures
 from selftaught.parts.turns import turned
-from selftaught.views.image import Augment, ImageViews
+from selftaught.views.image import Augment, ImageViews, denormalise
 
 
 @final
@@ -49,6 +50,7 @@ class Rotation(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    sees = ("image",)
 
     def __init__(self, encoder: Encoder, blocks: int = 2, width: int = 0, crop: float = 0.6, flip: float = 0.5) -> None:
         super().__init__()
@@ -69,13 +71,14 @@ class Rotation(Method):
         )  # fmt: skip
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
-    def forward(self, image: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, image: Tensor, **_: Any) -> Outputs:
         """Cross-entropy of the four turns of every image."""
         logits = self.head(self.encoder.local(turned(image)))  # [4B, 4]
         turns = torch.arange(4, device=image.device).repeat(len(image))  # 0 1 2 3 0 1 2 3 ...
         accuracy = (logits.argmax(1) == turns).float().mean()
         return {"loss": F.cross_entropy(logits, turns), "accuracy": accuracy, "chance": 0.25}
 
-    def show(self, image: Tensor, **_: Any) -> dict[str, Tensor]:
+    def show(self, image: Tensor, **_: Any) -> list[Pictures]:
         """The four turns that have to be told apart."""
-        return {f"{90 * r} degrees": torch.rot90(image, r, (2, 3)) for r in range(4)}
+        seen = self.encoder.spec["input"]
+        return [Pictures(f"{90 * r} degrees", list(denormalise(torch.rot90(image, r, (2, 3)), seen))) for r in range(4)]

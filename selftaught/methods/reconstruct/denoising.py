@@ -17,7 +17,8 @@ from selftaught.errors import UserError
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Encoder, Index, Method, Outputs, Params, Raw, Views
 from selftaught.parts.layers import norm2d, shape_of
-from selftaught.views.image import plain
+from selftaught.parts.shown import Pictures
+from selftaught.views.image import denormalise, plain
 
 Noise = Literal["gaussian", "masking", "salt_and_pepper"]
 Loss = Literal["l2", "cross_entropy"]
@@ -62,6 +63,7 @@ class Denoising(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 1e-3, "minutes": 1.5}
+    sees = ("image",)
 
     mean: Tensor
     std: Tensor
@@ -93,7 +95,7 @@ class Denoising(Method):
         self.register_buffer("mean", torch.tensor(encoder.spec["input"]["mean"]).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(encoder.spec["input"]["std"]).view(-1, 1, 1))
 
-    def forward(self, clean: Tensor, corrupt: Tensor, mask: Tensor, **_: Any) -> Outputs:  # type: ignore[override]
+    def forward(self, clean: Tensor, corrupt: Tensor, mask: Tensor, **_: Any) -> Outputs:
         """The emphasised loss; and, at damaged coordinates, the mean squared "error" and that of leaving them "untouched"."""
         z = self.rebuild(corrupt)
         loss = emphasised(self.loss, z, clean, mask, self.alpha, self.beta)
@@ -109,11 +111,11 @@ class Denoising(Method):
         z: Tensor = self.decoder(self.encoder.local((corrupt - self.mean) / self.std), self.encoder)
         return z
 
-    def show(self, clean: Tensor, corrupt: Tensor, **_: Any) -> Mapping[str, Tensor]:
-        """Clean, damaged and rebuilt pictures in the encoder's units."""
-        z = self.rebuild(corrupt)
+    def show(self, clean: Tensor, corrupt: Tensor, **_: Any) -> list[Pictures]:
+        """Clean, damaged and rebuilt pictures."""
+        z, seen = self.rebuild(corrupt), self.encoder.spec["input"]
         rows = {"clean": clean, "damaged": corrupt, "rebuilt": z.sigmoid() if self.loss == "cross_entropy" else z}
-        return {name: (picture - self.mean) / self.std for name, picture in rows.items()}
+        return [Pictures(name, list(denormalise((x - self.mean) / self.std, seen))) for name, x in rows.items()]
 
 
 def emphasised(kind: Loss, z: Tensor, x: Tensor, mask: Tensor, alpha: float, beta: float) -> Tensor:

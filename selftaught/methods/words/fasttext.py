@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from selftaught.data.corpus import counted_in
+from selftaught.data.text.corpus import counted_in
 from selftaught.encoders.subwords import Subwords
 from selftaught.errors import UserError
 from selftaught.kernels.fasttext import learn
@@ -70,7 +70,7 @@ class FastText(Compiled):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"lr": 0.05, "epochs": 5, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "log_every": 1}
-    sees = "text"
+    sees = ("text",)
     network = "subwords"
     unit = "words"
 

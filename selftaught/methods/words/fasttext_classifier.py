@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.encoders.lookup import Lookup
 from selftaught.encoders.subwords import MOST_BUCKETS, Subwords
 from selftaught.errors import UserError
@@ -73,7 +73,7 @@ class FastTextClassifier(Compiled):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"lr": 0.1, "epochs": 5, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "log_every": 1}
-    sees = "text"
+    sees = ("text",)
     network = "lookup"
     unit = "words"
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selftaught.data.cooccurrence import cooccurrence
-from selftaught.data.corpus import counted_in
+from selftaught.data.text.cooccurrence import cooccurrence
+from selftaught.data.text.corpus import counted_in
 from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
 from selftaught.kernels import glove as kernel
@@ -68,7 +68,7 @@ class GloVe(Compiled):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"epochs": 25, "lr": 0.05, "schedule": "constant", "warmup": 0.0, "log_every": 1}
-    sees = "text"
+    sees = ("text",)
     network = "lookup"
     unit = "pairs"
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selftaught.data.corpus import counted_in
+from selftaught.data.text.corpus import counted_in
 from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
 from selftaught.kernels.word2vec import loop, pieces
@@ -84,7 +84,7 @@ class Word2Vec(Compiled):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"lr": 0.025, "epochs": 5, "schedule": "linear", "warmup": 0.0, "final_lr": 1e-4, "log_every": 1}
-    sees, network, unit = "text", "lookup", "words"
+    sees, network, unit = ("text",), "lookup", "words"
 
     output: Tensor
     recent: Tensor

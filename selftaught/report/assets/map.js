@@ -5,21 +5,51 @@
 const DAY = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#2b2f38", "#92dadd"];
 const NIGHT = ["#4f9fe8", "#ffb52e", "#e0452b", "#b3c1bf", "#b06be0", "#c58a77", "#ff8534", "#cdc086", "#f4f5f7", "#a5e6e9"];
 const PICTURES_FROM = 4;  // zoom
+const LETTER = 0.56;  // width of a letter, in font sizes, about
+const FRAME = `
+  <p class="map-lede"></p>
+  <div class="map-grid">
+    <div class="map-stage">
+      <div class="toolbar">
+        <fieldset class="layouts"><legend class="hidden">Layout</legend></fieldset>
+        <label class="switch"><input type="checkbox" class="pictures"> Pictures</label>
+        <span class="buttons">
+          <button type="button" class="zoom-out" aria-label="Zoom out">−</button>
+          <button type="button" class="zoom-in" aria-label="Zoom in">+</button>
+          <button type="button" class="zoom-reset">Reset</button>
+        </span>
+      </div>
+      <div class="canvas-box">
+        <canvas class="scatter" tabindex="0" role="application" aria-roledescription="map"></canvas>
+        <div class="tip" aria-hidden="true" hidden></div>
+      </div>
+      <p class="note map-help"></p>
+    </div>
+    <aside class="sample" aria-live="polite"></aside>
+  </div>
+  <div class="legend" role="group"></div>
+  <p class="note map-accuracy"></p>
+  <p class="note map-tsne" hidden>A t-SNE layout shows clusters better: <code data-command="install_map"></code>, then <code data-command="report"></code>.</p>`;
+
+let scatter = null;  // the map that was drawn last
 
 function unpack(text, Type) {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   return new Type(bytes.buffer);
 }
 
+/* A map in the section `root`: it makes its own frame, so that a page can have several. */
 class Scatter {
-  constructor(data) {
+  constructor(root, data) {
     Object.assign(this, data);
+    this.root = root;
+    root.insertAdjacentHTML("beforeend", FRAME);
     this.labels = unpack(data.labels, Int16Array);
     this.index = unpack(data.index, Uint32Array);
     this.near = unpack(data.near, Uint16Array);
     this.cosine = unpack(data.cosine, Uint8Array);
     this.places = Object.fromEntries(Object.entries(data.layouts).map(([name, text]) => [name, Float32Array.from(unpack(text, Uint16Array), (v) => v / 65535)]));
-    this.canvas = document.getElementById("scatter");
+    this.canvas = this.part("scatter");
     this.pen = this.canvas.getContext("2d");
     this.names = Object.keys(this.places);
     this.layout = this.names[this.names.length - 1];
@@ -43,6 +73,8 @@ class Scatter {
     this.choose(0);
   }
 
+  part(name) { return this.root.querySelector("." + name); }
+
   home() { this.zoom = 1; this.cx = 0.5; this.cy = 0.5; }
 
   name(label) { return label < 0 ? "no label" : this.classes[label] ?? String(label); }
@@ -55,39 +87,51 @@ class Scatter {
   describe() {
     this.labelled = this.labels.some((l) => l >= 0);
     const what = this.held_out ? "held-out samples" : "training samples";
-    document.getElementById("map-what").textContent = what;
-    document.getElementById("map-lede").textContent = `${this.n < this.of ? whole(this.n) + " of " + whole(this.of) : "All " + whole(this.n)} ${what}, placed by their ${whole(this.dim)} features`
+    this.call("A map of " + what, "sample", "Classes");
+    this.part("map-lede").textContent = `${this.n < this.of ? whole(this.n) + " of " + whole(this.of) : "All " + whole(this.n)} ${what}, placed by their ${whole(this.dim)} features`
       + (this.labelled ? " and coloured by class; the encoder never saw a label for this picture." : ".")
       + " Lines lead to the nearest neighbours in all dimensions, which are often not the nearest in the picture.";
     const a = this.accuracy;
-    document.getElementById("map-accuracy").textContent = (a ? `Of these samples, the class of their ${this.k} nearest neighbours is right for `
+    this.part("map-accuracy").textContent = (a ? `Of these samples, the class of their ${this.k} nearest neighbours is right for `
       + [["features", `all ${whole(this.dim)} dimensions`], ...this.names.map((n) => [n, `the ${n} picture`])].map(([k, w]) => `${a[k].toFixed(1)}% in ${w}`).join(", ") + ". " : "")
       + "A picture is not a metric: two dimensions must distort, so trust the probe above.";
-    document.getElementById("map-tsne").hidden = this.tsne;
     this.canvas.setAttribute("aria-label", `Map of ${this.n} ${what}` + (this.labelled ? ` in ${this.classes.length} classes` : ""));
   }
 
+  /* The heading, and what its things and their groups are called. */
+  call(title, thing, groups) {
+    const help = this.part("map-help");
+    this.root.querySelector("h2").textContent = title;
+    this.part("map-tsne").hidden = this.tsne;
+    this.part("sample").setAttribute("aria-label", "The chosen " + thing);
+    this.part("legend").setAttribute("aria-label", groups + ": press to hide or show");
+    help.id = this.root.id + "-help";
+    this.canvas.setAttribute("aria-describedby", help.id);
+    help.textContent = "Point to look, click to keep. Click the map first, then scroll or pinch to zoom and drag to move. "
+      + `Keys: arrows move, + and − zoom, 0 resets, N and P step through ${thing}s, Escape lets go.`;
+  }
+
   controls() {
-    const box = document.getElementById("layouts");
+    const box = this.part("layouts");
     this.names.forEach((name) => {
-      const input = el("input", { type: "radio", name: "layout", value: name });
+      const input = el("input", { type: "radio", name: this.root.id + "-layout", value: name });
       input.checked = name === this.layout;
       input.onchange = () => this.move(name);
       box.append(el("label", {}, input, name));
     });
-    const pictures = document.getElementById("pictures");
-    document.getElementById("pictures-label").hidden = !this.sheet;
+    const pictures = this.part("pictures");
+    pictures.parentElement.hidden = !this.sheet;
     pictures.onchange = () => { this.pictures = pictures.checked; this.draw(); };
-    document.getElementById("zoom-in").onclick = () => this.scale(1.6);
-    document.getElementById("zoom-out").onclick = () => this.scale(1 / 1.6);
-    document.getElementById("zoom-reset").onclick = () => { this.home(); this.draw(); };
+    this.part("zoom-in").onclick = () => this.scale(1.6);
+    this.part("zoom-out").onclick = () => this.scale(1 / 1.6);
+    this.part("zoom-reset").onclick = () => { this.home(); this.draw(); };
     this.legend();
   }
 
   legend() {
     const counts = new Map();
     this.labels.forEach((l) => counts.set(l, (counts.get(l) || 0) + 1));
-    const box = document.getElementById("legend");
+    const box = this.part("legend");
     box.hidden = !this.labelled;
     const chips = [...counts.keys()].sort((a, b) => a - b).map((label) => {
       const swatch = el("canvas", { width: 24, height: 24, style: "width:12px;height:12px", "aria-hidden": "true" });
@@ -262,7 +306,7 @@ class Scatter {
   }
 
   point(i, x, y) {
-    const tip = document.getElementById("tip");
+    const tip = this.part("tip");
     if (i !== this.hover) {
       this.hover = i;
       if (i != null) tip.replaceChildren(...this.tip(i));
@@ -290,7 +334,7 @@ class Scatter {
 
   /* The panel beside the map: the sample, and its neighbours in the full feature space. */
   show() {
-    const box = document.getElementById("sample"), i = this.chosen ?? this.hover;
+    const box = this.part("sample"), i = this.chosen ?? this.hover;
     if (i == null) { box.replaceChildren(el("p", { class: "note" }, "Point at a sample to see it; click it to keep it here with its nearest neighbours.")); return; }
     const own = this.labels[i], around = this.neighbours(i);
     const same = around.filter(({ j }) => this.labels[j] === own).length;
@@ -300,7 +344,7 @@ class Scatter {
       const button = el("button", { type: "button", class: other ? "other" : null, title: what, "aria-label": what + (other ? ", another class" : "") },
         this.thumb(j), el("span", { class: "label" }, this.labelled ? this.name(this.labels[j]) : "#" + this.index[j]), cosine.toFixed(2));
       button.querySelector(".thumb")?.removeAttribute("style");
-      button.onclick = () => { this.choose(j); document.querySelector("#sample .near button")?.focus(); };
+      button.onclick = () => { this.choose(j); this.root.querySelector(".near button")?.focus(); };
       return el("li", {}, button);
     });
     box.replaceChildren(
@@ -311,3 +355,5 @@ class Scatter {
       el("ol", { class: "near" }, ...buttons));
   }
 }
+
+const overlap = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];

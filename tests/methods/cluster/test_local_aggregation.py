@@ -17,6 +17,11 @@ from selftaught.methods.cluster.local_aggregation import LocalAggregation
 from selftaught.parts.kmeans import kmeans
 from selftaught.views.image import Augment
 
+SMALL = {"clusters": 8, "background": 192}
+"""Arguments that fit the method to the toys of the contract."""
+LEARNS = {"warm": 20}
+"""What it needs besides to learn the toy: neighbours that mean something before it follows them."""
+
 OTHERS: dict[str, Any] = {
     "dim": 5, "temperature": 0.2, "background": 3, "clusterings": 1, "clusters": 2, "iterations": 1, "interval": 8, "warm": 0,
     "momentum": 0.1, "crop": 0.9, "jitter": 0.1, "flip": 0.0, "grey": 0.9,

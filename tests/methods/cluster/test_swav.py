@@ -5,17 +5,20 @@ from typing import Any
 
 import pytest
 import torch
-from ranks import Ranks
 from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught import encoders, methods
+from selftaught.contract.ranks import Ranks
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.cluster.swav import SwAV
 from selftaught.parts.gather import rank
 from selftaught.parts.sinkhorn import sinkhorn
 from selftaught.views.image import Augment
+
+SMALL = {"prototypes": 16, "hidden": 64, "small": 1, "crop": 0.6, "small_crop": 0.4}
+"""Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
     "dim": 5, "hidden": 9, "prototypes": 7, "temperature": 0.3, "epsilon": 0.2, "iterations": 1, "freeze": 0, "queue": 8,

@@ -4,16 +4,19 @@ from typing import Any, final
 
 import pytest
 import torch
-from ranks import Ranks
 from torch import Tensor
 
 from selftaught import methods
+from selftaught.contract.ranks import Ranks
 from selftaught.errors import UserError
 from selftaught.methods.consistency.barlow_twins import BarlowTwins, standardised
 from selftaught.optimizer import build, set_rates
 from selftaught.parts.norm import BatchNorm1d
 from selftaught.recipe import Recipe
 from selftaught.views.image import Augment
+
+SMALL = {"dim": 128, "crop": 0.8, "solarise": 0.0}
+"""Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
     "dim": 7, "depth": 2, "redundancy": 0.5, "bias_rate": 0.1, "crop": 0.9, "strength": 0.1, "flip": 0.0, "grey": 0.9, "blur": 1.0,

@@ -17,6 +17,9 @@ from selftaught.parts.matching import matching
 from selftaught.recipe import Recipe
 from selftaught.views.image import Augment
 
+SMALL = {"hidden": 128, "crop": 0.8, "strength": 0.5, "solarise": 0.0}
+"""Arguments that fit the method to the toys of the contract."""
+
 OTHERS: dict[str, Any] = {
     "dim": 7, "hidden": 9, "momentum": 0.2, "crop": 0.9, "strength": 0.1, "flip": 0.0, "grey": 0.9, "blur": 1.0, "other_blur": 1.0,
     "solarise": 0.9,

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from ranks import Ranks
 from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught import encoders, methods
+from selftaught.contract.ranks import Ranks
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.consistency.dino import DINO, entropy
@@ -17,6 +17,9 @@ from selftaught.optimizer import build
 from selftaught.parts.norm import BatchNorm1d
 from selftaught.recipe import Recipe
 from selftaught.views.image import Augment
+
+SMALL = {"hidden": 64, "prototypes": 64, "small": 2, "crop": 0.6, "small_crop": 0.4, "strength": 0.5, "solarise": 0.0}
+"""Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
     "hidden": 7, "bottleneck": 6, "prototypes": 9, "norm": False, "student_temperature": 0.5, "teacher_temperature": 0.5,

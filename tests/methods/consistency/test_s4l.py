@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ranks import Ranks
 from torch.nn import functional as F
 
 from selftaught import methods
+from selftaught.contract.ranks import Ranks
 from selftaught.errors import UserError
 from selftaught.methods.consistency.s4l import S4L, exemplar
 from selftaught.views.image import Augment

@@ -18,6 +18,9 @@ from selftaught.parts.norm import BatchNorm1d
 from selftaught.recipe import Recipe
 from selftaught.views.image import Augment
 
+SMALL = {"dim": 128, "bottleneck": 32, "crop": 0.8, "jitter": 0.2}
+"""Arguments that fit the method to the toys of the contract."""
+
 OTHERS: dict[str, Any] = {
     "dim": 9, "depth": 2, "bottleneck": 3, "constant_rate": False, "crop": 0.9, "jitter": 0.1, "flip": 0.0, "grey": 0.9, "blur": 1.0
 }  # fmt: skip

@@ -4,15 +4,18 @@ from typing import Any, final
 
 import pytest
 import torch
-from ranks import Ranks
 from torch import Tensor, nn
 
 from selftaught import methods
+from selftaught.contract.ranks import Ranks
 from selftaught.errors import UserError
 from selftaught.methods.consistency.vicreg import VICReg, lack_of_variance, redundancy
 from selftaught.optimizer import build
 from selftaught.recipe import Recipe
 from selftaught.views.image import Augment
+
+SMALL = {"dim": 128, "crop": 0.8, "solarise": 0.0}
+"""Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
     "dim": 7, "depth": 2, "invariance": 1.0, "variance": 1.0, "covariance": 30.0, "crop": 0.9, "strength": 0.1, "flip": 0.0,

@@ -13,6 +13,9 @@ from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.contrast.amdim import AMDIM, TAG, clipped
 
+SMALL = {"dim": 16}
+"""Arguments that fit the method to the toys of the contract."""
+
 INPUT = {"kind": "image", "size": 16, "channels": 3, "mean": [0.5, 0.4, 0.6], "std": [0.2, 0.3, 0.25]}
 
 OTHERS: dict[str, Any] = {

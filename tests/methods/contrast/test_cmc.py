@@ -17,6 +17,9 @@ from selftaught.method import Clock
 from selftaught.methods.contrast.cmc import CMC, draws
 from selftaught.views.image import Augment
 
+TOY = {"channels": 3}
+"""The toys of the contract must be in colour."""
+
 OTHERS: dict[str, Any] = {
     "views": "Y,CbCr", "graph": "core", "dim": 5, "temperature": 0.3, "keys": "bank", "loss": "nce", "negatives": 7, "momentum": 0.1,
     "crop": 0.9, "flip": 0.0,

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ranks import Ranks
 from torch import Tensor
 from torch.nn import functional as F
 from toys import Blobs
 from training import state, train
 
 from selftaught import encoders
+from selftaught.contract.ranks import Ranks
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.contrast.dictionary import Dictionary
@@ -24,6 +24,9 @@ from selftaught.parts.keys import draw
 from selftaught.parts.norm import set_groups
 from selftaught.run import RunFolder
 from selftaught.views.image import Augment
+
+SMALL = {"k": 64}
+"""Arguments that fit the method to the toys of the contract."""
 
 KEYS = ("batch", "bank", "queue")
 N = 32

@@ -14,6 +14,9 @@ from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.contrast.infomax import ConcatAndConvolve, EncodeAndDot, InfoMax, estimate, told_apart
 
+SMALL = {"units": 32}
+"""Arguments that fit the method to the toys of the contract."""
+
 OTHERS: dict[str, Any] = {
     "objective": "dv", "discriminator": "concat", "alpha": 0.5, "beta": 0.3, "gamma": 0.0, "layer": -1, "dim": 7, "units": 9, "crop": 0.4,
     "flip": 1.0,

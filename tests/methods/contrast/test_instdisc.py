@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from ranks import Ranks
 from torch.nn import functional as F
 from toys import Blobs
 from training import state, train
 
 import selftaught
+from selftaught.contract.ranks import Ranks
 from selftaught.errors import UserError
 from selftaught.evaluate.diagnostics import Diagnostics
 from selftaught.method import Clock, Remembers

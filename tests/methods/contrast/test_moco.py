@@ -16,6 +16,9 @@ from selftaught.methods.contrast.moco import MoCo
 from selftaught.parts.norm import set_groups
 from selftaught.views.image import Augment
 
+SMALL = {"queue": 64}
+"""Arguments that fit the method to the toys of the contract."""
+
 
 def naive(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> float:
     total = 0.0

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from training import state, stopped_and_resumed, train
 
 from selftaught import encoders, methods
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.method import Clock, Generates, Scores, ScoresCorpus
 from selftaught.methods.language import ngram

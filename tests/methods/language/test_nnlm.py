@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.method import Clock, Method, Scores, ScoresCorpus
 from selftaught.methods.language import nnlm

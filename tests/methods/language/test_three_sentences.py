@@ -10,7 +10,7 @@ import pytest
 from training import train
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.method import Method, Scores
 from selftaught.methods.language.ngram import NGram
 from selftaught.methods.language.nnlm import NNLM

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.pretext.rotation import Rotation, turned
-from selftaught.views.image import Augment
+from selftaught.views.image import Augment, denormalise
 
 
 def test_quarter_turns_compose() -> None:
@@ -124,5 +124,6 @@ def test_shows_the_four_turns(bench: Any) -> None:
     method = Rotation(bench.encoder())
     image = bench.batch(method)["image"]
     rows = method.show(image=image, clock=Clock())
-    assert list(rows) == ["0 degrees", "90 degrees", "180 degrees", "270 degrees"]
-    assert torch.equal(rows["180 degrees"], image.flip(2, 3))
+    assert [row.name for row in rows] == ["0 degrees", "90 degrees", "180 degrees", "270 degrees"]
+    np.testing.assert_array_equal(rows[0].images, denormalise(image, bench.input))
+    np.testing.assert_array_equal(rows[2].images, denormalise(image.flip(2, 3), bench.input))

@@ -12,12 +12,15 @@ import toys
 from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.fit import NonFiniteLoss
 from selftaught.method import Clock, Compiled
 from selftaught.methods.words import fasttext
 from selftaught.methods.words.fasttext import FastText
+
+SMALL = {"threads": 1}
+"""Arguments that fit the method to the toys of the contract."""
 
 # One other value for every argument
 OTHERS = {"model": "cbow", "window": 2, "negatives": 3, "negatives_per": "pair", "sample": 1e-3, "power": 2.0, "shuffle": 20, "threads": 2}

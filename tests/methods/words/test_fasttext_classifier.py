@@ -13,11 +13,14 @@ import toys
 from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.fit import NonFiniteLoss
 from selftaught.method import Classifies, Clock, Compiled
 from selftaught.methods.words.fasttext_classifier import FastTextClassifier
+
+SMALL = {"threads": 1}
+"""Arguments that fit the method to the toys of the contract."""
 
 # One other value for every argument
 OTHERS = {"loss": "one_vs_all", "negatives": 3, "word_ngrams": 2, "bucket": 3, "threads": 2}

@@ -13,11 +13,14 @@ import toys
 from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.method import Clock, Compiled
 from selftaught.methods.words import glove
 from selftaught.methods.words.glove import GloVe
+
+SMALL = {"threads": 1}
+"""Arguments that fit the method to the toys of the contract."""
 
 # One other value for every argument; the last three change where and when things happen, not what is learned
 OTHERS: dict[str, Any] = {

@@ -14,12 +14,15 @@ import toys
 from training import state, stopped_and_resumed, train
 
 from selftaught import encoders
-from selftaught.data.corpus import Corpus
+from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.kernels import word2vec as kernel
 from selftaught.method import Clock, Compiled
 from selftaught.methods.words import word2vec
 from selftaught.methods.words.word2vec import Word2Vec
+
+SMALL = {"threads": 1}
+"""Arguments that fit the method to the toys of the contract."""
 
 # One other value for every argument
 OTHERS = {

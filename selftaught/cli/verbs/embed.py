@@ -1,0 +1,47 @@
+"""The verb that writes features: embed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from selftaught.cli.output import SWITCH, show
+from selftaught.kind import Split
+
+
+def embed(
+    run: Path,
+    data: str,
+    /,
+    *,
+    out: Path,
+    split: Split = "all",
+    limit: int | None = None,
+    batch_size: int = 512,
+    layer: int | None = None,
+    local: Annotated[bool, Parameter(**SWITCH)] = False,
+) -> None:
+    """Write the encoder's features of data to a file.
+
+    Args:
+        run: The run folder, or an encoder.safetensors.
+        data: A data set, a folder or a file.
+        out: FILE.npy (features alone), FILE.parquet or FILE.safetensors (features, labels, positions in the data).
+        split: Part of the data.
+        limit: Only the first N samples.
+        batch_size: Samples at a time.
+        layer: Features of this layer instead of the encoder's output: 0 is the first, -1 the last.
+        local: Keep the positions: channels and rows and columns of an image, channels and words of a text. FILE.npy or .safetensors.
+    """
+    from selftaught import pretraining
+    from selftaught.export import features as files
+
+    files.check(out, local)
+    loaded = pretraining.load(run)
+    source = loaded.open(data, split, limit)
+    features = loaded.embed(source, batch_size=batch_size, layer=layer, local=local)
+    files.write(out, features, source.labels)
+    shape = " x ".join(f"{size:,}" for size in features.shape)
+    show(f"{shape} features are in {out}")

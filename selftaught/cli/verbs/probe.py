@@ -1,0 +1,58 @@
+"""The verb that judges: probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from selftaught.cli.output import SWITCH, Json, remark, show, show_json, table
+
+
+def probe(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    pool: Literal["mean", "sif"] | None = None,
+    sections: Annotated[bool, Parameter(**SWITCH)] = False,
+    json_: Json = False,
+) -> None:
+    """Judge a run's encoder beside itself untrained and the raw input: linear probe, nearest neighbours, few labels.
+
+    Word vectors, when no data are named, by what people say: rated pairs of words and analogies. Language models by held-out text.
+
+    Args:
+        run: The run folder, or an encoder.safetensors.
+        data: Labelled data to judge it by; by default what it was trained on.
+        seed: Of the draws of labels.
+        quick: Use at most 2,000 training and 1,000 test samples.
+        pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what all texts share.
+        sections: Show the analogies by section.
+    """
+    from selftaught import pretraining
+
+    result = pretraining.load(run).probe(data, seed=seed, quick=quick, say=remark, pool=pool)
+    if json_:
+        show_json(result)
+    else:
+        show_results(result, sections)
+
+
+def show_results(result: Mapping[str, Any], sections: bool = False) -> None:
+    """What `Run.probe` gives as tables; with all their `sections`."""
+    from selftaught.evaluate.task import every
+
+    keys: set[str] = set()
+    for task in every():
+        found = result if task.key == "probe" and "linear" in result else result.get(task.key)
+        if found and task.key not in keys:
+            for rows, text in task.tables(found, sections):
+                if keys:
+                    show("")
+                table(rows, left=text)
+            keys.add(task.key)

@@ -1,0 +1,170 @@
+"""What every method must do. Each function is one check: it raises AssertionError, with what is wrong, when a method does not hold it.
+
+The first line of a docstring is what the check is called.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from selftaught import methods
+from selftaught.contract.case import STEPS, Case, batch
+from selftaught.contract.ranks import Ranks
+from selftaught.contract.training import StopAfter, state, train
+from selftaught.method import Clock, Compiled, Method
+from selftaught.run import RunFolder
+
+Check = Callable[[Case, Path, Callable[[], Ranks]], None]
+"""Called with the method, an empty folder, and what gives two processes."""
+RUNNING = ("running_mean", "running_var", "num_batches_tracked")
+"""Buffers of batch norm, which every network with one updates as it computes."""
+
+
+def says_what_it_is(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
+    """the class says what it is: final, documented, every argument too"""
+    cls, spec = case.type, methods.describe(case.name, case.kind)
+    assert getattr(cls, "__final__", False), f"{cls.__name__} must be decorated with @final (from typing)"
+    assert cls.__mro__[1] in (Method, Compiled), f"{cls.__name__} must subclass Method (or Compiled) itself, and nothing else"
+    assert spec.title.strip() and len(spec.doc) > 200, "the docstring must say more than a line: idea, source, equation, shapes"
+    for argument in spec.arguments:
+        assert argument.doc, f"the argument {argument.name} is not documented under 'Args:'"
+    for promise in ("deterministic", "distributed", "gradient"):
+        said = getattr(cls, promise)
+        assert said is True or (isinstance(said, str) and said), f"{promise} must be True, or a sentence that says why it is not"
+
+
+def gradients_reach_the_players_alone(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
+    """the loss is finite, and gradients reach what the players own and nothing else"""
+    given = case.source(48)
+    method = case.prepared(given)
+    clock = Clock(0, STEPS)
+    everything = dict(method.named_parameters())
+    owned: set[Tensor] = set()
+    for player in method.players():
+        own = {p for g in player.groups for p in g["params"]}
+        assert own, f"the player {player.name} owns no parameters"
+        owned |= own
+        method.zero_grad(set_to_none=True)
+        out = method(player=player.name, clock=clock, **batch(method, given, range(16)))
+        assert "loss" in out, "forward must return a dictionary with 'loss'"
+        loss = out["loss"]
+        assert isinstance(loss, Tensor) and loss.ndim == 0, "the loss must be a tensor without dimensions: take a mean or a sum"
+        assert math.isfinite(loss.detach()), f"the loss is {float(loss)}"
+        loss.backward()
+        for key, p in everything.items():
+            if p in own:
+                assert p.grad is not None, f"no gradient reaches {key}, which the player {player.name} owns"
+            elif len(method.players()) == 1:
+                assert p.grad is None, f"a gradient reaches {key}, which no player owns: detach it, or give it to a player"
+    assert set(method.encoder.parameters()) <= owned, "no player trains the encoder"
+    lost = [key for key, p in everything.items() if p.requires_grad and p not in owned]
+    assert not lost, f"{', '.join(lost[:3])} want gradients, and no player owns them"
+
+
+def forward_writes_no_state(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
+    """forward writes no state: momentum copies, queues and banks change in after_step alone"""
+    given = case.source(48)
+    method = case.prepared(given)
+    before = state(method)
+    for player in method.players():
+        method(player=player.name, clock=Clock(), **batch(method, given, range(16)))
+    after = state(method)
+    changed = [k for k in before if not k.endswith(RUNNING) and not torch.equal(before[k], after[k])]
+    assert not changed, f"forward changed {', '.join(changed[:3])}"
+    method.eval()
+    for player in method.players():
+        method(player=player.name, clock=Clock(), **batch(method, given, range(16)))
+    changed = [k for k in before if not torch.equal(after[k], state(method)[k])]
+    assert not changed, f"in eval mode forward changed {', '.join(changed[:3])}"
+
+
+def learns_a_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
+    """it learns a toy: the loss falls, and a pretext with right answers is above chance on samples that it never saw"""
+    training = case.source(256)
+    train(lambda: case.build(**case.learns), folder / "run", training, steps=160, batch_size=64, lr=5e-3)
+    losses = [line["loss"] for line in RunFolder.open(folder / "run").metrics()]
+    # Memories start with random rows, which are easy to tell from a key: only once they are full does the loss mean something.
+    start, end = max(np.mean(losses[i : i + 4]) for i in range(0, 40, 4)), np.mean(losses[-16:])
+    assert end < start, f"the loss went from {start:.4g} to {end:.4g} in 160 steps"
+    method = case.build()
+    method.prepare(method.views.bind(training))
+    method.load_state_dict(load_file(folder / "run" / "method.safetensors"))
+    method.eval()
+    with torch.no_grad():
+        held_out = batch(method, case.source(64, seed=1), range(64))
+        out = method(player=method.players()[0].name, clock=Clock(), **held_out)
+    if "accuracy" in out:
+        right, chance = float(out["accuracy"]), float(out["chance"])
+        assert right > 1.5 * chance, f"the pretext stays at chance on samples that it never saw: {right:.3f}, chance {chance:.3f}"
+
+
+def resumes_to_the_same_bits(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
+    """stopping and resuming gives the bits of never stopping"""
+    given = case.source()
+    whole, _ = train(case.build, folder / "whole", given, steps=STEPS, workers=0)
+    _, part = train(case.build, folder / "parts", given, steps=STEPS, observers=[StopAfter(3)])
+    assert part.interrupted == signal.SIGTERM and part.step == 3, "the training did not stop where it was told to"
+    resumed, _ = train(lambda: case.build(seed=7), folder / "parts", given, steps=STEPS, resume=True, workers=2)
+    for k, v in state(whole).items():
+        assert torch.equal(v, state(resumed)[k]), f"{k} differs after a stop and a resume: is all of the state in parameters and buffers?"
+    a, b = (folder / p / "method.safetensors" for p in ("whole", "parts"))
+    assert a.read_bytes() == b.read_bytes(), "the two method.safetensors differ"
+
+
+def ranks_agree(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
+    """one process and two give the same parameters, within 1e-5"""
+    # Plain descent with a small step: Adam divides by the root of tiny moments, which magnifies rounding into differences.
+    recipe: dict[str, Any] = {"steps": STEPS, "optimizer": "sgd", "lr": 1e-3, "batch_norm_groups": 2}
+    one, _ = train(case.build, folder / "one", case.source(), **recipe)
+    first, second = ranks().call(__name__, "train_on_rank", case=case, path=str(folder / "two"), **recipe)
+    moved = 0.0
+    start = state(case.build())
+    for k, v in state(one).items():
+        assert torch.equal(first[k], second[k]), f"the two processes differ in {k}: gather before you write to it"
+        torch.testing.assert_close(first[k], v, rtol=1e-5, atol=1e-5, msg=f"one process and two differ by more than 1e-5 in {k}")
+        if k in start and v.is_floating_point():
+            moved = max(moved, float((v - start[k]).abs().max()))
+    assert moved > 1e-4, "nothing was trained, so nothing was compared"
+
+
+def train_on_rank(case: Case, path: str, **recipe: Any) -> dict[str, Tensor]:
+    """What each of the two processes runs."""
+    from selftaught.parts.gather import barrier, rank
+
+    if rank() == 0:
+        RunFolder.create(path, {"method": {"name": case.name}})
+    barrier()
+    method, _ = train(case.build, path, case.source(), resume=True, **recipe)
+    return state(method)
+
+
+def sees_every_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
+    """other samples of the kind work too: images in colour"""
+    for variant in case.toys.VARIANTS:
+        other = replace(case, toy=variant)
+        given = other.source(32)
+        method = other.prepared(given)
+        out = method(player=method.players()[0].name, clock=Clock(), **batch(method, given, range(16)))
+        assert math.isfinite(out["loss"].detach()), f"with {dict(variant)} the loss is {float(out['loss'])}"
+
+
+CHECKS: dict[Check, str] = {
+    says_what_it_is: "",
+    gradients_reach_the_players_alone: "gradient",
+    forward_writes_no_state: "gradient",
+    learns_a_toy: "gradient",
+    sees_every_toy: "gradient",
+    resumes_to_the_same_bits: "deterministic",
+    ranks_agree: "distributed",
+}
+"""Every check, and the promise of `Method` that it holds a method to; "" = every method."""

@@ -1,0 +1,20 @@
+"""Images as users have them: folders, files, arrays, tables of pictures. `open_images` finds the right reader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selftaught.data.image.opening import open_images
+
+
+def __getattr__(name: str) -> Any:
+    """`open_images`, imported when it is first asked for: listing data sets needs no reader."""
+    if name != "open_images":
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from selftaught.data.image.opening import open_images
+
+    return open_images
+
+
+__all__ = ["open_images"]

@@ -1,0 +1,176 @@
+"""A folder of pictures, whatever else is in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from selftaught.data.folders import TEST, TRAIN, shown
+from selftaught.data.image.decode import MOST_BYTES, Unreadable
+from selftaught.data.image.items import Items
+from selftaught.data.labels import as_labels
+from selftaught.errors import UserError
+from selftaught.source import Skipped
+
+log = logging.getLogger("selftaught.data")
+SUFFIXES = frozenset((
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
+    ".jp2", ".j2k", ".avif", ".tga", ".ico",
+))
+# Named, so that nobody wonders where they went. Raw files hold a thumbnail that would pass for the picture.
+OTHERS = frozenset((".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"))
+MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One picture, or what claims to be one: its path below the root, and why it cannot be opened ("" = it can)."""
+
+    path: str
+    size: int = 0
+    time: int = 0
+    reason: str = ""
+
+
+@final
+class FolderItems(Items):
+    """The pictures below `root`, sorted by path; labelled by first-level folder when all of them are inside such folders."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        found = sorted(_walk(root), key=lambda file: os.fsencode(file.path))
+        self._files = [file for file in found if not file.reason]
+        self.where = shown(str(root))
+        self.key = os.path.realpath(root)
+        self.skipped: list[Skipped] = [{"path": shown(file.path), "reason": file.reason} for file in found if file.reason]
+        if not found:
+            raise UserError(f"{self.where}: there is no picture in this folder or below it ({', '.join(sorted(SUFFIXES)[:4])}, ...)")
+        self.name_classes(self.class_names())
+
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Labels every picture with its first-level folder's position in `names`; with -1 when there are no names."""
+        owners = [shown(file.path.split("/", 1)[0]) for file in self._files] if names else None
+        self.labels, self.classes = as_labels(owners, len(self._files), self.where, names)
+
+    def class_names(self) -> tuple[str, ...]:
+        """First-level folder names, sorted, when there are at least two and every picture is inside one; else nothing."""
+        if any("/" not in file.path for file in self._files):
+            return ()
+        names = sorted({shown(file.path.split("/", 1)[0]) for file in self._files})
+        return tuple(names) if len(names) > 1 else ()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def name(self, position: int) -> str:
+        """The path below the root."""
+        return shown(self._files[position].path)
+
+    def stamp(self, position: int) -> tuple[int, int]:
+        """Bytes, and nanoseconds of the last change."""
+        return self._files[position].size, self._files[position].time
+
+    def read(self, position: int) -> bytes:
+        """The whole file."""
+        file = self._files[position]
+        if file.size == 0:
+            raise Unreadable("empty file")
+        if file.size > MOST_BYTES:
+            raise Unreadable(f"{file.size} bytes are more than {MOST_BYTES}")
+        with open(os.path.join(self._root, file.path), "rb") as stream:
+            return stream.read(MOST_BYTES)
+
+
+def sides(root: Path) -> dict[str, Path]:
+    """``{"train": ..., "test": ...}`` when `root` holds nothing but such folders, as data sets are often kept; else empty."""
+    inside, loose = set[str](), False
+    try:
+        with os.scandir(root) as entries:
+            for entry in entries:
+                if _is_folder(entry) and not entry.name.startswith("."):
+                    inside.add(entry.name)
+                loose = loose or (not _is_folder(entry) and is_named(entry.name))
+    except OSError:
+        return {}
+    train = [name for name in TRAIN if name in inside]
+    test = [name for name in TEST if name in inside]
+    if loose or not train or not test or inside - {*TRAIN, *TEST}:
+        return {}
+    left = sorted(inside - {train[0], test[0]})
+    if left:
+        log.warning("%s: %s left out, because %s is the test part", root, " and ".join(left), test[0])
+    return {"train": root / train[0], "test": root / test[0]}
+
+
+def _walk(root: Path) -> Iterator[File]:
+    """Every picture, each real folder once: folders before links to folders, so that a picture keeps its own path."""
+    seen: set[tuple[int, int]] = set()
+    waiting, links = [""], list[str]()
+    while waiting or links:
+        below = waiting.pop() if waiting else links.pop(0)
+        try:
+            at = os.stat(os.path.join(root, below))
+            if (at.st_dev, at.st_ino) in seen:
+                continue
+            seen.add((at.st_dev, at.st_ino))
+            with os.scandir(os.path.join(root, below)) as entries:
+                inside = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            yield File(below or ".", reason=f"folder cannot be read: {error.strerror}")
+            continue
+        for entry in inside:
+            if entry.name.startswith("."):
+                continue
+            path = os.path.join(below, entry.name)
+            if not _is_folder(entry):
+                yield from _look(path, entry)
+            elif entry.is_symlink():
+                links.append(path)
+            else:
+                waiting.append(path)
+        links.sort(key=os.fsencode)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that points at itself
+        return False
+
+
+def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
+    named = is_named(entry.name)
+    kind = os.path.splitext(entry.name)[1].lower()
+    if kind in OTHERS:
+        yield File(path, reason=f"{kind} files are not read: convert them to JPEG or PNG")
+        return
+    try:
+        at = entry.stat()
+    except OSError as error:
+        if named:
+            yield File(path, reason=f"cannot be read: {error.strerror}")
+        return
+    if not stat.S_ISREG(at.st_mode):
+        if named:
+            yield File(path, reason="not a regular file")
+    elif named or _is_picture(entry.path):
+        yield File(path, at.st_size, at.st_mtime_ns)
+
+
+def is_named(name: str) -> bool:
+    """Whether a file's name is that of a picture."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+
+
+def _is_picture(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(16)
+    except OSError:
+        return False
+    return start.startswith(MARKS) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP") or start[4:12] == b"ftypavif"

@@ -1,0 +1,122 @@
+"""Images: pictures of any size, as bytes of red, green and blue, of grey, or of any number of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.errors import UserError
+from selftaught.kind import Kind, Progress, Split, silent
+from selftaught.source import Source
+
+LARGEST_SIDE = 96
+"""Images of one size up to this many pixels are seen as they are; all others are resized to it unless the user says otherwise."""
+SAMPLES = 2048
+"""Samples from which the mean and the standard deviation of each channel are estimated."""
+LOOKED_AT = 2000
+"""Files of a folder that are looked at to tell what is in it."""
+
+
+@final
+class Image(Kind):
+    """Pictures, uint8 [H, W, C].
+
+    Args:
+        size: Height and width that the encoder sees. By default the images' own up to 96, else 96.
+    """
+
+    samples = "images"
+    network = "conv"
+
+    def __init__(self, size: int | None = None) -> None:
+        if size is not None and size < 1:
+            raise UserError(f"size must be at least 1, not {size}")
+        self.size = size
+
+    @classmethod
+    def accepts(cls, data: Any) -> bool:
+        """Arrays of pictures; lists of arrays, of pictures, or of pairs with a label; folders and files of pictures."""
+        if isinstance(data, str | Path):
+            return _holds_pictures(Path(data).expanduser())
+        if type(data).__module__.split(".")[0] == "datasets":
+            columns = getattr(next(iter(data.values())) if hasattr(data, "keys") else data, "features", {})
+            return any(type(feature).__name__ in ("Image", "Array2D", "Array3D") for feature in columns.values())
+        if hasattr(data, "__array__"):
+            return np.ndim(data) in (3, 4)
+        first: Any = data[0] if isinstance(data, Sequence) and not isinstance(data, str) and len(data) else None
+        first = first[0] if isinstance(first, tuple | list) and len(first) == 2 else first
+        return isinstance(first, bytes) or np.ndim(first) in (2, 3) or type(first).__module__.startswith("PIL.")
+
+    def open(
+        self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
+    ) -> Source:
+        """See `data.image.opening.open_images`."""
+        from selftaught.data.image.opening import open_images
+
+        return open_images(data, split, limit, labels=labels, size=self.size, progress=progress)
+
+    def input(self, source: Source) -> dict[str, Any]:
+        """The side in pixels, the channels, and each channel's mean and deviation (full brightness = 1)."""
+        known = source.traits.get("size")
+        size = self.size
+        if size is None:
+            size = min(known) if known is not None and max(known) <= LARGEST_SIDE else LARGEST_SIDE
+        mean, std = channel_statistics(source)
+        return {"kind": self.name(), "size": int(size), "channels": len(mean), "mean": mean, "std": std}
+
+    @classmethod
+    def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
+        """Pictures as they are: the encoder's views resize them."""
+        return cls()
+
+    @classmethod
+    def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
+        """Raises UserError when the images have another number of channels than the encoder was made for."""
+        wanted, there = input["channels"], source.traits.get("channels", input["channels"])
+        if there != wanted:
+            raise UserError(f"the encoder of {where} sees images of {wanted} channels, these have {there}: convert them first")
+
+    @classmethod
+    def tell(cls, source: Source) -> dict[str, Any]:
+        """Samples, size, channels, samples a class and fingerprint."""
+        known = source.labels[source.labels >= 0]
+        return {
+            "samples": len(source), "image_size": source.traits.get("size"), "channels": source.traits.get("channels"),
+            "per_class": {c: int((known == i).sum()) for i, c in enumerate(source.classes)},
+            "fingerprint": source.fingerprint,
+        }  # fmt: skip
+
+
+def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel over evenly spaced samples, every image weighing the same; in [0, 1]."""
+    index = np.unique(np.linspace(0, len(source) - 1, min(SAMPLES, len(source))).astype(np.int64))
+    first: list[NDArray[np.float64]] = []
+    second: list[NDArray[np.float64]] = []
+    for part in np.array_split(index, -(-len(index) // 128)):
+        for image in source.fetch(part)["image"]:
+            pixels = image.reshape(-1, image.shape[-1]) / 255.0  # [H*W, C]
+            first.append(pixels.mean(0))
+            second.append((pixels**2).mean(0))
+    mean = np.mean(first, 0)
+    std = np.sqrt(np.maximum(np.mean(second, 0) - mean**2, 0))
+    least = 1 / 255  # a constant channel must not divide by 0
+    return [round(float(m), 6) for m in mean], [round(max(float(s), least), 6) for s in std]
+
+
+def _holds_pictures(path: Path) -> bool:
+    from selftaught.data.image import folder, idx, parquet
+
+    try:
+        if path.is_dir():
+            files = islice((file for file in path.rglob("*") if file.is_file()), LOOKED_AT)
+            return any(folder.is_named(file.name) or _holds_pictures(file) for file in files)
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return parquet.holds_images(path)
+        return path.is_file() and (path.suffix.lower() in (".npy", ".npz") or idx.is_idx(path))
+    except OSError:
+        return False

@@ -1,0 +1,189 @@
+"""One door to the images that users have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from selftaught import errors
+from selftaught.data import catalog
+from selftaught.data.image import idx
+from selftaught.data.image.arrays import from_array
+from selftaught.data.image.image_set import ImageSet
+from selftaught.data.joined import Joined
+from selftaught.data.subset import first
+from selftaught.data.subset import split as split_by_content
+from selftaught.errors import UserError
+from selftaught.kind import Progress, Split, describe, silent
+from selftaught.source import Source
+
+Open = Callable[[int | None], Source]
+"""Opens one part; the argument is how many samples are wanted at most, which it may take as a hint."""
+Sides = dict[str, Open]
+"""Either "train" and "test", or "all"."""
+
+
+def open_images(
+    data: Any, split: Split = "train", limit: int | None = None, *, labels: Any = None, size: int | None = None,
+    progress: Progress = silent,
+) -> Source:
+    """A source of images over what a user has.
+
+    Args:
+        data: A name of the catalog, a path (folder of images, IDX, .npy, .npz, .parquet), a Hugging Face data set, an array
+            [N, H, W] or [N, H, W, C], any sequence of arrays or pictures, or a source (taken as it is). A folder that is
+            named like a data set of the catalog is written ``./digits``.
+        split: "train", "test" or "all". Data without a test part of their own are split by content, 80/20.
+        limit: Only the first so many samples.
+        labels: Labels of an array or of a sequence: integers or names, one a sample.
+        size: Decode pictures only once, to squares of 1.15 times this many pixels (their centre), kept in the cache. Arrays
+            and the data sets of the catalog stay as they are.
+        progress: Called as (done, total) while many files are read.
+
+    Raises:
+        UserError: One sentence that says what is wrong with `data` and how to mend it.
+    """
+    if split not in get_args(Split):
+        raise errors.unknown("split", str(split), get_args(Split))
+    if size is not None and size < 1:
+        raise UserError(f"size must be at least 1, not {size}")
+    if limit is not None and limit < 1:
+        raise UserError(f"limit must be at least 1, not {limit}")
+    found = _sides(data, labels, size, progress)
+    if "all" not in found:
+        if split == "all":
+            return first(_joined([found["train"](limit), found["test"](limit)]), limit)
+        return first(found[split](limit), limit)
+    if split == "all":
+        return first(found["all"](limit), limit)
+    return first(split_by_content(found["all"](None), split), limit)
+
+
+def _joined(parts: list[Source]) -> Source:
+    channels = {part.traits["channels"] for part in parts}
+    if len(channels) != 1:
+        raise UserError(f"parts with {' and '.join(map(str, sorted(channels)))} channels cannot be joined")
+    return Joined(parts)
+
+
+def _sides(data: Any, labels: Any, size: int | None, progress: Progress) -> Sides:
+    if isinstance(data, Source):
+        return {"all": lambda _: data}
+    if isinstance(data, str | os.PathLike):
+        if labels is not None:
+            raise UserError(f"{data}: labels can be given with arrays and sequences only")
+        return _of_name(os.fspath(data), size, progress)
+    return _of_object(data, labels, size, progress)
+
+
+def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
+    if name in catalog.listed():
+        found = catalog.get(name)
+        if not isinstance(found, ImageSet):
+            raise UserError(f"{name}: these are {describe(found.ENTRY.kind).samples}, not images: 'selftaught data' lists sets of images")
+        return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
+    try:
+        path = Path(name).expanduser()
+        is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
+    except (OSError, RuntimeError) as error:  # no permission, a name too long, no such user
+        raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if is_folder:
+        return _of_folder(path, size, progress)
+    if is_file:
+        return _of_file(path, size, progress)
+    if exists:
+        raise UserError(f"{path}: neither a file nor a folder")
+    if os.sep in name or path.suffix:
+        raise UserError(f"{path}: there is no such file or folder (known data sets are: {', '.join(sorted(catalog.listed()))})")
+    raise errors.unknown("data", name, catalog.listed())
+
+
+def _of_folder(path: Path, size: int | None, progress: Progress) -> Sides:
+    from selftaught.data.image import folder, parquet
+    from selftaught.data.image.decoded import build
+
+    own = folder.sides(path)
+    if own:
+        parts = {side: folder.FolderItems(place) for side, place in own.items()}
+        names = [part.class_names() for part in parts.values()]
+        classes = tuple(sorted({*names[0], *names[1]})) if all(names) else ()
+        for part in parts.values():
+            part.name_classes(classes)
+        return {side: partial(build, part, size=size, progress=progress) for side, part in parts.items()}
+    tables = parquet.sides(path)
+    if tables:
+        return _of_parquet(tables, size, progress)
+    return _of_idx_folder(path) or {"all": partial(build, folder.FolderItems(path), size=size, progress=progress)}
+
+
+def _of_idx_folder(path: Path) -> Sides:
+    files = [file for file in sorted(path.glob("*images*")) if idx.is_idx(file) and file.is_file()]
+    train = [file for file in files if "train" in file.name]
+    test = [file for file in files if "t10k" in file.name or "test" in file.name]
+    if train and test:
+        return {"train": lambda _: _idx(train[0]), "test": lambda _: _idx(test[0])}
+    return {"all": lambda _: _idx(files[0])} if len(files) == 1 else {}
+
+
+def _of_file(path: Path, size: int | None, progress: Progress) -> Sides:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        from selftaught.data.image.numpy_files import read_npy
+
+        return {"all": partial(_part, read_npy(path), str(path))}
+    if suffix == ".npz":
+        from selftaught.data.image.numpy_files import read_npz
+
+        parts = read_npz(path)
+        return {side: partial(_part, part, str(path)) for side, part in parts.items()}
+    if suffix in (".parquet", ".pq"):
+        return _of_parquet({"all": [path]}, size, progress)
+    if idx.is_idx(path):
+        return {"all": lambda _: _idx(path)}
+    raise UserError(f"{path}: not a kind of file that holds many images: give a folder of images, or IDX, .npy, .npz or .parquet")
+
+
+def _part(part: tuple[Any, Any], where: str, limit: int | None) -> Source:
+    return from_array(part[0], part[1], where=where)
+
+
+def _idx(path: Path) -> Source:
+    beside = idx.labels_beside(path)
+    return from_array(idx.read(path), None if beside is None else idx.read(beside), where=str(path))
+
+
+def _of_parquet(files: dict[str, list[Path]], size: int | None, progress: Progress) -> Sides:
+    from selftaught.data.image.decoded import build
+    from selftaught.data.image.parquet import ParquetItems
+
+    def load(part: list[Path], limit: int | None) -> Source:
+        return build(ParquetItems(part), limit, size, progress)
+
+    return {side: partial(load, part) for side, part in files.items()}
+
+
+def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> Sides:
+    from selftaught.data import hub
+    from selftaught.data.image import sequence
+    from selftaught.data.image.decoded import build
+    from selftaught.data.image.hub import HubItems
+
+    if hub.is_hub(data):
+        if labels is not None:
+            raise UserError("a Hugging Face data set brings its own labels: name their column 'label'")
+
+        def load(part: Any, limit: int | None) -> Source:
+            return build(HubItems(part), limit, size, progress)
+
+        return {side: partial(load, part) for side, part in hub.sides(data).items()}
+    if not hasattr(data, "__array__"):
+        if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict | bytes):
+            raise UserError(f"data of type {type(data).__name__} is none that holds images: give a name, a path, an array or a sequence")
+        whole = sequence.stacked(data)
+        if whole is None:
+            return {"all": partial(build, sequence.SequenceItems(data, labels), size=size, progress=progress)}
+        data = whole
+    return {"all": lambda _: from_array(data, labels)}

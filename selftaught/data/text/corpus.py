@@ -1,0 +1,257 @@
+"""A whole text as integers: what every method of words and language reads."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Iterator, Sequence
+from operator import eq
+from typing import Any, final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.errors import UserError
+from selftaught.kernels.scan import gather
+from selftaught.parts.tokens import Tokens, Way, joined, tokenise
+from selftaught.source import Index, Labels, Source, checked, digest_of
+
+
+@final
+class Words(Sequence[str]):
+    """Words kept as the bytes of a file, each decoded when it is asked for.
+
+    Args:
+        data: UTF-8 of all words, one after the other, uint8.
+        ends: Where each ends in `data`, int64 [V].
+    """
+
+    def __init__(self, data: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
+        self.data, self.ends = data, ends
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Words:
+        """From strings."""
+        parts = [word.encode() for word in words]
+        return cls(np.frombuffer(b"".join(parts), np.uint8), np.cumsum([len(part) for part in parts], dtype=np.int64))
+
+    def taken(self, order: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """(the bytes of the words `order`, int64 [M]; where they begin and end, int64 [M + 1])."""
+        begins = np.concatenate([np.zeros(1, np.int64), self.ends])
+        ends = np.zeros(len(order) + 1, np.int64)
+        np.cumsum((begins[1:] - begins[:-1])[order], out=ends[1:])
+        data = np.empty(int(ends[-1]), np.uint8)
+        gather(self.data, begins, order, data, ends[1:])
+        return data, ends
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        row = range(len(self))[row]
+        begin = int(self.ends[row - 1]) if row else 0
+        return bytes(self.data[begin : int(self.ends[row])]).decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[row] for row in range(len(self)))
+
+
+@final
+class Corpus(Source):
+    """Documents of sentences of tokens, as integers that may lie on disk. Obeys `Source`: a sample is a document.
+
+    Tokens are numbered by falling frequency (ties: by first sight), all of them, so a smallest count is nothing but a bound: the
+    words rarer than that have the ids from `size(min_count)` on.
+
+    Args:
+        ids: int32 [N], the tokens of the whole text.
+        sentences: int64 [S + 1], where each sentence begins in `ids`, and the end.
+        documents: int64 [D + 1], where each document begins in `sentences`, and the end.
+        words: The V distinct tokens, most frequent first.
+        counts: int64 [V], falling.
+        tokens: How text was split, see `parts/tokens`.
+        lower: Whether it was lower-cased first.
+        labels: int64 [D], -1 = unknown.
+        classes: Names of the classes.
+        fingerprint: A digest of the content and the way it was split; by default made from the arrays.
+        skipped: What could not be read: ``{"path": ..., "reason": ...}`` each.
+        groups: int64 [D]: documents of one group stay on one side of a split; None = each for itself.
+        digests: uint8 [D, 32]: SHA-256 of each document's content; by default made from its tokens when it is asked for.
+    """
+
+    samples = "documents"
+
+    def __init__(
+        self,
+        ids: NDArray[np.int32],
+        sentences: NDArray[np.int64],
+        documents: NDArray[np.int64],
+        words: Sequence[str],
+        counts: NDArray[np.int64],
+        *,
+        tokens: Way = "words",
+        lower: bool = True,
+        labels: Labels | None = None,
+        classes: tuple[str, ...] = (),
+        fingerprint: str | None = None,
+        skipped: Sequence[dict[str, str]] = (),
+        groups: NDArray[np.int64] | None = None,
+        digests: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.ids, self.sentences, self.documents, self.words, self.counts = ids, sentences, documents, words, counts
+        self.tokens, self.lower, self.classes, self._groups = tokens, lower, classes, groups
+        self.skipped = list(skipped)
+        self._whole: Corpus = self
+        self._labels = np.full(len(documents) - 1, -1, np.int64) if labels is None else np.asarray(labels, np.int64)
+        self._fingerprint = fingerprint
+        self._digests = digests
+
+    @classmethod
+    def of(
+        cls,
+        documents: Sequence[str | Sequence[str]] | Sequence[Sequence[Sequence[str]]],
+        labels: Sequence[int] | None = None,
+        *,
+        tokens: Tokens = "whitespace",
+        lower: bool = False,
+        classes: tuple[str, ...] = (),
+    ) -> Corpus:
+        """From text in memory: each document a string (one sentence a line), a list of tokens, or a list of sentences of tokens.
+
+        Raises UserError when there is not one token.
+        """
+        split: list[list[list[str]]] = []
+        for document in documents:
+            if isinstance(document, str):
+                lines = [tokenise(line, tokens, lower) for line in document.splitlines()]
+            elif document and not isinstance(document[0], str):
+                lines = [list(sentence) for sentence in document]
+            else:
+                lines = [[str(token) for token in document]]
+            split.append([line for line in lines if line])
+        seen: dict[str, int] = {}
+        flat = [seen.setdefault(token, len(seen)) for lines in split for line in lines for token in line]
+        if not flat:
+            raise UserError("the text is empty: there is not one word in it")
+        first = np.asarray(flat, np.int64)
+        counts = np.bincount(first)
+        order = np.argsort(-counts, kind="stable")
+        rank = np.empty(len(order), np.int32)
+        rank[order] = np.arange(len(order), dtype=np.int32)
+        names = list(seen)
+        lengths = [len(line) for lines in split for line in lines]
+        return cls(
+            rank[first], np.cumsum([0, *lengths], dtype=np.int64), np.cumsum([0, *map(len, split)], dtype=np.int64),
+            Words.of([names[i] for i in order]), counts[order].astype(np.int64), tokens=tokens, lower=lower, classes=classes,
+            labels=None if labels is None else np.asarray(labels, np.int64),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.documents) - 1
+
+    def fetch(self, index: Index) -> dict[str, Any]:
+        """``{"text": [str] * B, "label": int64 [B], "index": int64 [B]}``; tokens joined by spaces, sentences by newlines."""
+        index = checked(index, len(self))
+        return {"text": [self.text(int(i)) for i in index], "label": self._labels[index], "index": index}
+
+    def text(self, document: int) -> str:
+        """One document: its tokens joined by spaces (byte pairs to words again), its sentences by newlines."""
+        lines = range(int(self.documents[document]), int(self.documents[document + 1]))
+        found = (self.ids[self.sentences[line] : self.sentences[line + 1]] for line in lines)
+        return "\n".join(joined([self.words[int(i)] for i in ids], self.tokens) for ids in found)
+
+    @property
+    def whole(self) -> Corpus:
+        """The same text with the labels that are hidden from training (see `data/hidden`); itself where none are."""
+        return self._whole
+
+    @property
+    def groups(self) -> Labels | None:
+        """int64 [D]: documents of one group stay on one side of a split; None = each for itself."""
+        return self._groups
+
+    def relabelled(self, labels: Labels) -> Corpus:
+        """The same text with these labels, int64 [D]; `whole` still has its own."""
+        made = self.with_labels(labels, self.classes)
+        made._whole = self.whole
+        return made
+
+    def with_labels(self, labels: Labels, classes: tuple[str, ...]) -> Corpus:
+        """The same text with other labels, int64 [D], and names of them."""
+        return Corpus(
+            self.ids, self.sentences, self.documents, self.words, self.counts, tokens=self.tokens, lower=self.lower, labels=labels,
+            classes=classes, fingerprint=digest_of(self.fingerprint, labels.tobytes(), *classes), skipped=self.skipped, groups=self.groups,
+            digests=self._digests,
+        )  # fmt: skip
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """uint8 [D, 32]: SHA-256 of each document's content. Equal digests are exact duplicates."""
+        if self._digests is None:
+            rows = b"".join(hashlib.sha256(self.text(i).encode()).digest() for i in range(len(self)))
+            self._digests = np.frombuffer(rows, np.uint8).reshape(-1, 32)
+        return self._digests
+
+    def size(self, min_count: int) -> int:
+        """How many words occur at least `min_count` times: they have the ids below it."""
+        return int(np.searchsorted(-self.counts, -min_count, side="right"))
+
+    def input(self, min_count: int = 1) -> dict[str, Any]:
+        """What an encoder is told: how to split text, and the words (with their counts) that occur at least `min_count` times."""
+        size = self.size(min_count)
+        return self.whole_input() | {"words": list(self.words[:size]), "counts": [int(count) for count in self.counts[:size]]}
+
+    def whole_input(self) -> dict[str, Any]:
+        """`input` of all words, which are not read before an encoder takes the frequent ones: there can be very many."""
+        return {"kind": "text", "tokens": self.tokens, "lower": self.lower, "words": self.words, "counts": self.counts}
+
+    def release(self, first: int, last: int) -> None:
+        """The tokens first .. last of `ids` need not stay in memory, if they lie in a file: they are read from it when asked for."""
+        mapped = self._mapped()
+        if mapped is None:
+            return
+        at = self.ids.ctypes.data - np.frombuffer(mapped, np.uint8, 1).ctypes.data  # of ids in the file
+        begin, end = (-(-(at + self.ids.itemsize * i) // mmap.PAGESIZE) * mmap.PAGESIZE for i in (first, last))
+        if end > begin:
+            mapped.madvise(mmap.MADV_DONTNEED, begin, min(end, len(mapped)) - begin)
+
+    def release_all(self) -> None:
+        """As `release`, of everything: the words and where sentences begin too."""
+        mapped = self._mapped()
+        if mapped is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _mapped(self) -> mmap.mmap | None:
+        """The file that it lies in, where the system can be told what to do with its pages."""
+        array: Any = self.ids
+        while isinstance(array, np.ndarray):
+            array = array.base
+        if isinstance(array, memoryview):
+            array = array.obj
+        return array if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None
+
+    @property
+    def labels(self) -> Labels:
+        """int64 [D], -1 = unknown."""
+        return self._labels
+
+    @property
+    def fingerprint(self) -> str:
+        """A short digest of the tokens, their borders and the labels."""
+        if self._fingerprint is None:
+            arrays = (self.ids, self.sentences, self.documents, self.labels)
+            self._fingerprint = digest_of(*(np.ascontiguousarray(a).tobytes() for a in arrays), "\n".join(self.words))
+        return self._fingerprint
+
+
+def counted_in(source: Source, words: Sequence[str], method: str) -> Corpus:
+    """`source`, the corpus whose most frequent words, in their order, are `words`. Raises UserError, naming the method, for another."""
+    if isinstance(source, Corpus) and len(words) <= len(source.words) and all(map(eq, words, source.words)):
+        return source
+    raise UserError(f"{method} trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")

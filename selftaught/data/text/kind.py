@@ -1,0 +1,111 @@
+"""Text: documents of sentences of words, characters or byte pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, Self, final
+
+from selftaught.errors import UserError
+from selftaught.kind import Kind, Progress, Split, silent
+from selftaught.source import Source
+
+LOOKED_AT = 2000
+"""Files of a folder that are looked at to tell what is in it."""
+FREQUENT = 20
+"""Words that `tell` names."""
+
+
+@final
+class Text(Kind):
+    """Documents, each a string.
+
+    Args:
+        tokens: How text is split: words, whitespace (as given), characters, or bpe:8000 (so many byte pairs).
+        lower: Lower-case the text first.
+        errors: What is no UTF-8: refuse the file, naming the line, or replace it.
+        column: The field of JSON Lines or column of Parquet that holds the text.
+    """
+
+    samples = "documents"
+    network = "lookup"
+    watched = False
+
+    def __init__(
+        self,
+        tokens: str = "words",
+        lower: bool = True,
+        errors: Literal["strict", "replace"] = "strict",
+        column: str = "text",
+    ) -> None:
+        self.tokens: Any = tokens  # or {"bpe": model}, as an encoder's input has it
+        self.lower, self.errors, self.column = lower, errors, column
+
+    @classmethod
+    def accepts(cls, data: Any) -> bool:
+        """Lists of strings, of lists of words or of mappings with a text; files of text; folders that hold mostly these."""
+        if isinstance(data, str | Path):
+            return _holds_text(Path(data).expanduser())
+        if type(data).__module__.split(".")[0] == "datasets":
+            columns = getattr(next(iter(data.values())) if hasattr(data, "keys") else data, "features", {})
+            return any(getattr(feature, "dtype", "") in ("string", "large_string") for feature in columns.values())
+        first = data[0] if isinstance(data, Sequence) and not isinstance(data, str) and len(data) else None
+        if isinstance(first, Mapping):
+            return any(isinstance(value, str) for value in first.values())
+        return isinstance(first, str) or (isinstance(first, list | tuple) and all(isinstance(word, str) for word in first))
+
+    def open(
+        self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
+    ) -> Source:
+        """See `data.text.opening.open_text`."""
+        from selftaught.data.text.opening import open_text
+
+        if labels is not None:
+            raise UserError("labels of texts are given with them: a list of mappings with 'text' and 'label'")
+        return open_text(
+            data, split, limit, tokens=self.tokens, lower=self.lower, errors=self.errors, column=self.column, progress=progress
+        )
+
+    def input(self, source: Source) -> dict[str, Any]:
+        """How to split text, and all words with their counts, of which an encoder takes the frequent ones."""
+        from selftaught.data.text.corpus import Corpus
+
+        if not isinstance(source, Corpus):
+            raise UserError("an encoder of text needs the words of a corpus: open the text with data.open_source")
+        return source.whole_input()
+
+    @classmethod
+    def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
+        """Split as the encoder's words were."""
+        return cls(input["tokens"], input["lower"], **{key: options[key] for key in ("errors", "column") if key in options})
+
+    @classmethod
+    def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
+        """Any text fits: unknown words are passed over."""
+
+    @classmethod
+    def tell(cls, source: Source) -> dict[str, Any]:
+        """Documents, sentences (lines), words, distinct words, the most frequent ones, documents a class and fingerprint."""
+        from selftaught.data.text.corpus import Corpus
+
+        assert isinstance(source, Corpus)
+        return {
+            "documents": len(source), "sentences": len(source.sentences) - 1, "words": len(source.ids),
+            "distinct": len(source.words), "frequent": [source.words[i] for i in range(min(FREQUENT, len(source.words)))],
+            "per_class": {c: int((source.labels == i).sum()) for i, c in enumerate(source.classes)},
+            "fingerprint": source.fingerprint,
+        }  # fmt: skip
+
+
+def _holds_text(path: Path) -> bool:
+    from selftaught.data.text import files, records
+
+    try:
+        if path.is_dir():
+            found = [file for file in islice(path.rglob("*"), LOOKED_AT) if file.is_file() and not file.name.startswith(".")]
+            return sum(_holds_text(file) for file in found) > len(found) / 2
+        kind = files.kind_of(path)
+        return records.holds_text(path) if kind == "table" else kind is not None and path.is_file()
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""Tasks that runs are judged by, a file each: see `evaluate/task`."""

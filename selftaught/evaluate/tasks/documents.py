@@ -1,0 +1,43 @@
+"""Labelled texts as averaged word vectors, probed beside the vectors untrained and a bag of words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, final
+
+from selftaught.evaluate.documents import documents
+from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
+from selftaught.evaluate.tasks.probe import Probe, learned_to_score
+from selftaught.parts.word_vectors import Worded
+
+
+@final
+class Documents(Task):
+    """For encoders with a vector for each word."""
+
+    key, order = "probe", 20
+    options: ClassVar[Mapping[str, str]] = {
+        "pool": "How the words of a text are averaged. mean: alike; sif: frequent ones less, without what all texts share.",
+    }
+
+    def suits(self, run: Subject, data: Any) -> bool:
+        """Whether there are word vectors, and texts that they were not trained on; a language model's text need not have labels."""
+        if not isinstance(run.encoder, Worded) or not run.held_out(data):
+            return False
+        return not learned_to_score(run) or run.labelled(data)
+
+    def judge(
+        self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """See `evaluate.documents`."""
+        train, test = run.sources(data, QUICK if quick else (None, None))
+        found = documents(run.encoder, train, test, seed, untrained=run.untrained(seed), say=say, **options)
+        return found | {"data": run.named(data), "quick": quick}
+
+    def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
+        """As of the probe."""
+        return Probe().tables(result, sections)
+
+    def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
+        """Those of the probe."""
+        return Probe().columns(summary)

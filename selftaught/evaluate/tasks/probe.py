@@ -1,0 +1,78 @@
+"""Labels read off frozen features: linear probe, nearest neighbours and few labels, beside the encoder untrained and the raw input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from selftaught.evaluate.classifier import classifier
+from selftaught.evaluate.probe import SIDES, probe
+from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
+from selftaught.method import Classifies, Scores
+from selftaught.parts.word_vectors import Worded
+
+FEW = "100"
+"""The budget of labels that runs are compared by, a class."""
+
+
+@final
+class Probe(Task):
+    """For every encoder but those of words, whose texts are averaged: see `documents`."""
+
+    key, order = "probe", 20
+
+    def suits(self, run: Subject, data: Any) -> bool:
+        """Whether the features are the encoder's own; a language model's text need not have labels."""
+        return not isinstance(run.encoder, Worded) and (not learned_to_score(run) or run.labelled(data))
+
+    def judge(
+        self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """See `evaluate.probe`; with "classifier", what the method itself says, where it learns to name classes."""
+        train, test = run.sources(data, QUICK if quick else (None, None))
+        found = probe(run.encoder, train, test, seed, untrained=run.untrained(seed), say=say)
+        found |= {"data": run.named(data), "quick": quick}
+        if data is None and run.learned_by is not None and issubclass(run.learned_by, Classifies):
+            accuracy = classifier(run.method(), train, test)
+            if accuracy is not None:
+                found["classifier"] = {"accuracy": accuracy, "labels": run.labels}
+        return found
+
+    def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
+        """One, in percent."""
+        rows = [{"accuracy, %": name, **{side: entry.get(side) for side in SIDES}} for name, entry in _entries(result)]
+        return [Table(rows, ("accuracy, %",))]
+
+    def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
+        """Linear probe, kNN, few labels, and the gain over the untrained encoder with half of its interval."""
+        found = summary.get("probe") or {}
+        gain = found.get("gain", {}).get("untrained", {})
+        return {
+            "linear": found.get("linear", {}).get("trained"),
+            "knn": found.get("knn", {}).get("trained"),
+            f"{FEW} labels": found.get("labels", {}).get(FEW, {}).get("trained"),
+            "gain": gain.get("linear"),
+            "+-": gain.get("interval"),
+        }
+
+
+def learned_to_score(run: Subject) -> bool:
+    """Whether it is a language model, which is judged by held-out text too."""
+    return run.learned_by is not None and issubclass(run.learned_by, Scores)
+
+
+def _entries(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    entries = [("linear probe, all labels", result["linear"]), ("k nearest neighbours", result["knn"])]
+    if "classifier" in result:
+        own = result["classifier"]
+        entries.insert(0, (f"the run's own classifier, {_labels(own['labels'])}", {"trained": own["accuracy"]}))
+    for labels, entry in result["labels"].items():
+        if labels != "all":
+            entries.append((f"linear probe, {labels} labels" + (" a class" if labels.isdigit() else ""), entry))
+    return entries
+
+
+def _labels(budget: str) -> str:
+    """What `data.labels` says in words: 10/class is "10 labels a class", 10% "10% labels"."""
+    number, _, a_class = budget.partition("/")
+    return f"{number} labels" + (" a class" if a_class else "")

@@ -1,0 +1,45 @@
+"""Word vectors beside people's answers: rated pairs of words, and analogies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from selftaught.evaluate.task import Said, Subject, Table, Task
+from selftaught.evaluate.words import ROWS, judge, vectors_of
+from selftaught.parts.word_vectors import Worded
+
+SIDES = ("trained", "untrained")
+
+
+@final
+class Words(Task):
+    """For encoders with a vector for each word, where no data are named."""
+
+    key, order = "words", 10
+
+    def suits(self, run: Subject, data: Any) -> bool:
+        """Whether there are word vectors and nothing else to judge by was named."""
+        return data is None and isinstance(run.encoder, Worded)
+
+    def judge(
+        self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
+    ) -> dict[str, Any]:
+        """See `evaluate.words.judge`."""
+        return judge(vectors_of(run.encoder), vectors_of(run.untrained(seed)), say=say)
+
+    def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
+        """One; with the sections of the analogies."""
+        named = {name: result[key] for key, name in ROWS.items() if key in result}
+        named |= {f"  {name}": row for name, row in result["sections"].items()} if sections else {}
+        sides = [side for side in SIDES if any(side in row for row in named.values())]
+        rows = [
+            {"words": name, **{side: row.get(side) for side in sides}, "used": f"{row['used']:,} of {row['of']:,}"}
+            for name, row in named.items()
+        ]
+        return [Table(rows, ("words",))]
+
+    def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
+        """The two lists of pairs, and the analogies."""
+        judged = summary.get("words") or {}
+        return {key: judged.get(key, {}).get("trained") for key in ("wordsim353", "simlex999", "analogies")}

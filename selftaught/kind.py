@@ -1,0 +1,187 @@
+"""Kinds of sample (images, text, ...): what they are called, how what a user has is opened, and what an encoder is told of it.
+
+A kind is found by its path: ``data/image/kind.py`` holds the kind ``image``, one final subclass of `Kind`. Its name is also the
+name of the samples in a raw batch, of the "kind" in an encoder's input, and of its file in `views/`. Nothing here imports torch, nor
+numpy before it is needed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
+
+from selftaught.errors import UserError, unknown
+from selftaught.parts.signature import Argument, classes
+
+if TYPE_CHECKING:
+    from selftaught.source import Source
+
+Split = Literal["train", "test", "all"]
+Progress = Callable[[int, int], None]
+"""Called as ``progress(done, total)`` from the thread that asked for the work."""
+
+
+def silent(done: int, total: int) -> None:
+    """Reports nothing."""
+
+
+class Kind(ABC):
+    """One kind of sample. An instance holds how a user wants the data to be read: the documented arguments of ``__init__``.
+
+    Attributes:
+        samples: What several samples are called in messages and in a run's summary: "images", "documents".
+        network: The encoder that is trained unless a method or a user chooses another.
+        watched: Whether the features of training samples are looked at while a method trains (online kNN, effective rank).
+        requires: Packages that reading needs beside the core, and the extra that brings each: ``{"soundfile": "audio"}``.
+    """
+
+    samples: ClassVar[str]
+    network: ClassVar[str]
+    watched: ClassVar[bool] = True
+    requires: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def name(cls) -> str:
+        """What the command line and an encoder's input call the kind: the name of the folder that it stands in."""
+        return cls.__module__.split(".")[-2]
+
+    @classmethod
+    @abstractmethod
+    def accepts(cls, data: Any) -> bool:
+        """Whether `data`, a path or an object, looks like samples of this kind. Quick: nothing is read to its end, nothing raised.
+
+        Sources and names of the catalog are not asked about: they say themselves what they are.
+        """
+
+    @abstractmethod
+    def open(
+        self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
+    ) -> Source:
+        """A source over what a user has: a path, a name of the catalog, an object, or a source, which is taken as it is.
+
+        Args:
+            data: What to open.
+            split: The part; data without a test part of their own are split by content, 80/20.
+            limit: At most so many samples.
+            progress: Called as (done, total) while many files are read.
+            labels: Labels of an object in memory, integers or names, one a sample.
+
+        Raises UserError, one sentence, for what cannot be read.
+        """
+
+    @abstractmethod
+    def input(self, source: Source) -> dict[str, Any]:
+        """The "input" of an encoder's spec, JSON-able: ``{"kind": the kind's name, ...}``, sizes and statistics of the training data."""
+
+    @classmethod
+    def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
+        """How data must be read for a trained encoder with this `input`. `options`: how the data were read before, if they were."""
+        return cls(**options)
+
+    @classmethod
+    @abstractmethod
+    def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
+        """Raises UserError when the encoder at `where`, with this `input`, cannot see the samples of `source`."""
+
+    @classmethod
+    @abstractmethod
+    def tell(cls, source: Source) -> dict[str, Any]:
+        """What `selftaught data NAME` tells of an opened data set: counts and sizes by name."""
+
+
+@final
+@dataclass(frozen=True)
+class Spec:
+    """What the file of a kind says of it, read from its text."""
+
+    name: str
+    samples: str
+    network: str
+    arguments: tuple[Argument, ...]
+
+
+@cache
+def _catalogue() -> dict[str, Spec]:
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("data/*/kind.py")):
+        for declared in classes(path):
+            if "Kind" in declared.bases:
+                own = declared.attributes
+                found[path.parent.name] = Spec(path.parent.name, own["samples"], own["network"], declared.arguments)
+    return found
+
+
+def names() -> list[str]:
+    """Every kind, sorted."""
+    return sorted(_catalogue())
+
+
+def describe(name: str) -> Spec:
+    """What the kind's file says of it; nothing is imported. Raises UserError, with a suggestion, for an unknown name."""
+    if name not in _catalogue():
+        raise unknown("kind of sample", name, names())
+    return _catalogue()[name]
+
+
+def find(name: str) -> type[Kind]:
+    """The kind's class. Raises UserError for an unknown name, and for a kind whose packages are not installed."""
+    describe(name)
+    module = import_module(f"selftaught.data.{name}.kind")
+    kind: type[Kind] = next(
+        value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Kind) and value is not Kind
+    )
+    for package, extra in kind.requires.items():
+        if find_spec(package) is None:
+            raise UserError(f"reading {kind.samples} needs the package {package}: pip install 'selftaught[{extra}]'")
+    return kind
+
+
+def of_source(source: Any) -> str | None:
+    """The kind whose name is in the raw batches of `source`; None where there is none, or it is no source."""
+    import numpy as np
+
+    from selftaught.source import Source
+
+    if not isinstance(source, Source) or len(source) == 0:
+        return None
+    batch = source.fetch(np.arange(1))
+    return next((name for name in names() if name in batch), None)
+
+
+def of_data(data: Any, among: Sequence[str], listed: Mapping[str, str]) -> str:
+    """Which kind `data` is of.
+
+    Args:
+        data: A path, a name, an object or a source.
+        among: The kinds that come into question, at least one.
+        listed: The kind of each name of the catalog.
+
+    Raises UserError when it is of none of them, or could be of several.
+    """
+    where = str(data) if isinstance(data, str | Path) else f"data of type {type(data).__name__}"
+    if isinstance(data, str) and data in listed:
+        found = [listed[data]]
+    elif not isinstance(data, str | Path) and (name := of_source(data)) is not None:
+        found = [name]
+    elif len(among) == 1:  # what it is asked to read, it reads or says why not
+        return among[0]
+    else:
+        found = [name for name in among if find(name).accepts(data)]
+    kinds = [name for name in found if name in among]
+    if len(kinds) > 1:
+        called = " or ".join(describe(name).samples for name in kinds)
+        raise UserError(f"{where} could be {called}: choose with --data.kind {' or --data.kind '.join(kinds)}")
+    wanted = " or ".join(describe(name).samples for name in among)
+    if not kinds and found:
+        raise UserError(f"{where} holds {describe(found[0]).samples}, not {wanted}")
+    if not kinds and isinstance(data, str | Path) and not Path(data).expanduser().exists():
+        raise unknown("data", where, listed)
+    if not kinds:
+        raise UserError(f"{where} does not look like {wanted}: name the kind with --data.kind, or see what each reads in the documentation")
+    return kinds[0]

@@ -1,0 +1,1 @@
+"""Contrastive predictive coding, a file a kind of sample."""

@@ -1,0 +1,94 @@
+"""A run as the tasks of `evaluate/tasks` see it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol, final
+
+from selftaught.config import Config
+from selftaught.evaluate.probe import fresh
+from selftaught.kind import Split
+from selftaught.method import Encoder, Method, Source
+from selftaught.pretraining.build import type_of, untrained
+
+
+class Trained(Protocol):
+    """What is needed of a `Run`."""
+
+    path: Path
+
+    @property
+    def config(self) -> Config:
+        """Of a run folder."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """The trained encoder."""
+
+    def given(self, data: Any = None) -> Any:
+        """`data`, or what it was trained on."""
+
+    def open(self, data: Any, split: Split, limit: int | None = None) -> Source:
+        """Read as the encoder needs it."""
+
+    def sources(self, data: Any, limits: tuple[int | None, int | None]) -> tuple[Source, Source]:
+        """The training and the test part."""
+
+    def method(self) -> Method:
+        """The trained method with its data."""
+
+    def model(self) -> Method:
+        """The trained method alone."""
+
+
+@final
+class Judged:
+    """Obeys `evaluate.task.Subject`."""
+
+    def __init__(self, run: Trained) -> None:
+        self.run = run
+        self.config = run.config if run.path.is_dir() else None
+
+    @property
+    def encoder(self) -> Encoder:
+        """The trained encoder."""
+        return self.run.encoder
+
+    @property
+    def learned_by(self) -> type[Method] | None:
+        """The method's class; None for an encoder alone."""
+        return None if self.config is None else type_of(self.config)
+
+    @property
+    def labels(self) -> str:
+        """The labels that it was trained with."""
+        return "all" if self.config is None else self.config.data["labels"] or "all"
+
+    def untrained(self, seed: int) -> Encoder:
+        """With the weights that the run started from; of an encoder alone with those of `seed`."""
+        return fresh(self.encoder, seed) if self.config is None else untrained(self.config, self.encoder.spec["input"])
+
+    def held_out(self, data: Any) -> bool:
+        """Whether data are named, or the run left out a part of its own."""
+        return data is not None or (self.config is not None and self.config.data["split"] != "all")
+
+    def labelled(self, data: Any) -> bool:
+        """Whether the training part has labels."""
+        return self.held_out(data) and self.run.open(self.run.given(data), "train").labelled
+
+    def sources(self, data: Any, limits: tuple[int | None, int | None]) -> tuple[Source, Source]:
+        """The training and the test part."""
+        return self.run.sources(data, limits)
+
+    def named(self, data: Any) -> str:
+        """The name or the path."""
+        given = self.run.given(data)
+        return str(given) if isinstance(given, str | Path) else "the data in memory"
+
+    def method(self) -> Method:
+        """Prepared for what it was trained on: a memory has a row for each sample."""
+        return self.run.method()
+
+    def model(self) -> Method:
+        """Without its data."""
+        return self.run.model()

@@ -1,0 +1,96 @@
+"""RUN/report.html: everything about a run in one file that opens without a network."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from selftaught.method import Encoder, Method, Source
+from selftaught.report import about, sections
+from selftaught.report.page import Page
+from selftaught.report.sections import Section
+from selftaught.run import RunFolder, to_json, write_atomically
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def write(
+    run_folder: RunFolder | str | Path,
+    *,
+    encoder: Encoder | None = None,
+    method: Method | None = None,
+    source_train: Source | None = None,
+    source_test: Source | None = None,
+    points: int = 3000,
+) -> Path:
+    """Write RUN/report.html and return its path.
+
+    Config, curves, the probe and warnings come from the folder. The map needs `encoder` and a source (`source_test`, or
+    `source_train` where nothing is held out); example views need `method` and a source. What is missing is left out, and
+    the page says which command adds it. The map of an encoder with vectors of words is one of its words: no source is needed.
+
+    Args:
+        run_folder: The run.
+        encoder: The trained encoder; its mode is restored.
+        method: The method, for the views that it saw and what it can show.
+        source_train: What it was trained on.
+        source_test: What it never saw.
+        points: Most samples on the map; of words two thirds of it. 3,000 keep the page under about 1.5 MB.
+
+    Raises:
+        UserError: When the folder is not a run.
+    """
+    run = run_folder if isinstance(run_folder, RunFolder) else RunFolder.open(Path(run_folder))
+    page = Page(run, encoder, method, source_train, source_test, points)
+    told = [(section, section.data(page)) for section in sections.found() if section.suits(page)]
+    there = [(section, data) for section, data in told if data is not None or section.missing]
+    path = Path(run.path) / "report.html"
+    head = {"title": about.title(page), "facts": about.facts(page), "commands": about.commands(page)}
+    write_atomically(path, fill(head, there).encode())
+    return path
+
+
+def fill(head: Mapping[str, Any], told: Sequence[tuple[Section, dict[str, Any] | None]]) -> str:
+    """The page. No text of a user's can end the script element: <, > and & are escaped in the JSON."""
+    title, commands = head["title"], head["commands"]
+    values = to_json({**head, "sections": {section.name: data for section, data in told}}, indent=None).decode().strip()
+    for sign in "<>&":
+        values = values.replace(sign, f"\\u{ord(sign):04x}")
+    links = [f'<a href="#{section.name}">{html.escape(section.nav)}</a>' for section, _ in told if section.nav]
+    parts = {
+        "title": html.escape(title),
+        "chart_style": asset("uPlot.min.css"),
+        "style": asset("page.css") + "".join(section.style for section, _ in told),
+        "links": "\n    ".join(links),
+        "sections": "\n".join(element(section, data is not None, commands) for section, data in told),
+        "data": values,
+        "chart_script": asset("uPlot.iife.min.js"),
+        "script": "".join(asset(name) for name in ("page.js", "charts.js", "map.js", "shown.js")),
+        "drawing": "\n".join(f'<script>"use strict"; {{\n{section.script}}}</script>' for section, _ in told),
+    }
+    start, *rest = asset("page.html").split("{{")  # split first, fill once: what is filled in is never read as a template
+    return start + "".join(parts[name] + tail for name, _, tail in (piece.partition("}}") for piece in rest))
+
+
+def element(section: Section, has: bool, commands: Mapping[str, str]) -> str:
+    """A section as it stands before it is drawn: its heading, and its markup or what is missing."""
+    name, title = section.name, html.escape(section.title)
+    inside = section.markup.rstrip() if has else f'  <p class="missing">{named(section.missing, commands)}</p>'
+    absent = "" if has else ' class="absent"'
+    heading = f'<h2 id="{name}-title">{title}</h2>'
+    return f'<section id="{name}"{absent} aria-labelledby="{name}-title">\n{heading}\n{inside}\n</section>'
+
+
+def named(text: str, commands: Mapping[str, str]) -> str:
+    """Text as markup, with the command itself for its name in braces."""
+    pieces = [html.escape(piece) for piece in re.split(r"\{(\w+)\}", text)]  # text, name, text, name, ...
+    pieces[1::2] = [f"<code>{html.escape(commands[name])}</code>" for name in pieces[1::2]]
+    return "".join(pieces)
+
+
+def asset(name: str) -> str:
+    """The text of one of the page's own files."""
+    return (ASSETS / name).read_text(encoding="utf-8")

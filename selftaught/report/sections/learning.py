@@ -1,0 +1,98 @@
+"""How it learned: the lines of metrics.jsonl as small charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from selftaught.report.about import RATE
+from selftaught.report.page import Page
+from selftaught.report.values import number
+
+ORDER = 60
+TITLE = "How it learned"
+NAV = "Learning"
+MISSING = "Nothing was logged yet: {resume} trains on, and its curves will be here."
+
+POINTS = 1200
+"""Most points that a curve keeps; of more, each stretch keeps its lowest and its highest."""
+
+
+class Panel(NamedTuple):
+    """One chart: its title, what it says in words, the keys of metrics.jsonl that it draws, and how its numbers read."""
+
+    title: str
+    about: str
+    keys: tuple[str, ...]
+    kind: str = "number"  # or part (in [0, 1], shown as percent), or percent (in [0, 100])
+
+
+PANELS = (
+    Panel("Loss", "What training minimises. Compare its shape, not its size, between methods.", ("loss",)),
+    Panel("Pretext accuracy", "How often the method solves its own puzzle, against guessing.", ("accuracy", "chance"), "part"),
+    Panel("Online kNN", "Nearest-neighbour accuracy while training. Labels only watch; they never train.", ("knn",), "percent"),
+    Panel("Effective rank", "RankMe: how many directions the features use. A fall towards 1 means collapse.", ("rankme",)),
+    Panel("Embedding spread", "Standard deviation over samples. Near 0, all samples look alike.", ("embedding_std",)),
+    Panel("Alignment", "Distance between two views of one sample: lower is closer.", ("alignment",)),
+    Panel("Uniformity", "How evenly features fill the sphere: lower is more even.", ("uniformity",)),
+    Panel("Learning rate", "What the schedule asked for.", ("lr",)),
+)
+HIDDEN = {"step", "epoch", "seconds", "seconds_left", "time", "progress"}
+"""Keys of no chart, as every speed, whatever it counts."""
+
+
+def suits(page: Page) -> bool:
+    """Always."""
+    return True
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """``{"panels": [panel]}``, see `panels`; None where nothing was logged."""
+    found = panels(page.metrics)
+    return {"panels": found} if found else None
+
+
+def thin(x: list[float], y: list[float | None], most: int = POINTS) -> tuple[list[float], list[float | None]]:
+    """At most `most` points of a curve, and about all of what the eye would see: of each stretch its lowest and its highest.
+
+    The first and the last point always stay; gaps (None) inside a stretch go.
+    """
+    if len(x) <= most:
+        return x, y
+    kept = {0, len(x) - 1}
+    stretches = (most - 2) // 2
+    for i in range(stretches):
+        inside = [j for j in range(i * len(x) // stretches, (i + 1) * len(x) // stretches) if y[j] is not None]
+        if inside:
+            kept.update((min(inside, key=lambda j: y[j] or 0.0), max(inside, key=lambda j: y[j] or 0.0)))
+    order = sorted(kept)
+    return [x[j] for j in order], [y[j] for j in order]
+
+
+def series(metrics: Iterable[Mapping[str, Any]], key: str) -> tuple[list[float], list[float | None]]:
+    """The steps at which `key` was logged, and its values; None where it was not finite. A replayed step counts once, as replayed."""
+    seen: dict[float, float | None] = {}
+    for line in metrics:
+        step = number(line.get("step"))
+        if step is not None and key in line:
+            seen[step] = number(line[key])
+    steps = sorted(seen)
+    return thin(steps, [seen[s] for s in steps])
+
+
+def panels(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Charts for the page: ``{"title", "about", "kind", "series": [{"name", "x", "y"}]}``.
+
+    The known ones first, then whatever else was logged. A panel without its first key is left out.
+    """
+    known = {key for panel in PANELS for key in panel.keys} | HIDDEN
+    logged = {key: None for line in metrics for key, value in line.items() if number(value) is not None}  # in order
+    extra = [key for key in logged if key not in known and not key.endswith(RATE)]
+    wanted = [*PANELS, *(Panel(key.replace("_", " ").capitalize(), "Logged by the method.", (key,)) for key in extra)]
+    found = []
+    for panel in wanted:
+        drawn = {key: series(metrics, key) for key in panel.keys}
+        lines = [{"name": key, "x": x, "y": y} for key, (x, y) in drawn.items() if any(v is not None for v in y)]
+        if lines and lines[0]["name"] == panel.keys[0]:
+            found.append({"title": panel.title, "about": panel.about, "kind": panel.kind, "series": lines})
+    return found

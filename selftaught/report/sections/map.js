@@ -1,0 +1,3 @@
+/* The samples on the map, see `Scatter`. */
+
+sections.map = (root, data) => { scatter = new Scatter(root, data); };

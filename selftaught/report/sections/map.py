@@ -1,0 +1,25 @@
+"""A map of the samples, held-out ones where there are any, and who their neighbours are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selftaught.report.page import Page
+from selftaught.report.scatter import scatter
+
+ORDER = 30
+TITLE = "A map of the samples"
+NAV = "Map"
+MISSING = "No map yet: {report} draws it from the saved encoder and the data."
+
+
+def suits(page: Page) -> bool:
+    """For encoders of samples; one with vectors of words has a map of its words."""
+    return not page.worded
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """See `scatter`; None without an encoder or samples."""
+    if page.encoder is None or page.shown is None:
+        return None
+    return scatter(page.encoder, page.shown, page.points, page.held_out)

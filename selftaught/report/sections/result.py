@@ -1,0 +1,105 @@
+"""Is it better than not training? The probe of summary.json beside its baselines, and how many labels it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from selftaught.method import Source
+from selftaught.report.page import Page
+from selftaught.report.values import mapping, number
+from selftaught.views import raw_is
+
+ORDER = 20
+TITLE = "Is it better than not training?"
+NAV = "Result"
+MISSING = (
+    "Not judged yet: no labels were at hand, or no probe was run. Where there are labels, {probe} adds the table, "
+    "beside the same encoder untrained and the raw input, and {report} renews this page."
+)
+
+FEATURES = ("trained", "untrained", "raw")
+
+
+def suits(page: Page) -> bool:
+    """Where a probe was made, or can be: vectors of words are judged by people's answers first."""
+    return "probe" in page.summary or not page.worded
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """The probe, see `table`, and what "raw" stands for in it; None where nothing was probed."""
+    found = table(page.summary.get("probe"), page.source_train)
+    if found is None:
+        return None
+    raw = "the samples as numbers" if page.encoder is None else raw_is(page.encoder.spec["input"])
+    return {**found, "raw": raw}
+
+
+def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | None:
+    """``{"rows": [row], "budgets": [row with "x"], "protocol": [[name, value]]}``, or None when nothing was probed.
+
+    A row is ``{"name", "trained", "untrained", "raw", "spread", "draws"}``, accuracies in percent, None where not measured.
+    A budget's "x" is how many labels it used, None where that is unknown.
+    """
+    if not isinstance(probe, dict):
+        return None
+    rows = [row for key, name in (("linear", "Linear probe"), ("knn", "Nearest neighbours")) if (row := line(name, probe.get(key)))]
+    budgets = []
+    for key, value in mapping(probe, "labels").items():
+        row = line(budget_name(str(key)), value)
+        if row:
+            budgets.append({**row, "x": budget_size(str(key), value, source_train)})
+    if all(row["x"] is not None for row in budgets):
+        budgets.sort(key=lambda row: float(row["x"]))
+    if not rows and not budgets:
+        return None
+    words = [[str(k).replace("_", " "), sentence(v)] for k, v in mapping(probe, "protocol").items()]
+    return {"rows": rows, "budgets": budgets, "protocol": words}
+
+
+def line(name: str, values: Any) -> dict[str, Any] | None:
+    """One row, or None when it holds no accuracy."""
+    if not isinstance(values, dict):
+        return None
+    numbers = {key: number(values.get(key)) for key in FEATURES}
+    if all(value is None for value in numbers.values()):
+        return None
+    spread = mapping(values, "spread")
+    return {"name": name, **numbers, "spread": {key: number(spread.get(key)) for key in FEATURES}, "draws": values.get("draws")}
+
+
+def budget_name(key: str) -> str:
+    """"100" -> "100 labels a class", "1%" -> "1% of the labels", "all" -> "All labels"."""
+    if key == "all":
+        return "All labels"
+    return f"{key} of the labels" if key.endswith("%") else f"{key} labels a class"
+
+
+def budget_size(key: str, value: Any, source_train: Source | None) -> int | None:
+    """How many labels a budget uses: as the probe recorded it, else counted from the source."""
+    for name in ("size", "count", "n", "labels"):
+        if isinstance(value, dict) and number(value.get(name)):
+            return int(value[name])
+    if source_train is None:
+        return None
+    labels = source_train.labels[source_train.labels >= 0]
+    if not len(labels):
+        return None
+    if key == "all":
+        return len(labels)
+    try:
+        if key.endswith("%"):
+            return max(round(len(labels) * float(key[:-1]) / 100), 1)
+        return int(np.minimum(np.bincount(labels), int(key)).sum())
+    except ValueError:
+        return None
+
+
+def sentence(value: Any) -> str:
+    """A protocol's value in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k.replace('_', ' ')} {sentence(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(sentence(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

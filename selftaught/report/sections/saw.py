@@ -1,0 +1,36 @@
+"""What the method saw: some samples, and the random views that training draws of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selftaught.method import Method, Source
+from selftaught.report.page import Page
+from selftaught.report.shown import Row, few, packed, shown
+
+ORDER = 70
+TITLE = "What the method saw"
+NAV = "What it saw"
+MISSING = "No example views: the data was not at hand, or cannot be shown. {report} adds them where it can."
+
+
+def suits(page: Page) -> bool:
+    """For encoders of samples."""
+    return not page.worded
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """``{"rows": [row]}``, see `views`; None where there is nothing to look at."""
+    if page.method is None or page.seen is None:
+        return None
+    rows = views(page.method, page.seen)
+    return {"rows": rows} if rows else None
+
+
+def views(method: Method, source: Source) -> list[Row]:
+    """The samples as they are, where they can be shown, then each view that the method gets of them in epoch 0."""
+    index, raw, batch = few(method, source)
+    seen = method.encoder.spec["input"]
+    originals = shown(raw, seen, len(index))
+    first = [packed(row, "original" if len(originals) == 1 else row.name) for row in originals]
+    return first + [packed(row) for row in shown(batch, seen, len(index))]

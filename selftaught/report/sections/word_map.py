@@ -1,0 +1,99 @@
+"""A map of the most frequent words, and which words are near each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.evaluate.words import clusters
+from selftaught.evaluate.words.known import Known
+from selftaught.parts.word_vectors import WordVectors
+from selftaught.report.capitals import CAPITALS
+from selftaught.report.map import has_tsne, pca, tsne
+from selftaught.report.page import Page
+from selftaught.report.scatter import NEAREST, fit_square, pack
+
+ORDER = 40
+TITLE = "A map of the words"
+NAV = "Map"
+MISSING = "No map: there are too few words to draw one."
+
+GROUPS = 12
+"""Groups of words that the map colours, of at least `MEMBERS` words on average."""
+MEMBERS = 20
+AMONG = 50_000
+"""Words of the vocabulary that can be neighbours, the most frequent."""
+BLOCK = 256
+"""Words whose cosines with all of them are in memory at a time."""
+
+
+def suits(page: Page) -> bool:
+    """For vectors of words."""
+    return page.worded
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """See `word_map`; a word takes more room than a sample, so fewer are drawn."""
+    return word_map(page.words, 2 * page.points // 3) if page.words is not None else None
+
+
+def word_map(vectors: WordVectors, points: int = 2000) -> dict[str, Any] | None:
+    """The most frequent words in two dimensions, or None for fewer than three words.
+
+    Packed: "words", those of the map and then the neighbours that are not on it; "near" uint16 [N, K] (of "words"; the nearest in
+    the whole vocabulary), "cosine" uint8 [N, K] (0 to 255 = 0 to 1), "labels" int16 [N] (groups by k-means), "counts" uint32 [N] or
+    None, each layout uint16 [N, 2]. "first": the word that the page opens with.
+    """
+    n = min(points, len(vectors))
+    if n < 3:
+        return None
+    near, cosine = nearest_of_all(vectors.unit[:AMONG], n, NEAREST)
+    beyond = np.unique(near[near >= n])
+    place = np.searchsorted(beyond, near) + n
+    unit = vectors.unit[:n]
+    layouts = {"PCA": pca(unit)}
+    if has_tsne() and n >= 10:
+        layouts["t-SNE"] = tsne(unit)
+    labels, classes = groups(vectors, n)
+    counts = None if vectors.counts is None else pack(np.minimum(vectors.counts[:n], 0xFFFFFFFF), "<u4")
+    return {
+        "n": n, "of": len(vectors), "held_out": False, "dim": vectors.dim, "k": near.shape[1], "classes": classes,
+        "words": [vectors.words[int(row)] for row in (*range(n), *beyond)], "counts": counts,
+        "labels": pack(labels, "<i2"), "index": pack(np.arange(n), "<u4"), "near": pack(np.where(near < n, near, place), "<u2"),
+        "cosine": pack(np.round(np.clip(cosine, 0, 1) * 255), "u1"),
+        "layouts": {name: pack(fit_square(xy), "<u2") for name, xy in layouts.items()},
+        "first": first_shown(vectors, n), "accuracy": None, "sheet": None, "tsne": "t-SNE" in layouts,
+    }  # fmt: skip
+
+
+def nearest_of_all(unit: NDArray[np.float32], n: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """For each of the first n rows of `unit` [V, D] the k nearest other rows, nearest first: indices [n, k] and cosines [n, k]."""
+    k = min(k, len(unit) - 1)
+    index, value = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
+    for start in range(0, n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, n))
+        score = unit[rows] @ unit.T
+        score[np.arange(len(rows)), rows] = -np.inf
+        some = np.argpartition(-score, k - 1, axis=1)[:, :k]
+        found = np.take_along_axis(score, some, 1)
+        order = np.lexsort((some, -found), axis=1)
+        index[rows], value[rows] = np.take_along_axis(some, order, 1), np.take_along_axis(found, order, 1)
+    return index, value
+
+
+def groups(vectors: WordVectors, n: int) -> tuple[NDArray[np.int64], list[str]]:
+    """The group of each of the first n words, and what to call each group: its three most central words."""
+    found = clusters(vectors, max(1, min(GROUPS, n // MEMBERS)), most=n)
+    labels = np.empty(n, np.int64)
+    for group, words in enumerate(found):
+        labels[[vectors.index[word] for word in words]] = group
+    return labels, [", ".join(words[:3]) for words in found]
+
+
+def first_shown(vectors: WordVectors, n: int) -> int:
+    """The most frequent country or capital of the first n words, else one of the middle: the first words of any text say little."""
+    known = Known(vectors, most=n)
+    rows = [int(known.first[number]) for pair in CAPITALS for word in pair if (number := known.number(word)) >= 0]
+    return min(rows, default=min(300, n // 2))

@@ -1,0 +1,42 @@
+"""What people's answers say of vectors of words: similarity and analogy, beside the same encoder untrained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from selftaught.evaluate.words import ROWS
+from selftaught.report.page import Page
+from selftaught.report.values import number
+
+ORDER = 10
+TITLE = "Does it agree with people about words?"
+NAV = "Words"
+MISSING = (
+    "Not judged yet: {probe} adds what people's answers say of its words, beside the same encoder untrained, "
+    "and {report} renews this page."
+)
+
+
+def suits(page: Page) -> bool:
+    """For vectors of words, and wherever such were judged."""
+    return page.worded or "words" in page.summary
+
+
+def data(page: Page) -> dict[str, Any] | None:
+    """See `judged`."""
+    return judged(page.summary.get("words"))
+
+
+def judged(words: Any) -> dict[str, Any] | None:
+    """``summary["words"]`` as the page reads it: {"rows", "sections": [{"name", "trained", "untrained", "used", "of"}], "protocol"}."""
+    if not isinstance(words, Mapping):
+        return None
+    rows = [_row(name, words[key]) for key, name in ROWS.items() if isinstance(words.get(key), Mapping)]
+    sections = [_row(str(name), row) for name, row in words.get("sections", {}).items() if isinstance(row, Mapping)]
+    protocol = [[str(key), str(value)] for key, value in words.get("protocol", {}).items()]
+    return {"rows": rows, "sections": sections, "protocol": protocol} if rows else None
+
+
+def _row(name: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name} | {key: number(row.get(key)) for key in ("trained", "untrained", "used", "of")}

@@ -1,0 +1,109 @@
+"""What a person can be shown of samples (`parts/shown`), packed small enough to travel inside a page."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from selftaught import views
+from selftaught.method import Batch, Method, Raw, Source
+from selftaught.parts.shown import Curves, Pictures, Shown, Sounds, Table
+from selftaught.report.thumbnails import data_uri, single
+
+COUNT = 8
+"""Samples in a row."""
+MOST_VIEWS = 6
+"""Views of one name that are shown."""
+POINTS = 400
+"""Most points of a line; of more, each stretch keeps its lowest and its highest."""
+LINES = 16
+"""Most lines of a chart, the first ones."""
+ROW_BYTES = 750_000
+"""Most bytes of a row of sounds; of longer ones the beginning is kept."""
+ROWS = 50
+"""Most rows of a table, the first ones."""
+Row = dict[str, Any]
+
+
+def few(method: Method, source: Source) -> tuple[NDArray[np.int64], Raw, Batch]:
+    """Some samples, evenly spaced over the source: which, as they are, and what the method gets of them in epoch 0."""
+    bound = method.views.bind(source)
+    index = np.unique(np.linspace(0, len(bound) - 1, COUNT).astype(np.int64))
+    raw = bound.fetch(index)
+    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+    return index, raw, method.views.apply(raw, method.views.sample(index, 0, 0), device)
+
+
+def shown(batch: Mapping[str, Any], seen: Mapping[str, Any], count: int) -> list[Shown]:
+    """What there is to look at in a batch of `count` samples, raw or of views, for an encoder whose input is `seen`.
+
+    A list of tensors holds several views under one name. What holds more or fewer things, such as patches, is left out.
+    """
+    rows = []
+    for name, value in batch.items():
+        several = isinstance(value, list | tuple) and all(isinstance(view, torch.Tensor) for view in value)
+        listed = value[:MOST_VIEWS] if several else [value]
+        for i, view in enumerate(listed):
+            called = f"{name.removesuffix('s')} {i + 1}" if len(listed) > 1 else name
+            if name not in ("label", "index") and _size(view) == count:
+                rows.append(views.show(called, view, seen))
+    return [row for row in rows if row is not None]
+
+
+def _size(value: Any) -> int:
+    try:
+        return len(value)
+    except TypeError:  # a number, or a tensor that is one
+        return 0
+
+
+def packed(row: Shown, name: str | None = None) -> Row:
+    """A row of a page: "type", "name" and, by the type, "images", "charts", "sounds", or "columns", "rows" and "of"."""
+    called = (row.name if name is None else name).replace("_", " ")
+    match row:
+        case Pictures(images=images):
+            return {"type": "pictures", "name": called, "images": [single(image) for image in images[:COUNT]]}
+        case Curves(curves=curves):
+            return {"type": "curves", "name": called, "charts": [chart(lines) for lines in curves[:COUNT]]}
+        case Sounds(waves=waves, rate=rate):
+            most = ROW_BYTES // (2 * max(len(waves[:COUNT]), 1))
+            return {"type": "sounds", "name": called, "sounds": [sound(points, rate, most) for points in waves[:COUNT]]}
+        case Table(columns=columns, rows=rows):
+            told = [[cell if isinstance(cell, str | None) else float(cell) for cell in cells] for cells in rows[:ROWS]]
+            return {"type": "table", "name": called, "columns": list(columns), "rows": told, "of": len(rows)}
+
+
+def chart(lines: NDArray[np.floating[Any]]) -> Row:
+    """``{"lines": [[y]], "low", "high", "length", "of"}`` of float [C, T]; y is None where a value is not finite."""
+    kept = np.asarray(lines, np.float64)[:LINES]
+    finite = kept[np.isfinite(kept)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    told = [[float(f"{y:.4g}") if np.isfinite(y) else None for y in thinned(line)] for line in kept]
+    return {"lines": told, "low": low, "high": high, "length": kept.shape[1], "of": len(lines)}
+
+
+def thinned(line: NDArray[np.float64], most: int = POINTS) -> NDArray[np.float64]:
+    """At most `most` points, evenly spaced, of a line [T]: of each stretch its lowest and its highest, as they came."""
+    if len(line) <= most:
+        return line
+    pieces = np.array_split(line, most // 2)
+    both = ([int(np.argmin(p)), int(np.argmax(p))] for p in (np.nan_to_num(p) for p in pieces))
+    return np.concatenate([piece[sorted(pair)] for piece, pair in zip(pieces, both, strict=True)])
+
+
+def sound(points: NDArray[np.floating[Any]], rate: int, most: int) -> Row:
+    """``{"uri", "seconds", "of"}``: the first `most` points of a wave [T] as a WAV file; how long these and all last."""
+    kept = np.nan_to_num(np.asarray(points, np.float64)[:most]).clip(-1, 1)
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(np.round(kept * 32767).astype("<i2").tobytes())
+    return {"uri": data_uri(out.getvalue(), "audio/wav"), "seconds": len(kept) / rate, "of": len(points) / rate}

@@ -1,0 +1,110 @@
+"""How a method is stepped, a file a way: ``descent`` (forward, backward, optimiser), ``slices`` (compiled loops).
+
+A method names its way (`Method.stepper`), and the file is found by that name. Each file states the fields of `Recipe` that it reads in the
+literal `READS`; those of the loop itself are `LOOP`. Setting any other field is refused when a run is configured. No torch here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selftaught.errors import unknown
+from selftaught.parts.signature import constants
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from selftaught.meter import Meter
+    from selftaught.method import Clock, Method
+    from selftaught.recipe import Recipe
+    from selftaught.source import Source
+
+LOOP = ("steps", "epochs", "minutes", "seed", "checkpoint_every", "keep", "log_every", "device")
+"""Fields of `Recipe` that `fit` reads, however a method is stepped."""
+
+
+class NonFiniteLoss(ArithmeticError):
+    """The loss (or the gradient norm, when gradients are clipped) stopped being a number. Nothing was updated.
+
+    Args:
+        what: What is not finite, and at which step.
+        advice: What to try.
+    """
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(f"{what}: {advice}")
+        self.what, self.advice = what, advice
+
+
+class Stepper(ABC):
+    """Takes the steps of one method; `fit` keeps the clock, the log, the checkpoints and the length."""
+
+    samples: float
+    """How much this process has trained on since `restart`, in the method's unit."""
+
+    @abstractmethod
+    def __init__(self, method: Method, source: Source, recipe: Recipe, device: torch.device) -> None:
+        """For a prepared method and its bound source. Raises UserError when recipe, ranks or data do not go together."""
+
+    @classmethod
+    @abstractmethod
+    def place(cls, recipe: Recipe) -> torch.device:
+        """Where it computes. Raises UserError when the recipe asks for what is not there."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Begin anew: fresh optimisers, nothing trained on yet."""
+
+    @abstractmethod
+    def epoch(self, clock: Clock, start: int = 0) -> tuple[int, Iterator[Any]]:
+        """Steps in the clock's epoch, and what `step` takes from, from step `start` on. What is less than a step is dropped."""
+
+    def steps_in_epoch(self) -> int | None:
+        """Steps in an epoch where they are known without looking; None where `epoch` must be asked, after `before_epoch`."""
+        return None
+
+    @abstractmethod
+    def step(self, clock: Clock, meter: Meter, batches: Iterator[Any]) -> None:
+        """Everything of one step but moving the clock; scalars go to the meter.
+
+        Raises NonFiniteLoss before the update that the loss would spoil.
+        """
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """What a checkpoint must hold beside the method's own state, by name."""
+
+    @abstractmethod
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Go back to a `state`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop what runs beside it."""
+
+
+def names() -> list[str]:
+    """Every way to step, sorted."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def reads(name: str) -> frozenset[str]:
+    """The fields of `Recipe` that have an effect. Raises UserError for an unknown way."""
+    if name not in names():
+        raise unknown("way to step (Method.stepper)", name, names())
+    return frozenset((*LOOP, *constants(Path(__file__).with_name(f"{name}.py"))["READS"]))
+
+
+def find(name: str) -> type[Stepper]:
+    """The class of the file `name`. Raises UserError for an unknown way."""
+    reads(name)
+    module = import_module(f"{__name__}.{name}")
+    stepper: type[Stepper] = next(
+        value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Stepper) and value is not Stepper
+    )
+    return stepper

@@ -1,0 +1,176 @@
+"""Gradient descent: for each player's turns a batch, `forward`, `backward`, an optimiser step; then `after_step`."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NoReturn, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from selftaught import optimizer
+from selftaught.device import autocast, pick_device, reseed
+from selftaught.errors import UserError
+from selftaught.loader import Loader
+from selftaught.meter import Meter, is_scalar
+from selftaught.method import Batch, Clock, Index, Method, Outputs, Player
+from selftaught.parts import gather, norm
+from selftaught.recipe import Recipe
+from selftaught.source import Source
+from selftaught.steps import NonFiniteLoss, Stepper
+
+READS = (
+    "batch_size", "accumulate", "optimizer", "lr", "momentum", "nesterov", "betas", "weight_decay", "decay_norm_and_bias", "schedule",
+    "warmup", "milestones", "gamma", "final_lr", "clip", "precision", "batch_norm_groups", "workers",
+)  # fmt: skip
+
+
+@final
+class Descent(Stepper):
+    """One step is every player's turns on fresh batches, then the method's state changes."""
+
+    def __init__(self, method: Method, source: Source, recipe: Recipe, device: torch.device) -> None:
+        world = gather.world()
+        groups = recipe.batch_norm_groups or world
+        _check_batch(recipe, len(source), world, groups)
+        self.method, self.source, self.recipe, self.device = method, source, recipe, device
+        norm.set_groups(method, groups // world)
+        self.players = [p._replace(groups=[g | {"params": list(g["params"])} for g in p.groups]) for p in method.players()]
+        self.turns = sum(p.turns for p in self.players)
+        self.loader = Loader(source, method.views, recipe, device)
+        self.trainable = {p: p.requires_grad for p in method.parameters()}
+        self.model: nn.Module = method
+        if world > 1:
+            warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
+            # Buffers are kept equal by gathering and by averaging running statistics; players leave others' parameters unused.
+            self.model = DistributedDataParallel(method, forward_sync_buffers=False, find_unused_parameters=True)
+        self.autocast = autocast(recipe, device)
+        self.restart()
+
+    @classmethod
+    def place(cls, recipe: Recipe) -> torch.device:
+        """The recipe's device."""
+        return pick_device(recipe.device)
+
+    def restart(self) -> None:
+        """Fresh optimisers."""
+        self.optimizers = {p.name: optimizer.build(p, self.recipe) for p in self.players}
+        self.samples = 0.0
+
+    def epoch(self, clock: Clock, start: int = 0) -> tuple[int, Iterator[Any]]:
+        """Batches in the method's order."""
+        order = np.asarray(self.method.order(clock.epoch, self.recipe.seed, len(self.source)), dtype=np.int64)
+        return self._count(order), self.loader.epoch(order, clock.epoch, start * self.turns)
+
+    def _count(self, order: Index) -> int:
+        steps = len(order) // (self.recipe.batch_size * self.turns)
+        if steps == 0:
+            raise UserError(
+                f"one step needs {self.turns} batches of {self.recipe.batch_size}, an epoch has only {len(order)} samples: "
+                "use a smaller --batch-size"
+            )
+        return steps
+
+    def step(self, clock: Clock, meter: Meter, batches: Iterator[Batch]) -> None:
+        """Every player's turns, then the state changes."""
+        merged: Outputs = {}
+        for number, player in enumerate(self.players):
+            self._give_floor(player)
+            for turn in range(player.turns):
+                merged |= self._turn(clock, meter, player, number, turn, batches)
+        with torch.no_grad():
+            if gather.world() > 1:
+                norm.average_running_statistics(self.method)
+            self.method.after_step(clock, merged)
+        self.samples += self.recipe.batch_size * self.turns
+
+    def _give_floor(self, player: Player) -> None:
+        """In a game, only the mover's parameters want gradients."""
+        if len(self.players) > 1:
+            mine = {p for g in player.groups for p in g["params"]}
+            for p, wanted in self.trainable.items():
+                p.requires_grad_(wanted and p in mine)
+
+    def _turn(
+        self, clock: Clock, meter: Meter, player: Player, number: int, turn: int, batches: Iterator[Batch]
+    ) -> Outputs:
+        if player.name in clock.resets:
+            clock.resets.discard(player.name)
+            self.optimizers[player.name] = optimizer.build(player, self.recipe)
+        opt = self.optimizers[player.name]
+        opt.zero_grad(set_to_none=True)
+        micro: list[Outputs] = []
+        for m in range(self.recipe.accumulate):
+            reseed(self.recipe.seed, clock.step, gather.rank(), number, turn, m, device=self.device)
+            batch = next(batches)
+            with self._sync(m), self.autocast():
+                outputs: Outputs = self.model(player=player.name, clock=clock, **batch)
+                loss: Tensor = outputs["loss"]
+                (loss if self.recipe.accumulate == 1 else loss / self.recipe.accumulate).backward()
+            micro.append(outputs)
+        outputs = _join(micro)
+        value = float(outputs["loss"] if gather.world() == 1 else gather.average(outputs["loss"].float().clone()))
+        if not math.isfinite(value):
+            _refuse("loss", player, clock)
+        if self.recipe.clip:
+            params = [p for g in player.groups for p in g["params"] if p.grad is not None]
+            if not math.isfinite(float(nn.utils.clip_grad_norm_(params, self.recipe.clip))):
+                _refuse("gradient norm", player, clock)
+        rate = optimizer.set_rates(opt, self.recipe, (clock.step + 0.5) / clock.steps)
+        opt.step()
+        prefix = "" if number == 0 else f"{player.name}/"
+        scalars = outputs | ({"loss": value} if prefix else {"loss": value, "lr": rate})
+        meter.add({prefix + k: v for k, v in scalars.items()} if prefix else scalars)
+        return outputs
+
+    def _sync(self, micro: int) -> AbstractContextManager[Any]:
+        last = micro == self.recipe.accumulate - 1
+        return nullcontext() if last or not isinstance(self.model, DistributedDataParallel) else self.model.no_sync()
+
+    def state(self) -> dict[str, Tensor]:
+        """The optimisers' tensors."""
+        return {k: v for name, opt in self.optimizers.items() for k, v in optimizer.pack(opt, name).items()}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """The optimisers as they were."""
+        for name, opt in self.optimizers.items():
+            optimizer.unpack(opt, tensors, name)
+
+    def close(self) -> None:
+        """Stop the loader's threads."""
+        self.loader.close()
+
+
+def _refuse(what: str, player: Player, clock: Clock) -> NoReturn:
+    raise NonFiniteLoss(
+        f"the {what} of player '{player.name}' is not finite at step {clock.step}, so nothing was updated",
+        "lower --lr, clip gradients (--clip 1) or lengthen --warmup",
+    )
+
+
+def _check_batch(recipe: Recipe, n: int, world: int, groups: int) -> None:
+    if recipe.batch_size > n:
+        raise UserError(f"the batch of {recipe.batch_size} is larger than the data set of {n} samples: use a smaller --batch-size")
+    if recipe.batch_size % (recipe.accumulate * world):
+        raise UserError(f"batch_size {recipe.batch_size} cannot be split over {world} ranks and {recipe.accumulate} micro-batches")
+    if groups % world or (recipe.batch_size // recipe.accumulate) % groups:
+        raise UserError(f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly")
+
+
+def _join(micro: list[Outputs]) -> Outputs:
+    """One step's outputs from its micro-batches': scalars averaged, tensors joined along the batch axis, all without gradients."""
+    if len(micro) == 1:
+        return {k: v.detach() if isinstance(v, Tensor) else v for k, v in micro[0].items()}
+    joined: Outputs = {}
+    for k in micro[0]:
+        values = [o[k].detach() if isinstance(o[k], Tensor) else o[k] for o in micro]
+        if is_scalar(values[0]):
+            joined[k] = sum(values) / len(values)
+        else:
+            joined[k] = torch.cat(values) if isinstance(values[0], Tensor) else values
+    return joined

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Source, Views, given
+from selftaught.evaluate.threads import pool
+from selftaught.method import Batch, Encoder, Source, Views, given
 from selftaught.views import plain
 from selftaught.views import raw as raw_views
 
@@ -49,7 +51,7 @@ def embed(
     """[N, dim]: the frozen encoder's output for every sample, in the order of the source.
 
     The encoder sees plain views (no augmentation) in eval mode; its modes and buffers stay as they are. Memory: the result,
-    and one batch.
+    and a few batches.
 
     Args:
         encoder: Its `spec["input"]` says what it sees.
@@ -127,20 +129,26 @@ def _collect(
         raise UserError("there is nothing to embed: the data are empty")
     found: Features | None = None
     done = 0
-    for batch in batches(source, np.arange(total), views, batch_size, device):
+
+    def encode(batch: Batch) -> Tensor:
         x, masks = given(batch)
-        features = function(x, **masks).float()
-        features = features if local else features.flatten(1)  # [B, D]
-        if not bool(torch.isfinite(features).all()):
-            raise UserError(f"the features of sample {done} or soon after are not finite: the encoder diverged in training")
-        if found is None:
-            found = np.empty((total, *features.shape[1:]), dtype)
-        elif features.shape[1:] != found.shape[1:]:
-            found, features = _alike(found, features, local)
-        found[done : done + len(features)] = features.cpu().numpy()
-        done += len(features)
-        if progress is not None:
-            progress(done, total)
+        with torch.no_grad():  # which is each thread's own matter
+            features = function(x, **masks).float()
+        return features if local else features.flatten(1)  # [B, D]
+
+    with pool() as threads:
+        made = batches(source, np.arange(total), views, batch_size, device)
+        for features in threads.stream(encode, made) if device.type == "cpu" else map(encode, made):
+            if not math.isfinite(float(features.sum())) and not bool(torch.isfinite(features).all()):  # the sum is far quicker
+                raise UserError(f"the features of sample {done} or soon after are not finite: the encoder diverged in training")
+            if found is None:
+                found = np.empty((total, *features.shape[1:]), dtype)
+            elif features.shape[1:] != found.shape[1:]:
+                found, features = _alike(found, features, local)
+            found[done : done + len(features)] = features.cpu().numpy()
+            done += len(features)
+            if progress is not None:
+                progress(done, total)
     assert found is not None
     return found
 

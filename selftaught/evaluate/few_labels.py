@@ -73,9 +73,7 @@ def few_labels(
     if draws < 1:
         raise UserError(f"draws must be at least 1, not {draws}")
     standard = standard or Standard(train_x)
-    drawn = {
-        (budget, draw): subset(train_y, budget, seed + draw) for budget in budgets for draw in range(draws)
-    }  # fmt: skip
+    drawn = {(budget, draw): subset(train_y, budget, seed + draw) for budget in budgets for draw in range(draws)}
     jobs = [job for job, index in drawn.items() if job[1] == 0 or len(index) < len(train_y)]
 
     def fit(job: tuple[Budget, int]) -> tuple[float, Labels]:

@@ -13,7 +13,7 @@ from selftaught.evaluate.threads import Pool, pool
 SAMPLES = 4096
 """Rows, at most, that the components are found from."""
 ROUNDS, SPARE = 3, 16
-"""Rounds of subspace iteration, and directions beyond those asked for that it carries along."""
+"""Rounds of subspace iteration that suffice to find neighbours and to precondition, and directions carried along beyond those asked for."""
 ROWS = 512
 """Rows that a thread multiplies at a time."""
 
@@ -34,7 +34,7 @@ class Principal:
     rest: float
 
 
-def principal(x: Tensor, count: int) -> Principal:
+def principal(x: Tensor, count: int, rounds: int = ROUNDS) -> Principal:
     """The `count` leading components of x [N, D], from up to 4,096 evenly spaced rows.
 
     All D of them, exactly, where D is hardly more than `count`. Else by subspace iteration (Halko et al. 2011), whose cost grows with
@@ -48,7 +48,7 @@ def principal(x: Tensor, count: int) -> Principal:
             return Principal(basis.flip(1).to(x.dtype), values.flip(0).clamp(min=0), 0.0)
         generator = torch.Generator().manual_seed(0)
         basis = torch.randn(d, count + SPARE, generator=generator, dtype=x.dtype).to(x.device)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             basis = torch.linalg.qr(_product(x, basis, threads)).Q
         values, turn = torch.linalg.eigh((basis.T @ _product(x, basis, threads)).double() / n)
         values, turn = values.flip(0)[:count].clamp(min=0), turn.flip(1)[:, :count]

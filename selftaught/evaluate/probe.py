@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,38 +13,21 @@ from numpy.typing import NDArray
 
 from selftaught import encoders
 from selftaught.data.budget import Labels
+from selftaught.data.subset import Subset
 from selftaught.errors import UserError
 from selftaught.evaluate.embed import Features, embed, raw
-from selftaught.evaluate.few_labels import BUDGETS, DRAWS, FewLabels, few_labels
+from selftaught.evaluate.few_labels import BUDGETS, DRAWS, few_labels
+from selftaught.evaluate.kept import Judged, keep, load
 from selftaught.evaluate.knn import Neighbours, percent
-from selftaught.evaluate.linear import Linear, Standard, fit_linear
+from selftaught.evaluate.linear import Standard, fit_linear
 from selftaught.evaluate.threads import pool
 from selftaught.method import Encoder, Source
+from selftaught.source import digest_of
 
 SIDES = ("trained", "untrained", "raw")
+VERSION = 1
+"""Of what `judge` does: a number that grows when the same features would be judged otherwise, so that nothing older is taken as kept."""
 Said = Callable[[str], None]
-
-
-@final
-@dataclass(frozen=True)
-class Judged:
-    """What was fitted on one set of features, and what it says of the test samples. No test label went into it."""
-
-    linear: Linear
-    linear_says: Labels
-    k: int
-    knn_says: Labels
-    few: dict[str, FewLabels]
-    width: int
-
-    def fit(self) -> dict[str, Any]:
-        """How the linear probe was fitted; "weights" is a digest that changes with any bit of them."""
-        fitted = self.linear
-        weights = hashlib.sha256(fitted.weight.cpu().numpy().tobytes() + fitted.bias.cpu().numpy().tobytes()).hexdigest()[:16]
-        return {
-            "width": self.width, "l2": fitted.l2, "iterations": fitted.iterations, "gradient": fitted.gradient,
-            "converged": fitted.converged, "weights": weights, "few_l2": {b: list(f.l2) for b, f in self.few.items()},
-        }  # fmt: skip
 
 
 def probe(
@@ -65,7 +47,9 @@ def probe(
     """Judge a frozen encoder beside itself untrained and the raw input. Accuracies in percent.
 
     Everything is fitted and every hyper-parameter chosen on training samples; test labels are first looked at when all is predicted.
-    Samples without a label are left out, and so are test samples that also occur in training.
+    Samples without a label are left out, and so are test samples that also occur in training. What is found for the untrained encoder
+    and the raw input is kept in the user's cache, and taken from there when all that it depends on is the same again: samples, training
+    labels, encoder and weights, and every argument.
 
     Args:
         encoder: What to judge.
@@ -96,17 +80,21 @@ def probe(
     train_y = train_source.labels[train]
     if len(np.unique(train_y)) < 2:
         raise UserError("all training samples have the same label: a probe needs at least two classes")
-    test = test[~_seen(train_source, test_source)[test]]
+    known_samples, asked_samples = _digests(train_source), _digests(test_source)
+    test = test[~np.isin(asked_samples, known_samples)[test]]
     if len(test) == 0:
         raise UserError("every test sample also occurs in the training data: name other data to judge by")
-    groups = getattr(train_source, "groups", None)
+    groups = train_source.groups
     settings: dict[str, Any] = {
         "seed": seed, "budgets": budgets, "draws": draws, "k": k, "temperature": temperature,
         "groups": None if groups is None else groups[train],
     }  # fmt: skip
     if untrained is None:
         untrained = fresh(encoder, seed)
+    data = [known_samples[train].tobytes(), train_y.tobytes(), asked_samples[test].tobytes(), repr([*settings.items()]).encode()]
+    data += [repr((VERSION, batch_size, torch.__version__)).encode(), b"" if groups is None else groups[train].tobytes()]
     judged: dict[str, Judged] = {}
+    taken = []
     for side in SIDES:
 
         def features(source: Source, index: NDArray[np.int64], side: str = side) -> Features:
@@ -116,17 +104,29 @@ def probe(
                 found = embed(encoder if side == "trained" else untrained, source, batch_size)
             return found if len(index) == len(source) else found[index]
 
+        name = "the raw input" if side == "raw" else f"the {side} encoder"
+        key = None
+        if side != "trained":
+            made = repr(encoder.spec["input"]).encode() if side == "raw" else _identity(untrained, train_source)
+            key = digest_of(side, made, *data)
+        found = None if key is None else load(key)
         if say is not None:
-            say(f"probing {'the raw input' if side == 'raw' else f'the {side} encoder'}")
-        judged[side] = judge(features(train_source, train), train_y, features(test_source, test), **settings)
+            say(f"probing {name}" if found is None else f"{name} was probed before on the same data")
+        if found is None:
+            found = judge(features(train_source, train), train_y, features(test_source, test), **settings)
+            if key is not None:
+                keep(key, found)
+        else:
+            taken.append(side)
+        judged[side] = found
     result = score(judged, test_source.labels[test], len(train))
     result["protocol"] = {
         "seed": seed, "train": len(train), "test": len(test), "duplicates_removed": known - len(test),
         "unlabelled_left_out": len(train_source) - len(train) + len(test_source) - known, "classes": int(train_y.max()) + 1,
         "k": judged["raw"].k, "temperature": temperature, "draws": draws, "grouped": groups is not None,
-        "seconds": round(time.perf_counter() - began, 1),
+        "kept": taken, "seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
-    result["fits"] = {side: found.fit() for side, found in judged.items()}
+    result["fits"] = {side: found.fit for side, found in judged.items()}
     return result
 
 
@@ -150,7 +150,13 @@ def judge(
         standard = Standard(train_x)
         few = few_labels(train_x, train_y, test_x, budgets=budgets, draws=draws, seed=seed, groups=groups, standard=standard)
         linear = fit_linear(train_x, train_y, seed, groups=groups, standard=standard, in_place=train_x.dtype == np.float32)
-        return Judged(linear, linear.predict(test_x), voters, knn_says, few, train_x.shape[1])
+        says = linear.predict(test_x)
+    weights = hashlib.sha256(linear.weight.cpu().numpy().tobytes() + linear.bias.cpu().numpy().tobytes()).hexdigest()[:16]
+    fit = {
+        "width": train_x.shape[1], "l2": linear.l2, "iterations": linear.iterations, "gradient": linear.gradient,
+        "converged": linear.converged, "weights": weights, "few_l2": {budget: list(found.l2) for budget, found in few.items()},
+    }  # fmt: skip
+    return Judged(fit, says, voters, knn_says, few)
 
 
 def score(judged: dict[str, Judged], test_y: Labels, labels: int) -> dict[str, Any]:
@@ -188,27 +194,21 @@ def fresh(encoder: Encoder, seed: int) -> Encoder:
         return encoders.build(**encoder.spec)
 
 
+def _identity(encoder: Encoder, source: Source) -> bytes:
+    """Changes with the encoder's construction, with any bit of its weights, and with what it makes of some samples."""
+    whole = hashlib.sha256(repr(encoder.spec).encode())
+    for name, value in sorted(encoder.state_dict().items()):
+        whole.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    some = np.unique(np.linspace(0, len(source) - 1, 16).astype(np.int64))
+    whole.update(embed(encoder, Subset(source, some)).tobytes())
+    return whole.digest()
+
+
 def new_samples(train: Source, test: Source) -> NDArray[np.int64]:
     """The labelled test samples whose content does not occur in training."""
-    return np.flatnonzero((test.labels >= 0) & ~_seen(train, test))
+    return np.flatnonzero((test.labels >= 0) & ~np.isin(_digests(test), _digests(train)))
 
 
-def _seen(train: Source, test: Source) -> NDArray[np.bool_]:
-    """bool [M]: test samples whose content also occurs in training."""
-    known, asked = _digests(train), _digests(test)
-    return np.isin(asked, known)
-
-
-def _digests(source: Source, batch_size: int = 512) -> NDArray[np.void]:
+def _digests(source: Source) -> NDArray[np.void]:
     """One hash of the content of each sample, [N] of 32 bytes."""
-    digests = getattr(source, "digests", None)
-    if digests is None:
-        found = bytearray()
-        for begin in range(0, len(source), batch_size):
-            batch = source.fetch(np.arange(begin, min(begin + batch_size, len(source))))
-            parts = [values for key, values in sorted(batch.items()) if key not in ("label", "index")]
-            for sample in zip(*parts, strict=True):
-                arrays = [np.ascontiguousarray(value) for value in sample]
-                found += hashlib.sha256(b"".join(repr(a.shape).encode() + a.tobytes() for a in arrays)).digest()
-        digests = np.frombuffer(bytes(found), np.uint8).reshape(len(source), 32)
-    return np.ascontiguousarray(digests).view(f"V{digests.shape[1]}").reshape(-1)
+    return np.ascontiguousarray(source.digests).view("V32").reshape(-1)

@@ -6,8 +6,9 @@ cores: 3.2 s an iteration of the linear probe split by torch, 0.4 s split by han
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -15,6 +16,9 @@ from typing import TypeVar, final
 
 import torch
 from threadpoolctl import ThreadpoolController
+
+AHEAD = 4
+"""Items of a stream that wait for a thread, or for being asked for."""
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -31,6 +35,19 @@ class Pool:
         """The function's values in the order of the items."""
         items = list(items)
         return map(function, items) if self.executor is None or len(items) < 2 else self.executor.map(function, items)
+
+    def stream(self, function: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
+        """As `map`, for items that are made one by one, here: only a few of them and of the values are in memory at a time."""
+        if self.executor is None:
+            yield from map(function, items)
+            return
+        waiting: deque[Future[Value]] = deque()
+        for item in items:
+            waiting.append(self.executor.submit(function, item))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 _ACTIVE: ContextVar[Pool | None] = ContextVar("_ACTIVE", default=None)

@@ -105,7 +105,9 @@ def raw(
     return _collect(lambda x: x, source, raw_views(input), batch_size, torch.device("cpu"), progress, dtype)
 
 
-def batches(source: Source, index: NDArray[np.int64], views: Views, batch_size: int, device: torch.device) -> Iterator[dict[str, Any]]:
+def batches(
+    source: Source, index: NDArray[np.int64], views: Views, batch_size: int, device: torch.device
+) -> Iterator[dict[str, Any]]:
     """The views' outputs for the samples at `index`, in order. Their random parameters are those of epoch 0, seed 0."""
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, not {batch_size}")
@@ -139,8 +141,12 @@ def _collect(
     with pool() as threads:
         made = batches(source, np.arange(total), views, batch_size, device)
         for features in threads.stream(encode, made) if device.type == "cpu" else map(encode, made):
-            if not math.isfinite(float(features.sum())) and not bool(torch.isfinite(features).all()):  # the sum is far quicker
-                raise UserError(f"the features of sample {done} or soon after are not finite: the encoder diverged in training")
+            if not math.isfinite(float(features.sum())) and not bool(
+                torch.isfinite(features).all()
+            ):  # the sum is far quicker
+                raise UserError(
+                    f"the features of sample {done} or soon after are not finite: the encoder diverged in training"
+                )
             if found is None:
                 found = np.empty((total, *features.shape[1:]), dtype)
             elif features.shape[1:] != found.shape[1:]:
@@ -156,7 +162,9 @@ def _collect(
 def _alike(found: Features, features: Tensor, local: bool) -> tuple[Features, Tensor]:
     """Both with as many positions as the longer has, the new ones zeros. Raises UserError for features without positions."""
     if not local:
-        raise UserError("samples have different numbers of positions in this layer: keep the positions (local), or take another layer")
+        raise UserError(
+            "samples have different numbers of positions in this layer: keep the positions (local), or take another layer"
+        )
     longest = tuple(max(a, b) for a, b in zip(found.shape[2:], features.shape[2:], strict=True))
     wide = np.zeros((*found.shape[:2], *longest), found.dtype)
     wide[(slice(None), slice(None), *map(slice, found.shape[2:]))] = found

@@ -89,7 +89,9 @@ def few_labels(
     found = {}
     for budget in budgets:
         mine = [fitted[job] for job in jobs if job[0] == budget]
-        found[str(budget)] = FewLabels(len(drawn[budget, 0]), np.stack([says for _, says in mine]), tuple(l2 for l2, _ in mine))
+        found[str(budget)] = FewLabels(
+            len(drawn[budget, 0]), np.stack([says for _, says in mine]), tuple(l2 for l2, _ in mine)
+        )
     return found
 
 

@@ -59,9 +59,17 @@ def load(key: str) -> Judged | None:
 
 def keep(key: str, judged: Judged) -> None:
     """Keeps `judged` under `key`, and makes room for it. Where the cache cannot be written, nothing happens."""
-    about = {"fit": judged.fit, "k": judged.k, "few": {budget: [few.labels, few.l2] for budget, few in judged.few.items()}}
+    about = {
+        "fit": judged.fit,
+        "k": judged.k,
+        "few": {budget: [few.labels, few.l2] for budget, few in judged.few.items()},
+    }
     arrays: dict[str, Any] = {f"few {i}": few.predictions for i, few in enumerate(judged.few.values())}
-    arrays |= {"about": np.frombuffer(json.dumps(about).encode(), np.uint8), "linear": judged.linear_says, "knn": judged.knn_says}
+    arrays |= {
+        "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
+        "linear": judged.linear_says,
+        "knn": judged.knn_says,
+    }
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)
     data = out.getvalue()
@@ -85,7 +93,10 @@ def _judged(arrays: Any) -> Judged:
 
 def _make_room() -> None:
     with contextlib.suppress(OSError):  # another process makes room too
-        files = sorted(((stat.st_mtime, stat.st_size, path) for path in _folder().iterdir() for stat in [path.stat()]), reverse=True)
+        files = sorted(
+            ((stat.st_mtime, stat.st_size, path) for path in _folder().iterdir() for stat in [path.stat()]),
+            reverse=True,
+        )
         held = 0
         for _, size, path in files:
             held += size

@@ -63,7 +63,9 @@ class Neighbours:
         if not temperature > 0:
             raise UserError(f"temperature of the nearest neighbours must be greater than 0, not {temperature}")
         if len(x) == 0 or len(x) != len(y):
-            raise UserError(f"nearest neighbours need as many features as labels, and some: there are {len(x)} and {len(y)}")
+            raise UserError(
+                f"nearest neighbours need as many features as labels, and some: there are {len(x)} and {len(y)}"
+            )
         self.classes = int(y.max()) + 1
         self.k = neighbours(len(x), len(np.unique(y)), k)
         self.temperature = temperature
@@ -117,8 +119,12 @@ class Neighbours:
 
         def part(rows: slice) -> tuple[Tensor, Tensor]:
             query = unit(x[rows])  # [B, D]
-            guess, index = _without((query @ basis) @ components.T, own, rows).topk(CANDIDATES * self.k, dim=1)  # [B, C]
-            exact = torch.from_numpy(products(self.memory.numpy(), query.numpy(), index.numpy())).mul_(self.scale[index])
+            guess, index = _without((query @ basis) @ components.T, own, rows).topk(
+                CANDIDATES * self.k, dim=1
+            )  # [B, C]
+            exact = torch.from_numpy(products(self.memory.numpy(), query.numpy(), index.numpy())).mul_(
+                self.scale[index]
+            )
             similarity, order = exact.topk(self.k, dim=1)
             missed = exact - guess
             doubtful = guess[:, -1] + missed.mean(1) + missed.std(1) > similarity[:, -1]
@@ -133,7 +139,9 @@ class Neighbours:
 
     def _vote(self, similarity: Tensor, index: Tensor) -> Tensor:
         """The winning class of each row's neighbours [B, k], the most similar first."""
-        weight = ((similarity - similarity[:, :1]).double() / self.temperature).exp()  # dividing all by the largest changes no winner
+        weight = (
+            (similarity - similarity[:, :1]).double() / self.temperature
+        ).exp()  # dividing all by the largest changes no winner
         votes = torch.zeros(len(index), self.classes, dtype=torch.float64, device=self.device)
         return votes.scatter_add_(1, self.labels[index], weight).argmax(1)
 

@@ -100,7 +100,9 @@ class Linear:
         """float32 [M, K] for features as they come from the encoder."""
 
         def part(begin: int) -> Tensor:
-            return F.linear(torch.from_numpy(self.standard(x[begin : begin + ROWS])).to(self.weight.device), self.weight, self.bias).cpu()
+            return F.linear(
+                torch.from_numpy(self.standard(x[begin : begin + ROWS])).to(self.weight.device), self.weight, self.bias
+            ).cpu()
 
         with pool() as threads:
             return torch.cat(list(threads.map(part, range(0, len(x), ROWS))))
@@ -144,7 +146,9 @@ def linear_probe(
     accuracy = percent(logits.argmax(1).numpy(), test_y)
     top5 = None
     if logits.shape[1] > 5:
-        top5 = 100.0 * float((logits.topk(5, dim=1).indices == torch.from_numpy(test_y)[:, None]).any(1).double().mean())
+        top5 = 100.0 * float(
+            (logits.topk(5, dim=1).indices == torch.from_numpy(test_y)[:, None]).any(1).double().mean()
+        )
     return Probe(accuracy, top5, fitted.l2, fitted.iterations, fitted.gradient, fitted.converged, fitted.seconds)
 
 
@@ -190,7 +194,9 @@ def fit_linear(
         l2, start = _choose(data, target, classes, components, seed, groups, strengths)
         end = solve(data, target, classes, l2, components=components, start=start, tolerance=TOLERANCE)
     weight = end.weight if back is None else end.weight @ back
-    return Linear(standard, weight, end.bias, l2, end.iterations, end.gradient, end.converged, time.perf_counter() - began)
+    return Linear(
+        standard, weight, end.bias, l2, end.iterations, end.gradient, end.converged, time.perf_counter() - began
+    )
 
 
 def _check(x: NDArray[Any], y: Labels) -> None:
@@ -220,7 +226,13 @@ class _Fold:
     """One side to fit on, the other to choose by; each fit starts where the last one, with a stronger penalty, ended."""
 
     def __init__(
-        self, x: Tensor, y: Tensor, classes: int, components: Principal, fit: NDArray[np.int64], held_out: NDArray[np.int64]
+        self,
+        x: Tensor,
+        y: Tensor,
+        classes: int,
+        components: Principal,
+        fit: NDArray[np.int64],
+        held_out: NDArray[np.int64],
     ) -> None:
         self.classes, self.components = classes, components
         (self.x, self.y), (self.held_x, self.held_y) = (
@@ -230,12 +242,20 @@ class _Fold:
 
     def loss(self, l2: float) -> float:
         """Mean cross-entropy of the held-out side after fitting with `l2`."""
-        self.solution = solve(self.x, self.y, self.classes, l2, components=self.components, start=self.solution, tolerance=TOLERANCE)
+        self.solution = solve(
+            self.x, self.y, self.classes, l2, components=self.components, start=self.solution, tolerance=TOLERANCE
+        )
         return float(F.cross_entropy(F.linear(self.held_x, self.solution.weight, self.solution.bias), self.held_y))
 
 
 def _choose(
-    x: Tensor, y: Tensor, classes: int, components: Principal, seed: int, groups: NDArray[np.int64] | None, strengths: Sequence[float]
+    x: Tensor,
+    y: Tensor,
+    classes: int,
+    components: Principal,
+    seed: int,
+    groups: NDArray[np.int64] | None,
+    strengths: Sequence[float],
 ) -> tuple[float, Solution | None]:
     """The L2 weight with the lowest held-out loss, and where the last fit may start.
 

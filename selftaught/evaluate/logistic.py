@@ -93,7 +93,14 @@ class _Objective:
     """The loss and its gradient as scipy wants them: float64 vectors [K * (D + 1)], the bias last in each class's row."""
 
     def __init__(
-        self, x: Tensor, y: Tensor, classes: int, l2: float, components: Principal | None, start: Solution | None, threads: Pool
+        self,
+        x: Tensor,
+        y: Tensor,
+        classes: int,
+        l2: float,
+        components: Principal | None,
+        start: Solution | None,
+        threads: Pool,
     ) -> None:
         self.x, self.y, self.classes, self.l2, self.threads = x, y, classes, l2, threads
         self.rows = ROWS if x.device.type == "cpu" else 1 << 16
@@ -124,7 +131,9 @@ class _Objective:
 
     def _evaluate(self, weight: Tensor, bias: Tensor) -> None:
         n, k = len(self.x), self.classes
-        loss, by_weight, by_bias = self._sums(F.pad(weight, (0, 0, 0, self.padded - k)), F.pad(bias, (0, self.padded - k), value=-1e30))
+        loss, by_weight, by_bias = self._sums(
+            F.pad(weight, (0, 0, 0, self.padded - k)), F.pad(bias, (0, self.padded - k), value=-1e30)
+        )
         by_weight = by_weight[:k] / n + (self.l2 / n) * weight
         by_bias = by_bias[:k] / n
         self.loss = loss / n + 0.5 * self.l2 / n * float(weight.double().square().sum())

@@ -43,7 +43,10 @@ class Preconditioner:
 
     def __init__(self, x: Tensor, p: Tensor, ridge: float, components: Principal | None) -> None:
         self.basis: Tensor | None = None
-        self.along, self.across = torch.ones(x.shape[1]).to(x), 1.0  # H^1/2 in each principal direction, and in all others
+        self.along, self.across = (
+            torch.ones(x.shape[1]).to(x),
+            1.0,
+        )  # H^1/2 in each principal direction, and in all others
         self.root = torch.ones(0, 0).to(x)  # L L' = H of the leading ones
         if components is None:
             return
@@ -59,12 +62,19 @@ class Preconditioner:
     def outside(self, v: Tensor) -> Tensor:
         """W = S V, [K, D] both."""
         root = self.root.T
-        return self._map(v, lambda lead: torch.linalg.solve_triangular(root, lead, upper=True), 1 / self.along, 1 / self.across)
+        return self._map(
+            v, lambda lead: torch.linalg.solve_triangular(root, lead, upper=True), 1 / self.along, 1 / self.across
+        )
 
     def gradient(self, by_weight: Tensor) -> Tensor:
         """The derivative by V: S' times that by W."""
         root = self.root
-        return self._map(by_weight, lambda lead: torch.linalg.solve_triangular(root, lead, upper=False), 1 / self.along, 1 / self.across)
+        return self._map(
+            by_weight,
+            lambda lead: torch.linalg.solve_triangular(root, lead, upper=False),
+            1 / self.along,
+            1 / self.across,
+        )
 
     def inside(self, weight: Tensor) -> Tensor:
         """V = S^-1 W."""

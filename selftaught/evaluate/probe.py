@@ -91,8 +91,16 @@ def probe(
     }  # fmt: skip
     if untrained is None:
         untrained = fresh(encoder, seed)
-    data = [known_samples[train].tobytes(), train_y.tobytes(), asked_samples[test].tobytes(), repr([*settings.items()]).encode()]
-    data += [repr((VERSION, batch_size, torch.__version__)).encode(), b"" if groups is None else groups[train].tobytes()]
+    data = [
+        known_samples[train].tobytes(),
+        train_y.tobytes(),
+        asked_samples[test].tobytes(),
+        repr([*settings.items()]).encode(),
+    ]
+    data += [
+        repr((VERSION, batch_size, torch.__version__)).encode(),
+        b"" if groups is None else groups[train].tobytes(),
+    ]
     judged: dict[str, Judged] = {}
     taken = []
     for side in SIDES:
@@ -148,10 +156,16 @@ def judge(
         knn_says, voters = nearest.predict(test_x), nearest.k
         del nearest
         standard = Standard(train_x)
-        few = few_labels(train_x, train_y, test_x, budgets=budgets, draws=draws, seed=seed, groups=groups, standard=standard)
-        linear = fit_linear(train_x, train_y, seed, groups=groups, standard=standard, in_place=train_x.dtype == np.float32)
+        few = few_labels(
+            train_x, train_y, test_x, budgets=budgets, draws=draws, seed=seed, groups=groups, standard=standard
+        )
+        linear = fit_linear(
+            train_x, train_y, seed, groups=groups, standard=standard, in_place=train_x.dtype == np.float32
+        )
         says = linear.predict(test_x)
-    weights = hashlib.sha256(linear.weight.cpu().numpy().tobytes() + linear.bias.cpu().numpy().tobytes()).hexdigest()[:16]
+    weights = hashlib.sha256(linear.weight.cpu().numpy().tobytes() + linear.bias.cpu().numpy().tobytes()).hexdigest()[
+        :16
+    ]
     fit = {
         "width": train_x.shape[1], "l2": linear.l2, "iterations": linear.iterations, "gradient": linear.gradient,
         "converged": linear.converged, "weights": weights, "few_l2": {budget: list(found.l2) for budget, found in few.items()},
@@ -170,20 +184,32 @@ def score(judged: dict[str, Judged], test_y: Labels, labels: int) -> dict[str, A
         rows[budget]["spread"] = {side: entry["spread"] for side, entry in entries.items()}
         rows[budget] |= {key: entries[sides[0]][key] for key in ("draws", "labels")}
     rows["all"] = linear | {"spread": dict.fromkeys(sides, 0.0), "draws": 1, "labels": labels}
-    gain = {side: _gain(judged["trained"].linear_says == test_y, judged[side].linear_says == test_y) for side in sides[1:]}
-    return {"linear": linear, "knn": {side: percent(judged[side].knn_says, test_y) for side in sides}, "labels": rows, "gain": gain}
+    gain = {
+        side: _gain(judged["trained"].linear_says == test_y, judged[side].linear_says == test_y) for side in sides[1:]
+    }
+    return {
+        "linear": linear,
+        "knn": {side: percent(judged[side].knn_says, test_y) for side in sides},
+        "labels": rows,
+        "gain": gain,
+    }
 
 
 def _gain(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dict[str, float]:
     """Difference of accuracies in points, and half of its 95% interval: normal, from the samples on which just one is right."""
     difference = ours.astype(np.float64) - theirs
-    return {"linear": 100 * float(difference.mean()), "interval": 196 * float(difference.std()) / float(np.sqrt(len(difference)))}
+    return {
+        "linear": 100 * float(difference.mean()),
+        "interval": 196 * float(difference.std()) / float(np.sqrt(len(difference))),
+    }
 
 
 def _labelled(source: Source, which: str) -> NDArray[np.int64]:
     index = np.flatnonzero(source.labels >= 0)
     if len(index) == 0:
-        raise UserError(f"the {which} data have no labels to judge by: name labelled data, for example folders named by class")
+        raise UserError(
+            f"the {which} data have no labels to judge by: name labelled data, for example folders named by class"
+        )
     return index
 
 

@@ -40,7 +40,9 @@ def pca(x: NDArray[Any], dims: int = 2) -> Array:
         gram = x @ x.T if wide else x.T @ x
         values, vectors = eigh(gram, subset_by_index=(len(gram) - kept, len(gram) - 1))
         values, vectors = values[::-1], vectors[:, ::-1]
-        loadings = x.T @ vectors if wide else vectors  # [D, kept]; a positive scale per column does not matter for the sign
+        loadings = (
+            x.T @ vectors if wide else vectors
+        )  # [D, kept]; a positive scale per column does not matter for the sign
         scores = vectors * np.sqrt(np.maximum(values, 0)) if wide else x @ vectors
     signs = np.sign(loadings[np.abs(loadings).argmax(0), np.arange(kept)])
     return np.pad(scores * np.where(signs == 0, 1, signs), ((0, 0), (0, dims - kept)))
@@ -64,9 +66,14 @@ def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
     start = part[:, :2] / max(float(part[:, 0].std()), 1e-12) * 1e-4
     start = np.pad(start, ((0, 0), (0, 2 - start.shape[1])))
     fit = TSNE(
-        perplexity=min(perplexity, (len(x) - 1) / 3), initialization=start, neighbors="exact" if len(x) <= 5000 else "auto",
-        early_exaggeration_iter=100, n_iter=250,  # beyond these, nearest-neighbour accuracy on the map gains nothing
-        random_state=seed, n_jobs=-1 if len(x) >= 1000 else 1, negative_gradient_method="bh" if len(x) <= 5000 else "fft",
+        perplexity=min(perplexity, (len(x) - 1) / 3),
+        initialization=start,
+        neighbors="exact" if len(x) <= 5000 else "auto",
+        early_exaggeration_iter=100,
+        n_iter=250,  # beyond these, nearest-neighbour accuracy on the map gains nothing
+        random_state=seed,
+        n_jobs=-1 if len(x) >= 1000 else 1,
+        negative_gradient_method="bh" if len(x) <= 5000 else "fft",
     ).fit(part)
     return np.asarray(fit, np.float64)
 

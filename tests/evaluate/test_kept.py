@@ -21,7 +21,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "judged"
 
 
-def judged(train: Pictures | None = None, test: Pictures | None = None, lines: list[str] | None = None, **options: Any) -> dict[str, Any]:
+def judged(
+    train: Pictures | None = None, test: Pictures | None = None, lines: list[str] | None = None, **options: Any
+) -> dict[str, Any]:
     torch.manual_seed(0)
     trained, untrained = Small(), Small()
     train, test = train or Pictures(160, noise=120), test or Pictures(60, noise=120, seed=1)
@@ -55,7 +57,9 @@ def test_test_labels_are_not_part_of_it(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"seed": 1}, {"draws": 1}, {"budgets": (3,)}, {"k": 3}, {"temperature": 0.1}, {"batch_size": 64}], ids=str
+    "options",
+    [{"seed": 1}, {"draws": 1}, {"budgets": (3,)}, {"k": 3}, {"temperature": 0.1}, {"batch_size": 64}],
+    ids=str,
 )
 def test_other_settings_are_judged_anew(folder: Path, options: dict[str, Any]) -> None:
     judged()

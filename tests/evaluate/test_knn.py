@@ -49,7 +49,9 @@ def test_one_neighbour_is_the_nearest_neighbour() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     (x, y), (queries, _) = blobs(200), blobs(90, seed=1)
     whole, own = Neighbours(x, y, k=15).predict(queries), Neighbours(x, y, k=15).predict(x, exclude_self=True)
-    monkeypatch.setattr(importlib.import_module("selftaught.evaluate.knn"), "BLOCK", 4 * 200 * 7)  # seven queries at a time
+    monkeypatch.setattr(
+        importlib.import_module("selftaught.evaluate.knn"), "BLOCK", 4 * 200 * 7
+    )  # seven queries at a time
     np.testing.assert_array_equal(Neighbours(x, y, k=15).predict(queries), whole)
     np.testing.assert_array_equal(Neighbours(x, y, k=15).predict(x, exclude_self=True), own)
 
@@ -68,7 +70,9 @@ def test_without_itself_a_sample_gets_no_help() -> None:
 def test_renaming_the_classes_renames_the_predictions(names: list[int], seed: int) -> None:
     (x, y), (queries, _) = blobs(50, seed=seed), blobs(20, seed=seed + 1)
     renamed = np.asarray(names)
-    np.testing.assert_array_equal(Neighbours(x, renamed[y], 7).predict(queries), renamed[Neighbours(x, y, 7).predict(queries)])
+    np.testing.assert_array_equal(
+        Neighbours(x, renamed[y], 7).predict(queries), renamed[Neighbours(x, y, 7).predict(queries)]
+    )
 
 
 def test_a_duplicate_decides_at_a_small_temperature() -> None:
@@ -107,7 +111,9 @@ def wide(n: int, seed: int, decay: float) -> tuple[NDArray[np.float32], NDArray[
     y = rng.integers(0, 6, n)
     centres = np.random.default_rng(7).normal(size=(6, 500))
     turn, _ = np.linalg.qr(np.random.default_rng(8).normal(size=(500, 500)))
-    return ((0.3 * centres[y] + rng.normal(size=(n, 500))) * np.arange(1, 501) ** -decay @ turn + 0.1).astype(np.float32), y
+    return ((0.3 * centres[y] + rng.normal(size=(n, 500))) * np.arange(1, 501) ** -decay @ turn + 0.1).astype(
+        np.float32
+    ), y
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -118,7 +124,9 @@ def test_candidates_are_as_good_as_all(monkeypatch: pytest.MonkeyPatch, own: boo
     assert quick._many(len(queries))
     looked: list[int] = []
     everything = Neighbours._among_all
-    monkeypatch.setattr(Neighbours, "_among_all", lambda self, z, *rest: (looked.append(len(z)), everything(self, z, *rest))[1])
+    monkeypatch.setattr(
+        Neighbours, "_among_all", lambda self, z, *rest: (looked.append(len(z)), everything(self, z, *rest))[1]
+    )
     found = quick.predict(queries, exclude_self=own)
     assert sum(looked) < len(queries) / 4
     monkeypatch.setattr(Neighbours, "_many", lambda *_: False)

@@ -25,7 +25,9 @@ def test_labels_as_features_are_read_without_error_and_noise_is_not_read_at_all(
     told = np.eye(5, dtype=np.float32)
     assert linear_probe(told[y], y, told[truth], truth).accuracy == 100.0
     rng = np.random.default_rng(0)
-    noise = linear_probe(rng.normal(size=(600, 8)).astype(np.float32), y, rng.normal(size=(400, 8)).astype(np.float32), truth)
+    noise = linear_probe(
+        rng.normal(size=(600, 8)).astype(np.float32), y, rng.normal(size=(400, 8)).astype(np.float32), truth
+    )
     assert abs(noise.accuracy - 20) < 3 * 100 * np.sqrt(0.2 * 0.8 / 400)
     assert noise.l2 > 100  # what is noise is best not believed
 

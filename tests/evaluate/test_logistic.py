@@ -59,7 +59,9 @@ def test_the_preconditioner_changes_the_way_not_the_end() -> None:
 def test_without_features_the_probabilities_are_the_class_frequencies() -> None:
     y = torch.tensor([0] * 5 + [1] * 3 + [2] * 2)
     found = exact(torch.zeros(10, 2, dtype=torch.float64), y, 3, 1.0)
-    torch.testing.assert_close(found.bias.softmax(0), torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64), atol=1e-7, rtol=0)
+    torch.testing.assert_close(
+        found.bias.softmax(0), torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64), atol=1e-7, rtol=0
+    )
     assert found.loss == pytest.approx(-(0.5 * np.log(0.5) + 0.3 * np.log(0.3) + 0.2 * np.log(0.2)))
 
 
@@ -88,7 +90,10 @@ def test_the_reported_gradient_and_loss_are_those_of_the_objective(k: int, d: in
 
 def test_single_precision_comes_close_and_says_when_it_did_not_converge() -> None:
     x, y = problem()
-    double, single = exact(x, y, 4, 1.0, components=components(x)), solve(x.float(), y, 4, 1.0, components=components(x), tolerance=1e-4)
+    double, single = (
+        exact(x, y, 4, 1.0, components=components(x)),
+        solve(x.float(), y, 4, 1.0, components=components(x), tolerance=1e-4),
+    )
     assert single.converged
     assert single.loss == pytest.approx(double.loss, rel=1e-3)
     cut = solve(x, y, 4, 1.0, tolerance=1e-9, iterations=2)

@@ -34,7 +34,9 @@ def problem(k: int, d: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("axes", [False, True])
-def test_where_all_components_are_coupled_it_is_the_root_of_the_inverse_hessian(axes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_all_components_are_coupled_it_is_the_root_of_the_inverse_hessian(
+    axes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(preconditioner, "SHARE", 1000)
     x, weight, p = problem(3, 8)
     components = Principal(None, x.square().mean(0), 0.0) if axes else principal(x, 8)

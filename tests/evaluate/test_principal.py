@@ -37,7 +37,9 @@ def test_of_wide_features_the_leading_components_are_those_of_the_gram_matrix() 
     torch.testing.assert_close(found.basis.T @ found.basis, torch.eye(30, dtype=torch.float64))
     torch.testing.assert_close(found.values[:10], values.flip(0)[:10], rtol=1e-2, atol=0)
     assert float(found.values.sum()) > 0.97 * float(values[-30:].sum())
-    inside = (found.basis.T @ vectors.flip(1)[:, :10]).square().sum(0)  # how much of each true direction the basis holds
+    inside = (
+        (found.basis.T @ vectors.flip(1)[:, :10]).square().sum(0)
+    )  # how much of each true direction the basis holds
     assert float(inside.min()) > 0.95
     assert float(second_moments(found, 200).trace()) == pytest.approx(float(values.sum()))
 

@@ -58,7 +58,10 @@ def test_test_labels_come_last() -> None:
         assert len(honest["fits"][side]["weights"]) == 16
     assert shuffled["linear"]["raw"] < honest["linear"]["raw"] - 20
     train.shown = (train.shown + (np.arange(160) == 7)) % 4  # one training label is enough to be noticed
-    assert probe(trained, train, test, untrained=untrained, **SMALL)["fits"]["raw"]["weights"] != honest["fits"]["raw"]["weights"]
+    assert (
+        probe(trained, train, test, untrained=untrained, **SMALL)["fits"]["raw"]["weights"]
+        != honest["fits"]["raw"]["weights"]
+    )
 
 
 def test_test_samples_that_were_trained_on_do_not_count() -> None:
@@ -81,7 +84,10 @@ def test_samples_without_a_label_are_left_out() -> None:
     assert found["protocol"]["train"] == 90
     assert found["protocol"]["unlabelled_left_out"] == 30
     x = raw(train, trained.spec["input"])[30:]
-    assert found["linear"]["raw"] == linear_probe(x, train.labels[30:], raw(test, trained.spec["input"]), test.labels).accuracy
+    assert (
+        found["linear"]["raw"]
+        == linear_probe(x, train.labels[30:], raw(test, trained.spec["input"]), test.labels).accuracy
+    )
 
 
 def test_without_labels_there_is_one_sentence() -> None:

@@ -1,15 +1,19 @@
-"""Accuracy against labels per class: each semi-supervised method beside supervised with the same labels, over several draws of labels.
+"""Accuracy against labels per class.
 
-    python -m benchmarks.few_labels                              all points; what results/few_labels.json holds is not measured again
-    python -m benchmarks.few_labels mean_teacher --labels 10     these points, and those that they are compared with
-    python -m benchmarks.few_labels --draws 1                    one draw of each
+Each semi-supervised method beside supervised with the same labels, over several draws of labels.
+
+    python -m benchmarks.few_labels                              all points; what results/few_labels.json holds is not
+    measured again python -m benchmarks.few_labels mean_teacher --labels 10     these points, and those that they are
+    compared with python -m benchmarks.few_labels --draws 1                    one draw of each
     python -m benchmarks.few_labels --table                      print what was measured
 
-A draw is a seed: of the labels, the weights and the views, the same for all methods, so differences are paired. The first draw
-of a point trains for 30 seconds, the others take as many steps. Each run is asked for its classifier's accuracy on the test set and
-for a linear probe of its encoder, and saved at once, so the benchmark may be stopped at any moment.
+A draw is a seed: of the labels, the weights and the views, the same for all methods, so differences are paired. The
+first draw of a point trains for 30 seconds, the others take as many steps. Each run is asked for its classifier's
+accuracy on the test set and for a linear probe of its encoder, and saved at once, so the benchmark may be stopped at
+any moment.
 
-Two supervised rows: with the views that the other methods have, and with whole pictures (mirrored), which is the better one here.
+Two supervised rows: with the views that the other methods have, and with whole pictures (mirrored), which is the better
+one here.
 """
 
 from __future__ import annotations
@@ -64,14 +68,25 @@ def measured(case: str, labels: int, draw: int, length: dict[str, Any]) -> dict[
     """Train one point and ask it, in percent."""
     method, arguments = CASES[case]
     with tempfile.TemporaryDirectory() as folder:
-        run = measure.whole(selftaught.pretrain(
-            method, DATA, out=Path(folder) / "run", encoder=ENCODER, labels=f"{labels}/class", seed=draw, progress=False,
-            **length, **arguments,
-        ))  # fmt: skip
+        run = measure.whole(
+            selftaught.pretrain(
+                method,
+                DATA,
+                out=Path(folder) / "run",
+                encoder=ENCODER,
+                labels=f"{labels}/class",
+                seed=draw,
+                progress=False,
+                **length,
+                **arguments,
+            )
+        )
         summary = run.summary
         trained = run.method(open_data(run.config)[0])
     train, test = source("train"), source("test")
-    probe = judge(evaluate.embed(run.encoder, train), train.labels, evaluate.embed(run.encoder, test), seed=draw, budgets=())
+    probe = judge(
+        evaluate.embed(run.encoder, train), train.labels, evaluate.embed(run.encoder, test), seed=draw, budgets=()
+    )
     return {
         "case": case, "labels": labels, "draw": draw, "steps": summary["steps"], "seconds": summary["seconds"],
         "classifier": evaluate.classifier(trained, open_source(DATA, "train"), test),
@@ -89,7 +104,10 @@ def interval(values: list[float]) -> dict[str, float | None]:
 
 
 def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a case and number of labels: means over draws, and what it has over each baseline on the draws that both have."""
+    """One row a case and number of labels.
+
+    Means over draws, and what it has over each baseline on the draws that both have.
+    """
     points = {(r["case"], r["labels"], r["draw"]): r for r in runs}
     table = []
     for labels in sorted({r["labels"] for r in runs}):
@@ -106,9 +124,15 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             }  # fmt: skip
             row["gain"] = {}
             for baseline in (b for b in BASELINES if b != case):
-                pairs = [(r, points[baseline, labels, draw]) for draw, r in mine.items() if (baseline, labels, draw) in points]
+                pairs = [
+                    (r, points[baseline, labels, draw])
+                    for draw, r in mine.items()
+                    if (baseline, labels, draw) in points
+                ]
                 if pairs:
-                    row["gain"][baseline] = {asked: interval([a[asked] - b[asked] for a, b in pairs]) for asked in ASKED}
+                    row["gain"][baseline] = {
+                        asked: interval([a[asked] - b[asked] for a, b in pairs]) for asked in ASKED
+                    }
             table.append(row)
     return table
 
@@ -118,7 +142,9 @@ def shown(table: list[dict[str, Any]]) -> Iterable[str]:
     yield f"{'labels':>6} {'method':20} {'draws':>5} {'classifier':>10} {'probe':>6}   classifier over supervised, over whole pictures"
     for row in table:
         gains = [row["gain"][b]["classifier"] for b in BASELINES if b in row["gain"]]
-        parts = [f"{g['mean']:+.1f}" + ("" if g["low"] is None else f" [{g['low']:+.1f}, {g['high']:+.1f}]") for g in gains]
+        parts = [
+            f"{g['mean']:+.1f}" + ("" if g["low"] is None else f" [{g['low']:+.1f}, {g['high']:+.1f}]") for g in gains
+        ]
         means = [row[asked]["mean"] for asked in ASKED]
         yield f"{row['labels']:6} {row['method']:20} {row['draws']:5} {means[0]:10.1f} {means[1]:6.1f}   {', '.join(parts)}"
 
@@ -147,7 +173,9 @@ def main() -> None:
                     if any(r["draw"] == draw for r in done):
                         continue
                     steps = told.steps or next((r["steps"] for r in done), None)
-                    runs.append(measured(case, labels, draw, {"minutes": MINUTES} if steps is None else {"steps": steps}))
+                    runs.append(
+                        measured(case, labels, draw, {"minutes": MINUTES} if steps is None else {"steps": steps})
+                    )
                     print(json.dumps(runs[-1]), flush=True)
                     measure.save("few_labels", rows(runs), runs=runs)
     print("\n".join(shown(rows(runs))))

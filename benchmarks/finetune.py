@@ -1,14 +1,17 @@
-"""Fine-tuning with few labels: each pretrained encoder beside training from scratch, for as long and for four times as long.
+"""Fine-tuning with few labels.
+
+Each pretrained encoder beside training from scratch, for as long and for four times as long.
 
     python -m benchmarks.finetune                        the encoder of every method in results/vision.json
     python -m benchmarks.finetune simclr --data cifar10  these only
     python -m benchmarks.finetune --table                print what was measured
 
-All weights are trained, by the method `supervised` with its own recipe, on 1%, 10% and all labels of the training set; accuracy is
-the classifier's on the whole test set, after the last step. From scratch for four times as long is the control that matters
-(He, Girshick, Dollar 2019, "Rethinking ImageNet Pre-training"): pretraining that only saves steps is beaten by it. Seed s
-fine-tunes the encoder that was pretrained with seed s, on the labels that seed s draws. An encoder that `benchmarks.vision` left in
-runs/vision is taken from there; where it is gone, it is trained again for the steps that were recorded. Resumable.
+All weights are trained, by the method `supervised` with its own recipe, on 1%, 10% and all labels of the training set;
+accuracy is the classifier's on the whole test set, after the last step. From scratch for four times as long is the
+control that matters (He, Girshick, Dollar 2019, "Rethinking ImageNet Pre-training"): pretraining that only saves steps
+is beaten by it. Seed s fine-tunes the encoder that was pretrained with seed s, on the labels that seed s draws. An
+encoder that `benchmarks.vision` left in runs/vision is taken from there; where it is gone, it is trained again for the
+steps that were recorded. Resumable.
 """
 
 from __future__ import annotations
@@ -40,10 +43,17 @@ def recorded(path: Path) -> dict[tuple[str, str, int], int]:
 
 
 def points(pretraining: Iterable[tuple[str, str, int]], cases: Collection[str] = ()) -> list[tuple[str, str, int, str]]:
-    """Every (data, case, seed, part of the labels): first the controls of a data set and seed; no variant that is not named in `cases`."""
+    """Every (data, case, seed, part of the labels): first the controls of a data set and seed.
+
+    No variant that is not named in `cases`.
+    """
     trained = sorted(pretraining, key=lambda key: (key[2], DATA.index(key[0]), key[1]))
-    both = dict.fromkeys(key for data, case, seed in trained for key in (*((data, c, seed) for c in CONTROLS), (data, case, seed)))
-    return [(*key, labels) for key in both if key[1] in cases or (not cases and key[1] not in VARIANTS) for labels in STEPS]
+    both = dict.fromkeys(
+        key for data, case, seed in trained for key in (*((data, c, seed) for c in CONTROLS), (data, case, seed))
+    )
+    return [
+        (*key, labels) for key in both if key[1] in cases or (not cases and key[1] not in VARIANTS) for labels in STEPS
+    ]
 
 
 def measured(data: str, case: str, seed: int, labels: str, init: Path | None) -> dict[str, Any]:
@@ -88,7 +98,9 @@ def main() -> None:
     runs = json.loads(path.read_text())["runs"] if path.exists() else []
     have = {(r["data"], r["case"], r["seed"], r["labels"]) for r in runs}
     pretraining = recorded(measure.RESULTS / "vision.json")
-    planned = points((key for key in pretraining if key[0] in asked.data and key[2] in SEEDS[: asked.seeds]), asked.cases)
+    planned = points(
+        (key for key in pretraining if key[0] in asked.data and key[2] in SEEDS[: asked.seeds]), asked.cases
+    )
     missing = [key for key in planned if key not in have]
     for done, (data, case, seed, labels) in enumerate(() if asked.table else missing):
         init = None if case in CONTROLS else folder(data, case, seed)
@@ -98,7 +110,9 @@ def main() -> None:
         print(f"{done + 1} of {len(missing)}: {json.dumps(runs[-1])}", flush=True)
         measure.save("finetune", rows(runs), runs=runs)
     for row in rows(runs):
-        found = "".join(f"{labels:>6}: {cell['accuracy']:5.1f} ({cell['seeds']})" for labels, cell in row["labels"].items())
+        found = "".join(
+            f"{labels:>6}: {cell['accuracy']:5.1f} ({cell['seeds']})" for labels, cell in row["labels"].items()
+        )
         print(f"{row['data']:14} {row['method']:26} {found}")
 
 

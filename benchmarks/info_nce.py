@@ -1,11 +1,13 @@
 """The contrastive softmax in constant memory: SimCLR's loss, forward and backward, streamed and plain.
 
-    python -m benchmarks.info_nce                  the goals: at most 512 MB over the inputs at 65,536 rows (the plain form
-                                                   needs over 30 GB), and at most 1.3 times the plain form where that fits
+    python -m benchmarks.info_nce                  the goals: at most 512 MB over the inputs at 65,536 rows (the plain
+    form
+                                                   needs over 30 GB), and at most 1.3 times the plain form where that
+                                                   fits
     python -m benchmarks.info_nce --device cuda    the same on a GPU
 
-Memory is the peak of a process of its own, counted from where the inputs exist; the loss and the gradients are in it. The plain
-form is the shortest there is: one product, the diagonal masked in place, torch's cross entropy.
+Memory is the peak of a process of its own, counted from where the inputs exist; the loss and the gradients are in it.
+The plain form is the shortest there is: one product, the diagonal masked in place, torch's cross entropy.
 """
 
 from __future__ import annotations
@@ -97,7 +99,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--rounds", type=int, default=5, help="of the timings beside the plain form")
-    parser.add_argument("--alone", type=int, help="only measure one streamed step of this many rows, and print it as JSON")
+    parser.add_argument(
+        "--alone", type=int, help="only measure one streamed step of this many rows, and print it as JSON"
+    )
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or torch.get_num_threads())
     if options.alone:
@@ -107,18 +111,30 @@ def main() -> None:
     large = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     megabytes = large["bytes"] / 1e6
     # The plain form holds the scores and their log-softmax.
-    table: list[dict[str, Any]] = [{"rows": LARGE, "megabytes": megabytes, "plain_megabytes": 2 * 4 * LARGE**2 / 1e6, **large}]
+    table: list[dict[str, Any]] = [
+        {"rows": LARGE, "megabytes": megabytes, "plain_megabytes": 2 * 4 * LARGE**2 / 1e6, **large}
+    ]
     print(f"{LARGE:>6} rows: {megabytes:.0f} MB over the inputs (goal: 512), {large['seconds']:.1f} s")
     for n in SIZES:
         z = rows(n, options.device)
-        timings = measure.interleaved({"streamed": lambda z=z: once(streamed, z), "plain": lambda z=z: once(plain, z)}, options.rounds)
+        timings = measure.interleaved(
+            {"streamed": lambda z=z: once(streamed, z), "plain": lambda z=z: once(plain, z)}, options.rounds
+        )
         over = measure.ratio(timings["streamed"], timings["plain"])
         milliseconds = {name: 1e3 * min(timing.wall) for name, timing in timings.items()}
         table.append({"rows": n, "over_plain": over, "milliseconds": milliseconds})
-        print(f"{n:>6} rows: {over['median']:.2f} times the plain form ({over['low']:.2f} to {over['high']:.2f}; goal: 1.3)")
+        print(
+            f"{n:>6} rows: {over['median']:.2f} times the plain form ({over['low']:.2f} to {over['high']:.2f}; "
+            "goal: 1.3)"
+        )
     gradient = error(options.device)
     print(f"gradients in float64 differ by {gradient:.1e} of the largest (goal: 1e-12)")
-    about = {"threads": torch.get_num_threads(), "width": WIDTH, "tile": TILES[options.device], "gradient_error": gradient}
+    about = {
+        "threads": torch.get_num_threads(),
+        "width": WIDTH,
+        "tile": TILES[options.device],
+        "gradient_error": gradient,
+    }
     if options.device == "cuda":
         about["gpu"] = torch.cuda.get_device_name()
     print(measure.save("info_nce", table, **about))

@@ -3,9 +3,10 @@
     python -m benchmarks.limits                       every method, two threads
     python -m benchmarks.limits moco cpc --rounds 9   these rows again, from more rounds
 
-Goal: a loop within 10% of the network alone, encoder `conv`, 32 px. The network alone is forward, backward, optimiser and
-`after_step` on one batch that is already there; the loop makes its batches (`benchmarks.views` has the speed of that alone). What a
-method does between epochs (clustering) is in neither. Rounds take turns, so a busy machine slows both.
+Goal: a loop within 10% of the network alone, encoder `conv`, 32 px. The network alone is forward, backward, optimiser
+and `after_step` on one batch that is already there; the loop makes its batches (`benchmarks.views` has the speed of
+that alone). What a method does between epochs (clustering) is in neither. Rounds take turns, so a busy machine slows
+both.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ CPU = torch.device("cpu")
 def colour_images() -> Source:
     """Labelled noise: what it shows does not matter to its speed."""
     generator = np.random.default_rng(0)
-    return open_source(generator.integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8), labels=generator.integers(0, 10, IMAGES))
+    return open_source(
+        generator.integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8), labels=generator.integers(0, 10, IMAGES)
+    )
 
 
 def build(name: str, source: Source) -> Method:
@@ -117,10 +120,14 @@ def measured(name: str, source: Source, count: int) -> dict[str, Any]:
     batch = recipe_of(name).batch_size * sum(player.turns for player in prepared(name, source)[0].players())
     return {
         "method": name,
-        "alone_per_second": round(batch / median(a for a, _ in rounds)), "loop_per_second": round(batch / median(b for _, b in rounds)),
-        "loop_over_alone": {"median": round(median(b / a for a, b in rounds), 3), "low": round(min(b / a for a, b in rounds), 3)},
+        "alone_per_second": round(batch / median(a for a, _ in rounds)),
+        "loop_per_second": round(batch / median(b for _, b in rounds)),
+        "loop_over_alone": {
+            "median": round(median(b / a for a, b in rounds), 3),
+            "low": round(min(b / a for a, b in rounds), 3),
+        },
         "rounds": count,
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""What `fit` costs over a loop written by hand: seeding, logging, interrupts and checks for non-finite losses against none of them.
+"""What `fit` costs over a loop written by hand.
+
+Seeding, logging, interrupts and checks for non-finite losses against none of them.
 
     python -m benchmarks.loop            one thread; the goal is at most 3% of a 2 ms step, 60 microseconds
 
-Two sizes: a step of about 2 ms, whose ratio a shared machine blurs by more than the goal, and one so short that the difference in
-microseconds shows the loop itself.
+Two sizes: a step of about 2 ms, whose ratio a shared machine blurs by more than the goal, and one so short that the
+difference in microseconds shows the loop itself.
 """
 
 from __future__ import annotations
@@ -125,7 +127,9 @@ def by_hand(width: int, steps: int) -> tuple[float, float]:
     method, source, device = Autoencoder(width).train(), Vectors(), torch.device("cpu")
     decay = [p for p in method.parameters() if p.ndim > 1]
     rest = [p for p in method.parameters() if p.ndim == 1]
-    optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 1e-4}, {"params": rest, "weight_decay": 0.0}], fused=True)
+    optimizer = torch.optim.AdamW(
+        [{"params": decay, "weight_decay": 1e-4}, {"params": rest, "weight_decay": 0.0}], fused=True
+    )
     clock, step, watch = Clock(0, steps), 0, Stopwatch(steps)
     while step < steps:
         order = np.random.default_rng(step).permutation(len(source))

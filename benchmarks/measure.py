@@ -1,8 +1,8 @@
 """What the benchmarks share: interleaved timing, medians of ratios, and one shape of result file.
 
-Candidates take turns within every round, so a neighbour that slows the machine for a second slows them all; what is reported
-is the median over rounds of each round's ratio, which travels between machines where seconds do not. CPU time stands beside
-wall time: where they part, threads or a busy machine are the reason.
+Candidates take turns within every round, so a neighbour that slows the machine for a second slows them all; what is
+reported is the median over rounds of each round's ratio, which travels between machines where seconds do not. CPU time
+stands beside wall time: where they part, threads or a busy machine are the reason.
 """
 
 from __future__ import annotations
@@ -54,17 +54,25 @@ def ratio(slow: Timing, fast: Timing, clock: str = "wall") -> dict[str, float]:
 
 
 def whole(run: Run) -> Run:
-    """`run`, unless a signal cut it short: that ends a run in order, and should end the benchmark too, before it is recorded."""
+    """`run`, unless a signal cut it short.
+
+    That ends a run in order, and should end the benchmark too, before it is recorded.
+    """
     if run.interrupted is not None:
         raise SystemExit(128 + run.interrupted)
     return run
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on: processor, cores, system and the versions that matter. No host name, no paths."""
+    """What the numbers were measured on: processor, cores, system and the versions that matter.
+
+    No host name, no paths.
+    """
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
     return {
         "processor": model,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -75,7 +83,10 @@ def machine() -> dict[str, Any]:
 
 
 def save(name: str, rows: list[dict[str, Any]], folder: Path | None = None, **about: Any) -> Path:
-    """Write benchmarks/results/NAME.json (or one in `folder`): the command, the machine, whatever is told `about` the run, and the rows."""
+    """Write benchmarks/results/NAME.json (or one in `folder`).
+
+    The command, the machine, whatever is told `about` the run, and the rows.
+    """
     command = " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]])
     path = (folder or RESULTS) / f"{name}.json"
     path.write_text(json.dumps({"command": command, "machine": machine(), **about, "rows": rows}, indent=1) + "\n")

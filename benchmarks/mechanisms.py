@@ -1,14 +1,15 @@
 """Accuracy against the number of negatives K, for keys from the batch, from a bank and from a queue.
 
-    python -m benchmarks.mechanisms                  every point that results/mechanisms.json does not hold yet, then the figure
-    python -m benchmarks.mechanisms queue bank       these mechanisms only
+    python -m benchmarks.mechanisms                  every point that results/mechanisms.json does not hold yet, then
+    the figure python -m benchmarks.mechanisms queue bank       these mechanisms only
     python -m benchmarks.mechanisms --figure         draw docs/mechanisms.svg from what was measured
-    python -m benchmarks.mechanisms queue --k 15 --seeds 1 --steps 20 --limit 2000 --out FOLDER   a small try, kept in FOLDER
+    python -m benchmarks.mechanisms queue --k 15 --seeds 1 --steps 20 --limit 2000 --out FOLDER   a small try, kept in
+    FOLDER
 
-Figure 3 of He et al. 2020 ("Momentum Contrast", arXiv 1911.05722) at our scale: one loss (the method `dictionary`), one encoder,
-one recipe and as many images for every point; a linear probe on the first 5,000 labels. Keys of a batch need a batch of K + 1, so
-those points stop where a batch would, and beyond the common batch take fewer, larger steps. Each point is saved when it is judged,
-so the benchmark may be stopped at any moment.
+Figure 3 of He et al. 2020 ("Momentum Contrast", arXiv 1911.05722) at our scale: one loss (the method `dictionary`), one
+encoder, one recipe and as many images for every point; a linear probe on the first 5,000 labels. Keys of a batch need a
+batch of K + 1, so those points stop where a batch would, and beyond the common batch take fewer, larger steps. Each
+point is saved when it is judged, so the benchmark may be stopped at any moment.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def points(ks: tuple[int, ...] = K) -> list[tuple[str, int]]:
 def probed(encoder: Encoder, seed: int) -> float:
     """Test accuracy in percent of a linear probe on the first labels."""
     train, test = open_source(DATA, "train", LABELS), open_source(DATA, "test")
-    return evaluate.linear_probe(evaluate.embed(encoder, train), train.labels, evaluate.embed(encoder, test), test.labels, seed).accuracy
+    return evaluate.linear_probe(
+        evaluate.embed(encoder, train), train.labels, evaluate.embed(encoder, test), test.labels, seed
+    ).accuracy
 
 
 def measured(keys: str, k: int, seed: int, steps: int = STEPS, limit: int | None = None) -> dict[str, Any]:
@@ -63,9 +66,16 @@ def measured(keys: str, k: int, seed: int, steps: int = STEPS, limit: int | None
         summary = run.summary
     seen = {name: round(float(last[name]), 4) for name in ("loss", "accuracy", "negatives", "collisions", "age")}
     return {
-        "keys": keys, "k": k, "seed": seed, "batch_size": batch, "steps": summary["steps"], "seconds": summary["seconds"],
-        "images_per_second": summary["images_per_second"], "linear": round(probed(run.encoder, seed), 2), "training": seen,
-    }  # fmt: skip
+        "keys": keys,
+        "k": k,
+        "seed": seed,
+        "batch_size": batch,
+        "steps": summary["steps"],
+        "seconds": summary["seconds"],
+        "images_per_second": summary["images_per_second"],
+        "linear": round(probed(run.encoder, seed), 2),
+        "training": seen,
+    }
 
 
 def untrained(seed: int) -> float:
@@ -88,7 +98,8 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "keys": keys, "k": k, "seeds": len(mine), "linear": round(float(np.mean(found)), 2),
             "spread": round(float(np.std(found, ddof=1)), 2) if len(mine) > 1 else None,
             "seconds": round(float(np.mean([r["seconds"] for r in mine])), 1),
-            "command": f"selftaught pretrain dictionary {DATA} --keys {keys} --k {k} --batch-size {mine[0]['batch_size']} "
+            "command": f"selftaught pretrain dictionary {DATA} --keys {keys} --k {k} --batch-size "
+                       f"{mine[0]['batch_size']} "
             f"--steps {mine[0]['steps']}",
         })  # fmt: skip
     return table
@@ -111,7 +122,10 @@ def figure(table: list[dict[str, Any]], base: float | None) -> str:
         return round(height - bottom - (value - low) / max(high - low, 1e-9) * (height - top - bottom), 1)
 
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13" fill="#333">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+            'font-size="13" fill="#333">'
+        ),
         "<title>Linear probe against the number of negatives, for three ways to keep them</title>",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
@@ -119,11 +133,19 @@ def figure(table: list[dict[str, Any]], base: float | None) -> str:
         out.append(f'<path d="M{left} {y(tick)}H{width - right}" stroke="#ddd"/>')
         out.append(f'<text x="{left - 8}" y="{y(tick) + 4}" text-anchor="end">{tick:.{1 if step < 1 else 0}f}</text>')
     out += [f'<text x="{x(k)}" y="{height - bottom + 18}" text-anchor="middle">{k}</text>' for k in ks]
-    out.append(f'<text x="{(left + width - right) / 2}" y="{height - 10}" text-anchor="middle">K, the number of negatives</text>')
-    out.append(f'<text transform="translate(16 {(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">linear probe, %</text>')
+    out.append(
+        f'<text x="{(left + width - right) / 2}" y="{height - 10}" text-anchor="middle">K, the number of '
+        "negatives</text>"
+    )
+    out.append(
+        f'<text transform="translate(16 {(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">linear '
+        "probe, %</text>"
+    )
     if base is not None:
         out.append(f'<path d="M{left} {y(base)}H{width - right}" stroke="#888" stroke-dasharray="5 4"/>')
-        out.append(f'<text x="{width - right}" y="{y(base) - 5}" text-anchor="end" fill="#666">untrained encoder</text>')
+        out.append(
+            f'<text x="{width - right}" y="{y(base) - 5}" text-anchor="end" fill="#666">untrained encoder</text>'
+        )
     for number, keys in enumerate(MECHANISMS):
         mine = sorted((r for r in table if r["keys"] == keys), key=lambda r: r["k"])
         colour = COLOURS[keys]
@@ -143,11 +165,17 @@ def figure(table: list[dict[str, Any]], base: float | None) -> str:
 
 def main() -> None:
     """Measure what is missing, point by point, save after each, and draw."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.mechanisms", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("mechanisms", nargs="*", default=list(MECHANISMS), metavar="MECHANISM", help="batch, bank or queue")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.mechanisms", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "mechanisms", nargs="*", default=list(MECHANISMS), metavar="MECHANISM", help="batch, bank or queue"
+    )
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     parser.add_argument("--figure", action="store_true", help="only draw")
-    parser.add_argument("--out", type=Path, help="folder for mechanisms.json and mechanisms.svg instead of results/ and docs/")
+    parser.add_argument(
+        "--out", type=Path, help="folder for mechanisms.json and mechanisms.svg instead of results/ and docs/"
+    )
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--seeds", type=int, default=SEEDS)
@@ -160,7 +188,9 @@ def main() -> None:
     old = json.loads(path.read_text()) if path.exists() and not asked.again else {}
     budget = {"data": DATA, "encoder": ENCODER, "steps": asked.steps, "limit": asked.limit, "labels": LABELS}
     if old and old["budget"] != budget:
-        parser.error(f"{path} was measured with another budget, {old['budget']}: name another --out, or measure --again")
+        parser.error(
+            f"{path} was measured with another budget, {old['budget']}: name another --out, or measure --again"
+        )
     runs, base = old.get("runs", []), old.get("untrained", {})
 
     def save() -> None:

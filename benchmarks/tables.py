@@ -25,7 +25,10 @@ BASELINE = "supervised-whole"
 
 
 def methods_table(rows: list[dict[str, Any]]) -> str:
-    """Of vision.json. One row a method, above them the raw input and the untrained encoder; linear probe and kNN of each data set."""
+    """Of vision.json. One row a method, above them the raw input and the untrained encoder.
+
+    Linear probe and kNN of each data set.
+    """
     rows = [row for row in rows if row["method"] not in VARIANTS]
     data = list(dict.fromkeys(row["data"] for row in rows))
     names = sorted({row["method"] for row in rows})
@@ -42,13 +45,23 @@ def methods_table(rows: list[dict[str, Any]]) -> str:
 
 
 def baseline(rows: list[dict[str, Any]], data: str, side: str) -> str:
-    """What most rows stand beside: some methods keep a form of the encoder of their own, which stands beside itself untrained."""
-    beside = Counter(" | ".join(f"{row['probe'][protocol][side]:.1f}" for protocol in PROTOCOLS) for row in rows if row["data"] == data)
+    """What most rows stand beside.
+
+    Some methods keep a form of the encoder of their own, which stands beside itself untrained.
+    """
+    beside = Counter(
+        " | ".join(f"{row['probe'][protocol][side]:.1f}" for protocol in PROTOCOLS)
+        for row in rows
+        if row["data"] == data
+    )
     return beside.most_common(1)[0][0]
 
 
 def cells(row: dict[str, Any] | None) -> str:
-    """A method's two numbers, with standard deviations where there are several seeds; bold where it beats both baselines."""
+    """A method's two numbers, with standard deviations where there are several seeds.
+
+    Bold where it beats both baselines.
+    """
     return " | ".join("" if row is None else cell(row["probe"][protocol]) for protocol in PROTOCOLS)
 
 
@@ -63,23 +76,37 @@ def _number(value: float, spread: float | None = None, *, bold: bool = False) ->
 
 
 def variants_table(rows: list[dict[str, Any]]) -> str:
-    """Of vision.json. One row a variant: what it says on the command line, its two numbers, and those of its method's defaults."""
+    """Of vision.json. One row a variant.
+
+    What it says on the command line, its two numbers, and those of its method's defaults.
+    """
     found = {(row["method"], row["data"]): row for row in rows}
-    lines = ["| | arguments | data | linear | kNN | defaults: linear | kNN | seeds |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| | arguments | data | linear | kNN | defaults: linear | kNN | seeds |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for name, (data, method, arguments) in sorted(VARIANTS.items()):
         if (row := found.get((name, data))) is not None:
             flags = measure.flags(arguments)
-            lines.append(f"| `{name}` | `{flags}` | {data} | {cells(row)} | {cells(found.get((method, data)))} | {row['seeds']} |")
+            lines.append(
+                f"| `{name}` | `{flags}` | {data} | {cells(row)} | {cells(found.get((method, data)))} | "
+                f"{row['seeds']} |"
+            )
     return "\n".join(lines)
 
 
 def labels_table(rows: list[dict[str, Any]]) -> str:
-    """Of few_labels.json. One row a method, a column for each number of labels: accuracy, and in brackets what it has over `BASELINE`."""
+    """Of few_labels.json. One row a method, a column for each number of labels.
+
+    Accuracy, and in brackets what it has over `BASELINE`.
+    """
     budgets = sorted({row["labels"] for row in rows})
     found = {(row["method"], row["labels"]): row for row in rows}
     lines = ["| | " + " | ".join(f"{b} labels a class" for b in budgets) + " |", "|---|" + "---|" * len(budgets)]
     names = dict.fromkeys(row["method"] for row in rows)
-    lines += [f"| `{name}` | " + " | ".join(_over_baseline(found.get((name, b))) for b in budgets) + " |" for name in names]
+    lines += [
+        f"| `{name}` | " + " | ".join(_over_baseline(found.get((name, b))) for b in budgets) + " |" for name in names
+    ]
     return "\n".join(lines)
 
 
@@ -96,14 +123,23 @@ def _over_baseline(row: dict[str, Any] | None) -> str:
 
 
 def finetuning_table(rows: list[dict[str, Any]]) -> str:
-    """Of finetune.json. One row an encoder, below those from scratch; bold where it beats four times as long from scratch."""
+    """Of finetune.json. One row an encoder, below those from scratch.
+
+    Bold where it beats four times as long from scratch.
+    """
     parts = list(dict.fromkeys(part for row in rows for part in row["labels"]))
     found = {(row["data"], row["method"]): row["labels"] for row in rows}
     control = max(CONTROLS, key=lambda name: CONTROLS[name])
-    lines = ["| | data | " + " | ".join(f"{part} of the labels" for part in parts) + " | seeds |", "|---|---|" + "---|" * (len(parts) + 1)]
+    lines = [
+        "| | data | " + " | ".join(f"{part} of the labels" for part in parts) + " | seeds |",
+        "|---|---|" + "---|" * (len(parts) + 1),
+    ]
     for data in dict.fromkeys(row["data"] for row in rows):
         beside = found.get((data, control), {})
-        for name in (*CONTROLS, *sorted(row["method"] for row in rows if row["data"] == data and row["method"] not in CONTROLS)):
+        for name in (
+            *CONTROLS,
+            *sorted(row["method"] for row in rows if row["data"] == data and row["method"] not in CONTROLS),
+        ):
             mine = found.get((data, name), {})
             numbers = " | ".join(_finetuned(mine.get(part), beside.get(part)) for part in parts)
             seeds = max((cell["seeds"] for cell in mine.values()), default=0)
@@ -114,11 +150,16 @@ def finetuning_table(rows: list[dict[str, Any]]) -> str:
 def _finetuned(cell: dict[str, Any] | None, control: dict[str, Any] | None) -> str:
     if cell is None:
         return ""
-    return _number(cell["accuracy"], cell["spread"], bold=control is not None and cell["accuracy"] > control["accuracy"])
+    return _number(
+        cell["accuracy"], cell["spread"], bold=control is not None and cell["accuracy"] > control["accuracy"]
+    )
 
 
 def words_table(rows: list[dict[str, Any]]) -> str:
-    """Of words.json. One row a training: words a second, ours and the peer's, how many times faster, quality of both; then the rest."""
+    """Of words.json. One row a training: words a second, ours and the peer's, how many times faster, quality of both.
+
+    Then the rest.
+    """
     found = {row["row"]: row for row in rows}
     lines = [
         "| | words/s | peer | its words/s | times faster | total | WordSim: ours, peer's | SimLex | analogies, % |",
@@ -132,10 +173,12 @@ def words_table(rows: list[dict[str, Any]]) -> str:
         scores = found.get(f"quality-{name}", {}).get("scores", {})
         times = [row[what]["times"][peer]["median"] for what in ("train", "total")]
         both = [
-            ", ".join(_score(scores.get(tool), test) for tool in ("selftaught", peer)) for test in ("wordsim353", "simlex999", "analogies")
+            ", ".join(_score(scores.get(tool), test) for tool in ("selftaught", peer))
+            for test in ("wordsim353", "simlex999", "analogies")
         ]
         lines.append(
-            f"| {called} | {rate['selftaught'] / 1e6:.2f} M | {peer} | {rate[peer] / 1e6:.2f} M | {times[0]:.1f} | {times[1]:.1f} | "
+            f"| {called} | {rate['selftaught'] / 1e6:.2f} M | {peer} | {rate[peer] / 1e6:.2f} M | {times[0]:.1f} | "
+            f"{times[1]:.1f} | "
             f"{' | '.join(both)} |"
         )
     return "\n".join([*lines, *_besides(found), *_documents(found)])
@@ -153,11 +196,14 @@ def _besides(found: dict[str, Any]) -> list[str]:
     if found.get("glove", {}).get("times"):
         times = found["glove"]["times"]
         told.append(
-            f"GloVe counts {times['counting']['median']:.1f} and trains {times['train']['median']:.1f} times as fast as its authors' code"
+            f"GloVe counts {times['counting']['median']:.1f} and trains {times['train']['median']:.1f} times as "
+            "fast as its authors' code"
         )
     if "classifier" in found:
         row = found["classifier"]
-        losses = ", ".join(f"{loss} {_score(part, 'accuracy')} ({_score(part, 'fasttext')})" for loss, part in row["losses"].items())
+        losses = ", ".join(
+            f"{loss} {_score(part, 'accuracy')} ({_score(part, 'fasttext')})" for loss, part in row["losses"].items()
+        )
         told.append(f"fastText's classifier names {row['data']}, in brackets its tool's, with the loss {losses} %")
     if "ngram" in found:
         counts, scores = (found["ngram"][f"{what}_per_second"] / 1e6 for what in ("counts", "scores"))
@@ -167,14 +213,23 @@ def _besides(found: dict[str, Any]) -> list[str]:
 
 def _documents(found: dict[str, Any]) -> list[str]:
     """A table of documents classified by their averaged vectors, trained and, in brackets, untrained, beside the bag of words."""
-    measured = {name.removeprefix("documents-"): row["sets"] for name, row in found.items() if name.startswith("documents-")}
+    measured = {
+        name.removeprefix("documents-"): row["sets"] for name, row in found.items() if name.startswith("documents-")
+    }
     if not measured:
         return []
     told = "Documents by the mean of their words' vectors, linear probe; in brackets the same encoder untrained:"
-    lines = ["", told, "", "| accuracy, % | bag of words | " + " | ".join(measured) + " |", "|---|---|" + "---|" * len(measured)]
+    lines = [
+        "",
+        told,
+        "",
+        "| accuracy, % | bag of words | " + " | ".join(measured) + " |",
+        "|---|---|" + "---|" * len(measured),
+    ]
     for data, sides in next(iter(measured.values())).items():
         cells = [
-            f"{_score(sets[data], 'trained')} ({sets[data]['untrained']['mean']:.1f})" if data in sets else "" for sets in measured.values()
+            f"{_score(sets[data], 'trained')} ({sets[data]['untrained']['mean']:.1f})" if data in sets else ""
+            for sets in measured.values()
         ]
         lines.append(f"| {data} | {_score(sides, 'raw')} | {' | '.join(cells)} |")
     return lines

@@ -3,10 +3,11 @@
     python -m benchmarks.views [--quick]     every row
     python -m benchmarks.views methods       these alone: peers, resize, plain or methods
 
-peers: two SimCLR views of each image, as the libraries that people use make them. resize: its inner loop, vectorised and not. plain:
-what evaluation sees. methods: what each image method makes of a batch at 32 px with its defaults; goal: 8,000 images a second.
-Peers do the same operations with the same probabilities, each in its users' usual way (albumentations: OpenCV, uint8 in
-between, no antialiasing; torchvision: PIL). Goals, as ratios to albumentations: 25 at 32 px, 4.9 at 96 px, 1.7 from JPEG.
+peers: two SimCLR views of each image, as the libraries that people use make them. resize: its inner loop, vectorised
+and not. plain: what evaluation sees. methods: what each image method makes of a batch at 32 px with its defaults; goal:
+8,000 images a second. Peers do the same operations with the same probabilities, each in its users' usual way
+(albumentations: OpenCV, uint8 in between, no antialiasing; torchvision: PIL). Goals, as ratios to albumentations: 25 at
+32 px, 4.9 at 96 px, 1.7 from JPEG.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ SIMCLR = Augment(crop=(0.08, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter
 
 def photographs(n: int, height: int, width: int) -> np.ndarray:
     """Random parts of four photographs, scaled to one size: uint8 [n, height, width, 3]."""
-    generator, photos, made = np.random.default_rng(0), [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()], []
+    generator, photos, made = (
+        np.random.default_rng(0),
+        [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()],
+        [],
+    )
     for i in range(n):
         photo = photos[i % 4]
         h = int(generator.integers(photo.shape[0] // 3, photo.shape[0] + 1))
@@ -133,7 +138,10 @@ def compared(what: str, images: list[bytes] | np.ndarray, side: int, goal: float
 
 @njit(nogil=True)
 def vector_along_x(pixels, size, start, weight, count, rows):
-    """Three channels of size x size pixels, as the kernel resizes them along x: rows [C, size or up to three more, S]."""
+    """Three channels of size x size pixels, as the kernel resizes them along x.
+
+    Rows [C, size or up to three more, S].
+    """
     words = np.empty(((size + 3) // 4, 3 * size), np.uint32)
     join(pixels, 0, 3 * size, size, words)
     place, found = np.empty(start.size, np.uint64), np.empty((count, start.size), np.uint32)
@@ -166,7 +174,9 @@ def vectorised(size: int, side: int, rounds: int) -> dict[str, Any]:
     def candidate(resize: Callable[..., None], rows: np.ndarray) -> Callable[[], None]:
         return lambda: [resize(pixels, size, start, weight, count, rows) for _ in range(repeats)]
 
-    timings = measure.interleaved({"scalar": candidate(scalar_along_x, before), "vector": candidate(vector_along_x, after)}, rounds)
+    timings = measure.interleaved(
+        {"scalar": candidate(scalar_along_x, before), "vector": candidate(vector_along_x, after)}, rounds
+    )
     assert np.allclose(before[:, :size], after[:, :size], atol=1e-3)
     each = {name: round(median(timing.cpu) / repeats * 1e6, 2) for name, timing in timings.items()}
     return {
@@ -185,7 +195,9 @@ def untouched(rounds: int) -> dict[str, Any]:
     def in_torch() -> torch.Tensor:
         return ((torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - mean) / std).contiguous()
 
-    timings = measure.interleaved({"selftaught": lambda: views.apply({"image": images}, params, CPU), "torch": in_torch}, rounds)
+    timings = measure.interleaved(
+        {"selftaught": lambda: views.apply({"image": images}, params, CPU), "torch": in_torch}, rounds
+    )
     return {
         "what": "plain views, 32 px to 32 px",
         "images_per_second": {name: round(len(images) / median(timing.wall)) for name, timing in timings.items()},
@@ -199,8 +211,14 @@ def of_method(name: str, rounds: int) -> dict[str, Any]:
     method = build(name, source)
     bound, views = method.views.bind(source), method.views
     index = np.arange(min(256, len(bound)))
-    timing = measure.interleaved({name: lambda: views.apply(bound.fetch(index), views.sample(index, 0, 0), CPU)}, rounds)[name]
-    return {"what": f"views of {name}, 32 px", "images_per_second": {"selftaught": round(len(index) / median(timing.wall))}, "goal": 8000}
+    timing = measure.interleaved(
+        {name: lambda: views.apply(bound.fetch(index), views.sample(index, 0, 0), CPU)}, rounds
+    )[name]
+    return {
+        "what": f"views of {name}, 32 px",
+        "images_per_second": {"selftaught": round(len(index) / median(timing.wall))},
+        "goal": 8000,
+    }
 
 
 def with_peers(rounds: int, part: int) -> list[dict[str, Any]]:
@@ -242,7 +260,9 @@ def main() -> None:
         for name in (name for name in row if name.startswith("times_")):
             goal = f"   goal {row['goal']}" if name == "times_albumentations" else ""
             print(f"  {name:24} {row[name]['median']:6.2f}  ({row[name]['low']:.2f} to {row[name]['high']:.2f}){goal}")
-    print(f"\n{measure.save('views', list((old | {row['what']: row for row in rows}).values()), threads=1).name} written")
+    print(
+        f"\n{measure.save('views', list((old | {row['what']: row for row in rows}).values()), threads=1).name} written"
+    )
 
 
 if __name__ == "__main__":

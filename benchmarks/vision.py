@@ -1,14 +1,14 @@
 """Every image method with the same encoder and the same 45 seconds, judged by one protocol beside the encoder untrained and the raw input.
 
-    python -m benchmarks.vision                            all rows; what results/vision.json holds already is not measured again
-    python -m benchmarks.vision simclr cmc --data cifar10  these rows only
+    python -m benchmarks.vision                            all rows; what results/vision.json holds already is not
+    measured again python -m benchmarks.vision simclr cmc --data cifar10  these rows only
     python -m benchmarks.vision --seeds 1                  one seed of each
     python -m benchmarks.vision --table                    print what was measured
 
-A method enters by existing; VARIANTS adds rows for arguments whose effect the table should show. The first seed trains for 45
-seconds, the others take as many steps, so that seeds differ in nothing but the seed and a busy machine costs time, not
-steps. Each run is saved as soon as it is judged, so the benchmark may be stopped at any moment; its encoder stays in
-runs/vision for `benchmarks.finetune`.
+A method enters by existing; VARIANTS adds rows for arguments whose effect the table should show. The first seed trains
+for 45 seconds, the others take as many steps, so that seeds differ in nothing but the seed and a busy machine costs
+time, not steps. Each run is saved as soon as it is judged, so the benchmark may be stopped at any moment; its encoder
+stays in runs/vision for `benchmarks.finetune`.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "s4l-exemplar": ("cifar10", "s4l", {"kind": "exemplar"}),
     "sla-distill": ("cifar10", "sla", {"distill": True}),
 }
-"""Row's name: data, method and arguments. The card of each argument's method says what it is. The rate of LARS is the paper's for
-short training: .075 times the root of the batch."""
+"""Row's name: data, method and arguments. The card of each argument's method says what it is. The rate of LARS is the
+paper's for short training: .075 times the root of the batch."""
 SIZE = {"photos": 32}
 """Pixels that the encoder sees, where not the data's own."""
 BUDGETS: dict[str, tuple[int, ...]] = {"photos": ()}
@@ -109,17 +109,25 @@ def folder(data: str, case: str, seed: int) -> Path:
 
 
 def pretrained(data: str, case: str, seed: int, steps: int | None) -> Run:
-    """The run of one row with one seed, left in runs/vision. Raises UserError where the data cannot serve the method."""
+    """The run of one row with one seed, left in runs/vision.
+
+    Raises UserError where the data cannot serve the method.
+    """
     method, arguments = cases(data)[case]
     out = folder(data, case, seed)
     shutil.rmtree(out, ignore_errors=True)
     length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
     given = {"encoder": ENCODER} | arguments
-    return measure.whole(selftaught.pretrain(method, data, out=out, size=SIZE.get(data), seed=seed, progress=False, **length, **given))
+    return measure.whole(
+        selftaught.pretrain(method, data, out=out, size=SIZE.get(data), seed=seed, progress=False, **length, **given)
+    )
 
 
 def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, Any]:
-    """Train and judge one row with one seed: for so many `steps`, or for 45 seconds. "refused" says why the data cannot serve."""
+    """Train and judge one row with one seed: for so many `steps`, or for 45 seconds.
+
+    "refused" says why the data cannot serve.
+    """
     row: dict[str, Any] = {"data": data, "case": case, "seed": seed}
     try:
         run = pretrained(data, case, seed, steps)
@@ -127,15 +135,22 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
         return {**row, "refused": str(reason)}
     config, summary = run.config, run.summary
     pretext = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
-    recipe = {k: v for k, v in config.recipe.as_dict().items() if k in ("optimizer", "lr", "batch_size", "batch_norm_groups")}
+    recipe = {
+        k: v for k, v in config.recipe.as_dict().items() if k in ("optimizer", "lr", "batch_size", "batch_norm_groups")
+    }
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     seen = run.encoder.spec["input"]
     if run.encoder.spec != encoders.build(ENCODER, seen).spec:  # one of another form: untrained, it has that form too
         row["untrained"] = judged(data, untrained(config, seen), seen, seed)
     return {
-        **row, "steps": summary["steps"], "seconds": summary["seconds"], "images_per_second": summary["images_per_second"],
-        "recipe": recipe, "pretext": pretext, "probe": judged(data, run.encoder, seen, seed),
-    }  # fmt: skip
+        **row,
+        "steps": summary["steps"],
+        "seconds": summary["seconds"],
+        "images_per_second": summary["images_per_second"],
+        "recipe": recipe,
+        "pretext": pretext,
+        "probe": judged(data, run.encoder, seen, seed),
+    }
 
 
 def baselines(data: str, seed: int) -> dict[str, Any]:
@@ -143,7 +158,12 @@ def baselines(data: str, seed: int) -> dict[str, Any]:
     seen = Image(SIZE.get(data)).input(open_source(data, "train"))
     torch.manual_seed(seed)
     untrained = encoders.build(ENCODER, seen)
-    return {"data": data, "seed": seed, "untrained": judged(data, untrained, seen, seed), "raw": judged(data, None, seen, seed)}
+    return {
+        "data": data,
+        "seed": seed,
+        "untrained": judged(data, untrained, seen, seed),
+        "raw": judged(data, None, seen, seed),
+    }
 
 
 def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -163,24 +183,37 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
 
             def cell(key: str, sides: dict[str, Any] = sides) -> dict[str, Any]:
                 values = {side: [found[key] for found in per_seed] for side, per_seed in sides.items()}
-                spread = {side: round(float(np.std(v, ddof=1)), 2) if len(v) > 1 else None for side, v in values.items()}
+                spread = {
+                    side: round(float(np.std(v, ddof=1)), 2) if len(v) > 1 else None for side, v in values.items()
+                }
                 return {side: round(float(np.mean(v)), 2) for side, v in values.items()} | {"spread": spread}
 
             size = {"size": SIZE[data]} if data in SIZE else {}
             given = {"minutes": MINUTES} | size | arguments
             shown = [k for k in ("accuracy", "chance") if k in mine[0]["pretext"]]
             first = min(mine, key=lambda r: r["seed"])
-            table.append({
-                "method": case, "data": data, "encoder": ENCODER, "budget": f"{60 * MINUTES:.0f} s", "seeds": len(mine), "labels": LABELS,
-                "command": f"selftaught pretrain {method} {data} {measure.flags(given)}",
-                "steps": round(float(np.mean([r["steps"] for r in mine]))),
-                "seconds": first["seconds"], "images_per_second": first["images_per_second"],
-                "pretext": {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown},
-                "probe": {
-                    "linear": cell("linear"), "knn": cell("knn"),
-                    "labels": {budget: cell(budget) for budget in ("10", "100") if all(budget in r["probe"] for r in mine)},
-                },
-            })  # fmt: skip
+            table.append(
+                {
+                    "method": case,
+                    "data": data,
+                    "encoder": ENCODER,
+                    "budget": f"{60 * MINUTES:.0f} s",
+                    "seeds": len(mine),
+                    "labels": LABELS,
+                    "command": f"selftaught pretrain {method} {data} {measure.flags(given)}",
+                    "steps": round(float(np.mean([r["steps"] for r in mine]))),
+                    "seconds": first["seconds"],
+                    "images_per_second": first["images_per_second"],
+                    "pretext": {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown},
+                    "probe": {
+                        "linear": cell("linear"),
+                        "knn": cell("knn"),
+                        "labels": {
+                            budget: cell(budget) for budget in ("10", "100") if all(budget in r["probe"] for r in mine)
+                        },
+                    },
+                }
+            )
     return table
 
 
@@ -191,8 +224,10 @@ def shown(table: list[dict[str, Any]]) -> Iterable[str]:
         linear, knn = row["probe"]["linear"], row["probe"]["knn"]
         spread = [f"±{p['spread']['trained']:.1f}" if p["spread"]["trained"] is not None else "" for p in (linear, knn)]
         yield (
-            f"{row['data']:14} {row['method']:26} {row['seeds']:5} {linear['trained']:8.1f} {spread[0]:4} {linear['untrained']:9.1f} "
-            f"{linear['raw']:5.1f} {knn['trained']:8.1f} {spread[1]:4} {row['images_per_second']:9.0f} {row['seconds']:8.1f}"
+            f"{row['data']:14} {row['method']:26} {row['seeds']:5} {linear['trained']:8.1f} {spread[0]:4} "
+            f"{linear['untrained']:9.1f} "
+            f"{linear['raw']:5.1f} {knn['trained']:8.1f} {spread[1]:4} {row['images_per_second']:9.0f} "
+            f"{row['seconds']:8.1f}"
         )
 
 
@@ -214,8 +249,11 @@ def main() -> None:
     selftaught.pretrain("simclr", "digits", out=RUNS / "warm", steps=2, batch_size=16, progress=False)
     wanted = [
         (data, case, seed)
-        for seed in SEEDS[: asked.seeds] for data in asked.data for case in cases(data) if case in asked.cases or not asked.cases
-    ]  # fmt: skip
+        for seed in SEEDS[: asked.seeds]
+        for data in asked.data
+        for case in cases(data)
+        if case in asked.cases or not asked.cases
+    ]
     have = {(r["data"], r["case"], r["seed"]) for r in runs}
     refused = {(r["data"], r["case"]) for r in runs if "refused" in r}
     missing = [key for key in wanted if key not in have and key[:2] not in refused]
@@ -225,7 +263,9 @@ def main() -> None:
         runs.append(run)
         if not any((b["data"], b["seed"]) == (data, seed) for b in base):
             base.append(baselines(data, seed))
-        found = run.get("refused") or json.dumps({**run["probe"], "images_per_second": run["images_per_second"], **run["pretext"]})
+        found = run.get("refused") or json.dumps(
+            {**run["probe"], "images_per_second": run["images_per_second"], **run["pretext"]}
+        )
         print(f"{done + 1} of {len(missing)}: {data} {case} {seed} {found}", flush=True)
         measure.save("vision", rows(runs, base), runs=runs, baselines=base)
     measure.save("vision", rows(runs, base), runs=runs, baselines=base)

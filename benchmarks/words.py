@@ -1,14 +1,15 @@
 """Words beside gensim, the fastText tool and GloVe's programs: speed, memory and what the vectors are worth.
 
     python -m benchmarks.words                         every row that is not in results/words.json yet
-    python -m benchmarks.words skipgram cbow           these rows, measured again (points of quality and documents stay: --again)
-    python -m benchmarks.words --table                 print what was measured
+    python -m benchmarks.words skipgram cbow           these rows, measured again (points of quality and documents stay:
+    --again) python -m benchmarks.words --table                 print what was measured
     python -m benchmarks.words --quick --out /tmp      a small text and one round, to see that it runs
 
-Each training is a process of its own (`benchmarks.words_process`), so that memory and compile caches are its own; candidates take
-turns, and ratios are medians over rounds. All get the same file: the corpus `english`, tokenised, one sentence a line, with the same
-settings. "train" is the loop alone; "total" is what a user waits for, reading and vocabulary included, and for selftaught also the
-encoded corpus, the checkpoints and the run folder. Rows of quality and of documents are saved seed by seed.
+Each training is a process of its own (`benchmarks.words_process`), so that memory and compile caches are its own;
+candidates take turns, and ratios are medians over rounds. All get the same file: the corpus `english`, tokenised, one
+sentence a line, with the same settings. "train" is the loop alone; "total" is what a user waits for, reading and
+vocabulary included, and for selftaught also the encoded corpus, the checkpoints and the run folder. Rows of quality and
+of documents are saved seed by seed.
 
 GloVe's programs (github.com/stanfordnlp/GloVe, built with make) run beside ours where SELFTAUGHT_GLOVE names the folder
 that holds cooccur, shuffle, glove and vocab_count.
@@ -44,7 +45,8 @@ DATA = "english"
 SETTINGS: dict[str, Any] = {"dim": 100, "window": 5, "negatives": 5, "min_count": 5, "sample": 1e-3, "threads": 2}
 SEEDS = (0, 1, 2)
 MORE_SEEDS = {"cbow": range(20)}
-"""Of quality: of three runs the spread itself is chance (of gensim's CBOW on WordSim-353 it was 2.0 in one set and 0.1 in another)."""
+"""Of quality: of three runs the spread itself is chance (of gensim's CBOW on WordSim-353 it was 2.0 in one set and 0.1
+in another)."""
 EPOCHS = 5
 GENSIM: dict[str, dict[str, Any]] = {
     "gensim": {"tool": "gensim", "reading": "sentences"},
@@ -52,18 +54,43 @@ GENSIM: dict[str, dict[str, Any]] = {
 }
 """Its usual way, an iterable of sentences, and its quickest, which plain files alone can take."""
 TRAININGS: dict[str, dict[str, Any]] = {
-    "skipgram": {"model": "skipgram", "lr": 0.025, "method": "word2vec", "peers": GENSIM, "rounds": 3, "train": 6.0, "total": 4.5},
-    "cbow": {"model": "cbow", "lr": 0.05, "method": "word2vec", "peers": GENSIM, "rounds": 3, "train": 3.0, "total": None},
-    "fasttext": {
-        "model": "skipgram", "lr": 0.05, "method": "fasttext", "peers": {"fasttext": {"tool": "fasttext"}}, "rounds": 2,
-        "train": 6.0, "total": None,
+    "skipgram": {
+        "model": "skipgram",
+        "lr": 0.025,
+        "method": "word2vec",
+        "peers": GENSIM,
+        "rounds": 3,
+        "train": 6.0,
+        "total": 4.5,
     },
-}  # fmt: skip
-"""What is trained for one epoch, the peers (the goals are over the first), rounds, and how many times faster we mean to be."""
+    "cbow": {
+        "model": "cbow",
+        "lr": 0.05,
+        "method": "word2vec",
+        "peers": GENSIM,
+        "rounds": 3,
+        "train": 3.0,
+        "total": None,
+    },
+    "fasttext": {
+        "model": "skipgram",
+        "lr": 0.05,
+        "method": "fasttext",
+        "peers": {"fasttext": {"tool": "fasttext"}},
+        "rounds": 2,
+        "train": 6.0,
+        "total": None,
+    },
+}
+"""What is trained for one epoch, the peers (the goals are over the first), rounds, and how many times faster we mean to
+be."""
 SETS = ("sentence-polarity", "rated-movies", "rated-news", "rated-tweets", "rated-products")
 METHODS: dict[str, dict[str, Any]] = {
-    "word2vec": {"threads": 2}, "fasttext": {"threads": 2}, "glove": {"threads": 2}, "nnlm": {"minutes": 2.0, "min_count": 20},
-}  # fmt: skip
+    "word2vec": {"threads": 2},
+    "fasttext": {"threads": 2},
+    "glove": {"threads": 2},
+    "nnlm": {"minutes": 2.0, "min_count": 20},
+}
 """What is trained on `english` to classify documents with, and its arguments where they are not the defaults."""
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "skip-gram, a pair's own negatives": ("skipgram", {"negatives_per": "pair"}),
@@ -75,8 +102,11 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """What is trained, and the arguments that make the variant."""
 SMOOTHINGS: tuple[dict[str, Any], ...] = (
-    {"smoothing": "kneser-ney"}, {"smoothing": "modified-kneser-ney"}, {"smoothing": "add-k", "k": 0.01}, {"smoothing": "add-k", "k": 1.0},
-)  # fmt: skip
+    {"smoothing": "kneser-ney"},
+    {"smoothing": "modified-kneser-ney"},
+    {"smoothing": "add-k", "k": 0.01},
+    {"smoothing": "add-k", "k": 1.0},
+)
 LOSSES = {"softmax": "softmax", "hierarchical": "hs", "negative": "ns", "one_vs_all": "ova"}
 """Of fastText's classifier, and what its tool calls them."""
 CLASSIFYING: dict[str, Any] = {"dim": 100, "epochs": 25, "lr": 0.1, "min_count": 1, "threads": 2}
@@ -160,7 +190,9 @@ def child(task: dict[str, Any]) -> Row:
     """One task in a process of its own."""
     program = [sys.executable, "-m", "benchmarks.words_process", json.dumps(task)]
     alone = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent, env=alone)
+    done = subprocess.run(
+        program, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent, env=alone
+    )
     if done.returncode:
         raise SystemExit(f"{task['tool']} failed:\n{done.stderr[-2000:]}")
     found: Row = json.loads(done.stdout.splitlines()[-1])
@@ -173,12 +205,16 @@ def timing(rounds: list[Row], what: str) -> measure.Timing:
 
 def has(peer: str) -> bool:
     if importlib.util.find_spec(peer) is None:
-        print(f"  {peer} is not installed, so nothing stands beside ours: pip install 'selftaught[bench]' (fasttext: up to Python 3.12)")
+        print(
+            f"  {peer} is not installed, so nothing stands beside ours: pip install 'selftaught[bench]' (fasttext: "
+            "up to Python 3.12)"
+        )
         return False
     return True
 
 
-# --- speed and memory --------------------------------------------------------------------------------------------------
+# --- speed and memory
+# --------------------------------------------------------------------------------------------------
 
 
 def training(name: str, bench: Bench) -> Row:
@@ -189,7 +225,13 @@ def training(name: str, bench: Bench) -> Row:
     tasks = {"selftaught": bench.task(tool="selftaught", method=case["method"], **about)}
     tasks |= {peer: bench.task(**program, **about) for peer, program in case["peers"].items() if has(program["tool"])}
     rounds = bench.turns(tasks, case["rounds"])
-    row: Row = {"what": f"{name} training", "words": words, "rounds": len(rounds["selftaught"]), "peer": next(iter(case["peers"])), **about}
+    row: Row = {
+        "what": f"{name} training",
+        "words": words,
+        "rounds": len(rounds["selftaught"]),
+        "peer": next(iter(case["peers"])),
+        **about,
+    }
     for what in ("train", "total"):
         times = {tool: timing(found, what) for tool, found in rounds.items()}
         row[what] = {
@@ -198,14 +240,21 @@ def training(name: str, bench: Bench) -> Row:
             "seconds": {tool: round(median(t.wall), 3) for tool, t in times.items()},
             "goal": case[what],
         }
-        row[what]["times"] = {peer: measure.ratio(times[peer], times["selftaught"]) for peer in times if peer != "selftaught"}
-        row[what]["times_cpu"] = {peer: measure.ratio(times[peer], times["selftaught"], "cpu") for peer in row[what]["times"]}
+        row[what]["times"] = {
+            peer: measure.ratio(times[peer], times["selftaught"]) for peer in times if peer != "selftaught"
+        }
+        row[what]["times_cpu"] = {
+            peer: measure.ratio(times[peer], times["selftaught"], "cpu") for peer in row[what]["times"]
+        }
     row["memory_mb"] = {tool: round(median(r["memory"] for r in found), 1) for tool, found in rounds.items()}
     return row
 
 
 def memory(bench: Bench) -> Row:
-    """Peaks above what the imports and one training of a few words leave, which also loads compiled code: each tool's own."""
+    """Peaks above what the imports and one training of a few words leave, which also loads compiled code.
+
+    Each tool's own.
+    """
     case = TRAININGS["skipgram"]
     about = {"model": case["model"], "lr": case["lr"], "warm": str(warm_up())}
     tasks = {"selftaught": bench.task(tool="selftaught", method=case["method"], **about)}
@@ -222,11 +271,14 @@ def startup(bench: Bench) -> Row:
     """A run of word2vec on twenty lines: everything but the work, with every kernel in the compile cache."""
     rounds = bench.turns({"selftaught": {"tool": "start", "method": "word2vec"}}, 7)["selftaught"]
     return {
-        "what": "start-up over the imports, kernels compiled before", "rounds": len(rounds), "goal": 0.5,
+        "what": "start-up over the imports, kernels compiled before",
+        "rounds": len(rounds),
+        "goal": 0.5,
         "seconds": {"selftaught": round(median(r["total"][0] for r in rounds), 3)},
         "cpu_seconds": {"selftaught": round(median(r["total"][1] for r in rounds), 3)},
-        "imports": round(median(r["imports"] for r in rounds), 3), "memory_mb": round(median(r["memory"] for r in rounds), 1),
-    }  # fmt: skip
+        "imports": round(median(r["imports"] for r in rounds), 3),
+        "memory_mb": round(median(r["memory"] for r in rounds), 1),
+    }
 
 
 def glove(bench: Bench) -> Row:
@@ -265,9 +317,18 @@ def glove_tool(tool: Path, text: Path, epochs: int) -> Row:
     folder.mkdir(parents=True)
 
     def run(program: str, *flags: Any, given: str | None = None, made: str | None = None) -> None:
-        with open(folder / given if given else text, "rb") as source, open(folder / made if made else os.devnull, "wb") as sink:
-            subprocess.run([str((tool / program).resolve()), *map(str, flags)], stdin=source, stdout=sink, stderr=subprocess.DEVNULL,
-                           cwd=folder, check=True)  # fmt: skip
+        with (
+            open(folder / given if given else text, "rb") as source,
+            open(folder / made if made else os.devnull, "wb") as sink,
+        ):
+            subprocess.run(
+                [str((tool / program).resolve()), *map(str, flags)],
+                stdin=source,
+                stdout=sink,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                check=True,
+            )
 
     clocks = [clock()]
     run("vocab_count", "-min-count", SETTINGS["min_count"], "-verbose", 0, made="vocab.txt")
@@ -275,9 +336,26 @@ def glove_tool(tool: Path, text: Path, epochs: int) -> Row:
     run("shuffle", "-memory", 1.0, "-verbose", 0, given="pairs.bin", made="shuffled.bin")
     clocks.append(clock())
     run(
-        "glove", "-save-file", "vectors", "-threads", SETTINGS["threads"], "-input-file", "shuffled.bin", "-x-max", 10, "-iter", epochs,
-        "-vector-size", SETTINGS["dim"], "-binary", 1, "-vocab-file", "vocab.txt", "-verbose", 0,
-    )  # fmt: skip
+        "glove",
+        "-save-file",
+        "vectors",
+        "-threads",
+        SETTINGS["threads"],
+        "-input-file",
+        "shuffled.bin",
+        "-x-max",
+        10,
+        "-iter",
+        epochs,
+        "-vector-size",
+        SETTINGS["dim"],
+        "-binary",
+        1,
+        "-vocab-file",
+        "vocab.txt",
+        "-verbose",
+        0,
+    )
     clocks.append(clock())
     counting, train = ([b - a for a, b in zip(*pair, strict=True)] for pair in pairwise(clocks))
     pairs = (folder / "pairs.bin").stat().st_size // 16
@@ -296,13 +374,17 @@ def ngram(bench: Bench) -> Row:
     rounds = bench.turns({"selftaught": bench.task(tool="ngram", order=3)}, 3)["selftaught"]
     words = bench.text[1]
     return {
-        "what": "Kneser-Ney, order 3", "words": words, "ngrams": rounds[0]["ngrams"], "rounds": len(rounds), "goal": 1_000_000,
+        "what": "Kneser-Ney, order 3",
+        "words": words,
+        "ngrams": rounds[0]["ngrams"],
+        "rounds": len(rounds),
+        "goal": 1_000_000,
         "counts_per_second": round(words / median(r["train"][0] for r in rounds)),
         "counts_per_cpu_second": round(words / median(r["train"][1] for r in rounds)),
         "scores_per_second": round(median(r["scored"] / r["scoring"][0] for r in rounds)),
         "scores_per_cpu_second": round(median(r["scored"] / r["scoring"][1] for r in rounds)),
         "memory_mb": round(median(r["memory"] for r in rounds), 1),
-    }  # fmt: skip
+    }
 
 
 def vectors(bench: Bench) -> Row:
@@ -320,8 +402,9 @@ def vectors(bench: Bench) -> Row:
     for name in ("text", "binary"):
         path = RUNS / f"vectors.{name}"
         candidates: dict[str, Callable[[], object]] = {
-            "selftaught": partial(files.read, path), "selftaught, writing": partial(files.write, path, made, format=name),
-        }  # fmt: skip
+            "selftaught": partial(files.read, path),
+            "selftaught, writing": partial(files.write, path, made, format=name),
+        }
         candidates["selftaught, writing"]()
         if has("gensim"):
             from gensim.models import KeyedVectors
@@ -329,7 +412,9 @@ def vectors(bench: Bench) -> Row:
             candidates["gensim"] = partial(KeyedVectors.load_word2vec_format, str(path), binary=name == "binary")
         times = measure.interleaved(candidates, 1 if bench.quick else 7)
         megabytes = path.stat().st_size / 1e6
-        row["megabytes_per_second"] |= {f"{name}, {tool}": round(megabytes / median(t.wall), 1) for tool, t in times.items()}
+        row["megabytes_per_second"] |= {
+            f"{name}, {tool}": round(megabytes / median(t.wall), 1) for tool, t in times.items()
+        }
         if "gensim" in times:
             row["times"][name] = measure.ratio(times["gensim"], times["selftaught"])
             row["times_cpu"][name] = measure.ratio(times["gensim"], times["selftaught"], "cpu")
@@ -337,18 +422,27 @@ def vectors(bench: Bench) -> Row:
     return row
 
 
-# --- what the vectors are worth ----------------------------------------------------------------------------------------
+# --- what the vectors are worth
+# ----------------------------------------------------------------------------------------
 
 
 def quality(name: str, bench: Bench) -> Row:
     """Rank correlations x 100 and percent of analogies, over seeds, beside the peers'.
 
-    gensim's two ways differ in the order of the text: from a file, each thread goes through a part of it. The fastText tool takes no seed
-    for these.
+    gensim's two ways differ in the order of the text: from a file, each thread goes through a part of it. The fastText
+    tool takes no seed for these.
     """
     case = TRAININGS[name]
-    row: Row = {"what": f"quality of {name}", "epochs": EPOCHS, "seeds": {}, "peer": next(iter(case["peers"])), "scores": {}}
-    tools = {"selftaught": {"tool": "selftaught"}} | {peer: program for peer, program in case["peers"].items() if has(program["tool"])}
+    row: Row = {
+        "what": f"quality of {name}",
+        "epochs": EPOCHS,
+        "seeds": {},
+        "peer": next(iter(case["peers"])),
+        "scores": {},
+    }
+    tools = {"selftaught": {"tool": "selftaught"}} | {
+        peer: program for peer, program in case["peers"].items() if has(program["tool"])
+    }
     for tool, about in tools.items():
         seeds = bench.seeds if about.get("reading") == "file" else bench.more_seeds.get(name, bench.seeds)
         keys = [{"row": f"quality-{name}", "tool": tool, "seed": seed} for seed in seeds]
@@ -375,7 +469,10 @@ def documents(method: str, bench: Bench) -> Row:
     row: Row = {"what": f"documents by {method}", "seeds": len(bench.seeds), "sets": {}}
     for data in SETS[:1] if bench.quick else SETS:
         points = [
-            bench.point({"row": f"documents-{method}", "data": data, "seed": seed}, partial(classified, bench, method, data, seed))
+            bench.point(
+                {"row": f"documents-{method}", "data": data, "seed": seed},
+                partial(classified, bench, method, data, seed),
+            )
             for seed in bench.seeds
         ]
         row["sets"][data] = {side: spread([p[side] for p in points]) for side in ("trained", "untrained", "raw")}
@@ -402,22 +499,33 @@ def probed(run: Any, data: str, seed: int) -> Point:
     from selftaught.pretraining.build import untrained
 
     before = untrained(run.config, run.encoder.spec["input"])
-    found = evaluate.documents(run.encoder, open_text(data, "train"), open_text(data, "test"), seed, untrained=before, budgets=(), draws=1)
+    found = evaluate.documents(
+        run.encoder, open_text(data, "train"), open_text(data, "test"), seed, untrained=before, budgets=(), draws=1
+    )
     return {side: found["linear"][side] for side in ("trained", "untrained", "raw")}
 
 
 def classifier(bench: Bench) -> Row:
     """fastText's classifier with each of its losses: percent of held-out sentences that it names rightly, and its tool.
 
-    Beside them a linear probe of the word vectors that it learned with the classes, of untrained ones, and of the bag of words.
+    Beside them a linear probe of the word vectors that it learned with the classes, of untrained ones, and of the bag
+    of words.
     """
-    row: Row = {"what": "fastText's classifier", "data": SETS[0], "settings": CLASSIFYING, "seeds": len(bench.seeds), "losses": {}}
+    row: Row = {
+        "what": "fastText's classifier",
+        "data": SETS[0],
+        "settings": CLASSIFYING,
+        "seeds": len(bench.seeds),
+        "losses": {},
+    }
     for loss in LOSSES:
         key = {"row": "classifier", "loss": loss}
         points = [bench.point(key | {"tool": "selftaught", "seed": s}, partial(named, loss, s)) for s in bench.seeds]
         found = {side: spread([p[side] for p in points]) for side in ("accuracy", "trained", "untrained", "raw")}
         if has("fasttext"):
-            theirs = [bench.point(key | {"tool": "fasttext", "seed": s}, partial(named_by_tool, loss, s)) for s in bench.seeds]
+            theirs = [
+                bench.point(key | {"tool": "fasttext", "seed": s}, partial(named_by_tool, loss, s)) for s in bench.seeds
+            ]
             found["fasttext"] = spread([p["accuracy"] for p in theirs])
         row["losses"][loss] = found
     return row
@@ -449,9 +557,16 @@ def named_by_tool(loss: str, seed: int) -> Point:
         file.writelines(f"__label__{train.labels[i]} {train.text(i)}\n" for i in range(len(train)))
         file.flush()
         model = fasttext.train_supervised(
-            file.name, loss=LOSSES[loss], seed=seed, epoch=CLASSIFYING["epochs"], lr=CLASSIFYING["lr"], dim=CLASSIFYING["dim"],
-            minCount=CLASSIFYING["min_count"], thread=CLASSIFYING["threads"], verbose=0,
-        )  # fmt: skip
+            file.name,
+            loss=LOSSES[loss],
+            seed=seed,
+            epoch=CLASSIFYING["epochs"],
+            lr=CLASSIFYING["lr"],
+            dim=CLASSIFYING["dim"],
+            minCount=CLASSIFYING["min_count"],
+            thread=CLASSIFYING["threads"],
+            verbose=0,
+        )
     said = model.predict([test.text(i) for i in range(len(test))])[0]
     right = sum(names[0] == f"__label__{label}" for names, label in zip(said, test.labels, strict=True))
     return {"accuracy": 100 * right / len(test)}
@@ -465,7 +580,10 @@ def variants(bench: Bench) -> Row:
         for seed in bench.seeds:
             program = {"tool": "selftaught", "more": more}
             points.append(
-                bench.point({"row": "variants", "variant": name, "seed": seed}, partial(judged, bench, TRAININGS[base], program, seed))
+                bench.point(
+                    {"row": "variants", "variant": name, "seed": seed},
+                    partial(judged, bench, TRAININGS[base], program, seed),
+                )
             )
         row["scores"][name] = {score: spread([p[score] for p in points]) for score in SCORES}
     return row
@@ -482,7 +600,8 @@ def language(bench: Bench) -> Row:
             row["ngram"].setdefault(name, {})[order] = point["perplexity"]
     length = {"steps": 20} if bench.quick else {"minutes": 2.0}
     points = [
-        bench.point({"row": "language", "model": "nnlm", "seed": s}, partial(surprised, "nnlm", s, order=4, **length)) for s in bench.seeds
+        bench.point({"row": "language", "model": "nnlm", "seed": s}, partial(surprised, "nnlm", s, order=4, **length))
+        for s in bench.seeds
     ]
     row["nnlm"] = spread([p["perplexity"] for p in points])
     return row
@@ -499,7 +618,11 @@ def surprised(method: str, seed: int, **about: Any) -> Point:
     run = selftaught.pretrain(method, "sotu", split="train", out=out, seed=seed, progress=False, min_count=20, **about)
     found = perplexity(language_model(run), open_text("sotu", "test"))
     shutil.rmtree(out, ignore_errors=True)
-    return {"perplexity": round(found["perplexity"], 2), "tokens": found["tokens"], "unknown": round(found["unknown"], 4)}
+    return {
+        "perplexity": round(found["perplexity"], 2),
+        "tokens": found["tokens"],
+        "unknown": round(found["unknown"], 4),
+    }
 
 
 def spread(values: list[float | None]) -> dict[str, float | None]:
@@ -511,7 +634,8 @@ def spread(values: list[float | None]) -> dict[str, float | None]:
     }
 
 
-# --- rows, printing ----------------------------------------------------------------------------------------------------
+# --- rows, printing
+# ----------------------------------------------------------------------------------------------------
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
     **{name: partial(training, name) for name in TRAININGS},

@@ -1,7 +1,9 @@
-"""One training of word vectors in a process of its own, for `benchmarks.words`: python -m benchmarks.words_process '{"tool": ...}'.
+"""One training of word vectors in a process of its own, for `benchmarks.words`.
 
-The last line of stdout is JSON: "train" and "total" (reading, vocabulary and training together), each as [wall seconds, CPU
-seconds], and "memory", the megabytes by which the peak of resident memory stood above what the imports had left.
+Python -m benchmarks.words_process '{"tool": ...}'.
+
+The last line of stdout is JSON: "train" and "total" (reading, vocabulary and training together), each as [wall seconds,
+CPU seconds], and "memory", the megabytes by which the peak of resident memory stood above what the imports had left.
 """
 
 from __future__ import annotations
@@ -53,15 +55,26 @@ def peak_mb() -> float:
 
 
 def gensim(task: Task) -> dict[str, Any]:
-    """From an iterable of sentences, as it is mostly used, or with "reading": "file" by its compiled reader of plain files."""
+    """From an iterable of sentences, as it is mostly used, or with "reading".
+
+    "file" by its compiled reader of plain files.
+    """
     from gensim.models import Word2Vec
     from gensim.models.word2vec import LineSentence
 
     def fresh() -> Word2Vec:
         return Word2Vec(
-            vector_size=task["dim"], window=task["window"], negative=task["negatives"], min_count=task["min_count"], sample=task["sample"],
-            workers=task["threads"], epochs=task["epochs"], seed=task["seed"], sg=int(task["model"] == "skipgram"), alpha=task["lr"],
-        )  # fmt: skip
+            vector_size=task["dim"],
+            window=task["window"],
+            negative=task["negatives"],
+            min_count=task["min_count"],
+            sample=task["sample"],
+            workers=task["threads"],
+            epochs=task["epochs"],
+            seed=task["seed"],
+            sg=int(task["model"] == "skipgram"),
+            alpha=task["lr"],
+        )
 
     if "warm" in task:
         first = fresh()
@@ -86,9 +99,21 @@ def fasttext(task: Task) -> dict[str, Any]:
 
     def trained(epochs: int) -> Any:
         return tool.train_unsupervised(
-            task["text"], model=task["model"], dim=task["dim"], ws=task["window"], neg=task["negatives"], minCount=task["min_count"],
-            t=task["sample"], epoch=epochs, thread=task["threads"], lr=task["lr"], minn=3, maxn=6, bucket=2_000_000, verbose=0,
-        )  # fmt: skip
+            task["text"],
+            model=task["model"],
+            dim=task["dim"],
+            ws=task["window"],
+            neg=task["negatives"],
+            minCount=task["min_count"],
+            t=task["sample"],
+            epoch=epochs,
+            thread=task["threads"],
+            lr=task["lr"],
+            minn=3,
+            maxn=6,
+            bucket=2_000_000,
+            verbose=0,
+        )
 
     before = Taken()
     trained(0)
@@ -129,11 +154,27 @@ def selftaught(task: Task) -> dict[str, Any]:
 
     def train(text: str, out: Path) -> Any:
         return pretraining.pretrain(
-            task["method"], text, out=out, split="all", tokens="whitespace", progress=False,
-            encoder={"name": "subwords" if task["method"] == "fasttext" else "lookup", "dim": task["dim"], "min_count": task["min_count"]},
-            model=task["model"], window=task["window"], sample=task["sample"], threads=task["threads"], epochs=task["epochs"],
-            lr=task["lr"], seed=task["seed"], negatives=task["negatives"], **task.get("more", {}),
-        )  # fmt: skip
+            task["method"],
+            text,
+            out=out,
+            split="all",
+            tokens="whitespace",
+            progress=False,
+            encoder={
+                "name": "subwords" if task["method"] == "fasttext" else "lookup",
+                "dim": task["dim"],
+                "min_count": task["min_count"],
+            },
+            model=task["model"],
+            window=task["window"],
+            sample=task["sample"],
+            threads=task["threads"],
+            epochs=task["epochs"],
+            lr=task["lr"],
+            seed=task["seed"],
+            negatives=task["negatives"],
+            **task.get("more", {}),
+        )
 
     if "warm" in task:
         train(task["warm"], folder / "warm")
@@ -192,7 +233,12 @@ def _glove(corpus: Any, task: Task) -> dict[str, Any]:
     clock, pairs = Clock(task["seed"]), 0
     for clock.epoch in range(task["epochs"]):
         pairs += sum(method.advance(clock, 0.05, step)["pairs"] for step in range(method.steps_in_epoch()))
-    return {"counting": counting, "pairs": pairs // task["epochs"], "train": taken.since(began), "memory": taken.memory()}
+    return {
+        "counting": counting,
+        "pairs": pairs // task["epochs"],
+        "train": taken.since(began),
+        "memory": taken.memory(),
+    }
 
 
 def ngram(task: Task) -> dict[str, Any]:

@@ -42,4 +42,16 @@ def __dir__() -> list[str]:
     return [*__all__, "__version__"]
 
 
-__all__ = ["Encoder", "Method", "Recipe", "Run", "Source", "UserError", "Views", "load", "open_source", "pretrain", "resume"]
+__all__ = [
+    "Encoder",
+    "Method",
+    "Recipe",
+    "Run",
+    "Source",
+    "UserError",
+    "Views",
+    "load",
+    "open_source",
+    "pretrain",
+    "resume",
+]

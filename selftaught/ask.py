@@ -1,7 +1,8 @@
 """What only some runs can be asked: the words around a word, analogies, how probable a sentence is.
 
-A run can do it when its encoder or its method obeys a protocol: `Worded` (a vector for each word; word2vec, fasttext, glove, nnlm) or
-`Scores` (a probability for each sentence; ngram, nnlm). Every function raises UserError, one sentence, when it does not.
+A run can do it when its encoder or its method obeys a protocol: `Worded` (a vector for each word; word2vec, fasttext,
+glove, nnlm) or `Scores` (a probability for each sentence; ngram, nnlm). Every function raises UserError, one sentence,
+when it does not.
 
 >>> from selftaught import ask
 >>> ask.neighbours("runs/words", "bank", 3)              # doctest: +SKIP
@@ -32,7 +33,10 @@ def vectors(run: Run | str | Path) -> WordVectors:
 
 
 def neighbours(run: Run | str | Path, word: str, k: int = 10) -> list[tuple[str, float]]:
-    """The k nearest words of `word`, each with its cosine. Raises UserError, with near spellings, for a word without a vector."""
+    """The k nearest words of `word`, each with its cosine.
+
+    Raises UserError, with near spellings, for a word without a vector.
+    """
     from selftaught.evaluate.words import nearest
 
     return nearest(vectors(run), word, k)
@@ -41,16 +45,22 @@ def neighbours(run: Run | str | Path, word: str, k: int = 10) -> list[tuple[str,
 def analogy(
     run: Run | str | Path, a: str, b: str, c: str, k: int = 10, *, method: Literal["add", "mul"] = "add"
 ) -> list[tuple[str, float]]:
-    """The k best words for a : b :: c : ?, each with its score, see `evaluate.words.answers`. Raises UserError as `neighbours`."""
+    """The k best words for a : b :: c : ?, each with its score, see `evaluate.words.answers`.
+
+    Raises UserError as `neighbours`.
+    """
     from selftaught.evaluate.words import answers
 
     return answers(vectors(run), a, b, c, k, method=method)
 
 
 def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = False) -> list[Scored]:
-    """How probable a language model finds sentences, the most probable first (or per token): see `evaluate.language.Scored`.
+    """How probable a language model finds sentences, the most probable first (or per token).
 
-    Needs the run folder alone, not the text that was learned from. Raises UserError for no sentence, and for one without a word.
+    See `evaluate.language.Scored`.
+
+    Needs the run folder alone, not the text that was learned from. Raises UserError for no sentence, and for one
+    without a word.
     """
     from selftaught.evaluate.language import ranked
 

@@ -1,8 +1,9 @@
 """Checkpoints that survive SIGKILL, power cuts, full disks and flipped bits.
 
-A checkpoint is a folder ``checkpoints/step-00000123`` of a few files and a ``manifest.json`` with the SHA-256 of each. It is written
-under a temporary name, synced, and renamed: a folder with its final name was once whole. Neither torch nor safetensors notices a
-flipped bit, so the digests are checked before anything is loaded, and a damaged checkpoint gives way to the one before it.
+A checkpoint is a folder ``checkpoints/step-00000123`` of a few files and a ``manifest.json`` with the SHA-256 of each.
+It is written under a temporary name, synced, and renamed: a folder with its final name was once whole. Neither torch
+nor safetensors notices a flipped bit, so the digests are checked before anything is loaded, and a damaged checkpoint
+gives way to the one before it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def write(run: RunFolder, step: int, files: Mapping[str, bytes | Parts], loss: f
         shutil.rmtree(temporary, ignore_errors=True)
         last = newest(run)
         where = f"the last good checkpoint is {last.name}" if last else "there is no earlier checkpoint"
-        raise UserError(f"cannot save the checkpoint of step {step} in {folder}: {e.strerror}; {where}: make room and resume") from e
+        raise UserError(
+            f"cannot save the checkpoint of step {step} in {folder}: {e.strerror}; {where}: make room and resume"
+        ) from e
     _prune(folder, keep)
     return final
 
@@ -100,7 +103,9 @@ def load(run: RunFolder) -> Checkpoint | None:
             continue
         return Checkpoint(step, files, damaged)
     if damaged:
-        raise UserError(f"every checkpoint in {run.path / 'checkpoints'} is damaged ({'; '.join(damaged)}): start a new run")
+        raise UserError(
+            f"every checkpoint in {run.path / 'checkpoints'} is damaged ({'; '.join(damaged)}): start a new run"
+        )
     return None
 
 

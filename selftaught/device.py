@@ -38,7 +38,10 @@ def join_ranks(device: torch.device) -> None:
 
 
 def meet(rank: int, world: int, place: str) -> None:
-    """Meet `world` processes of this machine over gloo, by a file that none of them has yet; this one computes with one thread."""
+    """Meet `world` processes of this machine over gloo, by a file that none of them has yet.
+
+    This one computes with one thread.
+    """
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=world)
 
@@ -60,8 +63,8 @@ def reseed(*key: int, device: torch.device) -> None:
 def precision(recipe: Recipe, device: torch.device) -> Literal["bfloat16", "float32"]:
     """What the recipe's precision comes to on this device.
 
-    GPUs that have bfloat16 gain from it. CPUs gain when they multiply it in hardware and lose when they do not: auto leaves it off on
-    all of them, so that a run does not depend on which CPU it is on, and native asks the CPU.
+    GPUs that have bfloat16 gain from it. CPUs gain when they multiply it in hardware and lose when they do not: auto
+    leaves it off on all of them, so that a run does not depend on which CPU it is on, and native asks the CPU.
     """
     chosen = {"auto": ("cuda",), "native": ("cuda", "cpu"), "bfloat16": (device.type,), "float32": ()}[recipe.precision]
     gains = recipe.precision == "bfloat16" or multiplies_bfloat16(device)

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """One clear sentence: what is wrong, where (file, line, key), and the mend. The command line prints it and exits 2."""
+    """One clear sentence: what is wrong, where (file, line, key), and the mend.
+
+    The command line prints it and exits 2.
+    """
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -1,8 +1,8 @@
 """THE training loop: clock, log, checkpoints and length. How a step is taken is told in `steps/`.
 
-The order of samples and every random number are pure functions of the seed and the step, so a run that is stopped anywhere and resumed
-ends with the same bits as one that never stopped. With `device`, `steps/descent` and `parts/gather`, the only place that touches
-torch.distributed.
+The order of samples and every random number are pure functions of the seed and the step, so a run that is stopped
+anywhere and resumed ends with the same bits as one that never stopped. With `device`, `steps/descent` and
+`parts/gather`, the only place that touches torch.distributed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ DEFAULT_MINUTES = 1.5
 
 
 class Observer(Protocol):
-    """What watches a run (progress, online kNN, collapse warnings). It must leave the method and its state as they are."""
+    """What watches a run (progress, online kNN, collapse warnings).
+
+    It must leave the method and its state as they are.
+    """
 
     def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> dict[str, Any] | None:
         """Called on rank 0 after every step. What it returns joins the log.
@@ -65,11 +68,17 @@ class Result:
 
 
 def fit(
-    method: Method, source: Source, recipe: Recipe, run: RunFolder, observers: Sequence[Observer] = (), resume: bool = False
+    method: Method,
+    source: Source,
+    recipe: Recipe,
+    run: RunFolder,
+    observers: Sequence[Observer] = (),
+    resume: bool = False,
 ) -> Result:
     """Train `method` on `source` and leave checkpoints, metrics.jsonl and method.safetensors in `run`.
 
-    Raises UserError for data, batch or run that cannot serve, and NonFiniteLoss before an update that would destroy the weights.
+    Raises UserError for data, batch or run that cannot serve, and NonFiniteLoss before an update that would destroy the
+    weights.
     """
     stepper = steps.find(method.stepper)
     device = stepper.place(recipe)
@@ -154,7 +163,13 @@ class _Loop:
         if finished and gather.rank() == 0:
             write_atomically(self.run.path / "method.safetensors", packed(self.method.state_dict()))
         gather.barrier()
-        return Result(self.clock.step, self.clock.steps, seconds, self.stepper.samples / max(seconds, 1e-9), None if finished else stop)
+        return Result(
+            self.clock.step,
+            self.clock.steps,
+            seconds,
+            self.stepper.samples / max(seconds, 1e-9),
+            None if finished else stop,
+        )
 
     def _logger(self, observers: Sequence[Observer]) -> Callable[[float], None]:
         every, last = self.recipe.log_every, (0.0, self.clock.step, self.stepper.samples)
@@ -186,7 +201,10 @@ class _Loop:
         return self.clock.step % every == 0 if every else since > 60
 
     def _agree(self, signal: int | None, due: bool) -> tuple[int | None, bool]:
-        """All ranks stop and save at the same step: any rank's signal stops all, rank 0's clock decides when to save."""
+        """All ranks stop and save at the same step.
+
+        Any rank's signal stops all, rank 0's clock decides when to save.
+        """
         if gather.world() == 1:
             return signal, due
         flags = torch.tensor([signal or 0, int(due and gather.rank() == 0)], device=self.device)
@@ -204,7 +222,8 @@ class _Loop:
             encoder.eval()
             n, world = len(self.source), gather.world()
             share = -(-n // world)
-            mine = np.arange(gather.rank() * share, (gather.rank() + 1) * share) % n  # the last share wraps to equal length
+            # the last share wraps to equal length
+            mine = np.arange(gather.rank() * share, (gather.rank() + 1) * share) % n
             rows = []
             for part in np.array_split(mine, max(1, -(-share // 512))):
                 params = views.sample(part, self.clock.epoch, self.recipe.seed)
@@ -293,10 +312,15 @@ class _Loop:
     def _load(self, saved: checkpoint.Checkpoint) -> int:
         """Go back to a checkpoint; returns the number of steps that were taken in its epoch."""
         for reason in saved.damaged:
-            warnings.warn(f"a damaged checkpoint was passed over: {reason}; going on from step {saved.step}", stacklevel=2)
+            warnings.warn(
+                f"a damaged checkpoint was passed over: {reason}; going on from step {saved.step}", stacklevel=2
+            )
         state = json.loads(saved.files["state.json"])
         if state["source"] != self.source.fingerprint:
-            raise UserError(f"the data is not what the run {self.run.path} was started on: resume with the same data, or start a new run")
+            raise UserError(
+                f"the data is not what the run {self.run.path} was started on: resume with the same data, or start "
+                "a new run"
+            )
         self.method.load_state_dict(safetensors.torch.load(saved.files["method.safetensors"]))
         clock = Clock(self.recipe.seed, state["steps"])
         clock.step, clock.epoch, clock.resets = state["step"], state["epoch"], set(state["resets"])

@@ -1,8 +1,10 @@
-"""Kinds of sample (images, text, ...): what they are called, how what a user has is opened, and what an encoder is told of it.
+"""Kinds of sample (images, text, ...).
 
-A kind is found by its path: ``data/image/kind.py`` holds the kind ``image``, one final subclass of `Kind`. Its name is also the
-name of the samples in a raw batch, of the "kind" in an encoder's input, and of its file in `views/`. Nothing here imports torch, nor
-numpy before it is needed.
+What they are called, how what a user has is opened, and what an encoder is told of it.
+
+A kind is found by its path: ``data/image/kind.py`` holds the kind ``image``, one final subclass of `Kind`. Its name is
+also the name of the samples in a raw batch, of the "kind" in an encoder's input, and of its file in `views/`. Nothing
+here imports torch, nor numpy before it is needed.
 """
 
 from __future__ import annotations
@@ -32,13 +34,17 @@ def silent(done: int, total: int) -> None:
 
 
 class Kind(ABC):
-    """One kind of sample. An instance holds how a user wants the data to be read: the documented arguments of ``__init__``.
+    """One kind of sample. An instance holds how a user wants the data to be read.
+
+    The documented arguments of ``__init__``.
 
     Attributes:
         samples: What several samples are called in messages and in a run's summary: "images", "documents".
         network: The encoder that is trained unless a method or a user chooses another.
-        watched: Whether the features of training samples are looked at while a method trains (online kNN, effective rank).
-        requires: Packages that reading needs beside the core, and the extra that brings each: ``{"soundfile": "audio"}``.
+        watched: Whether the features of training samples are looked at while a method trains (online kNN, effective
+            rank).
+        requires: Packages that reading needs beside the core, and the extra that brings each: ``{"soundfile":
+            "audio"}``.
     """
 
     samples: ClassVar[str]
@@ -54,7 +60,9 @@ class Kind(ABC):
     @classmethod
     @abstractmethod
     def accepts(cls, data: Any) -> bool:
-        """Whether `data`, a path or an object, looks like samples of this kind. Quick: nothing is read to its end, nothing raised.
+        """Whether `data`, a path or an object, looks like samples of this kind.
+
+        Quick: nothing is read to its end, nothing raised.
 
         Sources and names of the catalog are not asked about: they say themselves what they are.
         """
@@ -63,7 +71,9 @@ class Kind(ABC):
     def open(
         self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
     ) -> Source:
-        """A source over what a user has: a path, a name of the catalog, an object, or a source, which is taken as it is.
+        """A source over what a user has.
+
+        A path, a name of the catalog, an object, or a source, which is taken as it is.
 
         Args:
             data: What to open.
@@ -77,11 +87,17 @@ class Kind(ABC):
 
     @abstractmethod
     def input(self, source: Source) -> dict[str, Any]:
-        """The "input" of an encoder's spec, JSON-able: ``{"kind": the kind's name, ...}``, sizes and statistics of the training data."""
+        """The "input" of an encoder's spec, JSON-able: ``{"kind".
+
+        The kind's name, ...}``, sizes and statistics of the training data.
+        """
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
-        """How data must be read for a trained encoder with this `input`. `options`: how the data were read before, if they were."""
+        """How data must be read for a trained encoder with this `input`.
+
+        `options`: how the data were read before, if they were.
+        """
         return cls(**options)
 
     @classmethod
@@ -123,7 +139,10 @@ def names() -> list[str]:
 
 
 def describe(name: str) -> Spec:
-    """What the kind's file says of it; nothing is imported. Raises UserError, with a suggestion, for an unknown name."""
+    """What the kind's file says of it; nothing is imported.
+
+    Raises UserError, with a suggestion, for an unknown name.
+    """
     if name not in _catalogue():
         raise unknown("kind of sample", name, names())
     return _catalogue()[name]
@@ -134,7 +153,9 @@ def find(name: str) -> type[Kind]:
     describe(name)
     module = import_module(f"selftaught.data.{name}.kind")
     kind: type[Kind] = next(
-        value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Kind) and value is not Kind
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Kind) and value is not Kind
     )
     for package, extra in kind.requires.items():
         if find_spec(package) is None:
@@ -183,5 +204,8 @@ def of_data(data: Any, among: Sequence[str], listed: Mapping[str, str]) -> str:
     if not kinds and isinstance(data, str | Path) and not Path(data).expanduser().exists():
         raise unknown("data", where, listed)
     if not kinds:
-        raise UserError(f"{where} does not look like {wanted}: name the kind with --data.kind, or see what each reads in the documentation")
+        raise UserError(
+            f"{where} does not look like {wanted}: name the kind with --data.kind, or see what each reads in the "
+            "documentation"
+        )
     return kinds[0]

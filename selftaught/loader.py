@@ -31,7 +31,10 @@ class Loader:
         self.ahead = workers + 1
 
     def epoch(self, order: Index, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """Micro-batches of an epoch whose samples come in `order`, from batch number `first` on; the last, partial batch is dropped."""
+        """Micro-batches of an epoch whose samples come in `order`, from batch number `first` on.
+
+        The last, partial batch is dropped.
+        """
         shares = self._shares(order, first)
         if self.pool is None:
             for index in shares:

@@ -14,7 +14,10 @@ from selftaught.parts import gather
 
 @final
 class Meter:
-    """Adds scalars up and gives their means. Its state is part of a checkpoint, so a stop between two lines changes no number."""
+    """Adds scalars up and gives their means.
+
+    Its state is part of a checkpoint, so a stop between two lines changes no number.
+    """
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}

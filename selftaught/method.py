@@ -58,7 +58,10 @@ def given(batch: Batch) -> tuple[Any, dict[str, Any]]:
 
 
 class Start(Protocol):
-    """Weights that a user names with ``--init``, wherever they come from: a run, a file of weights, a file of word vectors."""
+    """Weights that a user names with ``--init``, wherever they come from.
+
+    A run, a file of weights, a file of word vectors.
+    """
 
     def load_into(self, encoder: Encoder) -> None:
         """Copy the tensors of the file into `encoder`, by name. Raises UserError when they do not fit."""
@@ -81,7 +84,8 @@ class Encoder(nn.Module, ABC):
     dim: int
     """Width of `forward`'s output."""
     spec: dict[str, Any]
-    """JSON-able: "name", "input" (what the encoder expects: size, channels, mean, std for images) and its own arguments."""
+    """JSON-able: "name", "input" (what the encoder expects: size, channels, mean, std for images) and its own
+    arguments."""
 
     @abstractmethod
     def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
@@ -92,7 +96,8 @@ class Encoder(nn.Module, ABC):
         return self.layers(x)[-1]
 
     forward: Callable[..., Tensor]
-    """``forward(x, **masks)``: [B, dim]: pooled over positions, or positions flattened, as the encoder's `pool` says."""
+    """``forward(x, **masks)``: [B, dim]: pooled over positions, or positions flattened, as the encoder's `pool`
+    says."""
 
     def start(self, given: Start) -> None:
         """Take the weights that a user wants to start from. Raises UserError when they do not fit."""
@@ -132,16 +137,18 @@ class Clock:
 class Method(nn.Module, ABC):
     """A self-supervised method: abstract here, and every subclass final.
 
-    Hyper-parameters are the typed, documented arguments of ``__init__`` after `encoder`; the command line, the YAML file and
-    the documentation all read that signature. Everything that training changes is a parameter or a buffer.
+    Hyper-parameters are the typed, documented arguments of ``__init__`` after `encoder`; the command line, the YAML
+    file and the documentation all read that signature. Everything that training changes is a parameter or a buffer.
 
-    `recipe`, `sees`, `network` and `stepper` are read from the file's text too, so that listing methods imports no torch: write literals.
+    `recipe`, `sees`, `network` and `stepper` are read from the file's text too, so that listing methods imports no
+    torch: write literals.
     """
 
     recipe: ClassVar[dict[str, Any]] = {}
     """The method's own defaults for `Recipe`, where they differ from the recipe's."""
     sees: ClassVar[tuple[str, ...]] = ()
-    """The kinds of sample that it learns from; empty for all. A method with a file a kind (``NAME/KIND.py``) need not say it."""
+    """The kinds of sample that it learns from; empty for all. A method with a file a kind (``NAME/KIND.py``) need not
+    say it."""
     network: ClassVar[str] = ""
     """The encoder that it is given unless the user chooses one; empty for the kind's own."""
     stepper: ClassVar[str] = "descent"
@@ -149,7 +156,8 @@ class Method(nn.Module, ABC):
     unit: ClassVar[str] = ""
     """What its speed is counted in; empty for what its samples are called."""
 
-    # What the method promises: True, or one sentence that says why it cannot. The contract test checks what is promised.
+    # What the method promises: True, or one sentence that says why it cannot. The contract test checks what is
+    # promised.
     deterministic: ClassVar[bool | str] = True
     """Same seed, same bytes; and stopping and resuming gives the bytes of never stopping."""
     distributed: ClassVar[bool | str] = True
@@ -162,7 +170,10 @@ class Method(nn.Module, ABC):
 
     @property
     def kept(self) -> Encoder:
-        """The encoder that a run keeps: `encoder`, unless the method says that another, such as its average, is the better one."""
+        """The encoder that a run keeps.
+
+        `encoder`, unless the method says that another, such as its average, is the better one.
+        """
         return self.encoder
 
     def prepare(self, source: Source) -> None:
@@ -186,18 +197,24 @@ class Method(nn.Module, ABC):
     forward: Callable[..., Outputs]
     """``forward(*, player, clock, **batch)``, the batch as the views name it: what an objective is, in full view.
 
-    Returns "loss" (a scalar tensor), scalars to plot, and tensors for `after_step`. Reads state, never writes it. A pretext with right
-    answers also returns "accuracy" and "chance", both in [0, 1].
+    Returns "loss" (a scalar tensor), scalars to plot, and tensors for `after_step`. Reads state, never writes it. A
+    pretext with right answers also returns "accuracy" and "chance", both in [0, 1].
     """
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        """Re-cluster, average predictions. ``embed(views, layer)`` is [N, D] in data set order, on the method's device."""
+        """Re-cluster, average predictions.
+
+        ``embed(views, layer)`` is [N, D] in data set order, on the method's device.
+        """
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """All state changes: momentum copy, queue, bank, centre. Called once a step, under no_grad, with every rank in step.
+        """All state changes: momentum copy, queue, bank, centre.
 
-        `outputs` are the players' outputs merged (a player's last turn counts), micro-batches joined along the batch axis. Gathered
-        over ranks they come rank by rank: with several ranks and micro-batches that is a permutation of one rank's order.
+        Called once a step, under no_grad, with every rank in step.
+
+        `outputs` are the players' outputs merged (a player's last turn counts), micro-batches joined along the batch
+        axis. Gathered over ranks they come rank by rank: with several ranks and micro-batches that is a permutation of
+        one rank's order.
         """
 
 
@@ -219,8 +236,9 @@ class Compiled(Method):
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
         """Train on slice `start` of the epoch `clock.epoch` at learning rate `rate`, changing parameters and buffers in place.
 
-        A pure function of the state, (seed, epoch, start) and `rate`, unless the method states that it is not `deterministic`. Returns
-        "loss", scalars to plot, and how much it saw under the name of its `unit` ("words": a number, which counts towards the speed).
+        A pure function of the state, (seed, epoch, start) and `rate`, unless the method states that it is not
+        `deterministic`. Returns "loss", scalars to plot, and how much it saw under the name of its `unit` ("words": a
+        number, which counts towards the speed).
         """
 
     def forward(self, **_: Any) -> Outputs:
@@ -233,7 +251,10 @@ class Outside(Protocol):
     """A module inside a method, part of whose state is kept outside the checkpoints, and goes back in time with them."""
 
     def attach(self, folder: Path, train: bool = True) -> None:
-        """`folder`, inside the run's, is for this module alone. Called before training or loading; `train` False: it is only read."""
+        """`folder`, inside the run's, is for this module alone.
+
+        Called before training or loading; `train` False: it is only read.
+        """
 
     def saving(self, step: int, wanted: Collection[int]) -> None:
         """The checkpoint of `step` is about to be written, and of older ones those of the steps `wanted` are there.
@@ -252,7 +273,10 @@ def outside(method: nn.Module, folder: Path, train: bool = True) -> list[Outside
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A method that keeps a feature of every training sample: nearest neighbours can ask it without embedding anything."""
+    """A method that keeps a feature of every training sample.
+
+    Nearest neighbours can ask it without embedding anything.
+    """
 
     def features(self, x: Tensor) -> Tensor:
         """The space of what is remembered: [B, C, S, S] to [B, D]."""
@@ -301,8 +325,8 @@ class ScoresCorpus(Protocol):
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
         """log P of each token and of each sentence's end, sentence by sentence: float64 [N + S].
 
-        `ids`, int32 [N], are the places of the tokens among ``encoder.words``, V for any other; `sentences`, int64 [S + 1], where each
-        sentence begins, and the end.
+        `ids`, int32 [N], are the places of the tokens among ``encoder.words``, V for any other; `sentences`, int64 [S +
+        1], where each sentence begins, and the end.
         """
 
 
@@ -315,7 +339,30 @@ class Generates(Protocol):
 
 
 __all__ = [
-    "Batch", "Classifies", "Clock", "Compiled", "Embed", "Encoder", "Generates", "Group", "Index", "Labels", "Method", "Outputs",
-    "Outside", "Params", "Player", "Raw", "Remembers", "Scores", "ScoresCorpus", "Shows", "Source", "Start", "Views", "final", "given",
+    "Batch",
+    "Classifies",
+    "Clock",
+    "Compiled",
+    "Embed",
+    "Encoder",
+    "Generates",
+    "Group",
+    "Index",
+    "Labels",
+    "Method",
+    "Outputs",
+    "Outside",
+    "Params",
+    "Player",
+    "Raw",
+    "Remembers",
+    "Scores",
+    "ScoresCorpus",
+    "Shows",
+    "Source",
+    "Start",
+    "Views",
+    "final",
+    "given",
     "outside",
 ]

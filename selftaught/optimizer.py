@@ -17,14 +17,22 @@ from selftaught.recipe import Recipe
 class LARS(Optimizer):
     """Layer-wise adaptive rate scaling: You, Gitman, Ginsburg 2017, "Large Batch Training of Convolutional Networks".
 
-    g <- g + wd * w;  v <- momentum * v + lr * trust * ||w|| / ||g|| * g;  w <- w - v, where trust * ||w|| / ||g|| is replaced by 1 for
-    groups with ``adapt=False`` (biases and norms, as SimCLR does) and whenever either norm is 0.
+    g <- g + wd * w;  v <- momentum * v + lr * trust * ||w|| / ||g|| * g;  w <- w - v, where trust * ||w|| / ||g|| is
+    replaced by 1 for groups with ``adapt=False`` (biases and norms, as SimCLR does) and whenever either norm is 0.
     """
 
     def __init__(
-        self, params: Any, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, trust: float = 0.001, adapt: bool = True
+        self,
+        params: Any,
+        lr: float,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        trust: float = 0.001,
+        adapt: bool = True,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust, "adapt": adapt})
+        super().__init__(
+            params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust, "adapt": adapt}
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]

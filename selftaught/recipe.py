@@ -30,8 +30,8 @@ class Recipe:
         gamma: Factor of the step schedule.
         final_lr: Where the cosine and the linear schedule end, as a part of the peak.
         clip: Largest gradient norm of a player; 0 never clips.
-        precision: auto = bfloat16 autocast on GPUs that have it, float32 elsewhere; native = bfloat16 also on CPUs with products of
-            bfloat16 in hardware (AVX512-BF16, AMX), where convolutions take half the time.
+        precision: auto = bfloat16 autocast on GPUs that have it, float32 elsewhere; native = bfloat16 also on CPUs with
+            products of bfloat16 in hardware (AVX512-BF16, AMX), where convolutions take half the time.
         seed: Seed of everything random.
         batch_norm_groups: Groups that each batch is split into for batch statistics, over all ranks; 0 = one a rank.
         workers: Threads that prepare batches ahead; -1 = 0 on a CPU, 2 beside a GPU. Never changes the numbers.
@@ -79,11 +79,15 @@ class Recipe:
         self._check("batch_size", self.batch_size >= 1, "at least 1")
         self._check("accumulate", self.accumulate >= 1, "at least 1")
         if self.batch_size % self.accumulate:
-            raise ValueError(f"batch_size {self.batch_size} cannot be split into {self.accumulate} equal micro-batches (accumulate)")
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be split into {self.accumulate} equal micro-batches (accumulate)"
+            )
         self._check("lr", math.isfinite(self.lr) and self.lr >= 0, "a finite number of at least 0")
         self._check("momentum", 0 <= self.momentum < 1, "in [0, 1)")
         self._check("betas", len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), "two numbers in [0, 1)")
-        self._check("weight_decay", math.isfinite(self.weight_decay) and self.weight_decay >= 0, "a finite number of at least 0")
+        self._check(
+            "weight_decay", math.isfinite(self.weight_decay) and self.weight_decay >= 0, "a finite number of at least 0"
+        )
         self._check("warmup", 0 <= self.warmup < 1, "in [0, 1)")
         self._check("milestones", all(0 < m < 1 for m in self.milestones), "in (0, 1)")
         self._check("gamma", 0 < self.gamma <= 1, "in (0, 1]")

@@ -98,7 +98,9 @@ class RunFolder:
         """A new run at `path`. Raises UserError when something is there already."""
         path = Path(path)
         if path.is_dir() and (path / "config.yaml").exists():
-            raise UserError(f"the run {path} exists already: continue it with 'selftaught resume {path}', or choose another --out")
+            raise UserError(
+                f"the run {path} exists already: continue it with 'selftaught resume {path}', or choose another --out"
+            )
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(f"{path} exists and is not an empty folder: choose another --out")
         try:
@@ -146,7 +148,9 @@ class RunFolder:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as e:
                 holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
-                raise UserError(f"the run {self.path} is being written by another process (pid {holder}): wait for it, or stop it") from e
+                raise UserError(
+                    f"the run {self.path} is being written by another process (pid {holder}): wait for it, or stop it"
+                ) from e
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
             self._lock_fd = fd
@@ -228,7 +232,10 @@ def environment() -> dict[str, Any]:
 
 @final
 class Interrupts:
-    """SIGTERM and Ctrl-C become a flag, so that the step in flight can be finished and saved. A second Ctrl-C stops at once."""
+    """SIGTERM and Ctrl-C become a flag, so that the step in flight can be finished and saved.
+
+    A second Ctrl-C stops at once.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None

@@ -41,7 +41,8 @@ class Source(ABC):
         samples: What samples are called in messages and logs: "images", "documents".
         classes: Names of the classes, position = label; empty when nothing is labelled.
         skipped: What could not be read, with the reason.
-        traits: What is the same for all samples, by name: ``{"channels": 3, "size": (28, 28)}`` of images. A kind says which it reads.
+        traits: What is the same for all samples, by name: ``{"channels": 3, "size": (28, 28)}`` of images. A kind says
+            which it reads.
     """
 
     samples: str = "samples"
@@ -55,11 +56,13 @@ class Source(ABC):
 
     @abstractmethod
     def fetch(self, index: Index) -> Raw:
-        """The samples at `index` (int64 [B]) as a raw batch: the samples under the name of their kind, "label" and "index".
+        """The samples at `index` (int64 [B]) as a raw batch.
+
+        The samples under the name of their kind, "label" and "index".
 
         Images: ``{"image": uint8 [B, H, W, C], or a list of uint8 [H, W, C] when sizes differ,
-        "label": int64 [B] (-1 = unknown), "index": int64 [B]}``. Same index, same bytes, from any thread or process. Raises IndexError
-        for a position outside [0, N).
+        "label": int64 [B] (-1 = unknown), "index": int64 [B]}``. Same index, same bytes, from any thread or process.
+        Raises IndexError for a position outside [0, N).
         """
 
     @property
@@ -74,7 +77,10 @@ class Source(ABC):
 
     @property
     def groups(self) -> Labels | None:
-        """int64 [N]: samples of one group (frames of one video) must stay on one side of a split; None = each is its own group."""
+        """int64 [N]: samples of one group (frames of one video) must stay on one side of a split.
+
+        None = each is its own group.
+        """
         return None
 
     @property
@@ -99,7 +105,10 @@ class Source(ABC):
         return self
 
     def relabelled(self, labels: Labels) -> Source | None:
-        """The same samples with other labels, int64 [N], and the same `whole`; None = a wrapper can do it (`data/hidden`)."""
+        """The same samples with other labels, int64 [N], and the same `whole`.
+
+        None = a wrapper can do it (`data/hidden`).
+        """
         return None
 
     @cached_property

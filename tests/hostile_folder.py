@@ -36,11 +36,14 @@ def encoded(pixels: np.ndarray | Image.Image, kind: str, **options: object) -> b
 
 def png_of(width: int, height: int) -> bytes:
     """A tiny valid PNG file that claims to be `width` x `height`."""
+
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
 
 
 def jpeg_of(width: int, height: int) -> bytes:

@@ -13,12 +13,13 @@ PACKAGE = ROOT / "selftaught"
 TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 METHODS = [name for name in TREES if name.startswith("methods/") and not name.endswith("__init__.py")]
 
-# Packages that come with an extra, and the folders that may ask for them (inside a function, so that they stay optional).
+# Packages that come with an extra, and the folders that may ask for them (inside a function, so that they stay
+# optional).
 OPTIONAL = {
     "datasets": ("data/",),
     "pyarrow": ("data/", "export/"),
     "zstandard": ("data/text/",),
-    "tokenizers": ("data/bpe.py", "parts/tokens.py"),
+    "tokenizers": ("data/text/bpe.py", "parts/tokens.py"),
     "skimage": ("data/",),
     "openTSNE": ("report/",),
     "redis": ("parts/rows.py",),
@@ -54,23 +55,31 @@ def unmade(node: ast.ClassDef, known: dict[str, list[tuple[str, ast.ClassDef]]])
     """The abstract methods that a class leaves to its subclasses."""
     functions = [n for n in node.body if isinstance(n, ast.FunctionDef)]
     abstract = {f.name for f in functions if "abstractmethod" in names(f.decorator_list)}
-    inherited = {name for base in names(node.bases) - {node.name} for _, parent in known.get(base, []) for name in unmade(parent, known)}
+    inherited = {
+        name
+        for base in names(node.bases) - {node.name}
+        for _, parent in known.get(base, [])
+        for name in unmade(parent, known)
+    }
     return abstract | inherited - {f.name for f in functions}
 
 
 def test_the_package_is_read() -> None:
     assert "method.py" in TREES
-    assert "methods/supervised.py" in METHODS
+    assert "methods/supervised/image.py" in METHODS
 
 
 def test_relative_imports_are_not_used() -> None:
-    relative = [file for file, tree in TREES.items() for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
+    relative = [
+        file for file, tree in TREES.items() for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level
+    ]
     assert relative == []  # the checks here, and import-linter's messages, name modules in full
 
 
 def test_only_the_loop_and_gather_talk_to_other_ranks() -> None:
     users = {
-        file for file, tree in TREES.items()
+        file
+        for file, tree in TREES.items()
         if any(module.startswith("torch.distributed") for module, _ in imports(tree))
         or any(ast.unparse(n) == "torch.distributed" for n in ast.walk(tree) if isinstance(n, ast.Attribute))
     }
@@ -98,9 +107,13 @@ def test_weights_never_travel_as_pickles() -> None:
             if isinstance(node, ast.Call):
                 call, options = ast.unparse(node.func), {k.arg: ast.unparse(k.value) for k in node.keywords}
                 assert call != "torch.save", file
-                assert call != "torch.load" or options.get("weights_only") == "True", f"{file}:{node.lineno} may run code"
+                assert call != "torch.load" or options.get("weights_only") == "True", (
+                    f"{file}:{node.lineno} may run code"
+                )
                 assert options.get("allow_pickle", "False") == "False", f"{file}:{node.lineno}"
-        assert not {module.partition(".")[0] for module, _ in imports(tree)} & {"pickle", "dill", "joblib", "shelve"}, file
+        assert not {module.partition(".")[0] for module, _ in imports(tree)} & {"pickle", "dill", "joblib", "shelve"}, (
+            file
+        )
 
 
 def test_only_abstract_classes_have_subclasses() -> None:
@@ -118,7 +131,11 @@ def test_only_abstract_classes_have_subclasses() -> None:
 
 @pytest.mark.parametrize("file", METHODS)
 def test_a_method_file_is_one_short_final_method(file: str) -> None:
-    methods = [node for node in TREES[file].body if isinstance(node, ast.ClassDef) and names(node.bases) & {"Method", "Compiled"}]
+    methods = [
+        node
+        for node in TREES[file].body
+        if isinstance(node, ast.ClassDef) and names(node.bases) & {"Method", "Compiled"}
+    ]
     assert len(methods) == 1
     assert "final" in names(methods[0].decorator_list)
     assert ast.get_docstring(methods[0]), "the docstring is the card: citation, idea, equation"

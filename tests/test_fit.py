@@ -14,10 +14,11 @@ import pytest
 import torch
 import toys
 from torch import Tensor, nn
-from training import RECIPE, StopAfter, state, train
+from training import StopAfter, state, train
 
 from selftaught import optimizer
 from selftaught.contract.ranks import Ranks
+from selftaught.contract.training import RECIPE
 from selftaught.device import pick_device, reseed
 from selftaught.errors import UserError
 from selftaught.fit import NonFiniteLoss, fit
@@ -34,13 +35,17 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 def test_one_player_matches_a_hand_written_loop(tmp_path: Path) -> None:
-    method, result = train(lambda: toys.build("plain"), tmp_path / "run", optimizer="adamw", schedule="cosine", warmup=0.25, steps=8)
+    method, result = train(
+        lambda: toys.build("plain"), tmp_path / "run", optimizer="adamw", schedule="cosine", warmup=0.25, steps=8
+    )
     assert (result.step, result.steps, result.interrupted) == (8, 8, None)
 
     hand, source = toys.build("plain"), toys.Blobs()
     decay = [p for p in hand.parameters() if p.ndim > 1]
     rest = [p for p in hand.parameters() if p.ndim == 1]
-    opt = torch.optim.AdamW([{"params": decay}, {"params": rest, "weight_decay": 0.0}], lr=1e-2, weight_decay=1e-4, fused=True)
+    opt = torch.optim.AdamW(
+        [{"params": decay}, {"params": rest, "weight_decay": 0.0}], lr=1e-2, weight_decay=1e-4, fused=True
+    )
     set_groups(hand, 2)
     step = 0
     for epoch in range(2):
@@ -186,11 +191,11 @@ def test_lr_scale_and_schedule_of_a_group_are_obeyed(tmp_path: Path) -> None:
 
 
 def test_reclustering_resets_the_optimiser_at_each_epoch_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from selftaught import fit as module
-
     built: list[str] = []
-    original = module.optimizer.build
-    monkeypatch.setattr(module.optimizer, "build", lambda player, recipe: built.append(player.name) or original(player, recipe))
+    original = optimizer.build
+    monkeypatch.setattr(
+        optimizer, "build", lambda player, recipe: built.append(player.name) or original(player, recipe)
+    )
     _, result = train(lambda: toys.build("clusters"), tmp_path / "run", steps=12)
     assert result.step == 12
     assert built == ["main"] * 3  # once to begin, once at the start of each of the two epochs
@@ -211,7 +216,7 @@ def test_before_epoch_sees_features_in_data_set_order_and_leaves_no_trace(tmp_pa
 
         def before_epoch(self, clock: Clock, embed: Any) -> None:
             before = state(self)
-            codes.append(embed(self.views, None))
+            codes.append(embed(toys.Clean(), None))
             assert same(before, state(self)) and self.encoder.training
             assert embed(self.views, 0).shape == (96, 16)
 
@@ -249,7 +254,9 @@ def _spoil(loss: Tensor, how: str) -> Tensor:
     return {"nan": loss * float("nan"), "inf": loss * 1e38 * 1e38, "root": loss + (loss * 0).sqrt()}[how]
 
 
-@pytest.mark.parametrize(("how", "clip", "what"), [("nan", 0.0, "loss"), ("inf", 0.0, "loss"), ("root", 1.0, "gradient norm")])
+@pytest.mark.parametrize(
+    ("how", "clip", "what"), [("nan", 0.0, "loss"), ("inf", 0.0, "loss"), ("root", 1.0, "gradient norm")]
+)
 def test_a_loss_that_is_no_number_stops_before_the_update(how: str, clip: float, what: str, tmp_path: Path) -> None:
     @final
     class Exploding(Method):
@@ -268,7 +275,9 @@ def test_a_loss_that_is_no_number_stops_before_the_update(how: str, clip: float,
     before: dict[str, Tensor] = {}
     method = Exploding()
     folder = RunFolder.create(tmp_path / "run", {})
-    with pytest.raises(NonFiniteLoss, match=rf"the {what} of player 'main' is not finite at step 4.*step-00000003.*--lr"):
+    with pytest.raises(
+        NonFiniteLoss, match=rf"the {what} of player 'main' is not finite at step 4.*step-00000003.*--lr"
+    ):
         fit(method, toys.Blobs(), Recipe(**(RECIPE | {"checkpoint_every": 3, "clip": clip})), folder)
     assert before and all(torch.equal(before[k], v) for k, v in method.named_parameters())
 
@@ -295,7 +304,9 @@ def test_a_compiled_method_advances_slice_by_slice(tmp_path: Path) -> None:
     corpus = toys.text()
     method, result = train(toys.counted, tmp_path / "run", corpus, steps=None, epochs=2.5)
     assert result.steps == result.step == 10
-    whole, half = (np.bincount(part, minlength=len(corpus.words)) for part in (corpus.ids, corpus.ids[: len(corpus.ids) // 2]))
+    whole, half = (
+        np.bincount(part, minlength=len(corpus.words)) for part in (corpus.ids, corpus.ids[: len(corpus.ids) // 2])
+    )
     assert method.counts.tolist() == (2 * whole + half).tolist()
     line = RunFolder.open(tmp_path / "run").metrics()[-1]
     assert line["words_per_second"] > 0 and "words" not in line and line["loss"] == pytest.approx(0.1)
@@ -311,7 +322,10 @@ def test_a_compiled_method_resumes_inside_an_epoch_with_the_same_bits(tmp_path: 
 
 
 def test_a_compiled_method_whose_loss_is_no_number_stops(tmp_path: Path) -> None:
-    with pytest.raises(NonFiniteLoss, match=r"the loss is not finite at step 5; the last good checkpoint is .*step-00000004: lower --lr"):
+    with pytest.raises(
+        NonFiniteLoss,
+        match=r"the loss is not finite at step 5; the last good checkpoint is .*step-00000004: lower --lr",
+    ):
         train(lambda: toys.counted(spoil=5), tmp_path / "run", toys.text(), steps=10, checkpoint_every=2)
 
 
@@ -319,7 +333,6 @@ def test_minutes_of_a_compiled_method_become_steps(tmp_path: Path) -> None:
     method, result = train(toys.counted, tmp_path / "timed", toys.text(), steps=None, minutes=0.002)
     counted, _ = train(toys.counted, tmp_path / "counted", toys.text(), steps=result.steps)
     assert same(state(method), state(counted))  # measuring the speed left no trace
-
 
 
 def test_observers_see_every_step_and_their_findings_join_the_log(tmp_path: Path) -> None:
@@ -414,7 +427,9 @@ def test_bfloat16_is_used_when_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("able", "kind"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_native_precision_is_what_the_cpu_multiplies(able: bool, kind: torch.dtype, tmp_path: Path, monkeypatch: Any) -> None:
+def test_native_precision_is_what_the_cpu_multiplies(
+    able: bool, kind: torch.dtype, tmp_path: Path, monkeypatch: Any
+) -> None:
     kinds: set[torch.dtype] = set()
 
     def build() -> Method:

@@ -53,7 +53,8 @@ def test_a_folder_with_something_in_it_is_refused(run: RunFolder, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("a: [", "not readable YAML"), ("- 1", "does not hold a configuration"), (None, "not a run folder")]
+    ("text", "words"),
+    [("a: [", "not readable YAML"), ("- 1", "does not hold a configuration"), (None, "not a run folder")],
 )
 def test_a_folder_that_is_no_run_is_one_sentence(text: str | None, words: str, tmp_path: Path) -> None:
     if text is not None:
@@ -70,7 +71,9 @@ def test_another_process_may_not_write_a_run(run: RunFolder) -> None:
     )
 
     def other() -> str:
-        return subprocess.run([sys.executable, "-c", take, str(run.path)], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            [sys.executable, "-c", take, str(run.path)], capture_output=True, text=True, check=True
+        ).stdout
 
     with run.lock(), run.lock():
         assert f"is being written by another process (pid {os.getpid()})" in other()
@@ -149,7 +152,11 @@ def test_checkpoints_come_back_whole(run: RunFolder) -> None:
 def test_the_newest_and_the_best_are_kept(run: RunFolder) -> None:
     for step, loss in enumerate([3.0, 1.0, 2.0, float("inf"), 5.0, 4.0]):
         checkpoint.write(run, step, FILES, loss, keep=2)
-    assert sorted(p.name for p in (run.path / "checkpoints").iterdir()) == ["step-00000001", "step-00000004", "step-00000005"]
+    assert sorted(p.name for p in (run.path / "checkpoints").iterdir()) == [
+        "step-00000001",
+        "step-00000004",
+        "step-00000005",
+    ]
 
 
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
@@ -177,12 +184,16 @@ def test_a_cut_or_flipped_byte_anywhere_falls_back(name: str, run: RunFolder) ->
 def test_when_all_are_damaged_it_is_said(run: RunFolder) -> None:
     checkpoint.write(run, 1, FILES, 1.0, keep=1)
     (run.path / "checkpoints" / "step-00000001" / "state.json").write_bytes(b"")
-    with pytest.raises(UserError, match=r"every checkpoint .* is damaged .*state.json does not match its SHA-256.*start a new run"):
+    with pytest.raises(
+        UserError, match=r"every checkpoint .* is damaged .*state.json does not match its SHA-256.*start a new run"
+    ):
         checkpoint.load(run)
 
 
 @pytest.mark.parametrize("good_calls", range(0, 12, 2))
-def test_a_full_disk_leaves_the_previous_checkpoint(good_calls: int, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_previous_checkpoint(
+    good_calls: int, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint.write(run, 1, FILES, 1.0, keep=1)
     calls = 0
     original = os.fsync

@@ -9,13 +9,45 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selftaught.data.image.toy import Blobs
 from selftaught.data.text.toy import text
 from selftaught.encoders.lookup import Lookup
-from selftaught.method import Batch, Clock, Compiled, Embed, Encoder, Index, Method, Outputs, Params, Player, Raw, Source, Views
+from selftaught.method import (
+    Batch,
+    Clock,
+    Compiled,
+    Embed,
+    Encoder,
+    Index,
+    Method,
+    Outputs,
+    Params,
+    Player,
+    Raw,
+    Source,
+    Views,
+)
 from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.norm import BatchNorm1d
 from selftaught.views.text import plain
+
+__all__ = [
+    "Banked",
+    "Blobs",
+    "Clean",
+    "Clusters",
+    "Counted",
+    "Dense",
+    "Game",
+    "Memory",
+    "Noisy",
+    "Plain",
+    "Streams",
+    "build",
+    "counted",
+    "text",
+]
 
 
 @final
@@ -23,13 +55,32 @@ class Noisy(Views):
     """The flattened picture and a copy with noise of its own."""
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        noise = [np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, int(i)])).normal(size=256) for i in index]
+        noise = [
+            np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, 0, int(i)])).normal(size=256)
+            for i in index
+        ]
         return {"noise": np.asarray(noise, dtype=np.float32)}
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
         x = torch.from_numpy(raw["image"].reshape(len(raw["image"]), -1)).to(device).float() / 255
         noisy = x + 0.1 * torch.from_numpy(params["noise"]).to(device)
-        return {"image": x, "noisy": noisy, "index": torch.from_numpy(raw["index"]), "label": torch.from_numpy(raw["label"])}
+        return {
+            "image": x,
+            "noisy": noisy,
+            "index": torch.from_numpy(raw["index"]),
+            "label": torch.from_numpy(raw["label"]),
+        }
+
+
+@final
+class Clean(Views):
+    """The flattened picture alone: what the encoder takes."""
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        return {}
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        return {"image": torch.from_numpy(raw["image"].reshape(len(raw["image"]), -1)).to(device).float() / 255}
 
 
 @final
@@ -78,13 +129,20 @@ class Game(Method):
 
     def players(self) -> list[Player]:
         own = [*self.encoder.parameters(), *self.decoder.parameters()]
-        return [Player("encoder", [{"params": own}]), Player("critic", [{"params": self.critic.parameters(), "lr_scale": 0.5}], turns=2)]
+        return [
+            Player("encoder", [{"params": own}]),
+            Player("critic", [{"params": self.critic.parameters(), "lr_scale": 0.5}], turns=2),
+        ]
 
     def forward(self, *, player: str, clock: Clock, image: Tensor, noisy: Tensor, index: Tensor, **_: Any) -> Outputs:
         code = self.encoder(noisy)
         if player == "encoder":
-            return {"loss": F.mse_loss(self.decoder(code), image) + 0.1 * F.softplus(-self.critic(code)).mean(), "codes": code.detach()}
-        real = torch.sin(index[:, None] * torch.arange(1, 9)).float().to(code)  # "noise" that is a function of the sample
+            return {
+                "loss": F.mse_loss(self.decoder(code), image) + 0.1 * F.softplus(-self.critic(code)).mean(),
+                "codes": code.detach(),
+            }
+        # "noise" that is a function of the sample
+        real = torch.sin(index[:, None] * torch.arange(1, 9)).float().to(code)
         return {"loss": (F.softplus(-self.critic(real)) + F.softplus(self.critic(code.detach()))).mean()}
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
@@ -109,17 +167,26 @@ class Clusters(Method):
         return np.stack([rng.choice(m, n // 2) for m in members if len(m)], 1).reshape(-1)
 
     def players(self) -> list[Player]:
-        return [Player("main", [{"params": self.encoder.parameters()}, {"params": self.head.parameters(), "schedule": "constant"}])]
+        return [
+            Player(
+                "main",
+                [{"params": self.encoder.parameters()}, {"params": self.head.parameters(), "schedule": "constant"}],
+            )
+        ]
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        codes = embed(self.views, None)  # [N, 8]
+        codes = embed(Clean(), None)  # [N, 8]
         self.assigned.copy_((codes[:, 0] > codes[:, 0].median()).long())
         clock.reset("main")
 
     def forward(self, *, player: str, clock: Clock, noisy: Tensor, index: Tensor, **_: Any) -> Outputs:
         target = self.assigned[index]
         logits = self.head(self.encoder(noisy))
-        return {"loss": F.cross_entropy(logits, target), "accuracy": (logits.argmax(1) == target).float().mean(), "chance": 0.5}
+        return {
+            "loss": F.cross_entropy(logits, target),
+            "accuracy": (logits.argmax(1) == target).float().mean(),
+            "chance": 0.5,
+        }
 
 
 @final
@@ -132,7 +199,9 @@ class Memory(Method):
         self.teacher = Dense()
         self.teacher.load_state_dict(encoder.state_dict(), strict=False)
         self.teacher.requires_grad_(False)
-        self.register_buffer("queue", F.normalize(torch.randn(size, 8, generator=torch.Generator().manual_seed(0)), dim=1))
+        self.register_buffer(
+            "queue", F.normalize(torch.randn(size, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+        )
         self.register_buffer("pushed", torch.zeros((), dtype=torch.long))
 
     def prepare(self, source: Source) -> None:
@@ -196,7 +265,9 @@ class Streams(Method):
         without = rng.permutation(np.arange(self.labelled, n))
         return np.stack([rng.choice(self.labelled, len(without)), without], 1).reshape(-1)
 
-    def forward(self, *, player: str, clock: Clock, image: Tensor, noisy: Tensor, label: Tensor, index: Tensor, **_: Any) -> Outputs:
+    def forward(
+        self, *, player: str, clock: Clock, image: Tensor, noisy: Tensor, label: Tensor, index: Tensor, **_: Any
+    ) -> Outputs:
         known = self.known[index]
         logits = self.head(self.encoder(noisy))
         agree = F.mse_loss(logits, self.head(self.encoder(image)))

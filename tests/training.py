@@ -20,6 +20,7 @@ from selftaught.run import RunFolder
 
 __all__ = ["StopAfter", "state", "stopped_and_resumed", "train", "train_toy_on_rank"]
 
+
 def train(
     build: Callable[[], Method],
     path: Path | str,
@@ -35,8 +36,11 @@ def train(
 def stopped_and_resumed(
     build: Callable[..., Method], folder: Path, source: Source, stop: int, seeded: bool = True, **recipe: Any
 ) -> tuple[Method, Method]:
-    """Two trainings of what `build` makes: without a stop, and stopped after step `stop`, then resumed from other weights. Returns
-    the first, and the second as it stood when it stopped. Fails unless both end with the same bytes, in memory and in their folders.
+    """Two trainings of what `build` makes.
+
+    Without a stop, and stopped after step `stop`, then resumed from other weights. Returns
+    the first, and the second as it stood when it stopped. Fails unless both end with the same bytes, in memory and in
+    their folders.
 
     `build` takes a `seed` of the weights, unless it has none to seed.
     """

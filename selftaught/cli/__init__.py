@@ -63,7 +63,9 @@ def application(words: Sequence[str]) -> tuple[App, list[str]]:
         suppress_keyboard_interrupt=False,
         version=_version,
     )
-    for path in sorted(path for folder in verbs.__path__ for path in Path(folder).glob("*.py") if path.stem != "__init__"):
+    for path in sorted(
+        path for folder in verbs.__path__ for path in Path(folder).glob("*.py") if path.stem != "__init__"
+    ):
         verb: Callable[..., Any] = getattr(import_module(f"{verbs.__name__}.{path.stem}"), path.stem)
         if "flags" in inspect.signature(verb).parameters:
             flags = Flags(verb, words[1:] if words[:1] == [path.stem] else [])
@@ -98,7 +100,12 @@ def _sentence(error: CycloptsError) -> str:
 
 
 def _warn(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
 ) -> None:
     """A warning of ours is a sentence for the user; others' are for programmers, and keep their place."""
     ours = "selftaught" in Path(filename).parts

@@ -24,7 +24,10 @@ def ended(run: Run, as_json: bool) -> int:
     if as_json:
         show_json({"run": str(run.path), **summary})
     if run.interrupted is not None:
-        remark(f"stopped at step {summary['steps']} of {summary['planned_steps']} and saved; continue with: selftaught resume {path}")
+        remark(
+            f"stopped at step {summary['steps']} of {summary['planned_steps']} and saved; continue with: "
+            f"selftaught resume {path}"
+        )
         return 128 + run.interrupted
     if not as_json:
         took = ", ".join([clock_time(summary["seconds"]), *speeds(summary)])

@@ -21,8 +21,10 @@ EXTRAS = {"parquet": "pyarrow", "hf": "datasets", "map": "openTSNE", "photos": "
 MALICIOUS = ("2.6.2", "2.6.3")
 """Versions of lightning that carried malicious code: GHSA-w37p-236h-pfx3."""
 TORCHVISION = (
-    "this torchvision was built for another torch, and breaks transformers and sentence-transformers too. Nothing here needs it: "
-    "pip uninstall torchvision, or install both from one place: pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu"
+    "this torchvision was built for another torch, and breaks transformers and sentence-transformers too. Nothing "
+    "here needs it: "
+    "pip uninstall torchvision, or install both from one place: pip install torch torchvision --index-url "
+    "https://download.pytorch.org/whl/cpu"
 )
 
 
@@ -55,8 +57,12 @@ def torch_build() -> Check:
     try:
         import torch
     except Exception as error:
-        return Check("torch", "broken", _first_line(error), "install the pinned build: pip install -c constraints.txt torch")
-    return Check("torch", "fine", f"{torch.__version__} ({'CUDA ' + torch.version.cuda if torch.version.cuda else 'CPU'} build)")
+        return Check(
+            "torch", "broken", _first_line(error), "install the pinned build: pip install -c constraints.txt torch"
+        )
+    return Check(
+        "torch", "fine", f"{torch.__version__} ({'CUDA ' + torch.version.cuda if torch.version.cuda else 'CPU'} build)"
+    )
 
 
 def threads() -> Check:
@@ -67,7 +73,12 @@ def threads() -> Check:
 
         torch_threads, numba_threads = torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS
     except Exception as error:
-        return Check("threads", "broken", _first_line(error), "reinstall numba and numpy: pip install -c constraints.txt numba numpy")
+        return Check(
+            "threads",
+            "broken",
+            _first_line(error),
+            "reinstall numba and numpy: pip install -c constraints.txt numba numpy",
+        )
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = f"torch {torch_threads}, numba {numba_threads}, of {usable} usable CPUs"
     if max(torch_threads, numba_threads) > usable:
@@ -99,7 +110,11 @@ def kernels() -> Check:
         fix = "set NUMBA_CACHE_DIR to a folder you can write, so that kernels compile only once"
         return Check("kernels", "note", f"{folder} cannot be written", fix)
     compiled = len(list(folder.rglob("*.nbi"))) if folder.exists() else 0
-    return Check("kernels", "fine", f"{compiled or 'none yet'} compiled in {folder}" + ("" if compiled else ": the first run does it"))
+    return Check(
+        "kernels",
+        "fine",
+        f"{compiled or 'none yet'} compiled in {folder}" + ("" if compiled else ": the first run does it"),
+    )
 
 
 def torchvision() -> Check:
@@ -111,7 +126,12 @@ def torchvision() -> Check:
     tried = subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True, text=True, check=False)
     if tried.returncode == 0:
         return Check("torchvision", "fine", version)
-    return Check("torchvision", "broken", f"{version} does not import: {(tried.stderr.strip().splitlines() or ['?'])[-1]}", TORCHVISION)
+    return Check(
+        "torchvision",
+        "broken",
+        f"{version} does not import: {(tried.stderr.strip().splitlines() or ['?'])[-1]}",
+        TORCHVISION,
+    )
 
 
 def lightning() -> Check:

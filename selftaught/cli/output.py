@@ -37,7 +37,10 @@ def table(rows: Sequence[Mapping[str, Any]], *, left: Sequence[str] = ()) -> Non
     cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
     widths = {key: max(len(key), *(len(row.get(key, "")) for row in cells)) for key in cells[0]}
     for row in ({key: key for key in widths}, *cells):
-        parts = [row.get(key, "").ljust(width) if key in left else row.get(key, "").rjust(width) for key, width in widths.items()]
+        parts = [
+            row.get(key, "").ljust(width) if key in left else row.get(key, "").rjust(width)
+            for key, width in widths.items()
+        ]
         show("  ".join(parts).rstrip())
 
 

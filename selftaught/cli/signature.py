@@ -74,7 +74,9 @@ class Flags:
             return self.verb(*args, **{k: v for k, v in values.items() if k in fixed}, flags=given)
 
         lines = (inspect.getdoc(self.verb) or "").splitlines()
-        with_flags.__doc__ = "\n".join(line for line in lines if not line.lstrip().startswith("flags:")).format(**self.words)
+        with_flags.__doc__ = "\n".join(line for line in lines if not line.lstrip().startswith("flags:")).format(
+            **self.words
+        )
         parameters = [*own, *map(self._parameter, self.known.values())]
         with_flags.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         return with_flags
@@ -92,7 +94,9 @@ class Flags:
             show_default=default is not None,
         )
         kind = inspect.Parameter.KEYWORD_ONLY
-        return inspect.Parameter(_identifier(option.key), kind, default=default, annotation=Annotated[option.type, flag])
+        return inspect.Parameter(
+            _identifier(option.key), kind, default=default, annotation=Annotated[option.type, flag]
+        )
 
 
 def _identifier(key: str) -> str:
@@ -113,7 +117,10 @@ def _value(tokens: Sequence[str], flag: str) -> str | None:
 
 
 def _method(tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
-    """The first word that names a method, else the file's. Raises UserError when the first argument is a misspelt one."""
+    """The first word that names a method, else the file's.
+
+    Raises UserError when the first argument is a misspelt one.
+    """
     known = methods.names()
     named = next((token for token in tokens if token in known or (methods.is_file(token) and token[:1] != "-")), None)
     if named is None and tokens and not tokens[0].startswith("-"):

@@ -1,7 +1,8 @@
 """What a run is made of, from layers: a flag beats the file, the file beats the method's recipe, that beats `Recipe`.
 
 Every value has a dotted key, the same on the command line, in YAML and in RUN/config.yaml: ``method.temperature``,
-``encoder.width``, ``recipe.lr``, ``data.limit``, ``init``. Nothing here imports torch, so that ``--help`` answers at once.
+``encoder.width``, ``recipe.lr``, ``data.limit``, ``init``. Nothing here imports torch, so that ``--help`` answers at
+once.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Config:
     encoder: str
     encoder_arguments: dict[str, Any]
     data: dict[str, Any]
-    """"source" (a catalog name, a path, or None for data in memory), "kind", "split", "limit", "labels", and how its kind is read."""
+    """"source" (a catalog name, a path, or None for data in memory), "kind", "split", "limit", "labels", and how its
+    kind is read."""
     recipe: Recipe
     init: str | None = None
 
@@ -62,7 +64,8 @@ class Config:
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}  # YAML has no tuples
+    # YAML has no tuples
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
 
 
 def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
@@ -71,11 +74,11 @@ def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
     Args:
         *layers: What was said.
         data: The object to learn from, where it has no name.
-        stored: Whether this is the config.yaml of a run: older ones hold fields of the recipe that had no effect, and need not be told
-            where their data are.
+        stored: Whether this is the config.yaml of a run: older ones hold fields of the recipe that had no effect, and
+            need not be told where their data are.
 
-    Raises UserError, one sentence that names the key (and its file and line), for what is unknown, missing, of the wrong type, out of
-    range, or without effect on this method.
+    Raises UserError, one sentence that names the key (and its file and line), for what is unknown, missing, of the
+    wrong type, out of range, or without effect on this method.
     """
     values, where = _merged(layers)
     method = _name(values.pop("method.name", None), "method", where)
@@ -88,7 +91,11 @@ def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
     known = options.every(method, encoder, kind)
     if kind not in (encoders.sees(encoder) or (kind,)):
         fitting, samples = ", ".join(encoders.names(kind)), kinds.describe(kind).samples
-        raise UserError(located(where.get("encoder.name", ""), f"encoder {encoder} does not take {samples}: choose one of {fitting}"))
+        raise UserError(
+            located(
+                where.get("encoder.name", ""), f"encoder {encoder} does not take {samples}: choose one of {fitting}"
+            )
+        )
     for key in values:
         if key not in known:
             if key.startswith("data."):
@@ -119,12 +126,17 @@ def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
 
 
 def _kind(method: str, said: Any, data: Any, where: Mapping[str, str]) -> str:
-    """The kind of sample that `method` learns from: what was said, else what it alone sees, else what the data look like."""
+    """The kind of sample that `method` learns from.
+
+    What was said, else what it alone sees, else what the data look like.
+    """
     among = methods.sees(method)
     if said is not None:
         kinds.describe(str(said))
         if said not in among:
-            raise UserError(located(where.get("data.kind", ""), f"{method} learns from {' or '.join(among)}, not from {said}"))
+            raise UserError(
+                located(where.get("data.kind", ""), f"{method} learns from {' or '.join(among)}, not from {said}")
+            )
         return str(said)
     if data is None:
         return among[0]
@@ -140,7 +152,9 @@ def _check_effect(method: str, kind: str, given: Mapping[str, Any], where: Mappi
     for key, value in given.items():
         usual = spec.recipe.get(key, getattr(Recipe(), key))
         if key not in read and value != usual:
-            said = located(where[f"recipe.{key}"], f"{key} has no effect on {method}, which is stepped by {spec.stepper}")
+            said = located(
+                where[f"recipe.{key}"], f"{key} has no effect on {method}, which is stepped by {spec.stepper}"
+            )
             raise UserError(f"{said} and reads {', '.join(sorted(read))}: leave it out")
 
 
@@ -181,7 +195,9 @@ def _name(value: Any, what: str, where: Mapping[str, str]) -> str:
     if isinstance(value, str):
         return value
     if value is None:
-        raise UserError(f"no {what} is given: name one ('selftaught {'data' if what == 'data' else 'methods'}' lists them)")
+        raise UserError(
+            f"no {what} is given: name one ('selftaught {'data' if what == 'data' else 'methods'}' lists them)"
+        )
     raise UserError(located(where[NAMES[what]], f"{what} must be a name, not {value!r}"))
 
 

@@ -60,7 +60,9 @@ def read(path: str | Path) -> Layer:
 def _read(path: Path, node: yaml.Node, prefix: str, layer: Layer) -> None:
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
-        raise UserError(f"{path}, line {line}: expected sections of 'key: value', such as 'recipe:' with 'lr: 0.001' indented below")
+        raise UserError(
+            f"{path}, line {line}: expected sections of 'key: value', such as 'recipe:' with 'lr: 0.001' indented below"
+        )
     for key_node, value_node in node.value:
         where = f"{path}, line {key_node.start_mark.line + 1}"
         key = f"{prefix}{key_node.value}"

@@ -46,11 +46,19 @@ class Option:
 SAMPLES = Option("data.limit", int | None, None, "Only the first N samples.")
 KIND = Option("data.kind", str | None, None, "The kind of sample, where the data could be of several.")
 LABELLED = (
-    Option("data.labels", str | None, None, "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden."),
+    Option(
+        "data.labels",
+        str | None,
+        None,
+        "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden.",
+    ),
     Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
 )
 INIT = Option(
-    "init", str | None, None, "Encoder to start from: a run, its encoder.safetensors, torchvision's or timm's weights, word vectors."
+    "init",
+    str | None,
+    None,
+    "Encoder to start from: a run, its encoder.safetensors, torchvision's or timm's weights, word vectors.",
 )
 
 
@@ -92,9 +100,12 @@ def network(method_name: str, kind: str) -> str:
 
 
 def plain(known: Mapping[str, Option], encoders_too: bool) -> dict[str, str]:
-    """The key that each short name stands for. What all methods share comes first, then the method's own, then the rest.
+    """The key that each short name stands for.
 
-    Arguments of an encoder have short names too (`encoders_too`) where it is the method that needs it: word vectors have --dim.
+    What all methods share comes first, then the method's own, then the rest.
+
+    Arguments of an encoder have short names too (`encoders_too`) where it is the method that needs it: word vectors
+    have --dim.
     """
     short: dict[str, str] = {}
     for section in ("data", "init", "method", "recipe", *(["encoder"] if encoders_too else [])):
@@ -119,14 +130,24 @@ def elsewhere(name: str, kind: str, where: str = "") -> None:
     for other in kinds.names():
         if other != kind and name in {argument.name for argument in kinds.describe(other).arguments}:
             theirs, ours = kinds.describe(other).samples, kinds.describe(kind).samples
-            raise UserError(located(where, f"{name} says how {theirs} are read (kind {other}), and these data are {ours}: leave it out"))
+            raise UserError(
+                located(
+                    where, f"{name} says how {theirs} are read (kind {other}), and these data are {ours}: leave it out"
+                )
+            )
 
 
 def misspelt(key: str, known: Mapping[str, Option], where: str = "") -> UserError:
-    """The error for an unknown key, with the nearest known one: first of the same name in another section, then by spelling."""
+    """The error for an unknown key, with the nearest known one.
+
+    First of the same name in another section, then by spelling.
+    """
     section, name = key.partition(".")[0], key.rpartition(".")[2]
     near = [option.key for option in known.values() if option.name == name]
-    near += [f"{section}.{match}" for match in difflib.get_close_matches(name, [o.name for o in known.values() if o.section == section], 1)]
+    near += [
+        f"{section}.{match}"
+        for match in difflib.get_close_matches(name, [o.name for o in known.values() if o.section == section], 1)
+    ]
     near += difflib.get_close_matches(key, [*known, *SECTIONS], 1)
     siblings = [option.name for option in known.values() if option.section == section] or SECTIONS
     hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(siblings)}."

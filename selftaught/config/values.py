@@ -16,11 +16,16 @@ WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 def runtime_types(annotations: Mapping[str, Any]) -> dict[str, Any]:
     """Runtime types from annotations that may be source text ("float | None")."""
     holder = type("Annotations", (), {"__annotations__": dict(annotations)})
-    return typing.get_type_hints(holder, globalns={"Literal": Literal, "Any": Any, "Mapping": Mapping, "Sequence": Sequence})
+    return typing.get_type_hints(
+        holder, globalns={"Literal": Literal, "Any": Any, "Mapping": Mapping, "Sequence": Sequence}
+    )
 
 
 def convert(value: Any, wanted: Any, key: str, where: str = "") -> Any:
-    """`value` as the type `wanted`. Raises UserError, one sentence that names `key` and `where`, when it is of another type."""
+    """`value` as the type `wanted`.
+
+    Raises UserError, one sentence that names `key` and `where`, when it is of another type.
+    """
     try:
         return _convert(value, wanted)
     except TypeError as error:
@@ -33,7 +38,10 @@ def located(where: str, sentence: str) -> str:
 
 
 def spoken(wanted: Any) -> str:
-    """A type in words, for an error: "a whole number", "one of sgd, adamw, lars". That None is allowed goes without saying."""
+    """A type in words, for an error: "a whole number", "one of sgd, adamw, lars".
+
+    That None is allowed goes without saying.
+    """
     origin, inner = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):
         return " or ".join(spoken(kind) for kind in inner if kind is not type(None))
@@ -48,7 +56,8 @@ def spoken(wanted: Any) -> str:
 def _convert(value: Any, wanted: Any) -> Any:
     origin, inner = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):
-        return _first(value, sorted(inner, key=lambda kind: kind is not type(value)))  # its own type first: 1 stays an int
+        # its own type first: 1 stays an int
+        return _first(value, sorted(inner, key=lambda kind: kind is not type(value)))
     if origin is Literal:
         return _first(value, inner, lambda value, choice: choice if value == choice else _refuse())
     if origin in (tuple, list):

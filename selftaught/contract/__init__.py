@@ -1,4 +1,6 @@
-"""The contract as checks that any method can be put to: those of the library in its tests, and one's own by ``selftaught check``.
+"""The contract as checks that any method can be put to.
+
+Those of the library in its tests, and one's own by ``selftaught check``.
 
 >>> from selftaught.contract import check
 >>> for finding in check("path/to/mine.py"):           # doctest: +SKIP

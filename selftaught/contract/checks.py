@@ -1,4 +1,6 @@
-"""What every method must do. Each function is one check: it raises AssertionError, with what is wrong, when a method does not hold it.
+"""What every method must do.
+
+Each function is one check: it raises AssertionError, with what is wrong, when a method does not hold it.
 
 The first line of a docstring is what the check is called.
 """
@@ -34,13 +36,19 @@ def says_what_it_is(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> Non
     """the class says what it is: final, documented, every argument too"""
     cls, spec = case.type, methods.describe(case.name, case.kind)
     assert getattr(cls, "__final__", False), f"{cls.__name__} must be decorated with @final (from typing)"
-    assert cls.__mro__[1] in (Method, Compiled), f"{cls.__name__} must subclass Method (or Compiled) itself, and nothing else"
-    assert spec.title.strip() and len(spec.doc) > 200, "the docstring must say more than a line: idea, source, equation, shapes"
+    assert cls.__mro__[1] in (Method, Compiled), (
+        f"{cls.__name__} must subclass Method (or Compiled) itself, and nothing else"
+    )
+    assert spec.title.strip() and len(spec.doc) > 200, (
+        "the docstring must say more than a line: idea, source, equation, shapes"
+    )
     for argument in spec.arguments:
         assert argument.doc, f"the argument {argument.name} is not documented under 'Args:'"
     for promise in ("deterministic", "distributed", "gradient"):
         said = getattr(cls, promise)
-        assert said is True or (isinstance(said, str) and said), f"{promise} must be True, or a sentence that says why it is not"
+        assert said is True or (isinstance(said, str) and said), (
+            f"{promise} must be True, or a sentence that says why it is not"
+        )
 
 
 def gradients_reach_the_players_alone(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
@@ -58,14 +66,18 @@ def gradients_reach_the_players_alone(case: Case, folder: Path, ranks: Callable[
         out = method(player=player.name, clock=clock, **batch(method, given, range(16)))
         assert "loss" in out, "forward must return a dictionary with 'loss'"
         loss = out["loss"]
-        assert isinstance(loss, Tensor) and loss.ndim == 0, "the loss must be a tensor without dimensions: take a mean or a sum"
+        assert isinstance(loss, Tensor) and loss.ndim == 0, (
+            "the loss must be a tensor without dimensions: take a mean or a sum"
+        )
         assert math.isfinite(loss.detach()), f"the loss is {float(loss)}"
         loss.backward()
         for key, p in everything.items():
             if p in own:
                 assert p.grad is not None, f"no gradient reaches {key}, which the player {player.name} owns"
             elif len(method.players()) == 1:
-                assert p.grad is None, f"a gradient reaches {key}, which no player owns: detach it, or give it to a player"
+                assert p.grad is None, (
+                    f"a gradient reaches {key}, which no player owns: detach it, or give it to a player"
+                )
     assert set(method.encoder.parameters()) <= owned, "no player trains the encoder"
     lost = [key for key, p in everything.items() if p.requires_grad and p not in owned]
     assert not lost, f"{', '.join(lost[:3])} want gradients, and no player owns them"
@@ -93,7 +105,8 @@ def learns_a_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
     training = case.source(256)
     train(lambda: case.build(**case.learns), folder / "run", training, steps=160, batch_size=64, lr=5e-3)
     losses = [line["loss"] for line in RunFolder.open(folder / "run").metrics()]
-    # Memories start with random rows, which are easy to tell from a key: only once they are full does the loss mean something.
+    # Memories start with random rows, which are easy to tell from a key: only once they are full does the loss mean
+    # something.
     start, end = max(np.mean(losses[i : i + 4]) for i in range(0, 40, 4)), np.mean(losses[-16:])
     assert end < start, f"the loss went from {start:.4g} to {end:.4g} in 160 steps"
     method = case.build()
@@ -105,7 +118,9 @@ def learns_a_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
         out = method(player=method.players()[0].name, clock=Clock(), **held_out)
     if "accuracy" in out:
         right, chance = float(out["accuracy"]), float(out["chance"])
-        assert right > 1.5 * chance, f"the pretext stays at chance on samples that it never saw: {right:.3f}, chance {chance:.3f}"
+        assert right > 1.5 * chance, (
+            f"the pretext stays at chance on samples that it never saw: {right:.3f}, chance {chance:.3f}"
+        )
 
 
 def resumes_to_the_same_bits(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
@@ -116,14 +131,17 @@ def resumes_to_the_same_bits(case: Case, folder: Path, ranks: Callable[[], Ranks
     assert part.interrupted == signal.SIGTERM and part.step == 3, "the training did not stop where it was told to"
     resumed, _ = train(lambda: case.build(seed=7), folder / "parts", given, steps=STEPS, resume=True, workers=2)
     for k, v in state(whole).items():
-        assert torch.equal(v, state(resumed)[k]), f"{k} differs after a stop and a resume: is all of the state in parameters and buffers?"
+        assert torch.equal(v, state(resumed)[k]), (
+            f"{k} differs after a stop and a resume: is all of the state in parameters and buffers?"
+        )
     a, b = (folder / p / "method.safetensors" for p in ("whole", "parts"))
     assert a.read_bytes() == b.read_bytes(), "the two method.safetensors differ"
 
 
 def ranks_agree(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
     """one process and two give the same parameters, within 1e-5"""
-    # Plain descent with a small step: Adam divides by the root of tiny moments, which magnifies rounding into differences.
+    # Plain descent with a small step: Adam divides by the root of tiny moments, which magnifies rounding into
+    # differences.
     recipe: dict[str, Any] = {"steps": STEPS, "optimizer": "sgd", "lr": 1e-3, "batch_norm_groups": 2}
     one, _ = train(case.build, folder / "one", case.source(), **recipe)
     first, second = ranks().call(__name__, "train_on_rank", case=case, path=str(folder / "two"), **recipe)
@@ -131,7 +149,9 @@ def ranks_agree(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
     start = state(case.build())
     for k, v in state(one).items():
         assert torch.equal(first[k], second[k]), f"the two processes differ in {k}: gather before you write to it"
-        torch.testing.assert_close(first[k], v, rtol=1e-5, atol=1e-5, msg=f"one process and two differ by more than 1e-5 in {k}")
+        torch.testing.assert_close(
+            first[k], v, rtol=1e-5, atol=1e-5, msg=f"one process and two differ by more than 1e-5 in {k}"
+        )
         if k in start and v.is_floating_point():
             moved = max(moved, float((v - start[k]).abs().max()))
     assert moved > 1e-4, "nothing was trained, so nothing was compared"

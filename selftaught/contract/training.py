@@ -50,7 +50,9 @@ def train(
     resume: bool = False,
     **recipe: Any,
 ) -> tuple[Method, Result]:
-    """Train what `build` makes in the run folder `path`, which is created unless resumed: 9 steps of 16 samples unless `recipe` says so.
+    """Train what `build` makes in the run folder `path`, which is created unless resumed.
+
+    9 steps of 16 samples unless `recipe` says so.
 
     What the method's way to step does not read of `recipe` is left out.
     """

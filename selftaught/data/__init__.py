@@ -1,4 +1,6 @@
-"""What users have: sources from folders, files, arrays and public data sets. A folder a kind of sample; `open_source` finds the kind.
+"""What users have: sources from folders, files, arrays and public data sets.
+
+A folder a kind of sample; `open_source` finds the kind.
 
 Importing this costs numpy only: torch, Pillow and optional packages are loaded by what needs them.
 """
@@ -27,13 +29,15 @@ def open_source(
     (10, 'images', True)
 
     Args:
-        data: A name of the catalog, a path, an object (an array, a list, a Hugging Face data set), or a source, which is taken as it is.
+        data: A name of the catalog, a path, an object (an array, a list, a Hugging Face data set), or a source, which
+            is taken as it is.
         split: "train", "test" or "all". Data without a test part of their own are split by content, 80/20.
         limit: Only the first so many samples.
         kind: The kind of sample, "image" or "text"; by default the one that `data` looks like.
         labels: Labels of an object in memory: integers or names, one a sample.
         progress: Called as (done, total) while many files are read.
-        **options: How samples of this kind are read: `size` of images, `tokens`, `lower`, `errors` and `column` of text.
+        **options: How samples of this kind are read: `size` of images, `tokens`, `lower`, `errors` and `column` of
+            text.
 
     Raises:
         UserError: One sentence that says what is wrong with `data` and how to fix it.

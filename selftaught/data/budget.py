@@ -1,4 +1,7 @@
-"""Budgets of labels, and the nested, class-balanced draws that spend them: the same for what trains and for what judges."""
+"""Budgets of labels, and the nested, class-balanced draws that spend them.
+
+The same for what trains and for what judges.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,12 @@ def balanced_order(y: Labels, seed: int) -> Index:
 
 
 def subset(y: Labels, budget: Budget, seed: int) -> Index:
-    """The positions of the labels of one draw: a prefix of one order per seed, so that smaller budgets are inside larger ones.
+    """The positions of the labels of one draw.
 
-    A class that has fewer samples than asked for gives all it has; a part gives at least one of each class. Raises UserError for a
-    budget that means nothing.
+    A prefix of one order per seed, so that smaller budgets are inside larger ones.
+
+    A class that has fewer samples than asked for gives all it has; a part gives at least one of each class. Raises
+    UserError for a budget that means nothing.
     """
     order = balanced_order(y, seed)
     if isinstance(budget, int):
@@ -56,7 +61,10 @@ def _part(budget: str) -> float:
 
 
 def parse(text: str) -> Budget:
-    """What ``--labels`` says: "10/class" is 10, "10%" stays, "all" is "100%". Raises UserError, one sentence, for anything else."""
+    """What ``--labels`` says: "10/class" is 10, "10%" stays, "all" is "100%".
+
+    Raises UserError, one sentence, for anything else.
+    """
     a_class = re.fullmatch(r"(\d+)/class", text)
     part = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)%", text)
     if text == "all":

@@ -36,7 +36,9 @@ def make(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Unwritable(f"{path}: cannot be created ({error.strerror}): set SELFTAUGHT_CACHE to a folder you can write") from None
+        raise Unwritable(
+            f"{path}: cannot be created ({error.strerror}): set SELFTAUGHT_CACHE to a folder you can write"
+        ) from None
     return path
 
 
@@ -44,8 +46,8 @@ def make(path: Path) -> Path:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write that takes the name `path` only when all of it is on disk; an error inside leaves no trace.
 
-    Two processes that write the same `path` at once each finish their own; the last one's stays. Raises Unwritable when there
-    is no room or no permission.
+    Two processes that write the same `path` at once each finish their own; the last one's stays. Raises Unwritable when
+    there is no room or no permission.
     """
     make(path.parent)
     _sweep(path)

@@ -1,7 +1,8 @@
 """The data sets that are known by name.
 
-A set is found by its path: every file of ``data/sets/`` says which names it holds (``NAMES``) and of which kind they are (``KIND``), both
-literals, and holds `SETS`: what opens each name. Listing the names reads the files' text and imports none of them.
+A set is found by its path: every file of ``data/sets/`` says which names it holds (``NAMES``) and of which kind they
+are (``KIND``), both literals, and holds `SETS`: what opens each name. Listing the names reads the files' text and
+imports none of them.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def fetching(name: Any) -> str | None:
 
 
 def entries() -> list[Entry]:
-    """Every data set of the catalog by kind and name; `cached` says whether it is on this computer already. Fetches nothing."""
+    """Every data set of the catalog by kind and name; `cached` says whether it is on this computer already.
+
+    Fetches nothing.
+    """
     found = [replace(one.ENTRY, cached=one.cached()) for one in map(get, _files())]
     return sorted(found, key=lambda entry: (entry.kind, entry.name))
 
@@ -80,8 +84,8 @@ def entries() -> list[Entry]:
 def describe(name: str, progress: Progress = silent) -> dict[str, Any]:
     """Fetches `name` if it must be, and tells about its parts: "train" and "test" where it has both, else "all".
 
-    Of images: samples, size, channels, samples a class and fingerprint. Of text: documents, sentences (lines), words, distinct words, the
-    most frequent ones, documents a class and fingerprint.
+    Of images: samples, size, channels, samples a class and fingerprint. Of text: documents, sentences (lines), words,
+    distinct words, the most frequent ones, documents a class and fingerprint.
     """
     found = get(name)
     entry, kind = found.ENTRY, find(found.ENTRY.kind)

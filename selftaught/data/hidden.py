@@ -65,15 +65,17 @@ class HiddenLabels(Source):
 def hide(source: Source, labels: str | None, seed: int) -> Source:
     """`source` with as many labels as `labels` ("10/class", "10%", "all" or None = all) says; the rest are hidden.
 
-    Which are kept is a pure function of the labels and the seed. Classes keep equally many, and a smaller budget keeps a part of what a
-    larger one keeps. Raises UserError when the budget means nothing, or asks for what is not there.
+    Which are kept is a pure function of the labels and the seed. Classes keep equally many, and a smaller budget keeps
+    a part of what a larger one keeps. Raises UserError when the budget means nothing, or asks for what is not there.
     """
     if labels is None:
         return source
     budget = parse(labels)
     there = np.flatnonzero(source.labels >= 0)
     if not len(there):
-        raise UserError(f"labels {labels} hides labels, and this data has none: name classes by folders, or leave labels out")
+        raise UserError(
+            f"labels {labels} hides labels, and this data has none: name classes by folders, or leave labels out"
+        )
     y = source.labels[there]
     if isinstance(budget, int):
         sizes = np.bincount(y)
@@ -81,7 +83,9 @@ def hide(source: Source, labels: str | None, seed: int) -> Source:
         if sizes[least] < budget:
             name = source.classes[least] if least < len(source.classes) else least
             most = f"{sizes[least]}/class"
-            raise UserError(f"labels {labels} is more than the {sizes[least]} that class '{name}' has: ask for {most} at most")
+            raise UserError(
+                f"labels {labels} is more than the {sizes[least]} that class '{name}' has: ask for {most} at most"
+            )
     known = there[subset(y, budget, seed)]
     if len(known) == len(there):
         return source

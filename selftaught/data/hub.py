@@ -13,7 +13,10 @@ def is_hub(data: Any) -> bool:
 
 
 def sides(data: Any) -> dict[str, Any]:
-    """The parts of a DatasetDict as "train" and "test" (else "validation"), or ``{"all": data}``. Raises UserError for streams."""
+    """The parts of a DatasetDict as "train" and "test" (else "validation"), or ``{"all": data}``.
+
+    Raises UserError for streams.
+    """
     if type(data).__name__.startswith("Iterable"):
         raise UserError("a streamed Hugging Face data set has no length: load it with streaming=False")
     if not hasattr(data, "keys"):
@@ -23,5 +26,8 @@ def sides(data: Any) -> dict[str, Any]:
     if train is not None and test is not None:
         return {"train": train, "test": test}
     if len(data) != 1:
-        raise UserError(f"a Hugging Face DatasetDict needs the parts 'train' and 'test', but this one has: {', '.join(data) or 'none'}")
+        raise UserError(
+            "a Hugging Face DatasetDict needs the parts 'train' and 'test', but this one has: "
+            f"{', '.join(data) or 'none'}"
+        )
     return {"all": next(iter(data.values()))}

@@ -13,11 +13,14 @@ from selftaught.errors import UserError
 LARGEST = 1_000_000  # more classes than this is an index or a hash taken for a label
 
 
-def as_labels(values: Any, n: int, where: str, classes: Sequence[str] = ()) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def as_labels(
+    values: Any, n: int, where: str, classes: Sequence[str] = ()
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """(int64 [n] with -1 = unknown, class names).
 
-    Integers are kept as they are; names are numbered in sorted order, unless `classes` gives their order; rows of a one-hot
-    [n, K] array become their position. Raises UserError, naming `where`, for a wrong count or values that are no labels.
+    Integers are kept as they are; names are numbered in sorted order, unless `classes` gives their order; rows of a
+    one-hot [n, K] array become their position. Raises UserError, naming `where`, for a wrong count or values that are
+    no labels.
     """
     if values is None:
         return np.full(n, -1, dtype=np.int64), ()

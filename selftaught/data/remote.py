@@ -28,11 +28,26 @@ from selftaught.data import cache
 from selftaught.errors import UserError
 
 log = logging.getLogger("selftaught.data")
-APT = ["apt-get", "-qq", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"]
+APT = [
+    "apt-get",
+    "-qq",
+    "-o",
+    "Acquire::Retries=1",
+    "-o",
+    "Acquire::http::Timeout=20",
+    "-o",
+    "Acquire::https::Timeout=20",
+]
 PATIENCE = 600  # seconds for one call of apt, pip or npm
 CHUNK = 1 << 20
 BROKEN = (
-    urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, EOFError, gzip.BadGzipFile, zlib.error,
+    urllib.error.URLError,
+    http.client.HTTPException,
+    TimeoutError,
+    ConnectionError,
+    EOFError,
+    gzip.BadGzipFile,
+    zlib.error,
 )
 
 
@@ -65,7 +80,13 @@ def debian(package: str) -> Iterator[Path]:
         if not packages:
             raise Unavailable(f"apt-get downloaded no {package}")
         try:
-            subprocess.run(["dpkg-deb", "-x", str(packages[0]), "files"], cwd=place, check=True, capture_output=True, timeout=PATIENCE)
+            subprocess.run(
+                ["dpkg-deb", "-x", str(packages[0]), "files"],
+                cwd=place,
+                check=True,
+                capture_output=True,
+                timeout=PATIENCE,
+            )
         except (OSError, subprocess.SubprocessError):
             raise Unavailable(f"dpkg-deb cannot unpack {package}") from None
         yield place / "files"
@@ -73,7 +94,10 @@ def debian(package: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def deb(url: str, sha256: str) -> Iterator[Path]:
-    """The files of the Debian package at an address, in a temporary folder; needs neither apt nor dpkg. Raises Unavailable."""
+    """The files of the Debian package at an address, in a temporary folder; needs neither apt nor dpkg.
+
+    Raises Unavailable.
+    """
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
         place = Path(name)
         download(url, place / "package.deb", sha256)
@@ -87,7 +111,10 @@ def deb(url: str, sha256: str) -> Iterator[Path]:
 
 
 def _data(file: IO[bytes], url: str) -> IO[bytes]:
-    """The archive of files inside a .deb, which is an ar archive: 8 bytes, then members of a 60-byte head and an even number of bytes."""
+    """The archive of files inside a .deb, which is an ar archive.
+
+    8 bytes, then members of a 60-byte head and an even number of bytes.
+    """
     ar = file.read(8) == b"!<arch>\n"
     while ar and (head := file.read(60)):
         size = int(head[48:58])
@@ -104,7 +131,9 @@ def _update(place: Path) -> bool:
 
 def _apt(*command: str, cwd: Path) -> bool:
     try:
-        subprocess.run([*APT, *command], cwd=cwd, check=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            [*APT, *command], cwd=cwd, check=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL
+        )
     except (OSError, subprocess.SubprocessError):
         return False
     return True
@@ -134,10 +163,12 @@ def wheel(project: str, version: str, *platforms: str) -> Iterator[zipfile.ZipFi
 
 @contextlib.contextmanager
 def sdist(project: str, version: str, sha256: str) -> Iterator[tarfile.TarFile]:
-    """A source distribution of PyPI, opened and not built. Raises Unavailable where there is no pip, no network or no such file.
+    """A source distribution of PyPI, opened and not built.
 
-    pip runs the set-up code of what it downloads from source. So it is only asked where the file lies (it says so when it passes over a
-    file because wheels alone are wanted), and the file is downloaded from there as it is.
+    Raises Unavailable where there is no pip, no network or no such file.
+
+    pip runs the set-up code of what it downloads from source. So it is only asked where the file lies (it says so when
+    it passes over a file because wheels alone are wanted), and the file is downloaded from there as it is.
     """
     file = f"{project}-{version}.tar.gz"
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
@@ -153,14 +184,19 @@ def sdist(project: str, version: str, sha256: str) -> Iterator[tarfile.TarFile]:
 
 @contextlib.contextmanager
 def npm(package: str, version: str) -> Iterator[tarfile.TarFile]:
-    """A package of npm, opened and not installed. Raises Unavailable where there is no npm, no network or no such package."""
+    """A package of npm, opened and not installed.
+
+    Raises Unavailable where there is no npm, no network or no such package.
+    """
     if shutil.which("npm") is None:
         raise Unavailable("npm is not here")
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
         log.info("fetching the npm package %s %s", package, version)
         command = ["npm", "pack", "--silent", "--ignore-scripts", f"{package}@{version}"]
         try:
-            subprocess.run(command, cwd=name, check=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+            subprocess.run(
+                command, cwd=name, check=True, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL
+            )
         except (OSError, subprocess.SubprocessError):
             raise Unavailable(f"npm cannot download {package} {version}") from None
         found = list(Path(name).glob("*.tgz"))
@@ -189,9 +225,20 @@ def _pip(*words: str, wanted: bool = True) -> str:
     program = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip3") or shutil.which("pip") or ""]
     if not program[0]:
         raise Unavailable("pip is not here")
-    command = [*program, "--disable-pip-version-check", "--no-input", "download", "--no-deps", "--only-binary", ":all:", *words]
+    command = [
+        *program,
+        "--disable-pip-version-check",
+        "--no-input",
+        "download",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        *words,
+    ]
     try:
-        done = subprocess.run(command, check=wanted, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, text=True)
+        done = subprocess.run(
+            command, check=wanted, capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL, text=True
+        )
     except (OSError, subprocess.SubprocessError):
         raise Unavailable(f"pip cannot download {words[-1].replace('==', ' ')}") from None
     return done.stdout + done.stderr

@@ -55,7 +55,10 @@ class Subset(Source):
 
 
 def first(source: Source, limit: int | None) -> Source:
-    """The first `limit` samples; all of them when `limit` is None or larger. Raises UserError when `limit` is below 1."""
+    """The first `limit` samples; all of them when `limit` is None or larger.
+
+    Raises UserError when `limit` is below 1.
+    """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
     return source if limit is None or limit >= len(source) else Subset(source, np.arange(limit))
@@ -69,9 +72,9 @@ def split(source: Source, side: Literal["train", "test"]) -> Subset:
 def split_index(source: Source, side: Literal["train", "test"]) -> Index:
     """The samples of one side of a deterministic 80/20 split by content, int64 [M], rising.
 
-    The distinct samples (groups, where the source has them) are ranked by SHA-256 and the first fifth is the test side: exact
-    duplicates share a side, and neither the files' names nor their order matter. Raises UserError when there are fewer than
-    two distinct samples.
+    The distinct samples (groups, where the source has them) are ranked by SHA-256 and the first fifth is the test side:
+    exact duplicates share a side, and neither the files' names nor their order matter. Raises UserError when there are
+    fewer than two distinct samples.
     """
     rows = np.ascontiguousarray(source.digests)
     _, first_seen, which = np.unique(rows.view(f"V{rows.shape[1]}")[:, 0], return_index=True, return_inverse=True)
@@ -85,6 +88,8 @@ def split_index(source: Source, side: Literal["train", "test"]) -> Index:
     distinct = int(rank.max()) + 1 if len(rank) else 0
     if distinct < 2:
         many = f"{len(source)} sample{'s' * (len(source) != 1)}"
-        raise UserError(f"{many} without two that differ cannot be split into train and test: ask for all of it (split all)")
+        raise UserError(
+            f"{many} without two that differ cannot be split into train and test: ask for all of it (split all)"
+        )
     held = rank < max(1, round(TEST * distinct))
     return np.flatnonzero(held == (side == "test"))

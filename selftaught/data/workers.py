@@ -16,7 +16,8 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 def spread(function: Callable[[int], T], positions: Sequence[int]) -> Iterator[T]:
     """`function` of each position, in order, worked out by this process's threads."""
-    if len(positions) < 2 or threading.current_thread().name.startswith(NAME):  # a worker that waits for workers may wait for ever
+    # a worker that waits for workers may wait for ever
+    if len(positions) < 2 or threading.current_thread().name.startswith(NAME):
         return map(function, positions)
     return _pool().map(function, positions)
 

@@ -1,7 +1,7 @@
 """Networks that are kept when training ends. They know no loss.
 
-One file is one architecture: a final `Encoder`, called by the file's name, or by each key of the file's ``NAMES`` (which maps a
-name to the arguments that it fixes). Listing them imports no torch.
+One file is one architecture: a final `Encoder`, called by the file's name, or by each key of the file's ``NAMES``
+(which maps a name to the arguments that it fixes). Listing them imports no torch.
 """
 
 from __future__ import annotations
@@ -56,10 +56,11 @@ def small(name: str) -> dict[str, Any]:
 def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
     """A new encoder with random weights (torch's generator).
 
-    `input` says what it will see: ``{"kind": "image", "size": pixels, "channels": C, "mean": [C], "std": [C]}``, mean and std
-    in units of full brightness = 1. ``build(**encoder.spec)`` builds a second one like `encoder`.
+    `input` says what it will see: ``{"kind": "image", "size": pixels, "channels": C, "mean": [C], "std": [C]}``, mean
+    and std in units of full brightness = 1. ``build(**encoder.spec)`` builds a second one like `encoder`.
 
-    Raises UserError for an unknown name or argument, a value out of range, or a kind of sample that the encoder does not take.
+    Raises UserError for an unknown name or argument, a value out of range, or a kind of sample that the encoder does
+    not take.
 
     >>> encoder = build("conv", {"kind": "image", "size": 32, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}, width=16)
     >>> encoder.dim
@@ -69,12 +70,17 @@ def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
 
     module, declared, fixed = _find(name)
     if input["kind"] not in (sees(name) or (input["kind"],)):
-        raise UserError(f"encoder {name} takes {' or '.join(sees(name))}, not {input['kind']}: take {' or '.join(names(input['kind']))}")
+        raise UserError(
+            f"encoder {name} takes {' or '.join(sees(name))}, not {input['kind']}: take "
+            f"{' or '.join(names(input['kind']))}"
+        )
     known = [a.name for a in arguments(name)]
     for key in arguments_:
         if key not in known:
             raise unknown(f"argument of encoder {name}", key, known)
-    encoder: Encoder = getattr(importlib.import_module(f"{__name__}.{module}"), declared.name)(input, **fixed, **arguments_)
+    encoder: Encoder = getattr(importlib.import_module(f"{__name__}.{module}"), declared.name)(
+        input, **fixed, **arguments_
+    )
     return encoder
 
 
@@ -91,7 +97,10 @@ def pack(encoder: Encoder) -> Parts:
 
 
 def load(path: str | Path) -> Encoder:
-    """The encoder saved at `path`, in eval mode. Raises UserError when the file is missing, damaged or not of this library."""
+    """The encoder saved at `path`, in eval mode.
+
+    Raises UserError when the file is missing, damaged or not of this library.
+    """
     from selftaught.encoders import weights
 
     return weights.unpack(Path(path), build)

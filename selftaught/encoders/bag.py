@@ -19,11 +19,13 @@ SMALL = {"min_count": 1}
 
 @final
 class Bag(Encoder):
-    """A text as counts of words; nothing in it is learned. For methods that keep counts rather than vectors, as n-gram models do.
+    """A text as counts of words; nothing in it is learned.
+
+    For methods that keep counts rather than vectors, as n-gram models do.
 
     Args:
-        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What is rarer than
-            `min_count` is dropped here, so that `spec` carries no more words than a model of them knows.
+        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What
+            is rarer than `min_count` is dropped here, so that `spec` carries no more words than a model of them knows.
         size: The features are the counts of the so many most frequent words, or of all if there are fewer.
         min_count: Words that occur less often are not known.
 

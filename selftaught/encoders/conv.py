@@ -19,8 +19,8 @@ SMALL = {"width": 8, "depth": 2}
 class Conv(Encoder):
     """Blocks of 3x3 convolution with stride 2, normalisation and ReLU; each halves the side and doubles the channels.
 
-    [B, C, S, S] becomes [B, width, S/2, S/2], [B, 2 width, S/4, S/4], ... (sides rounded up). 28 pixels with the defaults: 128
-    channels of 4x4 positions, so `forward` gives [B, 2048].
+    [B, C, S, S] becomes [B, width, S/2, S/2], [B, 2 width, S/4, S/4], ... (sides rounded up). 28 pixels with the
+    defaults: 128 channels of 4x4 positions, so `forward` gives [B, 2048].
 
     Args:
         width: Channels of the first block.
@@ -56,5 +56,8 @@ class Conv(Encoder):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, dim], whatever S: positions of images of another size are repeated or averaged to as many."""
+        """[B, C, S, S] to [B, dim], whatever S.
+
+        Positions of images of another size are repeated or averaged to as many.
+        """
         return pooled(self.pool, self.local(x), self.side)

@@ -24,8 +24,8 @@ class Lookup(Encoder):
     """A table of word vectors. Texts come as lists of tokens; words that it does not know are passed over.
 
     Args:
-        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What is rarer than
-            `min_count` is dropped here, so that `spec` carries no more words than the table has.
+        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What
+            is rarer than `min_count` is dropped here, so that `spec` carries no more words than the table has.
         dim: Numbers in a vector.
         min_count: Words that occur less often get no vector.
 
@@ -41,7 +41,8 @@ class Lookup(Encoder):
         self.words, self.counts, kept = frequent(input, min_count, "lookup")
         self.dim = dim
         self.spec = {"name": "lookup", "input": kept, "dim": dim, "min_count": min_count}
-        self.table = nn.Parameter(torch.rand(len(self.words), dim).mul_(2).sub_(1).div_(dim))  # small beside what is learned
+        # small beside what is learned
+        self.table = nn.Parameter(torch.rand(len(self.words), dim).mul_(2).sub_(1).div_(dim))
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -57,7 +58,9 @@ class Lookup(Encoder):
         self.start_from(given.vectors())
 
     def start_from(self, vectors: WordVectors) -> int:
-        """Take the vectors of the words that both know, and return how many those are; the other rows keep their values.
+        """Take the vectors of the words that both know, and return how many those are.
+
+        The other rows keep their values.
 
         Raises UserError when the vectors are of another length, or no word is known to both.
         """

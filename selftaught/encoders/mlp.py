@@ -12,7 +12,9 @@ from selftaught.method import Encoder
 
 @final
 class MLP(Encoder):
-    """`depth` times a linear layer and an activation, on the flattened image. It has no positions: `local` is [B, width].
+    """`depth` times a linear layer and an activation, on the flattened image.
+
+    It has no positions: `local` is [B, width].
 
     Args:
         width: Units of every layer.

@@ -1,4 +1,7 @@
-"""Several networks side by side, each seeing some channels of a colour space: the encoder of contrastive multiview coding."""
+"""Several networks side by side, each seeing some channels of a colour space.
+
+The encoder of contrastive multiview coding.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ class Multiview(Encoder):
     Every channel of the colour space is brought from the range that sRGB reaches to [-1, 1].
 
     Args:
-        views: Channels of one colour space in groups: "L,ab", "Y,CbCr", "R,G,B" or any other split of Lab, YCbCr or RGB.
+        views: Channels of one colour space in groups: "L,ab", "Y,CbCr", "R,G,B" or any other split of Lab, YCbCr or
+            RGB.
         network: Name of the encoder that each view gets, one for each.
         arguments: Of these encoders, as JSON.
     """
@@ -33,11 +37,14 @@ class Multiview(Encoder):
 
     sees = ("image",)
 
-    def __init__(self, input: dict[str, Any], views: str = "L,ab", network: str = "conv", arguments: str = "{}") -> None:
+    def __init__(
+        self, input: dict[str, Any], views: str = "L,ab", network: str = "conv", arguments: str = "{}"
+    ) -> None:
         super().__init__()
         if input["channels"] != 3:
             raise UserError(
-                f"encoder multiview takes colour images apart, and these have {input['channels']} channels instead of 3: "
+                f"encoder multiview takes colour images apart, and these have {input['channels']} channels instead "
+                "of 3: "
                 f"use colour images, or encoder {network}"
             )
         if network == "multiview":
@@ -87,5 +94,7 @@ def _settings(arguments: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or "input" in found:
-        raise UserError(f"""arguments of encoder multiview must be a JSON object such as {{"width": 16}}, not '{arguments}'""")
+        raise UserError(
+            f"""arguments of encoder multiview must be a JSON object such as {{"width": 16}}, not '{arguments}'"""
+        )
     return found

@@ -17,8 +17,9 @@ from selftaught.parts.layers import Norm, Pool, pooled, pooled_width
 class Patchwise(Encoder):
     """Cuts the image into patches on a grid and codes each on its own, so that no code sees beyond its patch.
 
-    The patches are those of `views.patches.Grid(patch, stride)`: as many as fit, centred. With the defaults 28 pixels give 6 x 6
-    patches of 8 pixels, 32 pixels 7 x 7. `network` codes a patch by the mean over its positions, [D] for each.
+    The patches are those of `views.patches.Grid(patch, stride)`: as many as fit, centred. With the defaults 28 pixels
+    give 6 x 6 patches of 8 pixels, 32 pixels 7 x 7. `network` codes a patch by the mean over its positions, [D] for
+    each.
 
     Args:
         network: Name of the encoder that codes one patch.
@@ -49,7 +50,9 @@ class Patchwise(Encoder):
         if network == "patchwise":
             raise UserError("the network of encoder patchwise cannot be patchwise itself: choose conv, or another")
         if min(patch, stride, width, depth) < 0 or cells < 1:
-            raise UserError("encoder patchwise takes patch, stride, width and depth of at least 0 and cells of at least 1")
+            raise UserError(
+                "encoder patchwise takes patch, stride, width and depth of at least 0 and cells of at least 1"
+            )
         self.spec = {
             "name": "patchwise", "input": input, "network": network, "patch": patch, "stride": stride, "width": width,
             "depth": depth, "norm": norm, "pool": pool, "cells": cells,
@@ -58,7 +61,9 @@ class Patchwise(Encoder):
         self.stride = stride or -(-self.patch // 2)
         self.pool = pool
         if self.patch > input["size"]:
-            raise UserError(f"a patch of {self.patch} pixels does not fit into an image of {input['size']}: make it smaller")
+            raise UserError(
+                f"a patch of {self.patch} pixels does not fit into an image of {input['size']}: make it smaller"
+            )
         known = {a.name: a.type for a in arguments(network)}
         chosen: dict[str, Any] = {"width": width, "depth": depth, "norm": norm, "pool": "mean"}
         chosen = {k: int(v) if known[k] == "int" else v for k, v in chosen.items() if k in known and v}
@@ -93,14 +98,17 @@ class Patchwise(Encoder):
 
 
 def of(encoder: Encoder, patch: int, stride: int, norm: Norm) -> Patchwise:
-    """A patchwise encoder around a network like `encoder`, with `encoder`'s weights where their shapes allow; itself if it is one.
+    """A patchwise encoder around a network like `encoder`, with `encoder`'s weights where their shapes allow.
+
+    Itself if it is one.
 
     Raises UserError when `encoder` cuts other patches than those asked for (0 asks for none in particular).
     """
     if isinstance(encoder, Patchwise):
         if (patch or encoder.patch, stride or encoder.stride) != (encoder.patch, encoder.stride):
             raise UserError(
-                f"the encoder cuts patches of {encoder.patch} pixels every {encoder.stride}, not of {patch} every {stride}: "
+                f"the encoder cuts patches of {encoder.patch} pixels every {encoder.stride}, not of {patch} every "
+                f"{stride}: "
                 "give patch and stride to the encoder alone"
             )
         return encoder

@@ -52,8 +52,8 @@ class Block(nn.Module):
 class ResNet(Encoder):
     """He, Zhang, Ren, Sun, CVPR 2016, "Deep Residual Learning for Image Recognition", without the classifier.
 
-    Up to 64 pixels the stem is a 3x3 convolution with stride 1 and no pooling, as in every small-image paper; above, 7x7 with
-    stride 2 and max pooling. Convolutions start from He's normal initialisation.
+    Up to 64 pixels the stem is a 3x3 convolution with stride 1 and no pooling, as in every small-image paper; above,
+    7x7 with stride 2 and max pooling. Convolutions start from He's normal initialisation.
 
     Args:
         depth: 18 or 34 (basic blocks), 50 (bottlenecks); set by the names resnet18, resnet34 and resnet50.
@@ -83,7 +83,9 @@ class ResNet(Encoder):
         self.spec = {"name": f"resnet{depth}", "input": input, "width": width, "stem": stem, "pool": pool, "norm": norm}
         self.pool = pool
         small = stem == "3x3" or (stem == "auto" and input["size"] <= 64)
-        self.conv1 = nn.Conv2d(input["channels"], base, 3 if small else 7, 1 if small else 2, 1 if small else 3, bias=False)
+        self.conv1 = nn.Conv2d(
+            input["channels"], base, 3 if small else 7, 1 if small else 2, 1 if small else 3, bias=False
+        )
         self.bn1 = norm2d(norm, base)
         self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
         channels = base
@@ -107,5 +109,8 @@ class ResNet(Encoder):
         return features
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, S, S] to [B, dim], whatever S: positions of images of another size are repeated or averaged to as many."""
+        """[B, C, S, S] to [B, dim], whatever S.
+
+        Positions of images of another size are repeated or averaged to as many.
+        """
         return pooled(self.pool, self.local(x), self.side)

@@ -27,18 +27,21 @@ SMALL = {"dim": 8, "min_count": 1}
 
 @final
 class Subwords(Encoder):
-    """A word's vector is the mean of its own row and those of its character n-grams; a word not known has its n-grams alone.
+    """A word's vector is the mean of its own row and those of its character n-grams.
 
-    Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), "Enriching Word Vectors with Subword Information"; the mean
-    where the paper has a sum, the marks and the hash are those of the authors' tool (`kernels/subwords`). N-grams are hashed to `bucket`
-    numbers as there, but only those that some word of the vocabulary has get a row: the others would never be trained, and take 800 MB
-    at the tool's two million. So an n-gram that no known word has is no part of an unseen word's mean, where the tool adds noise.
+    A word not known has its n-grams alone.
+
+    Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), "Enriching Word Vectors with Subword Information";
+    the mean where the paper has a sum, the marks and the hash are those of the authors' tool (`kernels/subwords`).
+    N-grams are hashed to `bucket` numbers as there, but only those that some word of the vocabulary has get a row: the
+    others would never be trained, and take 800 MB at the tool's two million. So an n-gram that no known word has is no
+    part of an unseen word's mean, where the tool adds noise.
 
     Rows of `table` [V + R, dim] are the words', then the n-grams' in the order in which the vocabulary first has them.
 
     Args:
-        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What is rarer than
-            `min_count` is dropped here, so that `spec` carries no more words than the table has.
+        input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first. What
+            is rarer than `min_count` is dropped here, so that `spec` carries no more words than the table has.
         dim: Numbers in a vector.
         min_count: Words that occur less often get no row of their own.
         minn: Fewest characters of an n-gram, the marks < and > around a word among them.
@@ -51,24 +54,41 @@ class Subwords(Encoder):
     sees = ("text",)
 
     def __init__(
-        self, input: Mapping[str, Any], dim: int = 100, min_count: int = 5, minn: int = 3, maxn: int = 6, bucket: int = 2_000_000
+        self,
+        input: Mapping[str, Any],
+        dim: int = 100,
+        min_count: int = 5,
+        minn: int = 3,
+        maxn: int = 6,
+        bucket: int = 2_000_000,
     ) -> None:
         super().__init__()
         if dim < 1:
             raise UserError(f"dim must be at least 1, not {dim}")
         if minn < 1 or (maxn and maxn < minn):
-            raise UserError(f"n-grams must have 1 <= minn <= maxn characters, or maxn 0 for none, not minn {minn} and maxn {maxn}")
+            raise UserError(
+                f"n-grams must have 1 <= minn <= maxn characters, or maxn 0 for none, not minn {minn} and maxn {maxn}"
+            )
         if not 1 <= bucket <= MOST_BUCKETS:
             raise UserError(f"bucket must be from 1 to {MOST_BUCKETS}, not {bucket}")
         self.words, self.counts, kept = frequent(input, min_count, "subwords")
         self.dim, self.minn, self.maxn, self.bucket = dim, minn, maxn, bucket
-        self.spec = {"name": "subwords", "input": kept, "dim": dim, "min_count": min_count, "minn": minn, "maxn": maxn, "bucket": bucket}
+        self.spec = {
+            "name": "subwords",
+            "input": kept,
+            "dim": dim,
+            "min_count": min_count,
+            "minn": minn,
+            "maxn": maxn,
+            "bucket": bucket,
+        }
         size = len(self.words)
         ends, found = buckets(self.words, minn, maxn, bucket)
         self.row_of = np.full(bucket if maxn else 0, -1, np.int32)
         grams = first_seen(found, self.row_of)
         self.row_of[self.row_of >= 0] += size
-        self.starts = ends + np.arange(size + 1)  # int64 [V + 1]: the rows of word i are rows[starts[i] : starts[i + 1]], its own first
+        # int64 [V + 1]: the rows of word i are rows[starts[i] : starts[i + 1]], its own first
+        self.starts = ends + np.arange(size + 1)
         self.rows = np.insert(self.row_of[found] if maxn else found, ends[:-1], np.arange(size, dtype=np.int32))
         self.table = nn.Parameter(torch.rand(size + grams, dim).mul_(2).sub_(1).div_(dim))  # as the tool starts
 
@@ -78,7 +98,10 @@ class Subwords(Encoder):
         return {word: row for row, word in enumerate(self.words)}
 
     def rows_of(self, words: Sequence[str]) -> list[NDArray[np.int32]]:
-        """The rows of each word, int32: its own if it has one, then those of its n-grams. Empty where nothing of it was ever seen."""
+        """The rows of each word, int32: its own if it has one, then those of its n-grams.
+
+        Empty where nothing of it was ever seen.
+        """
         numbers = [self.index.get(word, -1) for word in words]
         unseen = [word for word, number in zip(words, numbers, strict=True) if number < 0]
         ends, found = buckets(unseen, self.minn, self.maxn, self.bucket)
@@ -101,11 +124,16 @@ class Subwords(Encoder):
     def word_vectors(self) -> WordVectors:
         """The words, their means [V, dim], and what unseen ones have."""
         rows, starts = torch.from_numpy(self.rows).long(), torch.from_numpy(self.starts[:-1])
-        means = nn.functional.embedding_bag(rows.to(self.table.device), self.table, starts.to(self.table.device), mode="mean")
+        means = nn.functional.embedding_bag(
+            rows.to(self.table.device), self.table, starts.to(self.table.device), mode="mean"
+        )
         return WordVectors(self.words, means.cpu().numpy(), self.counts, self.unseen)
 
     def start(self, given: Start) -> None:
-        """From the rows of an encoder like this one, parts of words among them; else from the vectors of whole words."""
+        """From the rows of an encoder like this one, parts of words among them.
+
+        Else from the vectors of whole words.
+        """
         other = given.encoder()
         if isinstance(other, Subwords):
             self.start_from_rows(other)
@@ -113,11 +141,13 @@ class Subwords(Encoder):
             self.start_from(given.vectors())
 
     def start_from(self, vectors: WordVectors) -> int:
-        """Move the own row of each word that both know so that its mean is the given vector; returns how many those are.
+        """Move the own row of each word that both know so that its mean is the given vector.
 
-        Rows of n-grams keep their values, as vectors of whole words do not say what their parts would be: words of the text that the
-        vectors lack, and words never seen, start as random as ever. Raises UserError when the vectors are of another length, or no
-        word is known to both.
+        Returns how many those are.
+
+        Rows of n-grams keep their values, as vectors of whole words do not say what their parts would be: words of the
+        text that the vectors lack, and words never seen, start as random as ever. Raises UserError when the vectors are
+        of another length, or no word is known to both.
         """
         own, theirs = known_to_both(self.index, self.dim, vectors)
         missing = vectors.matrix[theirs].astype(np.float64) - self.word_vectors().matrix[own]
@@ -126,15 +156,20 @@ class Subwords(Encoder):
         return len(own)
 
     def start_from_rows(self, other: Subwords) -> int:
-        """Take the rows of the words and n-grams that both have, and return how many those are; the other rows keep their values.
+        """Take the rows of the words and n-grams that both have, and return how many those are.
 
-        Raises UserError when the other's vectors are of another length, its n-grams are cut or hashed in another way, or nothing is shared.
+        The other rows keep their values.
+
+        Raises UserError when the other's vectors are of another length, its n-grams are cut or hashed in another way,
+        or nothing is shared.
         """
         for name in ("dim", "minn", "maxn", "bucket"):
             theirs, own = getattr(other, name), getattr(self, name)
             if theirs != own:
                 option = name if name == "dim" else f"encoder.{name}"
-                raise UserError(f"the encoder to start from has {name} {theirs} and this one {own}: give --{option} {theirs}")
+                raise UserError(
+                    f"the encoder to start from has {name} {theirs} and this one {own}: give --{option} {theirs}"
+                )
         words = [(row, other.index[word]) for word, row in self.index.items() if word in other.index]
         grams = np.flatnonzero((self.row_of >= 0) & (other.row_of >= 0))
         ours = np.concatenate([np.array([a for a, _ in words], np.int64), self.row_of[grams]])

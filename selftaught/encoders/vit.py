@@ -31,7 +31,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, width] to the same."""
-        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [B, heads, T, width / heads] each
+        # [B, heads, T, width / heads] each
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         y: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         return y
 
@@ -78,7 +79,10 @@ class PatchEmbed(nn.Module):
         self.proj = nn.Conv2d(channels, width, patch, patch)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, width, h, w]; sides that patches do not fill are padded at the right and at the bottom with 0."""
+        """[B, C, H, W] to [B, width, h, w].
+
+        Sides that patches do not fill are padded at the right and at the bottom with 0.
+        """
         patch = self.proj.kernel_size[0]
         y: Tensor = self.proj(F.pad(x, (0, -x.shape[3] % patch, 0, -x.shape[2] % patch)))
         return y
@@ -88,10 +92,10 @@ class PatchEmbed(nn.Module):
 class ViT(Encoder):
     """Dosovitskiy et al., ICLR 2021 (arXiv 2010.11929), "An Image is Worth 16x16 Words", without the classifier.
 
-    An image becomes a sequence of square patches, each embedded and given a learnt position, after one class token; `depth`
-    blocks of attention and MLP follow, and a LayerNorm. Images of other sizes than the encoder's get its positions resampled
-    (bicubic and antialiased, as timm does), so that small crops work. Sides that patches do not fill are padded with 0, the mean
-    colour.
+    An image becomes a sequence of square patches, each embedded and given a learnt position, after one class token;
+    `depth` blocks of attention and MLP follow, and a LayerNorm. Images of other sizes than the encoder's get its
+    positions resampled (bicubic and antialiased, as timm does), so that small crops work. Sides that patches do not
+    fill are padded with 0, the mean colour.
 
     Args:
         patch: Side of a patch in pixels; 0 = 4 up to 64 pixels, else 16.
@@ -139,7 +143,9 @@ class ViT(Encoder):
                 nn.init.zeros_(m.bias)
 
     def tokens(self, x: Tensor, keep: Tensor | None = None) -> tuple[list[Tensor], tuple[int, int]]:
-        """All tokens after each block, the last through the LayerNorm: [B, 1 + P, width] each; and the grid's height and width.
+        """All tokens after each block, the last through the LayerNorm: [B, 1 + P, width] each.
+
+        And the grid's height and width.
 
         `keep`, int64 [B, P], numbers the patches that are looked at, row by row from 0; without it, all.
         """
@@ -160,8 +166,8 @@ class ViT(Encoder):
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
         """The patches' tokens after each block, the last through the LayerNorm: [B, width, h, w].
 
-        With the mask `keep`, int64 [B, P], the numbers of patches to look at (row by row from 0), the others are dropped:
-        [B, width, P].
+        With the mask `keep`, int64 [B, P], the numbers of patches to look at (row by row from 0), the others are
+        dropped: [B, width, P].
         """
         features, grid = self.tokens(x, **masks)
         patches = [f[:, 1:].transpose(1, 2) for f in features]

@@ -34,7 +34,8 @@ class Report:
     unexpected: tuple[str, ...]
     """Tensors of the file that the encoder has no place for."""
     adapted: tuple[str, ...]
-    """First convolutions that were fitted to another number of input channels, and positions to another number of patches."""
+    """First convolutions that were fitted to another number of input channels, and positions to another number of
+    patches."""
 
 
 def pack(encoder: Encoder) -> Parts:
@@ -43,7 +44,10 @@ def pack(encoder: Encoder) -> Parts:
 
 
 def unpack(path: Path, build: Callable[..., Encoder]) -> Encoder:
-    """The encoder in `path`, rebuilt by `build(**spec)`, in eval mode. Raises UserError, one sentence, when it cannot be."""
+    """The encoder in `path`, rebuilt by `build(**spec)`, in eval mode.
+
+    Raises UserError, one sentence, when it cannot be.
+    """
     tensors, spec = _safetensors(path)
     if spec is None:
         raise UserError(f"{path} has no spec of an encoder inside: build an encoder and load these as its weights")
@@ -55,16 +59,16 @@ def unpack(path: Path, build: Callable[..., Encoder]) -> Encoder:
 def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
     """Copy the tensors of `path` into `encoder`, by name.
 
-    Understood are our own ``encoder.safetensors``, torchvision's and timm's ResNets and timm's ViTs as ``.safetensors`` or as a
-    ``.pth`` of plain tensors (torch's ``weights_only`` reader: nothing in the file is executed; a dictionary under "state_dict" or "model"
-    is opened, the prefix "module." dropped). Classifiers ("fc.", "head.", "classifier.") are ignored. Counters of batches
-    (``num_batches_tracked``) may be missing, as in torchvision's oldest files. Pretrained weights expect the normalisation they
-    were trained with.
+    Understood are our own ``encoder.safetensors``, torchvision's and timm's ResNets and timm's ViTs as ``.safetensors``
+    or as a ``.pth`` of plain tensors (torch's ``weights_only`` reader: nothing in the file is executed; a dictionary
+    under "state_dict" or "model" is opened, the prefix "module." dropped). Classifiers ("fc.", "head.", "classifier.")
+    are ignored. Counters of batches (``num_batches_tracked``) may be missing, as in torchvision's oldest files.
+    Pretrained weights expect the normalisation they were trained with.
 
-    A first convolution for 3 channels is fitted to another number C: for 1 channel its weights are summed, so that a grey image
-    gives what the same image gave as equal red, green and blue; for other C channel c takes the weights of channel c mod 3,
-    times 3 / C, which keeps the scale of what follows. Positions of a ViT (``pos_embed``) for images of another size are resampled
-    as the encoder resamples its own.
+    A first convolution for 3 channels is fitted to another number C: for 1 channel its weights are summed, so that a
+    grey image gives what the same image gave as equal red, green and blue; for other C channel c takes the weights of
+    channel c mod 3, times 3 / C, which keeps the scale of what follows. Positions of a ViT (``pos_embed``) for images
+    of another size are resampled as the encoder resamples its own.
 
     Args:
         encoder: Changed in place.
@@ -135,7 +139,9 @@ def _pickled_tensors(path: Path) -> dict[str, Tensor]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not (isinstance(content, dict) and content and all(isinstance(v, Tensor) for v in content.values())):
-        raise UserError(f"{path} holds no state_dict (names and tensors): save one with torch.save(model.state_dict(), path)")
+        raise UserError(
+            f"{path} holds no state_dict (names and tensors): save one with torch.save(model.state_dict(), path)"
+        )
     return {k.removeprefix("module."): v for k, v in content.items()}
 
 

@@ -1,4 +1,7 @@
-"""Judging representations honestly: always beside the raw input and the same encoder untrained, never with a test label too early."""
+"""Judging representations honestly.
+
+Always beside the raw input and the same encoder untrained, never with a test label too early.
+"""
 
 from selftaught.evaluate import words
 from selftaught.evaluate.classifier import classifier
@@ -14,6 +17,25 @@ from selftaught.evaluate.pretext import pretext
 from selftaught.evaluate.probe import fresh, probe
 
 __all__ = [
-    "Diagnostics", "Linear", "Neighbours", "Probe", "alignment", "classifier", "compare", "documents", "embed", "embedding_std",
-    "fit_linear", "fresh", "knn", "label_efficiency", "linear_probe", "pretext", "probe", "rankme", "raw", "uniformity", "words",
-]  # fmt: skip
+    "Diagnostics",
+    "Linear",
+    "Neighbours",
+    "Probe",
+    "alignment",
+    "classifier",
+    "compare",
+    "documents",
+    "embed",
+    "embedding_std",
+    "fit_linear",
+    "fresh",
+    "knn",
+    "label_efficiency",
+    "linear_probe",
+    "pretext",
+    "probe",
+    "rankme",
+    "raw",
+    "uniformity",
+    "words",
+]

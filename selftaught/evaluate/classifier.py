@@ -13,9 +13,12 @@ from selftaught.views import plain
 
 
 def classifier(method: Method, train_source: Source, test_source: Source, batch_size: int = 512) -> float | None:
-    """Accuracy in percent of the method's own classifier on labelled test samples; None without a classifier or without such samples.
+    """Accuracy in percent of the method's own classifier on labelled test samples.
 
-    It sees plain views (no augmentation), as probes do, in eval mode. Test samples that also occur in training are left out.
+    None without a classifier or without such samples.
+
+    It sees plain views (no augmentation), as probes do, in eval mode. Test samples that also occur in training are left
+    out.
 
     Args:
         method: Prepared and trained.

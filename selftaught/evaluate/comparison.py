@@ -11,7 +11,8 @@ from selftaught.evaluate.task import every
 def compare(summaries: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows {"run", and the columns of every task}, the best linear probe first; None where not measured.
 
-    "gain" is the linear probe over the same encoder untrained, "+-" half of its 95% confidence interval, paired by test sample.
+    "gain" is the linear probe over the same encoder untrained, "+-" half of its 95% confidence interval, paired by test
+    sample.
 
     Args:
         summaries: {run: what its summary.json holds}.

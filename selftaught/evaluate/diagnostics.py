@@ -21,11 +21,13 @@ from selftaught.method import Batch, Clock, Encoder, Method, Remembers, Source, 
 from selftaught.views import plain
 
 MEMORY, ASKED, PAIRS = 2000, 500, 256
-"""Training samples that online kNN remembers, others that it is asked about, and samples of which two views are compared."""
+"""Training samples that online kNN remembers, others that it is asked about, and samples of which two views are
+compared."""
 SHARE = 0.025
 """Part of the training time that may be spent on looking."""
 FIRST_WAIT = 10.0
-"""Seconds, at most, between the first look and the second: the first also compiles kernels, which tells nothing about the next."""
+"""Seconds, at most, between the first look and the second: the first also compiles kernels, which tells nothing about
+the next."""
 BATCH = 256
 
 
@@ -33,15 +35,16 @@ BATCH = 256
 class Diagnostics:
     """An observer of `fit` that looks at the encoder's features of some training samples; test data never come near it.
 
-    A look gives "knn" (accuracy in percent of 2,000 labelled samples classifying 500 others, k = 20), "memory_knn" (the same with what
-    the method remembers of the 2,000, where it does), "embedding_std" and "rankme" of those 500, "alignment" and "uniformity" of two
-    views of 256 samples, and "warning" (sentences) where something is wrong. It leaves the method, its modes, buffers and all random
-    numbers as they are.
+    A look gives "knn" (accuracy in percent of 2,000 labelled samples classifying 500 others, k = 20), "memory_knn" (the
+    same with what the method remembers of the 2,000, where it does), "embedding_std" and "rankme" of those 500,
+    "alignment" and "uniformity" of two views of 256 samples, and "warning" (sentences) where something is wrong. It
+    leaves the method, its modes, buffers and all random numbers as they are.
 
     Args:
         source: What the run trains on. Labels, if there are any, only watch.
         held_out: Samples to ask about that the run does not train on; by default a part of `source`.
-        every: Steps between looks. None looks at once, then so often that it takes 2.5% of the time, and at the last step.
+        every: Steps between looks. None looks at once, then so often that it takes 2.5% of the time, and at the last
+            step.
         seed: Which samples are looked at, and with which views.
         views: What to show the encoder; by default the plain views of its input.
     """
@@ -120,7 +123,11 @@ class Diagnostics:
         return seen
 
     def _embed(
-        self, encoder: Encoder, source: Source, index: NDArray[np.int64], features: Callable[[Tensor], Tensor] | None = None
+        self,
+        encoder: Encoder,
+        source: Source,
+        index: NDArray[np.int64],
+        features: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
         views = self.views or plain(encoder.spec["input"])
         device = next(encoder.parameters()).device
@@ -133,7 +140,9 @@ class Diagnostics:
         return torch.cat(found)
 
     def _pair(self, method: Method) -> tuple[Tensor, Tensor] | None:
-        """Two views of the same samples as the method sees them, always with the same random parameters; None where it has none alike.
+        """Two views of the same samples as the method sees them, always with the same random parameters.
+
+        None where it has none alike.
 
         A method that shows one view at a time is asked twice.
         """

@@ -24,7 +24,9 @@ SMOOTH = 1e-3
 """a of the smooth inverse frequency: words rarer than one in a thousand count almost fully."""
 
 
-def documents(encoder: Encoder, train: Source, test: Source, seed: int = 0, *, pool: Pool = "mean", **arguments: Any) -> dict[str, Any]:
+def documents(
+    encoder: Encoder, train: Source, test: Source, seed: int = 0, *, pool: Pool = "mean", **arguments: Any
+) -> dict[str, Any]:
     """`evaluate.probe` of an encoder of text: each document one vector, its label the class.
 
     Args:
@@ -53,8 +55,9 @@ class Sif(Encoder):
     """Mean of word vectors, frequent words counting less, without what all documents have in common.
 
     Arora, Liang and Ma 2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings" (ICLR): a document s is
-    v_s = 1/|s| sum over its words of a / (a + p(w)) v_w, and then v_s - u u^T v_s, where p(w) is how often the corpus that the vectors
-    were trained on has w, and u is the first singular vector of the training documents' v_s (not centred).
+    v_s = 1/|s| sum over its words of a / (a + p(w)) v_w, and then v_s - u u^T v_s, where p(w) is how often the corpus
+    that the vectors were trained on has w, and u is the first singular vector of the training documents' v_s (not
+    centred).
 
     A word without a vector is left out, of the sum and of |s|; a document without any is zeros.
 
@@ -77,7 +80,8 @@ class Sif(Encoder):
         self.weight = smooth / (smooth + vectors.counts / vectors.counts.sum())  # [V]
         self.register_buffer("common", torch.zeros(self.dim))
         self.common: Tensor
-        self._parts: dict[str, NDArray[np.float32] | None] = {}  # what words without a row were made into: each is asked for once
+        # what words without a row were made into: each is asked for once
+        self._parts: dict[str, NDArray[np.float32] | None] = {}
 
     @classmethod
     def of(cls, encoder: Encoder, source: Source, smooth: float = SMOOTH, batch_size: int = 512) -> Sif:
@@ -102,7 +106,8 @@ class Sif(Encoder):
             rows = [index for token in tokens if (index := self.vectors.index.get(token)) is not None]
             parts = [vector for token in tokens if (vector := self._parts.get(token)) is not None]
             if rows or parts:
-                row += self.weight[rows] @ self.vectors.matrix[rows]  # an unseen word is as rare as can be: its weight is 1
+                # an unseen word is as rare as can be: its weight is 1
+                row += self.weight[rows] @ self.vectors.matrix[rows]
                 row += np.sum(parts, axis=0) if parts else 0
                 row /= len(rows) + len(parts)
         return found

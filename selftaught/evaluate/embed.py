@@ -50,8 +50,8 @@ def embed(
 ) -> Features:
     """[N, dim]: the frozen encoder's output for every sample, in the order of the source.
 
-    The encoder sees plain views (no augmentation) in eval mode; its modes and buffers stay as they are. Memory: the result,
-    and a few batches.
+    The encoder sees plain views (no augmentation) in eval mode; its modes and buffers stay as they are. Memory: the
+    result, and a few batches.
 
     Args:
         encoder: Its `spec["input"]` says what it sees.
@@ -141,9 +141,8 @@ def _collect(
     with pool() as threads:
         made = batches(source, np.arange(total), views, batch_size, device)
         for features in threads.stream(encode, made) if device.type == "cpu" else map(encode, made):
-            if not math.isfinite(float(features.sum())) and not bool(
-                torch.isfinite(features).all()
-            ):  # the sum is far quicker
+            # the sum is quicker to ask, but may be infinite where no feature is
+            if not math.isfinite(float(features.sum())) and not bool(torch.isfinite(features).all()):
                 raise UserError(
                     f"the features of sample {done} or soon after are not finite: the encoder diverged in training"
                 )

@@ -15,11 +15,13 @@ def embedding_std(z: Tensor) -> float:
 
 
 def rankme(z: Tensor, eps: float = 1e-7) -> float:
-    """Effective rank of z [N, D], between 1 and min(N, D): the exponential of the entropy of the normalised singular values.
+    """Effective rank of z [N, D], between 1 and min(N, D).
 
-    Garrido, Balestriero, Najman, LeCun, ICML 2023 (arXiv 2210.02885): p = sigma / sum(sigma) + eps, not centred. Compare runs of one
-    method only. The singular values are the roots of the smaller Gram matrix's eigenvalues in float64, which loses those below
-    1e-8 of the largest.
+    The exponential of the entropy of the normalised singular values.
+
+    Garrido, Balestriero, Najman, LeCun, ICML 2023 (arXiv 2210.02885): p = sigma / sum(sigma) + eps, not centred.
+    Compare runs of one method only. The singular values are the roots of the smaller Gram matrix's eigenvalues in
+    float64, which loses those below 1e-8 of the largest.
     """
     z = z.double()
     z = z / z.abs().max().clamp(min=1e-300)
@@ -33,7 +35,9 @@ def rankme(z: Tensor, eps: float = 1e-7) -> float:
 
 
 def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> float:
-    """Mean ||f(x) - f(y)||^alpha of positive pairs, rows of x and y [N, D], on the unit sphere: 0 (views look the same) to 2^alpha.
+    """Mean ||f(x) - f(y)||^alpha of positive pairs, rows of x and y [N, D], on the unit sphere.
+
+    0 (views look the same) to 2^alpha.
 
     Wang and Isola, ICML 2020 (arXiv 2005.10242).
     """
@@ -41,7 +45,9 @@ def alignment(x: Tensor, y: Tensor, alpha: float = 2.0) -> float:
 
 
 def uniformity(x: Tensor, t: float = 2.0) -> float:
-    """log mean exp(-t ||f(x) - f(y)||^2) over distinct pairs of rows of x [N, D] on the unit sphere: from -4t to 0, 0 = all equal.
+    """log mean exp(-t ||f(x) - f(y)||^2) over distinct pairs of rows of x [N, D] on the unit sphere.
+
+    From -4t to 0, 0 = all equal.
 
     Wang and Isola, ICML 2020 (arXiv 2005.10242). Needs at least two rows.
     """

@@ -41,7 +41,9 @@ class Scored:
 
 
 def ranked(model: Scores, texts: Sequence[str], per_token: bool = False) -> list[Scored]:
-    """The sentences, the most probable first (or the most probable per token); equal ones in the order in which they were given.
+    """The sentences, the most probable first (or the most probable per token).
+
+    Equal ones in the order in which they were given.
 
     Raises UserError for a text without a token.
     """
@@ -57,8 +59,8 @@ def ranked(model: Scores, texts: Sequence[str], per_token: bool = False) -> list
 def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
     """exp of the mean of -log P over all tokens and ends of sentences of a held-out corpus, and what it was taken over.
 
-    "perplexity"; "tokens", ends among them; "unknown", the part of them that the model does not know, which counts as one word: models
-    compare only where they know the same words.
+    "perplexity"; "tokens", ends among them; "unknown", the part of them that the model does not know, which counts as
+    one word: models compare only where they know the same words.
 
     Raises UserError when the corpus was split otherwise than the model's text.
     """
@@ -67,7 +69,8 @@ def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
         seen = encoder.spec["input"]
         if (seen["tokens"], seen["lower"]) != (corpus.tokens, corpus.lower):
             raise UserError(
-                f"the model reads text as {seen['tokens']} (lower: {seen['lower']}) and this corpus was split into {corpus.tokens} "
+                f"the model reads text as {seen['tokens']} (lower: {seen['lower']}) and this corpus was split into "
+                f"{corpus.tokens} "
                 f"(lower: {corpus.lower}): open it in the model's way"
             )
         table, known = renumbering(corpus.words, encoder.index), len(encoder.words)
@@ -96,8 +99,8 @@ def cloze(model: Scores, corpus: Corpus, blanks: int = 200, choices: int = 10, s
         choices: Words to choose from, the right one among them; at least 2.
         seed: Of the draws.
 
-    Returns "accuracy", a tie counted as wrong, "chance" = 1 / choices, and "blanks". Raises UserError when there are not two different
-    words, or no sentence to take one from.
+    Returns "accuracy", a tie counted as wrong, "chance" = 1 / choices, and "blanks". Raises UserError when there are
+    not two different words, or no sentence to take one from.
     """
     lengths = np.diff(corpus.sentences)
     if choices < 2 or len(corpus.words) < 2 or not (lengths > 1).any():

@@ -15,12 +15,19 @@ from selftaught.method import Clock, Method, Source
 
 
 def pretext(
-    method: Method, source: Source, batch_size: int = 256, limit: int | None = None, epochs: Sequence[int] = (0,), seed: int = 0
+    method: Method,
+    source: Source,
+    batch_size: int = 256,
+    limit: int | None = None,
+    epochs: Sequence[int] = (0,),
+    seed: int = 0,
 ) -> dict[str, float]:
-    """Mean over batches of every scalar that `method.forward` gives: "loss", and "accuracy" and "chance" (in [0, 1]) where there are any.
+    """Mean over batches of every scalar that `method.forward` gives.
 
-    Eval mode, no gradients, nothing changed, the same views every time. The first player of a game is asked. The last batch is left
-    out when it is smaller than the others: losses that compare samples depend on how many there are.
+    "loss", and "accuracy" and "chance" (in [0, 1]) where there are any.
+
+    Eval mode, no gradients, nothing changed, the same views every time. The first player of a game is asked. The last
+    batch is left out when it is smaller than the others: losses that compare samples depend on how many there are.
 
     Args:
         method: Prepared (see `Method.prepare`) and trained.

@@ -1,4 +1,7 @@
-"""Tasks that a run is judged by: what each may ask of a run, and what it must answer. A task is a file of `tasks/`, found by its path."""
+"""Tasks that a run is judged by: what each may ask of a run, and what it must answer.
+
+A task is a file of `tasks/`, found by its path.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,10 @@ class Task(ABC):
 
     @abstractmethod
     def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
-        """The numbers that runs are compared by, the best first, of what a run's summary.json holds; None where not measured."""
+        """The numbers that runs are compared by, the best first, of what a run's summary.json holds.
+
+        None where not measured.
+        """
 
 
 @cache
@@ -100,7 +106,11 @@ def every() -> Sequence[Task]:
     found = []
     for path in Path(__file__).with_name("tasks").glob("*.py"):
         module = import_module(f"selftaught.evaluate.tasks.{path.stem}") if path.stem != "__init__" else None
-        own = [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Task) and v is not Task] if module else []
+        own = (
+            [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Task) and v is not Task]
+            if module
+            else []
+        )
         found += [task() for task in own if task.__module__ == module.__name__] if module else []
     return sorted(found, key=lambda task: task.order)
 
@@ -114,7 +124,9 @@ def judge(
     """
     suiting = [task for task in every() if task.suits(run, data)]
     if not suiting:
-        raise UserError("there is nothing to judge this run by: name labelled data, or held-out text of a language model")
+        raise UserError(
+            "there is nothing to judge this run by: name labelled data, or held-out text of a language model"
+        )
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if not any(name in task.options for task in suiting):
@@ -124,7 +136,9 @@ def judge(
             names = " and ".join(map(_name, suiting))
             raise UserError(f"{name} is an option of the task {owner}, and this run is judged by {names}: leave it out")
     return {
-        task.key: task.judge(run, data, seed=seed, quick=quick, say=say, **{k: v for k, v in given.items() if k in task.options})
+        task.key: task.judge(
+            run, data, seed=seed, quick=quick, say=say, **{k: v for k, v in given.items() if k in task.options}
+        )
         for task in suiting
     }
 

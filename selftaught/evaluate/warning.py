@@ -19,21 +19,27 @@ LOGGED = 20
 """Logged losses before the loss is judged."""
 
 COLLAPSED = (
-    "the run is collapsing: all embeddings are almost equal (spread {std:.3f}, healthy runs are far above {least}). Usual causes: no "
-    "negatives and no stop-gradient, predictor or variance term; a learning rate that is too high; a momentum teacher that moves too "
+    "the run is collapsing: all embeddings are almost equal (spread {std:.3f}, healthy runs are far above "
+    "{least}). Usual causes: no "
+    "negatives and no stop-gradient, predictor or variance term; a learning rate that is too high; a momentum "
+    "teacher that moves too "
     "fast; views so weak that the task is trivial."
 )
 DIVERGED = (
-    "the run has diverged: its features are no longer finite numbers. Usual causes: a learning rate that is too high, a warm-up that is "
+    "the run has diverged: its features are no longer finite numbers. Usual causes: a learning rate that is too "
+    "high, a warm-up that is "
     "too short, gradients that are not clipped."
 )
 FLAT = (
-    "the run is losing dimensions: the features use about {rank:.1f} of {width} directions{since}. Usual causes: too little pressure "
-    "to spread out (few negatives, a high temperature, a low variance or covariance weight), a learning rate or weight decay that is "
+    "the run is losing dimensions: the features use about {rank:.1f} of {width} directions{since}. Usual causes: "
+    "too little pressure "
+    "to spread out (few negatives, a high temperature, a low variance or covariance weight), a learning rate or "
+    "weight decay that is "
     "too high."
 )
 STUCK = (
-    "the loss is not falling: it stands at {last:.4g} and its peak was {peak:.4g}. Usual causes: a learning rate that is too high or "
+    "the loss is not falling: it stands at {last:.4g} and its peak was {peak:.4g}. Usual causes: a learning rate "
+    "that is too high or "
     "too low, embeddings that are all equal, views that share too little, or a temperature that does not fit."
 )
 

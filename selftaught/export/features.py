@@ -16,7 +16,9 @@ FORMATS = (".npy", ".parquet", ".safetensors")
 
 
 def check(path: Path, local: bool = False) -> None:
-    """Raises UserError when no format goes by the file's ending, or its package is missing; before hours of work, not after.
+    """Raises UserError when no format goes by the file's ending, or its package is missing.
+
+    Before hours of work, not after.
 
     `local`: the features are to have positions, which the rows of a table cannot hold.
     """
@@ -31,12 +33,16 @@ def check(path: Path, local: bool = False) -> None:
 
 
 def write(path: Path, features: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
-    """Write features [N, D], or [N, C, *positions], to `path`: .npy holds them alone, .parquet and .safetensors also the labels [N].
+    """Write features [N, D], or [N, C, *positions], to `path`.
+
+    .npy holds them alone, .parquet and .safetensors also the labels [N].
 
     Raises UserError when the format is unknown or the disk is full; what was there before is then intact.
     """
     check(path, features.ndim > 2)
-    write_atomically(path, {".npy": _npy, ".parquet": _parquet, ".safetensors": _safetensors}[path.suffix](features, labels))
+    write_atomically(
+        path, {".npy": _npy, ".parquet": _parquet, ".safetensors": _safetensors}[path.suffix](features, labels)
+    )
 
 
 def _npy(features: NDArray[np.float32], labels: NDArray[np.int64]) -> bytes:
@@ -55,7 +61,9 @@ def _parquet(features: NDArray[np.float32], labels: NDArray[np.int64]) -> bytes:
     pyarrow, parquet = _parquet_writer()
     embedding = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(features.reshape(-1)), features.shape[1])
     buffer = io.BytesIO()
-    parquet.write_table(pyarrow.table({"index": np.arange(len(features)), "label": labels, "embedding": embedding}), buffer)
+    parquet.write_table(
+        pyarrow.table({"index": np.arange(len(features)), "label": labels, "embedding": embedding}), buffer
+    )
     return buffer.getvalue()
 
 

@@ -2,13 +2,15 @@
 
 ::
 
-    text, vec     "V D", then a line "word number number ..." each; numbers in the fewest digits that give the same float32
-    glove         the same without the first line
+    text, vec     "V D", then a line "word number number ..." each; numbers in the fewest digits that give the same
+    float32 glove         the same without the first line
     binary        "V D", then each word, a space and D float32, little-endian, and a newline
-    safetensors   matrix float32 [V, D]; words uint8, UTF-8 one after another; ends int64 [V], where each ends; counts int64 [V] if known
+    safetensors   matrix float32 [V, D]; words uint8, UTF-8 one after another; ends int64 [V], where each ends; counts
+    int64 [V] if known
 
-Reading goes by what is in a file, never by its name or by what its first line claims, opens gzip as well, and executes nothing.
-Text is parsed by `kernels/vectors_text`, block by block; safetensors are mapped, so that their rows are read when they are used.
+Reading goes by what is in a file, never by its name or by what its first line claims, opens gzip as well, and executes
+nothing. Text is parsed by `kernels/vectors_text`, block by block; safetensors are mapped, so that their rows are read
+when they are used.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ BLOCK = 8 << 20
 LONGEST_LINE = 64 << 20
 LONGEST_WORD = 1 << 16
 MOST_NUMBERS = 1 << 20
-"""What no file of word vectors exceeds, in bytes and in numbers a word: a claim beyond them is damage, not a reason to allocate."""
+"""What no file of word vectors exceeds, in bytes and in numbers a word: a claim beyond them is damage, not a reason to
+allocate."""
 BREAKS = frozenset(" \t\n\v\f\r\0")
 """What a word cannot hold in the formats where a space ends it."""
 
@@ -54,7 +57,9 @@ def check(path: Path, format: Format | None = None) -> Format:
     zipped = path.suffix == ".gz"
     found = format or ENDINGS.get(Path(path.stem).suffix if zipped else path.suffix)
     if found is None:
-        raise UserError(f"{path} must end in {', '.join(ENDINGS)} (and .gz), or name its --format: {', '.join(get_args(Format))}")
+        raise UserError(
+            f"{path} must end in {', '.join(ENDINGS)} (and .gz), or name its --format: {', '.join(get_args(Format))}"
+        )
     if zipped and found == "safetensors":
         raise UserError(f"{path} cannot be written: safetensors are mapped into memory, not unpacked; drop the .gz")
     if not path.absolute().parent.is_dir():
@@ -79,7 +84,9 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
         finite = np.isfinite(matrix[begin : begin + (1 << 14)]).all(1)
         if not finite.all():
             word = vectors.words[begin + int(finite.argmin())]
-            raise UserError(f"the vector of '{word}' is not finite, so {path} was not written: its training diverged, lower --lr")
+            raise UserError(
+                f"the vector of '{word}' is not finite, so {path} was not written: its training diverged, lower --lr"
+            )
     ends = np.cumsum([len(word) for word in words], dtype=np.int64)
     with _replaced(path) as file:
         if found == "safetensors":
@@ -91,7 +98,10 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
         for begin in range(0, size, step):
             rows = np.ascontiguousarray(matrix[begin : begin + step], np.float32)
             if found == "binary":
-                file.writelines(b"%b %b\n" % (word, row.astype("<f4").tobytes()) for word, row in zip(words[begin:], rows, strict=False))
+                file.writelines(
+                    b"%b %b\n" % (word, row.astype("<f4").tobytes())
+                    for word, row in zip(words[begin:], rows, strict=False)
+                )
                 continue
             text = b"".join(words[begin : begin + step])
             out = np.empty(len(text) + rows.shape[0] + rows.size * kernel.WIDEST, np.uint8)
@@ -110,7 +120,9 @@ def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
         try:
             found.append(word.encode())
         except UnicodeEncodeError as error:
-            raise UserError(f"the word {word!r} is not Unicode text (half of a surrogate pair), so no format can hold it") from error
+            raise UserError(
+                f"the word {word!r} is not Unicode text (half of a surrogate pair), so no format can hold it"
+            ) from error
     if len(set(found)) < len(found):
         twice = next(word for word, n in _tally(found).items() if n > 1).decode()
         raise UserError(f"the word '{twice}' occurs twice, so a reader would find only one of its vectors")
@@ -125,9 +137,16 @@ def _tally(words: list[bytes]) -> dict[bytes, int]:
 
 
 def _write_safetensors(
-    file: IO[bytes], words: list[bytes], ends: NDArray[np.int64], matrix: NDArray[np.float32], counts: NDArray[np.int64] | None
+    file: IO[bytes],
+    words: list[bytes],
+    ends: NDArray[np.int64],
+    matrix: NDArray[np.float32],
+    counts: NDArray[np.int64] | None,
 ) -> None:
-    """The layout of safetensors, written by hand so that nothing is copied: a length, JSON that says what lies where, the arrays."""
+    """The layout of safetensors, written by hand so that nothing is copied.
+
+    A length, JSON that says what lies where, the arrays.
+    """
     integers = {"ends": ends} | ({} if counts is None else {"counts": np.asarray(counts, np.int64)})
     text = b"".join(words)
     head: dict[str, Any] = {"__metadata__": {"selftaught": json.dumps({"kind": "word vectors"})}}
@@ -176,11 +195,12 @@ def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: 
 
     Args:
         path: The file.
-        errors: What to do with words that are not UTF-8: "strict" refuses the file; "replace" puts U+FFFD where it cannot read, and
-            of words that come out the same keeps the first.
+        errors: What to do with words that are not UTF-8: "strict" refuses the file; "replace" puts U+FFFD where it
+            cannot read, and of words that come out the same keeps the first.
         limit: Only the first N words.
 
-    Raises UserError, one sentence with the file and the line (in binary files: the word), for whatever is wrong with it.
+    Raises UserError, one sentence with the file and the line (in binary files: the word), for whatever is wrong with
+    it.
     """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
@@ -203,7 +223,9 @@ def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: 
 class _Reader:
     """One pass over one file. `size` is the file's length in bytes, None where that is not known (gzip)."""
 
-    def __init__(self, path: Path, stream: IO[bytes], size: int | None, errors: Literal["strict", "replace"], limit: int | None) -> None:
+    def __init__(
+        self, path: Path, stream: IO[bytes], size: int | None, errors: Literal["strict", "replace"], limit: int | None
+    ) -> None:
         self.path, self.stream, self.size, self.errors, self.limit = path, stream, size, errors, limit
         self.matrix = np.empty((0, 0), "<f4")
         self.row = 0
@@ -225,12 +247,18 @@ class _Reader:
         if len(fields) == 2 and all(field.isdigit() and len(field) < 19 for field in fields):
             count, dim = map(int, fields)
             if not 1 <= dim <= MOST_NUMBERS or count < 1:
-                self._refuse(f"line 1 says {count} words of {dim} numbers: at least one of each must be there, and no million a word")
+                self._refuse(
+                    f"line 1 says {count} words of {dim} numbers: at least one of each must be there, and no "
+                    "million a word"
+                )
             return self._lines(body, dim, 2, count) if _is_text(body, dim) else self._records(body, dim, count)
         if len(line) == len(head) >= BLOCK:
             self._refuse("has no line break in its first 8 MB: these are no word vectors")
         if len(fields) < 2:
-            self._refuse("line 1 is neither a count of words and of numbers, nor a word and its numbers: these are no word vectors")
+            self._refuse(
+                "line 1 is neither a count of words and of numbers, nor a word and its numbers: these are no word "
+                "vectors"
+            )
         return self._lines(head, len(fields) - 1, 1, None)
 
     def _lines(self, pending: bytes, dim: int, first: int, count: int | None) -> WordVectors:
@@ -251,7 +279,9 @@ class _Reader:
                 break
             pending = pending[cut:] + chunk
         if count is not None and self.row < min(count, self.limit or count):
-            self._refuse(f"line 1 says {count} words, and there are {self.row}: it is cut off, or not what its first line says")
+            self._refuse(
+                f"line 1 says {count} words, and there are {self.row}: it is cut off, or not what its first line says"
+            )
         return self._made(first)
 
     def _whole_lines(self, data: bytes, dim: int, first: int, wanted: int, ended: bool) -> bool:
@@ -286,7 +316,9 @@ class _Reader:
         return ended
 
     def _spaced_line(self, data: bytes, at: int) -> tuple[int, bytes] | None:
-        """Read a line whose word has spaces in it, as a few of GloVe's have: the last D fields are numbers, the second is none.
+        """Read a line whose word has spaces in it, as a few of GloVe's have.
+
+        The last D fields are numbers, the second is none.
 
         Returns its length and the word, a newline after it; None where the line is not like that.
         """
@@ -297,7 +329,14 @@ class _Reader:
             return None
         text, unsettled = b"w " + b" ".join(numbers), np.empty((len(numbers) + 1, 4), np.int64)
         row, _, _, waiting, why, _ = kernel.parse_lines(
-            np.frombuffer(text, np.uint8), 0, self.matrix, self.row, self.row + 1, np.empty(len(text), np.uint8), 0, unsettled
+            np.frombuffer(text, np.uint8),
+            0,
+            self.matrix,
+            self.row,
+            self.row + 1,
+            np.empty(len(text), np.uint8),
+            0,
+            unsettled,
         )
         if why != kernel.FINE or row == self.row:
             return None
@@ -310,26 +349,39 @@ class _Reader:
         """Binary after its first line."""
         least = count * (4 * dim + 2)
         if self.size is not None and least > self.size:
-            self._refuse(f"line 1 says {count} words of {dim} numbers, {least:,} bytes or more, and there are {self.size:,}: it is cut off")
+            self._refuse(
+                f"line 1 says {count} words of {dim} numbers, {least:,} bytes or more, and there are "
+                f"{self.size:,}: it is cut off"
+            )
         wanted = min(count, self.limit or count)
         self._make_room(dim, wanted if self.size is not None else min(wanted, BLOCK // (4 * dim) + 1))
         while self.row < wanted:
             if self.row == len(self.matrix):
                 self._make_room(dim, min(wanted, self.row + self.row // 2 + 1024))
             data, words, row = np.frombuffer(pending, np.uint8), np.empty(len(pending) + 1, np.uint8), self.row
-            self.row, at, used, why = kernel.parse_records(data, 0, self.matrix.view(np.uint8), row, len(self.matrix), words, 0)
+            self.row, at, used, why = kernel.parse_records(
+                data, 0, self.matrix.view(np.uint8), row, len(self.matrix), words, 0
+            )
             self.words.append(words[:used].tobytes())
             if why == kernel.NUL:
-                self._refuse(f"word {self.row + 1} has a byte 0 in it: it is damaged, or its vectors are not of {dim} numbers")
+                self._refuse(
+                    f"word {self.row + 1} has a byte 0 in it: it is damaged, or its vectors are not of {dim} numbers"
+                )
             if why == kernel.NO_WORD:
-                self._refuse(f"word {self.row + 1} is empty or broken in two: it is damaged, or its vectors are not of {dim} numbers")
+                self._refuse(
+                    f"word {self.row + 1} is empty or broken in two: it is damaged, or its vectors are not of "
+                    f"{dim} numbers"
+                )
             finite = np.isfinite(self.matrix[row : self.row]).all(1)
             if not finite.all():
                 self._refuse(f"word {row + int(finite.argmin()) + 1} has a number that is not finite")
             pending = pending[at:]
             if len(pending) > 4 * dim + LONGEST_WORD:
                 if self.row < len(self.matrix):
-                    self._refuse(f"word {self.row + 1} is longer than {LONGEST_WORD >> 10} kB: its vectors are not of {dim} numbers")
+                    self._refuse(
+                        f"word {self.row + 1} is longer than {LONGEST_WORD >> 10} kB: its vectors are not of {dim} "
+                        "numbers"
+                    )
                 continue
             chunk = self.stream.read(BLOCK)
             if not chunk and self.row < wanted and self.row < len(self.matrix):
@@ -355,7 +407,9 @@ class _Reader:
             words = joined.decode("utf-8", self.errors).split("\n")[:-1]
         except UnicodeDecodeError as error:
             row = joined.count(b"\n", 0, error.start)
-            self._refuse(f"{place(row)}: the word is not UTF-8 text; read it with errors='replace', or convert the file")
+            self._refuse(
+                f"{place(row)}: the word is not UTF-8 text; read it with errors='replace', or convert the file"
+            )
         matrix = self.matrix[: self.row] if len(self.matrix) > self.row else self.matrix
         if not words:
             self._refuse("is empty: there is not one word in it")
@@ -388,7 +442,13 @@ class _Reader:
             raise
         except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
             raise UserError(f"{self.path} is not a readable safetensors file: fetch or write it again") from error
-        wrong = kinds != ["F32", "U8", "I64"] or len(shape) != 2 or min(shape) < 1 or ends.shape != shape[:1] or text.ndim != 1
+        wrong = (
+            kinds != ["F32", "U8", "I64"]
+            or len(shape) != 2
+            or min(shape) < 1
+            or ends.shape != shape[:1]
+            or text.ndim != 1
+        )
         if wrong or ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(text):
             self._refuse("is damaged: its words and its matrix do not belong together")
         if counts is not None and (counts.shape != ends.shape or counts.dtype != np.int64):
@@ -426,7 +486,10 @@ STRANGERS = {
 
 
 def _is_text(body: bytes, dim: int) -> bool:
-    """Whether what follows a first line "V D" is text: where a binary file has its first D float32, there are letters and digits."""
+    """Whether what follows a first line "V D" is text.
+
+    Where a binary file has its first D float32, there are letters and digits.
+    """
     sample = body.partition(b" ")[2][: min(4 * dim, 256)].decode("latin-1")
     return sum(c.isascii() and (c.isalnum() or c in ".+- \t\r\n") for c in sample) >= 0.8 * len(sample)
 

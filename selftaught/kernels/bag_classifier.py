@@ -1,7 +1,8 @@
 """Classification of texts by the mean of many rows: those of their words and of their runs of words.
 
-The rows of word i are ``rows[starts[i] : starts[i + 1]]`` of `table`; a run of 2 to `longest` words is hashed to a bucket b, and has row
-``row_of[b]`` of `grams` if that is not negative. What the mean learns from is one of four losses, see `learn`.
+The rows of word i are ``rows[starts[i] : starts[i + 1]]`` of `table`; a run of 2 to `longest` words is hashed to a
+bucket b, and has row ``row_of[b]`` of `grams` if that is not negative. What the mean learns from is one of four losses,
+see `learn`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def _joined(h: np.uint64, word: np.int32) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def number_runs(ids: Ids, begins: Ints, ends: Ints, hashes: Ids, longest: int, row_of: Ids) -> int:
-    """Numbers the buckets of the runs of words in texts ids[begins:ends] by first sight: row_of[b] becomes the number of b where it was -1.
+    """Numbers the buckets of the runs of words in texts ids[begins:ends] by first sight.
+
+    Row_of[b] becomes the number of b where it was -1.
 
     Returns how many there are.
     """
@@ -71,9 +74,18 @@ def _move(target: Floats, row: int, gradient: Floats) -> None:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _read(
-    ids: Ids, begin: int, end: int, starts: Ints, rows: Ids, table: Floats, hashes: Ids, longest: int, row_of: Ids, grams: Floats,
+    ids: Ids,
+    begin: int,
+    end: int,
+    starts: Ints,
+    rows: Ids,
+    table: Floats,
+    hashes: Ids,
+    longest: int,
+    row_of: Ids,
+    grams: Floats,
     mean: Floats,
-) -> int:  # fmt: skip
+) -> int:
     """The mean of a text's rows, zeros where it has none; returns how many there are."""
     count, bucket = 0, uint64(max(row_of.size, 1))
     for n in range(mean.size):
@@ -99,9 +111,18 @@ def _read(
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def means(
-    ids: Ids, begins: Ints, ends: Ints, starts: Ints, rows: Ids, table: Floats, hashes: Ids, longest: int, row_of: Ids, grams: Floats,
+    ids: Ids,
+    begins: Ints,
+    ends: Ints,
+    starts: Ints,
+    rows: Ids,
+    table: Floats,
+    hashes: Ids,
+    longest: int,
+    row_of: Ids,
+    grams: Floats,
     out: Floats,
-) -> None:  # fmt: skip
+) -> None:
     """The mean of each text's rows, into `out` [texts, D]."""
     for text in range(begins.size):
         _read(ids, begins[text], ends[text], starts, rows, table, hashes, longest, row_of, grams, out[text])
@@ -126,7 +147,9 @@ def _step(out: Floats, row: int, mean: Floats, g: np.float32, gradient: Floats) 
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _softmax(out: Floats, mean: Floats, label: int, rate: float, gradient: Floats, score: Doubles) -> tuple[float, bool]:
+def _softmax(
+    out: Floats, mean: Floats, label: int, rate: float, gradient: Floats, score: Doubles
+) -> tuple[float, bool]:
     """All classes at once. The loss, and whether the label had the best score; `score` [K] is room to work in."""
     classes, best, total = out.shape[0], 0, 0.0
     for k in range(classes):
@@ -155,15 +178,38 @@ def _logistic(out: Floats, row: int, mean: Floats, label: bool, rate: float, gra
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def learn(
-    ids: Ids, begins: Ints, ends: Ints, labels: Ints, order: Ints, starts: Ints, rows: Ids, table: Floats, hashes: Ids, longest: int,
-    row_of: Ids, grams: Floats, out: Floats, loss: int, nodes: Ids, left: Turns, turns: Ints, negatives: int, threshold: Thresholds,
-    other: Ids, seed: int, epoch: int, rate: float, totals: Doubles,
-) -> None:  # fmt: skip
-    """One step of regression on each of the texts `order`, with the rows that it is the mean of; all tables change in place.
+    ids: Ids,
+    begins: Ints,
+    ends: Ints,
+    labels: Ints,
+    order: Ints,
+    starts: Ints,
+    rows: Ids,
+    table: Floats,
+    hashes: Ids,
+    longest: int,
+    row_of: Ids,
+    grams: Floats,
+    out: Floats,
+    loss: int,
+    nodes: Ids,
+    left: Turns,
+    turns: Ints,
+    negatives: int,
+    threshold: Thresholds,
+    other: Ids,
+    seed: int,
+    epoch: int,
+    rate: float,
+    totals: Doubles,
+) -> None:
+    """One step of regression on each of the texts `order`, with the rows that it is the mean of.
 
-    SOFTMAX has one probability over all classes. The others have a logistic regression at each row of `out` that a text meets:
-    HIERARCHICAL those on its class's path, true where that turns left; NEGATIVE its class, true, and `negatives` others that are drawn,
-    false; ONE_VS_ALL every class, true for its own.
+    All tables change in place.
+
+    SOFTMAX has one probability over all classes. The others have a logistic regression at each row of `out` that a text
+    meets: HIERARCHICAL those on its class's path, true where that turns left; NEGATIVE its class, true, and `negatives`
+    others that are drawn, false; ONE_VS_ALL every class, true for its own.
 
     Args:
         ids: int32 [N], numbers of words.
@@ -184,13 +230,14 @@ def learn(
         left: bool.
         turns: int64 [K + 1].
         negatives: Draws for each text.
-        threshold: Of `parts.alias`, with `other`: the distribution of negatives, [K]; at least two classes can be drawn.
+        threshold: Of `parts.alias`, with `other`: the distribution of negatives, [K]; at least two classes can be
+            drawn.
         other: See `threshold`.
         seed: With `epoch` and where a text begins, all that its random numbers depend on.
         epoch: See `seed`.
         rate: Learning rate.
-        totals: float64 [4], added to: loss, texts, those whose label had the best score (0 where not all have one: HIERARCHICAL and
-            NEGATIVE), words.
+        totals: float64 [4], added to: loss, texts, those whose label had the best score (0 where not all have one:
+            HIERARCHICAL and NEGATIVE), words.
     """
     dim, classes, bucket = table.shape[1], out.shape[0], uint64(max(row_of.size, 1))
     mean, gradient, score = np.empty(dim, np.float32), np.empty(dim, np.float32), np.empty(classes, np.float64)

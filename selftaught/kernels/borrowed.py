@@ -13,8 +13,8 @@ from numba.extending import intrinsic
 def borrowed(typing: Any, array: Any) -> Any:
     """The same array without a share in its memory, which whoever owns it must keep until this one and all its slices are done with.
 
-    Every slice and reshape of an array that numba made counts its references up and down, two atomic additions of some 20
-    cycles each; of a borrowed one there is nothing to count.
+    Every slice and reshape of an array that numba made counts its references up and down, two atomic additions of some
+    20 cycles each; of a borrowed one there is nothing to count.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -27,4 +27,7 @@ def borrowed(typing: Any, array: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def kept(owners: Any) -> None:
-    """Does nothing, at the place up to which the owners of borrowed arrays must live: numba frees an array after its last use."""
+    """Does nothing, at the place up to which the owners of borrowed arrays must live.
+
+    Numba frees an array after its last use.
+    """

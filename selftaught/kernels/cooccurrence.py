@@ -1,8 +1,10 @@
-"""Which words stand near which, and how near: counted word by word, in whole numbers, so that no order of counting changes a bit.
+"""Which words stand near which, and how near.
 
-A chunk of text is turned inside out first: the places of every word. Then the neighbours of one word at all its places are added up in
-one row that stays in the cache, and the row is read out in order through a bitmap of what was touched. Nothing is hashed or sorted,
-and no branch depends on what the words are.
+Counted word by word, in whole numbers, so that no order of counting changes a bit.
+
+A chunk of text is turned inside out first: the places of every word. Then the neighbours of one word at all its places
+are added up in one row that stays in the cache, and the row is read out in order through a bitmap of what was touched.
+Nothing is hashed or sorted, and no branch depends on what the words are.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ Bits = NDArray[np.uint64]
 GAP = -1  # between sentences: no pair reaches across it
 
 _ONE = np.uint64(1)
-_DEBRUIJN = np.uint64(0x03F79D71B4CB0A89)  # its product with a power of two has that power's number in the upper six bits
+# its product with a power of two has that power's number in the upper six bits
+_DEBRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _TOP, _32 = np.uint64(58), np.uint64(32)
 _PLACE = np.empty(64, np.int64)
 for _i in range(64):
@@ -26,10 +29,13 @@ for _i in range(64):
 
 
 @njit(cache=True, nogil=True)
-def gather(ids: Ids, sentences: Ints, size: int, token: int, sentence: int, begin: int, out: Ids) -> tuple[int, int, int]:
+def gather(
+    ids: Ids, sentences: Ints, size: int, token: int, sentence: int, begin: int, out: Ids
+) -> tuple[int, int, int]:
     """Copy words below `size` into out[begin:], a GAP after every sentence, from `token` in `sentence` on until `out` is full.
 
-    Other words leave no hole, so that they bring their neighbours together. Returns (end in out, next token, its sentence).
+    Other words leave no hole, so that they bring their neighbours together. Returns (end in out, next token, its
+    sentence).
     """
     n = begin
     while sentence < sentences.size - 1:
@@ -101,18 +107,21 @@ def count(
     tokens: Ids, old: int, starts: Ints, places: Ids, begin: int, end: int, weights: Ints, symmetric: bool,
     row: Ints, touched: Ids, low: Bits, high: Bits, words: Ids, amounts: Ints, ends: Ints,
 ) -> int:  # fmt: skip
-    """Rows begin .. end of the table of neighbours, one after the other in `words` and `amounts`; row w ends at ends[w - begin].
+    """Rows begin .. end of the table of neighbours, one after the other in `words` and `amounts`.
+
+    Row w ends at ends[w - begin].
 
     Args:
-        tokens: A chunk from `gather`, int32 [N]. Its first `old` places were in the chunk before: only pairs that reach beyond count.
+        tokens: A chunk from `gather`, int32 [N]. Its first `old` places were in the chunk before: only pairs that reach
+            beyond count.
         old: As above.
         starts: From `invert`, int64 [V + 1].
         places: From `invert`, int32 [N].
         begin: The first word whose row is wanted.
         end: The word after the last one.
         weights: What a neighbour at distance d counts, int64 [window + 1].
-        symmetric: Neighbours on both sides, and only those that are not more frequent than the word itself (the table is
-            symmetric, so that this half tells all); else those to the left, all of them.
+        symmetric: Neighbours on both sides, and only those that are not more frequent than the word itself (the table
+            is symmetric, so that this half tells all); else those to the left, all of them.
         row: Zeros, int64 [V]; left as zeros, as are `low` and `high`.
         touched: Scratch, int32 [V + 1].
         low: uint64, a bit for each word.
@@ -151,10 +160,22 @@ def count(
 
 @njit(cache=True, nogil=True)
 def merge(
-    words: Ids, amounts: Ints, starts: Ints, begin: int, end: int, row: Ints, touched: Ids, low: Bits, high: Bits,
-    merged: Ids, sums: Ints, ends: Ints,
+    words: Ids,
+    amounts: Ints,
+    starts: Ints,
+    begin: int,
+    end: int,
+    row: Ints,
+    touched: Ids,
+    low: Bits,
+    high: Bits,
+    merged: Ids,
+    sums: Ints,
+    ends: Ints,
 ) -> int:
-    """Rows begin .. end of several tables added up: row w of table r is words[starts[r, w] : starts[r, w + 1]], with its amounts.
+    """Rows begin .. end of several tables added up.
+
+    Row w of table r is words[starts[r, w] : starts[r, w + 1]], with its amounts.
 
     `row`, `touched`, `low`, `high`, and what is returned in `merged`, `sums` and `ends`, are as in `count`.
     """
@@ -174,7 +195,10 @@ def merge(
 
 @njit(cache=True, nogil=True)
 def scramble(rows: Ids, words: Ids, out: Bits) -> None:
-    """A number for every pair that looks random and differs from every other pair's: SplitMix64's mixer is one to one."""
+    """A number for every pair that looks random and differs from every other pair's.
+
+    SplitMix64's mixer is one to one.
+    """
     for i in range(rows.size):
         out[i] = mix(following(uint64(rows[i]) << _32 | uint64(words[i])))
 
@@ -191,7 +215,9 @@ def deal(
     rows: Ids, words: Ids, amounts: Ints, unit: float, mixed: Bits, shift: int, free: Ints,
     first: Ids, second: Ids, counts: Floats,
 ) -> None:  # fmt: skip
-    """Put pairs into `first`, `second` and `counts` (amounts in units of `unit`): each at the next free place of its bucket.
+    """Put pairs into `first`, `second` and `counts` (amounts in units of `unit`).
+
+    Each at the next free place of its bucket.
 
     The bucket is as in `tally`; free[b] is moved on.
     """

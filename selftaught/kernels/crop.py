@@ -13,13 +13,18 @@ Ints = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
-def crops(area: Doubles, log_ratio: Doubles, place: Doubles, sizes: Ints, ratio: tuple[float, float], found: Ints) -> None:
-    """torchvision's RandomResizedCrop: the first of several tries that fits, or else the largest centre crop in `ratio`.
+def crops(
+    area: Doubles, log_ratio: Doubles, place: Doubles, sizes: Ints, ratio: tuple[float, float], found: Ints
+) -> None:
+    """torchvision's RandomResizedCrop.
+
+    The first of several tries that fits, or else the largest centre crop in `ratio`.
 
     Args:
         area: Each try's area as a part of the image's, float64 [B, tries].
         log_ratio: Each try's logarithm of width over height, float64 [B, tries].
-        place: Where the crop lies, between the first row and column (0) and the last (1) that it may begin at, float64 [B, 2].
+        place: Where the crop lies, between the first row and column (0) and the last (1) that it may begin at, float64
+            [B, 2].
         sizes: Height and width of each image, int64 [B, 2].
         ratio: Smallest and largest width over height.
         found: Top, left, height and width, int64 [B, 4].

@@ -1,13 +1,14 @@
 """Skip-gram and CBOW over words that are the mean of several rows: their own and those of their character n-grams.
 
-The rows of word i are ``rows[starts[i] : starts[i + 1]]``, some twenty. To read and to change them for every pair of words would be nearly
-all of the work, so each occurrence of a word is read once, when the first window reaches it: its mean x_i then lives in scratch, moves
-with every gradient, and what it has moved by is added to each of its rows once, when the last window has passed. A window of m
-occurrences meets the k targets t_j of its centre (the centre's own output vector, label 1, and those of words drawn, label 0)::
+The rows of word i are ``rows[starts[i] : starts[i + 1]]``, some twenty. To read and to change them for every pair of
+words would be nearly all of the work, so each occurrence of a word is read once, when the first window reaches it: its
+mean x_i then lives in scratch, moves with every gradient, and what it has moved by is added to each of its rows once,
+when the last window has passed. A window of m occurrences meets the k targets t_j of its centre (the centre's own output vector, label 1, and those of words drawn, label 0)::
 
     g_ij = rate (label_j - sigmoid(x_i . t_j))        x_i += sum_j g_ij t_j        t_j += sum_i g_ij x_i
 
-What is added back to the tables are differences, so that threads which work on them without locks lose each other's updates rarely.
+What is added back to the tables are differences, so that threads which work on them without locks lose each other's
+updates rarely.
 """
 
 from __future__ import annotations
@@ -16,7 +17,21 @@ import numpy as np
 from numba import njit, uint64
 from numpy.typing import NDArray
 
-from selftaught.kernels.words import Floats, Ids, Ints, Thresholds, Word, begin, below, draw, following, kept, logistic_loss, mix, sigmoid
+from selftaught.kernels.words import (
+    Floats,
+    Ids,
+    Ints,
+    Thresholds,
+    Word,
+    begin,
+    below,
+    draw,
+    following,
+    kept,
+    logistic_loss,
+    mix,
+    sigmoid,
+)
 
 Doubles = NDArray[np.float64]
 
@@ -126,7 +141,10 @@ def _move(x: Floats, low: int, high: int, t: Floats, targets: int, g: Floats, mo
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _average(x: Floats, low: int, high: int, centre: int, sentence: Ids, starts: Ints, mean: Floats) -> None:
-    """The mean of all rows of the window's words but the centre, into mean[0]: a word counts as often as it has rows."""
+    """The mean of all rows of the window's words but the centre, into mean[0].
+
+    A word counts as often as it has rows.
+    """
     width, total = x.shape[1], _ZERO
     for n in range(width):
         mean[0, n] = _ZERO
@@ -175,8 +193,13 @@ def _measure(scores: Floats, inputs: int, skipped: int, target: Ids, targets: in
 
 
 @njit(cache=True, nogil=True)
-def _sentence(ids: Ids, first: int, last: int, size: int, keep: Thresholds, state: Word, sentence: Ids) -> tuple[int, Word]:
-    """The words of ids[first:last] that are known and survive subsampling, into `sentence`: how many, and the state after."""
+def _sentence(
+    ids: Ids, first: int, last: int, size: int, keep: Thresholds, state: Word, sentence: Ids
+) -> tuple[int, Word]:
+    """The words of ids[first:last] that are known and survive subsampling, into `sentence`.
+
+    How many, and the state after.
+    """
     count = 0
     for p in range(first, last):
         if ids[p] < size:
@@ -189,10 +212,27 @@ def _sentence(ids: Ids, first: int, last: int, size: int, keep: Thresholds, stat
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def learn(
-    ids: Ids, sentences: Ints, order: Ints, starts: Ints, rows: Ids, table: Floats, out: Floats, keep: Thresholds,
-    threshold: Thresholds, other: Ids, logistic: Floats, window: int, negative: int, cbow: bool, shared: bool, rate: float,
-    seed: int, epoch: int, measure: int, totals: Doubles,
-) -> None:  # fmt: skip
+    ids: Ids,
+    sentences: Ints,
+    order: Ints,
+    starts: Ints,
+    rows: Ids,
+    table: Floats,
+    out: Floats,
+    keep: Thresholds,
+    threshold: Thresholds,
+    other: Ids,
+    logistic: Floats,
+    window: int,
+    negative: int,
+    cbow: bool,
+    shared: bool,
+    rate: float,
+    seed: int,
+    epoch: int,
+    measure: int,
+    totals: Doubles,
+) -> None:
     """Learn from the sentences of `order`; `table` [rows, D] and `out` [V, D] change in place.
 
     Args:
@@ -209,12 +249,15 @@ def learn(
         logistic: Of `words.sigmoid_table`.
         window: Most words on each side; each centre draws its own number from 1 to this.
         negative: Negatives for each pair, or for each window; at least 1.
-        cbow: The mean of all rows of the window is the one input, and each of them takes its gradient; else each word is one.
-        shared: The words of a window meet the same negatives, all at once; else each draws its own. No difference to CBOW.
+        cbow: The mean of all rows of the window is the one input, and each of them takes its gradient; else each word
+            is one.
+        shared: The words of a window meet the same negatives, all at once; else each draws its own. No difference to
+            CBOW.
         rate: Learning rate.
         seed: With `epoch` and a sentence's place in the corpus, all that the random numbers depend on.
         epoch: See `seed`.
-        measure: A power of two: the loss is that of one centre in so many, because logarithms cost as much as the learning.
+        measure: A power of two: the loss is that of one centre in so many, because logarithms cost as much as the
+            learning.
         totals: float64 [3], added to: loss, pairs that it was measured on, words of the corpus that were seen.
     """
     size, dim = starts.size - 1, table.shape[1]
@@ -248,7 +291,9 @@ def learn(
                     before[:] = mean[0]
                 for turn in range(1 if alone else high - low):
                     # Which inputs meet these targets, and which of them is the centre itself
-                    block, a, b = (mean, 0, 1) if cbow else (x, low, high) if shared else (x, low + turn, low + turn + 1)
+                    block, a, b = (
+                        (mean, 0, 1) if cbow else (x, low, high) if shared else (x, low + turn, low + turn + 1)
+                    )
                     skipped = -1 if cbow else p - a
                     if skipped == 0 and b - a == 1:
                         continue

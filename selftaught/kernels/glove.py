@@ -1,7 +1,8 @@
 """GloVe's loop: weighted least squares on the logarithms of counts, one pair of words after the other, with AdaGrad.
 
-A word's numbers lie side by side, [2, D + 1]: its vector and its bias, and below them what AdaGrad has summed for each. One step reads
-and writes such a block of the word and one of the context word; dot product and update run over contiguous memory as vector code.
+A word's numbers lie side by side, [2, D + 1]: its vector and its bias, and below them what AdaGrad has summed for each.
+One step reads and writes such a block of the word and one of the context word; dot product and update run over
+contiguous memory as vector code.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def train(
         counts: x, greater than 0, float32 [M].
         begin: The first pair.
         end: The pair after the last one.
-        both: Each pair stands for its mirror image too (but for a word with itself), which is a step of its own: it touches other rows.
+        both: Each pair stands for its mirror image too (but for a word with itself), which is a step of its own: it
+            touches other rows.
         words: float32 [V, 2, D + 1]: vectors and biases, and their squared sums, which start at 1.
         contexts: The same for words as context.
         rate: AdaGrad's rate. As in the authors' program the sums are of squares of rate times gradient.

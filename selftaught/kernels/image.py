@@ -1,7 +1,10 @@
-"""Random views of uint8 images, fused: crop, resize, flip, turn, colours, blur and normalise, from bytes to float32 planes.
+"""Random views of uint8 images, fused.
 
-One sample's view stays in a core's cache from its bytes to its output. Inner loops run over contiguous memory, so that the
-compiler makes vector code of them, and index whole arrays: a slice inside a hot loop costs two atomic reference counts.
+Crop, resize, flip, turn, colours, blur and normalise, from bytes to float32 planes.
+
+One sample's view stays in a core's cache from its bytes to its output. Inner loops run over contiguous memory, so that
+the compiler makes vector code of them, and index whole arrays: a slice inside a hot loop costs two atomic reference
+counts.
 """
 
 from __future__ import annotations
@@ -72,7 +75,10 @@ def _hue(red: Floats, green: Floats, blue: Floats, sixths: np.float32) -> None:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _recolour(planes: Floats, begin: int, end: int, order: Ints, factor: Doubles, mean: np.float32) -> None:
-    """The jitter's operations `order` on pixels begin .. end of planes [C, pixels], as many at a time as fit the first cache."""
+    """The jitter's operations `order` on pixels begin ..
+
+    End of planes [C, pixels], as many at a time as fit the first cache.
+    """
     for first in range(begin, end, STRIP):
         last = min(first + STRIP, end)
         for operation in order:
@@ -144,7 +150,10 @@ MOST = 6  # taps on each side that are summed in one run: to add to what is ther
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _spread(source: Floats, centre: int, step: int, kernel: Floats, out: Floats) -> None:
-    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, t to 1 ... `MOST`, or to any even number beyond."""
+    """``out[i] = sum_t kernel[abs(t)] * source[centre + i + t * step]``, t to 1 ...
+
+    `MOST`, or to any even number beyond.
+    """
     taps = kernel.size - 1
     if taps == 1:
         _one(source, centre, step, kernel, out)
@@ -163,7 +172,9 @@ def _spread(source: Floats, centre: int, step: int, kernel: Floats, out: Floats)
             v, w = kernel[t], kernel[t + 1]
             for i in range(out.size):
                 middle = np.uint64(centre) + np.uint64(i)
-                out[i] += v * (source[middle - near] + source[middle + near]) + w * (source[middle - far] + source[middle + far])
+                out[i] += v * (source[middle - near] + source[middle + near]) + w * (
+                    source[middle - far] + source[middle + far]
+                )
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -192,8 +203,8 @@ def _gaussian(sigma: float, n: int, kernel: Floats) -> int:
 def _blur(plane: Floats, kernel: Floats, radius: int, wide: Floats, blurred: Floats) -> None:
     """Gaussian blur, edges mirrored, of the middle n rows of plane [n + 2 margin, n], whose other rows take the mirror images.
 
-    So each direction is one run over all pixels. `wide` is scratch [n, n + 2 margin]; the result's rows, in blurred [n * (n +
-    2 margin)], are as long as its rows and begin with the picture's.
+    So each direction is one run over all pixels. `wide` is scratch [n, n + 2 margin]; the result's rows, in blurred [n
+    * (n + 2 margin)], are as long as its rows and begin with the picture's.
     """
     n, margin = plane.shape[1], kernel.size - 1
     first, last = np.uint64(margin), np.uint64(margin + n - 1)
@@ -218,7 +229,10 @@ def _blur(plane: Floats, kernel: Floats, radius: int, wide: Floats, blurred: Flo
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _finish(plane: Floats, solarise: bool, transposed: bool, scale: np.float32, shift: np.float32, out: Floats) -> None:
-    """Solarise, normalise and lay out as rows, or as columns when `transposed`: the first n pixels of n rows to out [n, n]."""
+    """Solarise, normalise and lay out as rows, or as columns when `transposed`.
+
+    The first n pixels of n rows to out [n, n].
+    """
     n = out.shape[0]
     for y in range(n):
         if solarise:
@@ -234,9 +248,24 @@ def _finish(plane: Floats, solarise: bool, transposed: bool, scale: np.float32, 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def _view(
-    pixels: Bytes, base: int, stride: int, box: Ints, flip: bool, turn: int, order: Ints, factor: Doubles, grey: bool,
-    sigma: float, solarise: bool, luma: Floats, scale: Floats, shift: Floats, memory: Floats, scratch: Scratch, out: Floats,
-) -> None:  # fmt: skip
+    pixels: Bytes,
+    base: int,
+    stride: int,
+    box: Ints,
+    flip: bool,
+    turn: int,
+    order: Ints,
+    factor: Doubles,
+    grey: bool,
+    sigma: float,
+    solarise: bool,
+    luma: Floats,
+    scale: Floats,
+    shift: Floats,
+    memory: Floats,
+    scratch: Scratch,
+    out: Floats,
+) -> None:
     """One view of one sample."""
     channels, n, _ = out.shape
     margin = _margin(sigma, n)
@@ -248,7 +277,11 @@ def _view(
     transposed = turn in (1, 3)
     if margin:
         rest = memory[planes.size :]
-        kernel, wide, blurred = rest[: margin + 1], rest[margin + 1 : margin + 1 + n * tall], rest[margin + 1 + n * tall :][: n * tall]
+        kernel, wide, blurred = (
+            rest[: margin + 1],
+            rest[margin + 1 : margin + 1 + n * tall],
+            rest[margin + 1 + n * tall :][: n * tall],
+        )
         radius = _gaussian(sigma, n, kernel)
         for c in range(channels):
             _blur(planes[c], kernel, radius, wide.reshape(n, tall), blurred)
@@ -260,9 +293,24 @@ def _view(
 
 @njit(cache=True, nogil=True, parallel=True)
 def views(
-    pixels: Bytes, first: Ints, width: Ints, begin: int, box: Ints, flip: Flags, turn: Ints, order: Ints, factor: Doubles,
-    grey: Flags, sigma: Doubles, solarise: Flags, luma: Floats, scale: Floats, shift: Floats, tasks: int, out: Floats,
-) -> None:  # fmt: skip
+    pixels: Bytes,
+    first: Ints,
+    width: Ints,
+    begin: int,
+    box: Ints,
+    flip: Flags,
+    turn: Ints,
+    order: Ints,
+    factor: Doubles,
+    grey: Flags,
+    sigma: Doubles,
+    solarise: Flags,
+    luma: Floats,
+    scale: Floats,
+    shift: Floats,
+    tasks: int,
+    out: Floats,
+) -> None:
     """All views of all samples, samples spread over the cores.
 
     Args:
@@ -288,7 +336,10 @@ def views(
     samples, channels, n = first.size, out.shape[2], out.shape[3]
     tall = n + 2 * _margin(sigma.max(), n)
     for task in prange(tasks):
-        owners = np.empty((channels + 2) * tall * n + tall, np.float32), scratch(box[begin : begin + samples], channels, n)
+        owners = (
+            np.empty((channels + 2) * tall * n + tall, np.float32),
+            scratch(box[begin : begin + samples], channels, n),
+        )
         memory, working = borrowed(owners[0]), lend(owners[1])
         for i in range(samples * task // tasks, samples * (task + 1) // tasks):
             b = begin + i

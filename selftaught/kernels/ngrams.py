@@ -1,13 +1,14 @@
 """Counting n-grams of integers, and looking up what they make probable.
 
-Tokens are numbered 0 .. V-1 for the words, V for every other word, V+1 for the end of a sentence, which is predicted like a word,
-and V+2 for its start, which is not: the `BASE` = V + 3 unigrams. All longer n-grams are pairs (history, word), where the history is
-the number of the n-gram that is one word shorter.
+Tokens are numbered 0 .. V-1 for the words, V for every other word, V+1 for the end of a sentence, which is predicted
+like a word, and V+2 for its start, which is not: the `BASE` = V + 3 unigrams. All longer n-grams are pairs (history,
+word), where the history is the number of the n-gram that is one word shorter.
 
-While counting, one open-addressing table holds the pairs of all orders: 16 bytes a slot, between 35 and 70% full, and 4 to 8 bytes beside
-it, so 27 to 54 bytes for each distinct n-gram; while the table doubles, the old one stands beside the new. Nothing grows with the text.
-Afterwards the n-grams are a trie in breadth-first order: those of one length after those of the length below, sorted by history, then by
-word. The children of an n-gram then begin where those of the one before it end, and 8 bytes hold a longest n-gram, 12 any other.
+While counting, one open-addressing table holds the pairs of all orders: 16 bytes a slot, between 35 and 70% full, and 4
+to 8 bytes beside it, so 27 to 54 bytes for each distinct n-gram; while the table doubles, the old one stands beside the
+new. Nothing grows with the text. Afterwards the n-grams are a trie in breadth-first order: those of one length after
+those of the length below, sorted by history, then by word. The children of an n-gram then begin where those of the one
+before it end, and 8 bytes hold a longest n-gram, 12 any other.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Trie(NamedTuple):
     base: int
     """How many unigrams: nodes 0 .. base - 1."""
     begin: Ints
-    """int32 [H + 1]: the children of node g are the nodes begin[g] .. begin[g + 1] - 1. H = nodes shorter than the longest n-grams."""
+    """int32 [H + 1]: the children of node g are the nodes begin[g] .. begin[g + 1] - 1. H = nodes shorter than the
+    longest n-grams."""
     word: Ints
     """int32 [E]: the last token of each n-gram of two tokens or more."""
     times: Ints
@@ -66,7 +68,10 @@ class Weights(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def table(slots: int) -> Longs:
-    """An empty table of `slots` slots, a power of two: int64 [slots, 2], each a key, and number << 32 | count (0 = free)."""
+    """An empty table of `slots` slots, a power of two.
+
+    Int64 [slots, 2], each a key, and number << 32 | count (0 = free).
+    """
     return np.zeros((slots, 2), np.int64)
 
 
@@ -103,9 +108,18 @@ def _doubled(slots: Longs) -> Longs:
 
 @njit(cache=True, nogil=True)
 def count(
-    ids: Ints, sentences: Longs, first: int, last: int, order: int, words: int, strength: float, slots: Longs, left: Ints, seen: Longs,
+    ids: Ints,
+    sentences: Longs,
+    first: int,
+    last: int,
+    order: int,
+    words: int,
+    strength: float,
+    slots: Longs,
+    left: Ints,
+    seen: Longs,
     used: int,
-) -> tuple[Longs, Ints, int, float, int, int]:  # fmt: skip
+) -> tuple[Longs, Ints, int, float, int, int]:
     """Add the n-grams of 1 to `order` tokens of the sentences `first` .. `last` - 1 to the counts.
 
     Each sentence is START, its tokens, END; n-grams that begin with START are as long as there are tokens.
@@ -116,15 +130,16 @@ def count(
         first, last: The sentences to count.
         order: Longest n-grams, at least 2.
         words: V.
-        strength: Of the running prediction: P(w|h) = (c(hw) + strength P(w|shorter h)) / (c(h) + strength), MacKay and Peto 1995.
+        strength: Of the running prediction: P(w|h) = (c(hw) + strength P(w|shorter h)) / (c(h) + strength), MacKay and
+            Peto 1995.
         slots: From `table`, or from the last call.
         left: int32 [>= `used`]: how many different tokens were seen before each n-gram shorter than `order`.
         seen: int64 [V + 3], how often each token was seen; changed in place.
         used: How many n-grams have a number: V + 3 at first.
 
-    Returns slots, left and used as they are now, the sum of -log P of each token predicted from all that was counted before it, the number
-    of tokens (ends of sentences among them), and how many of their n-grams of `order` tokens were new. Stops early, used negative, when
-    there are more n-grams than `MOST`.
+    Returns slots, left and used as they are now, the sum of -log P of each token predicted from all that was counted
+    before it, the number of tokens (ends of sentences among them), and how many of their n-grams of `order` tokens were
+    new. Stops early, used negative, when there are more n-grams than `MOST`.
     """
     nodes, deeper = np.empty(order + 1, np.int64), np.empty(order + 1, np.int64)
     before, after = np.empty(order + 1, np.float64), np.empty(order + 1, np.float64)  # how often each history was seen
@@ -181,7 +196,11 @@ def count(
 @njit(cache=True, nogil=True)
 def _unpacked(slots: Longs, base: int, used: int) -> tuple[Ints, Ints, Ints, NDArray[np.uint8]]:
     """History, last token, count and length of each n-gram in the order in which they were met."""
-    history, word, times = np.empty(used - base, np.int32), np.empty(used - base, np.int32), np.empty(used - base, np.int32)
+    history, word, times = (
+        np.empty(used - base, np.int32),
+        np.empty(used - base, np.int32),
+        np.empty(used - base, np.int32),
+    )
     for i in range(slots.shape[0]):
         if slots[i, 1] != 0:
             e = (slots[i, 1] >> 32) - base
@@ -208,13 +227,15 @@ def _sorted(keys: Ints, buckets: int) -> Longs:
     return order
 
 
-def arranged(slots: Longs, left: Ints, seen: Longs, used: int, order: int, kinds: bool) -> tuple[Longs, Ints, Ints, Ints]:
+def arranged(
+    slots: Longs, left: Ints, seen: Longs, used: int, order: int, kinds: bool
+) -> tuple[Longs, Ints, Ints, Ints]:
     """The trie of what `count` counted, the same whatever order the n-grams were met in.
 
     Args:
         slots, left, seen, used, order: As `count` left them.
-        kinds: Count for n-grams shorter than `order` not how often they were seen, but after how many different tokens (Kneser and Ney);
-            those that begin with START, before which nothing stands, keep their counts.
+        kinds: Count for n-grams shorter than `order` not how often they were seen, but after how many different tokens
+            (Kneser and Ney); those that begin with START, before which nothing stands, keep their counts.
 
     Returns the counts of the unigrams, int64 [V + 3], and begin, word and times of a `Trie`.
     """
@@ -241,10 +262,13 @@ def arranged(slots: Longs, left: Ints, seen: Longs, used: int, order: int, kinds
 
 
 def discounts(begin: Ints, times: Ints, unigrams: Longs, order: int, three: bool, usual: float) -> Reals:
-    """What Kneser and Ney take off counts of 1, of 2, and of 3 or more: float64 [order + 1, 4], row = length of the n-gram, column 0 is 0.
+    """What Kneser and Ney take off counts of 1, of 2, and of 3 or more.
 
-    With n_i n-grams of a length counted i times, Y = n1 / (n1 + 2 n2): Y for all counts (Ney, Essen and Kneser 1994), or, if `three`,
-    1 - 2 Y n2 / n1, 2 - 3 Y n3 / n2 and 3 - 4 Y n4 / n3 (Chen and Goodman 1999). `usual` where they cannot be told, or would be 0 or less.
+    Float64 [order + 1, 4], row = length of the n-gram, column 0 is 0.
+
+    With n_i n-grams of a length counted i times, Y = n1 / (n1 + 2 n2): Y for all counts (Ney, Essen and Kneser 1994),
+    or, if `three`, 1 - 2 Y n2 / n1, 2 - 3 Y n3 / n2 and 3 - 4 Y n4 / n3 (Chen and Goodman 1999). `usual` where they
+    cannot be told, or would be 0 or less.
     """
     found = np.zeros((order + 1, 4))
     found[1:, 1:] = usual
@@ -263,8 +287,13 @@ def discounts(begin: Ints, times: Ints, unigrams: Longs, order: int, three: bool
     return found
 
 
-def weights(trie: Trie, unigrams: Longs, discount: Reals, types: float = 0.0, added: float = 0.0, longest: bool = False) -> Weights:
-    """Probabilities from the counts of a trie and of its unigrams, int64 [V + 3]; `discount`, `types`, `added`: see `shares`."""
+def weights(
+    trie: Trie, unigrams: Longs, discount: Reals, types: float = 0.0, added: float = 0.0, longest: bool = False
+) -> Weights:
+    """Probabilities from the counts of a trie and of its unigrams, int64 [V + 3].
+
+    `discount`, `types`, `added`: see `shares`.
+    """
     u = unigrams[:-1]  # START is never predicted
     kinds, taken = types * np.count_nonzero(u), discount[1][np.minimum(u, 3)]
     left = taken.sum() + kinds + added
@@ -288,10 +317,12 @@ def smoothed(trie: Trie, unigrams: Longs, order: int, smoothing: str, discount: 
 
 @njit(cache=True, nogil=True)
 def shares(base: int, begin: Ints, times: Ints, discount: Reals, types: float, added: float) -> tuple[Reals, Reals]:
-    """`Weights.scale` and `Weights.rest`, float64 [H]: what follows a history is divided by its total + types * kinds + added.
+    """`Weights.scale` and `Weights.rest`, float64 [H].
 
-    `discount` is float64 [order + 1, 4]; Witten and Bell have types 1, add-k has added k times the number of outcomes, both without
-    discounts; Kneser and Ney have discounts alone.
+    What follows a history is divided by its total + types * kinds + added.
+
+    `discount` is float64 [order + 1, 4]; Witten and Bell have types 1, add-k has added k times the number of outcomes,
+    both without discounts; Kneser and Ney have discounts alone.
     """
     n = begin.size - 1
     scale, rest = np.empty(n, np.float64), np.empty(n, np.float64)
@@ -362,7 +393,9 @@ def _read(trie: Trie, weights: Weights, nodes: Longs, depth: int, w: int) -> flo
 
 @njit(cache=True, nogil=True)
 def score(trie: Trie, weights: Weights, ids: Ints, sentences: Longs, out: Reals) -> None:
-    """log P of each token given those before it in its sentence, and of each sentence's end: `out` float64 [N + S], sentence by sentence.
+    """log P of each token given those before it in its sentence, and of each sentence's end.
+
+    `out` float64 [N + S], sentence by sentence.
 
     ids int32 [N] (what is V or more is another word), sentences int64 [S + 1].
     """
@@ -405,7 +438,8 @@ def fill(trie: Trie, weights: Weights, before: Ints, after: Ints, candidates: In
 def follow(trie: Trie, weights: Weights, history: Ints, started: bool, out: Reals) -> None:
     """P(w | history) of every outcome, the V words, other words and the end: `out` float64 [V + 2].
 
-    history int32 [T], any length, of which the last order - 1 tokens count; `started`: it is the beginning of a sentence.
+    history int32 [T], any length, of which the last order - 1 tokens count; `started`: it is the beginning of a
+    sentence.
     """
     words, order = trie.base - BASE, weights.discount.shape[0] - 1
     nodes = np.empty(order, np.int64)

@@ -22,7 +22,9 @@ def _touch(typing: Any, table: Any, row: Any, column: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = signature.args[0]
         array = arrayobj.make_array(kind)(context, builder, args[0])
-        place = cgutils.get_item_pointer(context, builder, kind, array, [args[1], args[2]], wraparound=False, boundscheck=False)
+        place = cgutils.get_item_pointer(
+            context, builder, kind, array, [args[1], args[2]], wraparound=False, boundscheck=False
+        )
         byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         function = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(ir.VoidType(), [byte, number, number, number]), "llvm.prefetch.p0"
@@ -35,9 +37,12 @@ def _touch(typing: Any, table: Any, row: Any, column: Any) -> Any:
 
 @njit(cache=True, nogil=True, forceinline=True)
 def prefetch(table: NDArray[np.float32], row: int, dim: int) -> None:
-    """Begin to fetch the first `dim` numbers of a row of `table`, contiguous float32 [V, D], into the first cache. Changes nothing.
+    """Begin to fetch the first `dim` numbers of a row of `table`, contiguous float32 [V, D], into the first cache.
 
-    Rows drawn at random are in no near cache, and a core that stumbles on them waits; asked for one step ahead, they are there.
+    Changes nothing.
+
+    Rows drawn at random are in no near cache, and a core that stumbles on them waits; asked for one step ahead, they
+    are there.
     """
     for column in range(0, dim, _LINE):
         _touch(table, row, column)

@@ -1,7 +1,8 @@
 """Random numbers that are a pure function of where they are used: the counter-based generator Philox4x64-10.
 
 Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3". Same bits as `numpy.random.Philox`, whose counter is
-incremented before the first block: ``Philox(key=[k0, k1], counter=[c0 - 1, c1, c2, c3])`` begins with ``block(k0, k1, c0, ...)``.
+incremented before the first block: ``Philox(key=[k0, k1], counter=[c0 - 1, c1, c2, c3])`` begins with ``block(k0, k1,
+c0, ...)``.
 """
 
 from __future__ import annotations
@@ -52,18 +53,31 @@ def _uniforms(seed: int, stream: int, index: Ints, epoch: int, draw: Ints, out: 
     for b in prange(out.shape[0]):
         for v in range(out.shape[1]):
             for first in range(0, n, 4):
-                bits = block(uint64(seed), uint64(stream), uint64(first // 4 + 1), uint64(index[b]), uint64(epoch), uint64(draw[v]))
+                bits = block(
+                    uint64(seed),
+                    uint64(stream),
+                    uint64(first // 4 + 1),
+                    uint64(index[b]),
+                    uint64(epoch),
+                    uint64(draw[v]),
+                )
                 for i in range(min(4, n - first)):
                     out[b, v, first + i] = np.float64(bits[i] >> _DROP) * 2.0**-53
 
 
 def uniforms(
-    seed: int, stream: int, index: NDArray[np.int64], epoch: int, draw: NDArray[np.int64], n: int, dtype: type[Any] = np.float64
+    seed: int,
+    stream: int,
+    index: NDArray[np.int64],
+    epoch: int,
+    draw: NDArray[np.int64],
+    n: int,
+    dtype: type[Any] = np.float64,
 ) -> NDArray[Any]:
     """Uniform numbers in [0, 1): [B, V, n].
 
-    Element [b, v] is what ``np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, index[b], epoch, draw[v]]))
-    .random(n)`` gives, whatever else is in the batch.
+    Element [b, v] is what ``np.random.Generator(np.random.Philox(key=[seed, stream], counter=[0, index[b], epoch,
+    draw[v]])) .random(n)`` gives, whatever else is in the batch.
 
     Args:
         seed: The run's seed, in [0, 2^63).

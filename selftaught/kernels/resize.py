@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from selftaught.kernels.borrowed import borrowed
 
 TOP, LEFT, HEIGHT, WIDTH, GRID_Y, GRID_X, FIRST_Y, FIRST_X = range(8)
-"""A box: height x width pixels from (top, left) become a grid, of which the view keeps S x S from (first y, first x)."""
+"""A box: height x width pixels from (top, left) become a grid, of which the view keeps S x S from (first y, first
+x)."""
 
 _0, _8, _16, _24 = np.uint32(0), np.uint32(8), np.uint32(16), np.uint32(24)
 _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
@@ -35,11 +36,14 @@ def most_taps(size: int, grid: int) -> int:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def taps(size: int, grid: int, first: int, mirrored: bool, gain: float, start: Ints, weight: Floats) -> int:
-    """Where to look and how much to take, to resize `size` pixels to places first .. first + S of a grid of `grid` pixels.
+    """Where to look and how much to take, to resize `size` pixels to places first ..
 
-    Output o is ``sum_k weight[k, o] * in[start[o] + k]``; each output's weights sum to `gain`. The triangle is as wide as
-    an output pixel when the image shrinks, as PIL's and torch's (antialias=True). Returns the number of taps, the same for
-    all outputs; none reads outside the input. start is int64 [S], weight float32 [`most_taps`, S], of which the taps are written.
+    First + S of a grid of `grid` pixels.
+
+    Output o is ``sum_k weight[k, o] * in[start[o] + k]``; each output's weights sum to `gain`. The triangle is as wide
+    as an output pixel when the image shrinks, as PIL's and torch's (antialias=True). Returns the number of taps, the
+    same for all outputs; none reads outside the input. start is int64 [S], weight float32 [`most_taps`, S], of which
+    the taps are written.
     """
     scale = size / grid
     begin, step = (scale * (first + start.size - 0.5), -scale) if mirrored else (scale * (first + 0.5), scale)
@@ -96,7 +100,11 @@ def join(pixels: Bytes, base: int, stride: int, height: int, words: Words) -> No
     size = words.shape[1]
     for group in range(words.shape[0]):
         first, below = base + 4 * group * stride, height - 1 - 4 * group
-        second, third, fourth = first + min(1, below) * stride, first + min(2, below) * stride, first + min(3, below) * stride
+        second, third, fourth = (
+            first + min(1, below) * stride,
+            first + min(2, below) * stride,
+            first + min(3, below) * stride,
+        )
         a, b = pixels[first : first + size], pixels[second : second + size]
         c, d = pixels[third : third + size], pixels[fourth : fourth + size]
         for i in range(size):
@@ -111,13 +119,21 @@ def _byte(word: np.uint32, shift: np.uint32) -> np.float32:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def along_x(
-    words: Words, channels: int, channel: int, start: Ints, weight: Floats, count: int, place: Places, found: Words, rows: Floats
-) -> None:  # fmt: skip
+    words: Words,
+    channels: int,
+    channel: int,
+    start: Ints,
+    weight: Floats,
+    count: int,
+    place: Places,
+    found: Words,
+    rows: Floats,
+) -> None:
     """One channel of joined rows, resized along x: rows [height, S], height a multiple of 4, as `join` fills up.
 
-    The lookup of each tap has no contiguous memory to run over. So it fetches a word with four rows' bytes, and the arithmetic,
-    which is then contiguous, is left to vector instructions: several times as fast as a scalar loop (benchmarks/views.py
-    measures it). `place` [S] and `found` [`count`, S] are scratch.
+    The lookup of each tap has no contiguous memory to run over. So it fetches a word with four rows' bytes, and the
+    arithmetic, which is then contiguous, is left to vector instructions: several times as fast as a scalar loop
+    (benchmarks/views.py measures it). `place` [S] and `found` [`count`, S] are scratch.
     """
     height, n = rows.shape
     for x in range(n):
@@ -173,15 +189,22 @@ def along_y(rows: Floats, start: Ints, weight: Floats, count: int, margin: int, 
 
 @njit(cache=True, nogil=True)
 def scratch(boxes: Ints, channels: int, n: int) -> Scratch:
-    """Memory that `resize` works in, enough for any of `boxes` [..., 8] to n x n pixels: to ask for it once is a tenth faster."""
+    """Memory that `resize` works in, enough for any of `boxes` [..., 8] to n x n pixels.
+
+    To ask for it once is a tenth faster.
+    """
     height = width = count = 1
     for box in boxes.reshape(-1, boxes.shape[-1]):
         height, width = max(height, box[HEIGHT]), max(width, box[WIDTH])
         count = max(count, most_taps(box[HEIGHT], box[GRID_Y]), most_taps(box[WIDTH], box[GRID_X]))
     return (
-        np.empty((2, n), np.int64), np.empty((2, count, n), np.float32), np.empty((height + 3) // 4 * width * channels, np.uint32),
-        np.empty(n, np.uint64), np.empty((count, n), np.uint32), np.empty(((height + 3) // 4 * 4, n), np.float32),
-    )  # fmt: skip
+        np.empty((2, n), np.int64),
+        np.empty((2, count, n), np.float32),
+        np.empty((height + 3) // 4 * width * channels, np.uint32),
+        np.empty(n, np.uint64),
+        np.empty((count, n), np.uint32),
+        np.empty(((height + 3) // 4 * 4, n), np.float32),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -193,8 +216,16 @@ def lend(owned: Scratch) -> Scratch:
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
 def resize(
-    pixels: Bytes, base: int, stride: int, box: Ints, mirror_x: bool, mirror_y: bool, margin: int, planes: Floats, scratch: Scratch
-) -> None:  # fmt: skip
+    pixels: Bytes,
+    base: int,
+    stride: int,
+    box: Ints,
+    mirror_x: bool,
+    mirror_y: bool,
+    margin: int,
+    planes: Floats,
+    scratch: Scratch,
+) -> None:
     """A box of an image as planes [C, S + 2 margin, S] in [0, 1], whose first and last `margin` rows are left as they are.
 
     The image begins at byte `base`, and its rows are `stride` bytes apart.

@@ -1,11 +1,11 @@
 """Text as it lies on disk becomes numbers in one pass over its bytes.
 
-UTF-8 is checked and decoded, tokens are cut and folded (lower case, plain joiners), looked up in a hash table (FNV-1a, open addressing,
-bytes compared), counted and written as the numbers of their first sight. How to cut is a table of kinds, one for each code point, so
-that one loop serves every way to split.
+UTF-8 is checked and decoded, tokens are cut and folded (lower case, plain joiners), looked up in a hash table (FNV-1a,
+open addressing, bytes compared), counted and written as the numbers of their first sight. How to cut is a table of
+kinds, one for each code point, so that one loop serves every way to split.
 
-The caller hands over blocks of any size and grows what is full: the kernel stops before a token that it has no room for, or that may go
-on in the next block, and says where.
+The caller hands over blocks of any size and grows what is full: the kernel stops before a token that it has no room
+for, or that may go on in the next block, and says where.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 SEPARATOR, LETTER, ALONE, JOINER, NEWLINE, REFUSED = range(6)
-"""Kinds of code points: ends a token; goes on with it; is a token; goes on with it between two letters; ends a sentence; is an error."""
+"""Kinds of code points: ends a token; goes on with it; is a token; goes on with it between two letters; ends a
+sentence; is an error."""
 
 DONE, FULL, INVALID, FORBIDDEN, LONG = range(5)
-"""Why `scan` stopped: at the block's end; no room for another word; not UTF-8; a refused code point; a token of more than LONGEST bytes."""
+"""Why `scan` stopped: at the block's end; no room for another word; not UTF-8; a refused code point; a token of more
+than LONGEST bytes."""
 
 AT, WORDS, TOKENS, SEEN, SENTENCES, DOCUMENTS, CLOSED, BEGUN, LINES = range(9)
-"""Places in `state`: position in the block; words known; ids, sentences, documents written to this call's arrays; SEEN ids and CLOSED
-sentences written before; ids before the open sentence; newlines passed."""
+"""Places in `state`: position in the block; words known; ids, sentences, documents written to this call's arrays; SEEN
+ids and CLOSED sentences written before; ids before the open sentence; newlines passed."""
 
 LONGEST = 1 << 16
 BORDER = 0xFF  # ends a document where the caller put it: no byte of UTF-8
@@ -41,7 +43,10 @@ _ONE, _HALF = np.uint64(1), np.uint64(32)
 
 @njit(cache=True, nogil=True)
 def _decode(text: Bytes, i: int, stop: int) -> tuple[int, int]:
-    """(code point, bytes that it takes) at `i`; 0 bytes when the text stops inside it, -1 when it is not UTF-8 (as RFC 3629 has it)."""
+    """(code point, bytes that it takes) at `i`.
+
+    0 bytes when the text stops inside it, -1 when it is not UTF-8 (as RFC 3629 has it).
+    """
     first = int(text[i])
     if first < 0x80:
         return first, 1
@@ -56,8 +61,10 @@ def _decode(text: Bytes, i: int, stop: int) -> tuple[int, int]:
         if byte & 0xC0 != 0x80:
             return 0, -1
         if n == 1 and (
-            (first == 0xE0 and byte < 0xA0) or (first == 0xED and byte > 0x9F)
-            or (first == 0xF0 and byte < 0x90) or (first == 0xF4 and byte > 0x8F)
+            (first == 0xE0 and byte < 0xA0)
+            or (first == 0xED and byte > 0x9F)
+            or (first == 0xF0 and byte < 0x90)
+            or (first == 0xF4 and byte > 0x8F)
         ):
             return 0, -1  # longer than it must be, a surrogate, or beyond the last code point
         point = point << 6 | byte & 0x3F
@@ -96,9 +103,19 @@ def _hashed(arena: Bytes, begin: int, end: int, value: np.uint64) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def _token(
-    text: Bytes, i: int, stop: int, last: bool, kinds: Bytes, folds: NDArray[np.int32], arena: Bytes, top: int,
+    text: Bytes,
+    i: int,
+    stop: int,
+    last: bool,
+    kinds: Bytes,
+    folds: NDArray[np.int32],
+    arena: Bytes,
+    top: int,
 ) -> tuple[int, int, np.uint64]:
-    """Write the token that begins at `i` to the arena: (where it ends in the text, -1 = perhaps in the next block; its end; its hash)."""
+    """Write the token that begins at `i` to the arena.
+
+    (where it ends in the text, -1 = perhaps in the next block; its end; its hash).
+    """
     value, end, most = _BASIS, top, top + LONGEST
     point, width = _decode(text, i, stop)
     if kinds[point] == ALONE:
@@ -165,10 +182,25 @@ def _find(slots: Hashes, value: np.uint64, arena: Bytes, ends: Ints, words: int,
 
 @njit(cache=True, nogil=True)
 def scan(
-    text: Bytes, stop: int, last: bool, border: int, kinds: Bytes, folds: NDArray[np.int32], slots: Hashes, hashes: Hashes, ends: Ints,
-    counts: Ints, arena: Bytes, ids: NDArray[np.int32], sentences: Ints, documents: Ints, state: Ints,
+    text: Bytes,
+    stop: int,
+    last: bool,
+    border: int,
+    kinds: Bytes,
+    folds: NDArray[np.int32],
+    slots: Hashes,
+    hashes: Hashes,
+    ends: Ints,
+    counts: Ints,
+    arena: Bytes,
+    ids: NDArray[np.int32],
+    sentences: Ints,
+    documents: Ints,
+    state: Ints,
 ) -> int:
-    """Encode ``text[state[AT]:stop]``; returns why it stopped. Call it again, with more room or with more text, to go on.
+    """Encode ``text[state[AT]:stop]``; returns why it stopped.
+
+    Call it again, with more room or with more text, to go on.
 
     Args:
         text: UTF-8, uint8.

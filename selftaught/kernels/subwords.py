@@ -1,9 +1,9 @@
 """Character n-grams of words, and the buckets that they hash to: those of the fastText tool, byte for byte.
 
-Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), section 3.2. A word is written between marks, ``<where>``, and its
-n-grams are the runs of minn to maxn of its UTF-8 characters, but for a mark alone. Each n-gram's bytes are hashed by FNV-1a (32 bits),
-where a byte of 128 or more counts as a negative number: the tool's C++ takes characters as signed, and vectors trained by it
-are only of use to who does the same.
+Bojanowski, Grave, Joulin, Mikolov, TACL 2017 (arXiv 1607.04606), section 3.2. A word is written between marks,
+``<where>``, and its n-grams are the runs of minn to maxn of its UTF-8 characters, but for a mark alone. Each n-gram's
+bytes are hashed by FNV-1a (32 bits), where a byte of 128 or more counts as a negative number: the tool's C++ takes
+characters as signed, and vectors trained by it are only of use to who does the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def marked(words: Iterable[str]) -> tuple[Bytes, Ints]:
 
 @njit(cache=True, nogil=True)
 def _ngrams(text: Bytes, begin: int, end: int, minn: int, maxn: int, bucket: np.uint32, out: Rows, place: int) -> int:
-    """Writes the buckets of the word text[begin:end] from out[place] on, unless `out` is empty; returns the place after them."""
+    """Writes the buckets of the word text[begin:end] from out[place] on, unless `out` is empty.
+
+    Returns the place after them.
+    """
     for i in range(begin, end):
         if text[i] & _KIND == _TRAILING:
             continue
@@ -65,7 +68,9 @@ def _fill(text: Bytes, offsets: Ints, minn: int, maxn: int, bucket: np.uint32, s
 
 
 def buckets(words: Iterable[str], minn: int, maxn: int, bucket: int) -> tuple[Ints, Rows]:
-    """The buckets of each word's n-grams in the order of the tool: by where they begin, then by length. Repeated ones are repeated.
+    """The buckets of each word's n-grams in the order of the tool: by where they begin, then by length.
+
+    Repeated ones are repeated.
 
     Args:
         words: V of them, without marks.
@@ -95,7 +100,10 @@ def _hash(text: Bytes, offsets: Ints, out: Rows) -> None:
 
 
 def hashes(words: Iterable[str]) -> Rows:
-    """The hash of each whole word, without marks: int32 [V], negative for those of 2^31 and more, as the tool keeps them."""
+    """The hash of each whole word, without marks.
+
+    Int32 [V], negative for those of 2^31 and more, as the tool keeps them.
+    """
     parts = [word.encode("utf-8", "replace") for word in words]
     found = np.empty(len(parts), np.int32)
     _hash(np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)], dtype=np.int64), found)
@@ -106,8 +114,8 @@ def hashes(words: Iterable[str]) -> Rows:
 def first_seen(found: Rows, row: Rows) -> int:
     """Numbers the buckets that occur by first sight: row[b] becomes the number of bucket b, where it was -1.
 
-    Words come by falling frequency, so the n-grams of frequent words get neighbouring rows, which stay in the cache; and those that
-    one word alone has lie side by side.
+    Words come by falling frequency, so the n-grams of frequent words get neighbouring rows, which stay in the cache;
+    and those that one word alone has lie side by side.
 
     Returns:
         How many buckets occur.

@@ -1,12 +1,13 @@
 """Word vectors as text and as word2vec's binary records: reading and writing blocks of bytes.
 
-Decimal to float32 is exact. A number's first 19 digits and a power of ten give a float64 that is off by less than two units in
-its last place; it decides the float32 unless it lies within eight such units of the middle between two of them, or below the
-normal range. Those few (one in tens of millions) are handed back by position, for the caller to settle with exact arithmetic.
+Decimal to float32 is exact. A number's first 19 digits and a power of ten give a float64 that is off by less than two
+units in its last place; it decides the float32 unless it lies within eight such units of the middle between two of
+them, or below the normal range. Those few (one in tens of millions) are handed back by position, for the caller to
+settle with exact arithmetic.
 
-float32 to decimal is the fewest of 6 to 9 significant digits that any reader reads back as the same float32 (none just between
-two of them), zeros at the end dropped: 9 always suffice (Goldberg 1991, "What Every Computer Scientist Should Know About
-Floating-Point Arithmetic"), and below the normal range 9 are written.
+float32 to decimal is the fewest of 6 to 9 significant digits that any reader reads back as the same float32 (none just
+between two of them), zeros at the end dropped: 9 always suffice (Goldberg 1991, "What Every Computer Scientist Should
+Know About Floating-Point Arithmetic"), and below the normal range 9 are written.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 FINE, SHORT, LONG, NOT_A_NUMBER, NOT_FINITE, NO_WORD, NUL, BLANK, FULL = range(9)
-"""What stopped a block: nothing; too few or too many numbers; a field that is no number, or none that float32 holds; a line that
-begins with a space; a byte 0 in a word; an empty line; no more room for what is to be settled exactly."""
+"""What stopped a block: nothing; too few or too many numbers; a field that is no number, or none that float32 holds; a
+line that begins with a space; a byte 0 in a word; an empty line; no more room for what is to be settled exactly."""
 WIDEST = 16
 """Bytes that a written number takes at most, the space before it included."""
 
@@ -49,7 +50,10 @@ def _scaled(digits: np.uint64, exponent: int) -> float:
 
 @njit(cache=True, nogil=True)
 def _number(text: Bytes, i: int, end: int) -> tuple[float, int, int, bool]:
-    """The number that begins at `i`: its value, where it ends, FINE or what is wrong, and whether float32(value) is exact."""
+    """The number that begins at `i`.
+
+    Its value, where it ends, FINE or what is wrong, and whether float32(value) is exact.
+    """
     negative = text[i] == 45
     if negative or text[i] == 43:
         i += 1
@@ -101,7 +105,9 @@ def _number(text: Bytes, i: int, end: int) -> tuple[float, int, int, bool]:
 def parse_lines(
     text: Bytes, start: int, matrix: Floats, row: int, stop: int, words: Bytes, used: int, unsettled: Ints
 ) -> tuple[int, int, int, int, int, int]:
-    """Read lines "word number number ..." of `text` from `start` into rows `row` to `stop` of `matrix`; every line ends there.
+    """Read lines "word number number ..." of `text` from `start` into rows `row` to `stop` of `matrix`.
+
+    Every line ends there.
 
     Args:
         text: uint8, whole lines; the last may lack its newline.
@@ -114,8 +120,8 @@ def parse_lines(
         unsettled: int64 [N, 4], takes row, column, start and end of each number that is to be settled exactly.
 
     Returns:
-        The next row, where its line begins, bytes of `words` in use, rows of `unsettled` in use, why it stopped, and the column
-        (from 0) that stopped it.
+        The next row, where its line begins, bytes of `words` in use, rows of `unsettled` in use, why it stopped, and
+        the column (from 0) that stopped it.
     """
     end, dim, waiting = len(text), matrix.shape[1], 0
     i = start
@@ -144,7 +150,12 @@ def parse_lines(
             if not settled and value != 0.0:
                 if waiting == len(unsettled):
                     return row, line, before, before_line, FULL, k
-                unsettled[waiting, 0], unsettled[waiting, 1], unsettled[waiting, 2], unsettled[waiting, 3] = row, k, first, i
+                unsettled[waiting, 0], unsettled[waiting, 1], unsettled[waiting, 2], unsettled[waiting, 3] = (
+                    row,
+                    k,
+                    first,
+                    i,
+                )
                 waiting += 1
             matrix[row, k] = np.float32(value)
         while i < end and (text[i] == 32 or text[i] == 9 or text[i] == 13):
@@ -157,11 +168,13 @@ def parse_lines(
 
 
 @njit(cache=True, nogil=True)
-def parse_records(data: Bytes, start: int, raw: Bytes, row: int, stop: int, words: Bytes, used: int) -> tuple[int, int, int, int]:
+def parse_records(
+    data: Bytes, start: int, raw: Bytes, row: int, stop: int, words: Bytes, used: int
+) -> tuple[int, int, int, int]:
     """Read records "word space D float32", a newline before or not, from `start` into rows `row` to `stop` of `raw`.
 
-    `raw` is the matrix as uint8 [V, 4 D]. A record that the end of `data` cuts is left for the next call. Otherwise as `parse_lines`;
-    returns the next row, where its record begins, bytes of `words` in use, and why it stopped.
+    `raw` is the matrix as uint8 [V, 4 D]. A record that the end of `data` cuts is left for the next call. Otherwise as
+    `parse_lines`; returns the next row, where its record begins, bytes of `words` in use, and why it stopped.
     """
     end, width = len(data), raw.shape[1]
     i = start

@@ -1,17 +1,19 @@
 """word2vec's loop: windows of a sentence, and for each the gradient step of a small table of scores.
 
-All variants are one operation on a few rows. The m inputs x_i of a window (skip-gram: the vectors of its context words; CBOW: their
-mean, m = 1) meet the k targets t_j of its centre (negative sampling: its own output vector, label 1, and those of the words drawn,
-label 0; hierarchical softmax: the inner nodes on its path, label 1 where the path turns left)::
+All variants are one operation on a few rows. The m inputs x_i of a window (skip-gram: the vectors of its context words;
+CBOW: their mean, m = 1) meet the k targets t_j of its centre (negative sampling: its own output vector, label 1, and
+those of the words drawn, label 0; hierarchical softmax: the inner nodes on its path, label 1 where the path turns left)::
 
     g_ij = rate (label_j - sigmoid(x_i . t_j))        x_i += sum_j g_ij t_j        t_j += sum_i g_ij x_i
 
-A word that stands twice in a window is one input that counts twice. The rows of all words within reach stay in scratch while the window
-moves over a sentence, and what they moved by is added to the table when they leave; one thread sees no difference, and
-several lose each other's updates rarely. The rows of the next centre's targets are asked for before this centre's are worked on.
+A word that stands twice in a window is one input that counts twice. The rows of all words within reach stay in scratch
+while the window moves over a sentence, and what they moved by is added to the table when they leave; one thread sees no
+difference, and several lose each other's updates rarely. The rows of the next centre's targets are asked for before
+this centre's are worked on.
 
-The products run over rows padded to whole vectors, in tiles of 2 inputs and 6 (or 3) targets, which fit the registers. Their width is
-a constant to the compiler: `loop` compiles once for each number of dimensions, and numba keeps what it compiled on disk.
+The products run over rows padded to whole vectors, in tiles of 2 inputs and 6 (or 3) targets, which fit the registers.
+Their width is a constant to the compiler: `loop` compiles once for each number of dimensions, and numba keeps what it
+compiled on disk.
 """
 
 from __future__ import annotations
@@ -24,7 +26,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 from selftaught.kernels.prefetch import prefetch
-from selftaught.kernels.words import Floats, Ids, Ints, Thresholds, begin, below, draw, following, kept, logistic_loss, mix, sigmoid
+from selftaught.kernels.words import (
+    Floats,
+    Ids,
+    Ints,
+    Thresholds,
+    begin,
+    below,
+    draw,
+    following,
+    kept,
+    logistic_loss,
+    mix,
+    sigmoid,
+)
 
 LONGEST = 1000  # tokens of a piece of a sentence, as in the original tool
 SAMPLED = 64  # the loss is that of one centre in so many: its logarithms would cost as much as the learning
@@ -36,7 +51,9 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 def pieces(sentences: Ints) -> Ints:
-    """Where to begin anew, int64 [P + 1], given where sentences begin, int64 [S + 1]: there, and after each `LONGEST` tokens of one.
+    """Where to begin anew, int64 [P + 1], given where sentences begin, int64 [S + 1].
+
+    There, and after each `LONGEST` tokens of one.
 
     So a text without a line break is no single sentence, which only one thread could work on.
     """
@@ -70,7 +87,14 @@ def _score(x: Floats, at: Ints, m: int, t: Floats, k: int, width: int, s: Floats
                 b4 += v * t4
                 b5 += v * t5
             s[i, j], s[i, j + 1], s[i, j + 2], s[i, j + 3], s[i, j + 4], s[i, j + 5] = a0, a1, a2, a3, a4, a5
-            s[i + 1, j], s[i + 1, j + 1], s[i + 1, j + 2], s[i + 1, j + 3], s[i + 1, j + 4], s[i + 1, j + 5] = b0, b1, b2, b3, b4, b5
+            s[i + 1, j], s[i + 1, j + 1], s[i + 1, j + 2], s[i + 1, j + 3], s[i + 1, j + 4], s[i + 1, j + 5] = (
+                b0,
+                b1,
+                b2,
+                b3,
+                b4,
+                b5,
+            )
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
@@ -101,7 +125,14 @@ def _spread(g: Floats, t: Floats, k: int, at: Ints, m: int, width: int, x: Float
         for i in range(0, m, 2):
             one, two = at[i], at[i + 1]
             a0, a1, a2, a3, a4, a5 = g[i, j], g[i, j + 1], g[i, j + 2], g[i, j + 3], g[i, j + 4], g[i, j + 5]
-            b0, b1, b2, b3, b4, b5 = g[i + 1, j], g[i + 1, j + 1], g[i + 1, j + 2], g[i + 1, j + 3], g[i + 1, j + 4], g[i + 1, j + 5]
+            b0, b1, b2, b3, b4, b5 = (
+                g[i + 1, j],
+                g[i + 1, j + 1],
+                g[i + 1, j + 2],
+                g[i + 1, j + 3],
+                g[i + 1, j + 4],
+                g[i + 1, j + 5],
+            )
             for n in range(width):
                 t0, t1, t2, t3, t4, t5 = t[j, n], t[j + 1, n], t[j + 2, n], t[j + 3, n], t[j + 4, n], t[j + 5, n]
                 x[one, n] += a0 * t0 + a1 * t1 + a2 * t2 + a3 * t3 + a4 * t4 + a5 * t5
@@ -164,7 +195,9 @@ def _loss(s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int) -> fl
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
-def _errors(s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int, rate: np.float32, logistic: Floats) -> None:
+def _errors(
+    s: Floats, at: Ints, times: Ints, m: int, label: Floats, k: int, rate: np.float32, logistic: Floats
+) -> None:
     """Scores become ``g``, zero in the padding: columns from k to whole tiles, and a row after an odd m."""
     padded = -(-k // TILE) * TILE
     for i in range(m):
@@ -212,11 +245,30 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
 
     @njit(cache=True, nogil=True, fastmath=_FAST)
     def train(
-        ids: Ids, borders: Ints, order: Ints, seed: int, epoch: int, rate: np.float32, cbow: bool, share: bool, window: int,
-        negatives: int, pairwise: bool, table: Floats, output: Floats, path: Ids, left: NDArray[np.bool_], ends: Ints,
-        keep: Thresholds, threshold: Thresholds, other: Ids, logistic: Floats,
-    ) -> tuple[float, int]:  # fmt: skip
-        """Train on pieces of sentences. Returns the sum of the losses that were looked at, and of how many pairs (CBOW: windows).
+        ids: Ids,
+        borders: Ints,
+        order: Ints,
+        seed: int,
+        epoch: int,
+        rate: np.float32,
+        cbow: bool,
+        share: bool,
+        window: int,
+        negatives: int,
+        pairwise: bool,
+        table: Floats,
+        output: Floats,
+        path: Ids,
+        left: NDArray[np.bool_],
+        ends: Ints,
+        keep: Thresholds,
+        threshold: Thresholds,
+        other: Ids,
+        logistic: Floats,
+    ) -> tuple[float, int]:
+        """Train on pieces of sentences.
+
+        Returns the sum of the losses that were looked at, and of how many pairs (CBOW: windows).
 
         Args:
             ids: The words of the text, int32 [N]; those that `table` has no row for are passed over.
@@ -226,7 +278,8 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
             epoch: See `seed`.
             rate: The learning rate.
             cbow: Inputs are means of windows, else single context words.
-            share: The error of a mean is divided by the number of its words, as its gradient is, else each gets all of it.
+            share: The error of a mean is divided by the number of its words, as its gradient is, else each gets all of
+                it.
             window: Most words on each side.
             negatives: How many words to draw; 0 for hierarchical softmax.
             pairwise: For each pair, else for each window.
@@ -349,7 +402,8 @@ def loop(dim: int) -> Callable[..., tuple[float, int]]:
                 else:
                     at[m] = zero
                     for j in range(k):
-                        row = targets[j]  # not in the loop: the compiler cannot know that it stays, and would make no vector code
+                        # not in the loop: the compiler cannot know that it stays, and would make no vector code
+                        row = targets[j]
                         for d in range(dim):
                             t[j, d] = output[row, d]
                     _score(x, at, m, t, k, width, s)

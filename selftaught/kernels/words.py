@@ -1,7 +1,8 @@
 """What the loops over words share: random numbers, draws by count, subsampling, and the logistic function by table.
 
-Random numbers come from SplitMix64 (Steele, Lea, Flood 2014): a counter that moves by a constant, and a mixer. One draw does not wait
-for the one before, and a sentence's numbers start from where it stands in the corpus: a pure function of (seed, epoch, position).
+Random numbers come from SplitMix64 (Steele, Lea, Flood 2014): a counter that moves by a constant, and a mixer. One draw
+does not wait for the one before, and a sentence's numbers start from where it stands in the corpus: a pure function of
+(seed, epoch, position).
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def below(bits: Word, n: int) -> np.int64:
 def draw(threshold: Thresholds, other: Ids, bits: Word) -> np.int64:
     """An element of the distribution of `parts.alias.alias`, from 64 random bits."""
     slot = ((bits >> _32) * np.uint64(threshold.size)) >> _32
-    own, another = np.int64(slot), np.int64(other[slot])  # both are read, so that no branch is: half the guesses would be wrong
+    # both are read, so that no branch is: half the guesses would be wrong
+    own, another = np.int64(slot), np.int64(other[slot])
     return own if (bits & _LOW) < np.uint64(threshold[slot]) else another
 
 
@@ -72,10 +74,12 @@ def kept(keep: Thresholds, word: int, bits: Word) -> bool:
 
 
 def keep_thresholds(counts: Ints, sample: float) -> Thresholds:
-    """How often each word is kept, for `kept`: uint32 [V]; an occurrence stays with probability ``(threshold + 1) / 2^32``.
+    """How often each word is kept, for `kept`: uint32 [V].
 
-    The probability is the original tool's, min(1, (sqrt(f / t) + 1) t / f) with f a word's share of all `counts` and t = `sample`:
-    1 up to f = 2.6 t. The paper (Mikolov et al., NIPS 2013) writes sqrt(t / f). A `sample` of 0 keeps all.
+    An occurrence stays with probability ``(threshold + 1) / 2^32``.
+
+    The probability is the original tool's, min(1, (sqrt(f / t) + 1) t / f) with f a word's share of all `counts` and t
+    = `sample`: 1 up to f = 2.6 t. The paper (Mikolov et al., NIPS 2013) writes sqrt(t / f). A `sample` of 0 keeps all.
     """
     if sample <= 0:
         return np.full(len(counts), 2**32 - 1, np.uint32)
@@ -85,7 +89,10 @@ def keep_thresholds(counts: Ints, sample: float) -> Thresholds:
 
 
 def sigmoid_table() -> Floats:
-    """The logistic function in the middle of each of 1,024 steps from -6 to 6, with a 0 before and a 1 after: float32 [1026]."""
+    """The logistic function in the middle of each of 1,024 steps from -6 to 6, with a 0 before and a 1 after.
+
+    Float32 [1026].
+    """
     middles = (np.arange(ENTRIES) + 0.5) * (2 * EDGE / ENTRIES) - EDGE
     return np.concatenate([[0.0], 1 / (1 + np.exp(-middles)), [1.0]]).astype(np.float32)
 

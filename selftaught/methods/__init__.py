@@ -1,8 +1,9 @@
 """Methods: one paper, one file, one final `Method`. The folder is the idea, the file's name is the method's name.
 
-``methods/contrast/moco.py`` is ``moco``. Where a paper needs a file a kind of sample, they share a folder of the method's name:
-``methods/contrast/cpc/image.py`` is ``cpc`` for images, and the data choose among the siblings. ``methods/supervised/`` is the
-reference, and no idea. A method of one's own is named by its path: ``path/to/mine.py``. Listing and describing import no torch.
+``methods/contrast/moco.py`` is ``moco``. Where a paper needs a file a kind of sample, they share a folder of the
+method's name: ``methods/contrast/cpc/image.py`` is ``cpc`` for images, and the data choose among the siblings.
+``methods/supervised/`` is the reference, and no idea. A method of one's own is named by its path: ``path/to/mine.py``.
+Listing and describing import no torch.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def _spec(name: str, folder: str, path: Path, declared: Declared, sees: tuple[st
     sees = tuple(own.get("sees", ())) or sees or tuple(kinds.names())
     title, stepper = declared.doc.partition("\n")[0], own.get("stepper", BASES[base])
     recipe, network = own.get("recipe", {}), own.get("network", "")
-    return Spec(name, folder, title, declared.doc, declared.arguments, recipe, sees, network, stepper, path, declared.name)
+    return Spec(
+        name, folder, title, declared.doc, declared.arguments, recipe, sees, network, stepper, path, declared.name
+    )
 
 
 @cache
@@ -84,9 +87,16 @@ def _catalogue() -> dict[str, tuple[Spec, ...]]:
 
 @cache
 def _own(path: Path) -> Spec:
-    """The one method in a file of one's own. Raises UserError, naming the line, when there is none or Python cannot read the file."""
+    """The one method in a file of one's own.
+
+    Raises UserError, naming the line, when there is none or Python cannot read the file.
+    """
     try:
-        found = [declared for declared in classes(path) if BASES.keys() & {base.rpartition(".")[2] for base in declared.bases}]
+        found = [
+            declared
+            for declared in classes(path)
+            if BASES.keys() & {base.rpartition(".")[2] for base in declared.bases}
+        ]
     except SyntaxError as error:
         raise UserError(f"{path}, line {error.lineno}: this is not Python ({error.msg})") from None
     except ValueError as error:  # a default that is no literal, a byte that is no UTF-8
@@ -111,11 +121,16 @@ def is_file(name: str) -> bool:
 
 def names(sees: str | None = None) -> list[str]:
     """Every method of the library, sorted; or those that see a kind of sample."""
-    return sorted(name for name, specs in _catalogue().items() if sees is None or any(sees in spec.sees for spec in specs))
+    return sorted(
+        name for name, specs in _catalogue().items() if sees is None or any(sees in spec.sees for spec in specs)
+    )
 
 
 def specs(name: str) -> tuple[Spec, ...]:
-    """What the files of a method say of it, one or one a kind. Raises UserError, with a suggestion, for an unknown name."""
+    """What the files of a method say of it, one or one a kind.
+
+    Raises UserError, with a suggestion, for an unknown name.
+    """
     if is_file(name):
         return (_own(Path(name).expanduser()),)
     if name not in _catalogue():
@@ -129,7 +144,10 @@ def sees(name: str) -> tuple[str, ...]:
 
 
 def describe(name: str, kind: str | None = None) -> Spec:
-    """What the method's file says of it: that for a kind of sample, or the first. Raises UserError when there is none."""
+    """What the method's file says of it: that for a kind of sample, or the first.
+
+    Raises UserError when there is none.
+    """
     found = [spec for spec in specs(name) if kind is None or kind in spec.sees]
     if not found:
         seen, given = (" or ".join(kinds.describe(one).samples for one in some) for some in (sees(name), [str(kind)]))
@@ -140,7 +158,8 @@ def describe(name: str, kind: str | None = None) -> Spec:
 def load(name: str, kind: str | None = None) -> type[Method]:
     """The method's class, that for a kind of sample or the first.
 
-    Raises UserError, with a suggestion, for an unknown name, and with the line at fault for a file of one's own that fails.
+    Raises UserError, with a suggestion, for an unknown name, and with the line at fault for a file of one's own that
+    fails.
     """
     spec = describe(name, kind)
     if is_file(name):
@@ -169,7 +188,7 @@ def _imported(spec: Spec) -> type[Method]:
 
 
 def _line(error: BaseException, path: Path) -> str:
-    """", line N" of the last frame in the file, where there is one."""
+    """ ", line N" of the last frame in the file, where there is one."""
     line, trace = 0, error.__traceback__
     while trace is not None:
         line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == str(path) else line

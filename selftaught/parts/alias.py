@@ -9,11 +9,13 @@ from selftaught.errors import UserError
 
 
 def alias(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
-    """Walker's alias table (Walker 1977; Vose 1991): an element is a uniform slot, then the slot's own number or its other one.
+    """Walker's alias table (Walker 1977; Vose 1991).
 
-    With q_i = n weights_i / sum(weights), slot i answers i with probability threshold_i / 2^32 and other_i else. Slots with q < 1
-    lack something, the rest have too much. Handed out in order, what slot h gives away are the parts of the lacking slots
-    between two sums of surpluses, so that both columns come from two cumulative sums instead of a loop.
+    An element is a uniform slot, then the slot's own number or its other one.
+
+    With q_i = n weights_i / sum(weights), slot i answers i with probability threshold_i / 2^32 and other_i else. Slots
+    with q < 1 lack something, the rest have too much. Handed out in order, what slot h gives away are the parts of the
+    lacking slots between two sums of surpluses, so that both columns come from two cumulative sums instead of a loop.
 
     Args:
         weights: At least 0, not all of them 0, [n], n less than 2^31.
@@ -24,7 +26,9 @@ def alias(weights: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.
     weights = np.asarray(weights, np.float64)
     total = float(weights.sum())
     if weights.ndim != 1 or not weights.size or not np.isfinite(total) or total <= 0 or weights.min() < 0:
-        raise UserError("weights to draw by must be a list of numbers that are finite, at least 0 and not all of them 0")
+        raise UserError(
+            "weights to draw by must be a list of numbers that are finite, at least 0 and not all of them 0"
+        )
     q = weights * (weights.size / total)
     short = q < 1
     short[q.argmax()] = False  # equal weights may all round to less than 1

@@ -26,33 +26,36 @@ SERVERS = ("redis://", "rediss://", "unix://")
 class Bank(nn.Module):
     """`n` rows of width `dim` and length 1, float32, one for each sample (Wu, Xiong, Yu, Lin, CVPR 2018, arXiv 1805.01978).
 
-    Row i follows the features of sample i, v_i <- normalise(momentum * v_i + (1 - momentum) * new). It starts as a random
-    direction: uniform in [-1/sqrt(dim/3), 1/sqrt(dim/3)] in every coordinate, as in the authors' release, where the length is
-    near 1 and here exactly 1. The start depends on torch's seed alone.
+    Row i follows the features of sample i, v_i <- normalise(momentum * v_i + (1 - momentum) * new). It starts as a
+    random direction: uniform in [-1/sqrt(dim/3), 1/sqrt(dim/3)] in every coordinate, as in the authors' release, where
+    the length is near 1 and here exactly 1. The start depends on torch's seed alone.
 
     ::
 
         bank = Bank(len(source), 128)        # in Method.prepare, which `fit` seeds
-        bank.rows(index)                     # [..., dim] for int64 [...]; a copy without gradients, on the bank's device
-        bank.scores(v)                       # v [B, dim] with every row: [B, n]
+        bank.rows(index)                     # [..., dim] for int64 [...]; a copy without gradients, on the bank's
+        device bank.scores(v)                       # v [B, dim] with every row: [B, n]
         bank.write(index, rows)              # in Method.after_step, with the rows of all ranks: gather them first
         bank.fill(head, features)            # in Method.before_epoch, to start from features instead
         bank.all()                           # [n, dim]
         for first, rows in bank.chunks(): ...  # the same, rows first, first + 1, ... at a time
 
-    The same calls give the same bytes whatever the store. In memory, the rows are a buffer, so every checkpoint holds all of them.
-    In a file of the run folder or on a Redis server they may be larger than memory, and stay where they are: a checkpoint holds
-    how often the bank was written, and a `Journal` in the run folder undoes what was written after it. With several ranks the
-    first one writes and all read: a file therefore needs all ranks on one machine, or a file system that they share.
+    The same calls give the same bytes whatever the store. In memory, the rows are a buffer, so every checkpoint holds
+    all of them. In a file of the run folder or on a Redis server they may be larger than memory, and stay where they
+    are: a checkpoint holds how often the bank was written, and a `Journal` in the run folder undoes what was written
+    after it. With several ranks the first one writes and all read: a file therefore needs all ranks on one machine, or
+    a file system that they share.
 
     Args:
         n: Samples, at least 1.
         dim: Width of a row, at least 1.
         momentum: What a row keeps of its past, in [0, 1): 0 replaces it.
-        store: "memory", "file", or the URL of a Redis server, redis://HOST:PORT/DATABASE, which needs the extra 'redis'.
+        store: "memory", "file", or the URL of a Redis server, redis://HOST:PORT/DATABASE, which needs the extra
+            'redis'.
 
     Raises:
-        UserError: A value out of range; later, a file or a server that is not there or does not hold what the checkpoint needs.
+        UserError: A value out of range; later, a file or a server that is not there or does not hold what the
+            checkpoint needs.
     """
 
     memory: Tensor
@@ -74,7 +77,9 @@ class Bank(nn.Module):
         self.register_buffer("seed", torch.randint(2**62, ()))
         self.register_buffer("writes", torch.zeros((), dtype=torch.long))
         if store == "memory":
-            self.register_buffer("memory", torch.cat([torch.from_numpy(rows) for _, rows in _start(n, dim, int(self.seed))]))
+            self.register_buffer(
+                "memory", torch.cat([torch.from_numpy(rows) for _, rows in _start(n, dim, int(self.seed))])
+            )
 
     def rows(self, index: Tensor) -> Tensor:
         """Rows of the samples `index`, int64 [...]: float32 [..., dim], a copy."""
@@ -87,7 +92,8 @@ class Bank(nn.Module):
     def write(self, index: Tensor, rows: Tensor, momentum: float | None = None) -> None:
         """Let the rows of the samples `index`, int64 [B], follow `rows`, [B, dim], with the bank's momentum or another; 0 forgets the old.
 
-        A sample that occurs several times follows the mean of its rows, whatever their order. Give all ranks the same arguments.
+        A sample that occurs several times follows the mean of its rows, whatever their order. Give all ranks the same
+        arguments.
         """
         self.writes.add_(1)
         places, mean = _merged(index, rows.float())
@@ -103,7 +109,10 @@ class Bank(nn.Module):
 
     @torch.no_grad()
     def fill(self, network: Callable[[Tensor], Tensor], features: Tensor) -> None:
-        """Every row becomes the direction of what `network` makes of its sample's features: [n, E], of which it maps [B, E] to [B, dim]."""
+        """Every row becomes the direction of what `network` makes of its sample's features.
+
+        [n, E], of which it maps [B, E] to [B, dim].
+        """
         for index in torch.arange(self.n, device=self.writes.device).split(CHUNK):
             self.write(index, network(features[index]), momentum=0)
 
@@ -133,7 +142,10 @@ class Bank(nn.Module):
         self.journal = Journal(folder, self.n, self.dim)
 
     def saving(self, step: int, wanted: Collection[int]) -> None:
-        """A checkpoint of this step is about to be written; those of the steps `wanted` are there. Called on the first rank."""
+        """A checkpoint of this step is about to be written; those of the steps `wanted` are there.
+
+        Called on the first rank.
+        """
         if self.store != "memory":
             self._outside().sync()
             self.journal.mark(int(self.writes), step, wanted)
@@ -168,7 +180,9 @@ class Bank(nn.Module):
         """Where the rows are; made on first use, unless loading a state found them."""
         if self.kept is None:
             if self.folder is None or not self.train_run:
-                raise UserError(f"a bank in '{self.store}' belongs to a run, which keeps its rows: train it, or load it from there")
+                raise UserError(
+                    f"a bank in '{self.store}' belongs to a run, which keeps its rows: train it, or load it from there"
+                )
             if rank() == 0:
                 self.journal.start()
                 self.kept = self._connect()

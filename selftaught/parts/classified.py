@@ -7,9 +7,12 @@ from torch.nn import functional as F
 
 
 def masked_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
-    """1/B sum of -log p(label) over the labelled rows: logits [B, K], label int64 [B], -1 = unlabelled. 0 without labelled rows.
+    """1/B sum of -log p(label) over the labelled rows: logits [B, K], label int64 [B], -1 = unlabelled.
 
-    Divided by the whole batch, not by its labelled rows, as in the released codes of temporal ensembling and of Mean Teacher.
+    0 without labelled rows.
+
+    Divided by the whole batch, not by its labelled rows, as in the released codes of temporal ensembling and of Mean
+    Teacher.
     """
     return F.cross_entropy(logits, label, ignore_index=-1, reduction="sum") / len(label)
 

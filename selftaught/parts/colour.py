@@ -20,8 +20,8 @@ _OFFSET = (16.0, 128.0, 128.0)
 def lab(rgb: Tensor) -> Tensor:
     """CIE 1976 L*a*b* under D65 of sRGB (IEC 61966-2-1): [B, 3, ...] in [0, 1] to [B, 3, ...] with L in [0, 100].
 
-    a is in [-86.183, 98.233] (green to red) and b in [-107.857, 94.478] (blue to yellow) over all of sRGB. The constants are those of
-    scikit-image's ``rgb2lab``.
+    a is in [-86.183, 98.233] (green to red) and b in [-107.857, 94.478] (blue to yellow) over all of sRGB. The
+    constants are those of scikit-image's ``rgb2lab``.
     """
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
     share = _mixed(linear, _TO_XYZ) / _along(_WHITE, linear)  # X/Xn, Y/Yn, Z/Zn
@@ -72,7 +72,8 @@ def groups(views: str) -> tuple[str, list[list[int]]]:
                 return name, found
     known = ", ".join("".join(space.channels) for space in SPACES.values())
     raise UserError(
-        f"views must share the channels of one colour space ({known}) among at least two groups, each channel once, not '{views}': "
+        f"views must share the channels of one colour space ({known}) among at least two groups, each channel "
+        f"once, not '{views}': "
         "say 'L,ab', 'Y,CbCr' or 'R,G,B'"
     )
 
@@ -83,5 +84,10 @@ def _along(values: tuple[float, ...], like: Tensor) -> Tensor:
 
 
 def _mixed(x: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    """Each row of `matrix` as weights of the three channels, added by hand: a product of matrices may round to fewer bits."""
-    return torch.stack([sum((w * c for w, c in zip(row, x.unbind(1), strict=True)), torch.zeros_like(x[:, 0])) for row in matrix], 1)
+    """Each row of `matrix` as weights of the three channels, added by hand.
+
+    A product of matrices may round to fewer bits.
+    """
+    return torch.stack(
+        [sum((w * c for w, c in zip(row, x.unbind(1), strict=True)), torch.zeros_like(x[:, 0])) for row in matrix], 1
+    )

@@ -27,7 +27,8 @@ def contrastive_margin(positive: Tensor, negative: Tensor, margin: float = 1.0) 
         negative: Minus the squared distances of each query and its negatives, [Q, K]; -inf where there is none.
         margin: Greater than 0, in units of d. Negatives farther away than this cost nothing.
 
-    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a value out of range.
+    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a value out
+    of range.
     """
     if margin <= 0:
         raise UserError(f"margin must be greater than 0, not {margin}")

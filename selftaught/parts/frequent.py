@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from selftaught.errors import UserError
 
 
-def frequent(input: Mapping[str, Any], min_count: int, encoder: str) -> tuple[tuple[str, ...], NDArray[np.int64], dict[str, Any]]:
+def frequent(
+    input: Mapping[str, Any], min_count: int, encoder: str
+) -> tuple[tuple[str, ...], NDArray[np.int64], dict[str, Any]]:
     """The words that occur at least `min_count` times, how often each does, int64 [V], and the input with no more words than these.
 
     Args:
@@ -22,11 +24,17 @@ def frequent(input: Mapping[str, Any], min_count: int, encoder: str) -> tuple[tu
     Raises UserError when the input has no words, or no word occurs often enough.
     """
     if "words" not in input:
-        raise UserError(f"the encoder {encoder} reads words, and this input has none: choose an encoder that takes such samples")
+        raise UserError(
+            f"the encoder {encoder} reads words, and this input has none: choose an encoder that takes such samples"
+        )
     counts = np.asarray(input["counts"], np.int64)
     size = int(np.searchsorted(-counts, -min_count, side="right"))
     if size == 0:
-        most = f"the most frequent, '{input['words'][0]}', does so {counts[0]} times" if len(counts) else "there is no word"
+        most = (
+            f"the most frequent, '{input['words'][0]}', does so {counts[0]} times"
+            if len(counts)
+            else "there is no word"
+        )
         raise UserError(f"no word occurs {min_count} times ({most}): use a smaller --min-count, or more text")
     words = tuple(input["words"][:size])
     return words, counts[:size], {**input, "words": list(words), "counts": counts[:size].tolist()}

@@ -1,4 +1,7 @@
-"""Talking between ranks. With `fit`, the only place that touches torch.distributed; on one rank every function is the identity."""
+"""Talking between ranks. With `fit`, the only place that touches torch.distributed.
+
+On one rank every function is the identity.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,8 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         # Every rank's loss depends on my rows: d(sum of losses)/d(my rows) needs all of their gradients. Averaging the
-        # parameters' gradients over ranks afterwards turns the sum of the ranks' mean losses into the mean over the batch.
+        # parameters' gradients over ranks afterwards turns the sum of the ranks' mean losses into the mean over the
+        # batch.
         grad = grads[0].clone(memory_format=torch.contiguous_format)
         dist.all_reduce(grad)
         return grad.narrow(0, rank() * ctx.rows, ctx.rows)

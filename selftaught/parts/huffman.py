@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 
 class Paths(NamedTuple):
-    """From the root to each word: word w passes ``nodes[ends[w] : ends[w + 1]]``, root first, and turns left where `left` is true."""
+    """From the root to each word.
+
+    Word w passes ``nodes[ends[w] : ends[w + 1]]``, root first, and turns left where `left` is true.
+    """
 
     nodes: NDArray[np.int32]
     """Inner nodes, in [0, V - 1); the root has the highest number. [sum of code lengths]."""
@@ -23,9 +26,9 @@ class Paths(NamedTuple):
 def huffman(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
     """Huffman's tree (1952) over words that occur `counts` times, falling, [V].
 
-    Joins the two lightest trees until one is left. As leaves come sorted, and joined trees grow heavier, the lightest are always at
-    the heads of two queues. No tree has a smaller mean path over the text, and no word a longer path than a rarer one.
-    One word alone has an empty path.
+    Joins the two lightest trees until one is left. As leaves come sorted, and joined trees grow heavier, the lightest
+    are always at the heads of two queues. No tree has a smaller mean path over the text, and no word a longer path than
+    a rarer one. One word alone has an empty path.
     """
     size = len(counts)
     weights = [int(count) for count in counts][::-1]  # leaf i is word size - 1 - i
@@ -45,7 +48,10 @@ def huffman(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
 
 
 def of_classes(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
-    """`huffman` of counts in any order, [K]: class k has the path of its place among the falling counts, ties by number."""
+    """`huffman` of counts in any order, [K].
+
+    Class k has the path of its place among the falling counts, ties by number.
+    """
     counts = np.asarray(counts, np.int64)
     falling = np.argsort(-counts, kind="stable")
     rank = np.argsort(falling)
@@ -57,13 +63,18 @@ def of_classes(counts: Sequence[int] | NDArray[np.int64]) -> Paths:
 
 
 def log_probabilities(paths: Paths, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Each leaf's log-probability, [B, V], where a node turns left with the logistic function of its score; `scores` are [B, V - 1]."""
+    """Each leaf's log-probability, [B, V], where a node turns left with the logistic function of its score.
+
+    `scores` are [B, V - 1].
+    """
     lengths = np.diff(paths.ends)
     found = np.zeros((len(scores), len(lengths)), np.float32)
     for depth in range(int(lengths.max())):
         leaves = np.flatnonzero(lengths > depth)
         at = paths.ends[leaves] + depth
-        found[:, leaves] -= np.logaddexp(0, np.where(paths.left[at], -1, 1).astype(np.float32) * scores[:, paths.nodes[at]])
+        found[:, leaves] -= np.logaddexp(
+            0, np.where(paths.left[at], -1, 1).astype(np.float32) * scores[:, paths.nodes[at]]
+        )
     return found
 
 

@@ -19,9 +19,9 @@ def info_nce(positive: Tensor, negative: Tensor, temperature: float = 1.0) -> di
         negative: Scores of each query with its negatives, [Q, K]; -inf where a key is no negative of that query.
         temperature: t > 0. 1 for scores that contain it already.
 
-    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. The mutual information of the two sides
-    is at least log(1 + K) - loss, in nats (expected, when negatives are drawn independently). `streamed_info_nce` is the same
-    from rows instead of scores, in constant memory.
+    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. The mutual information of the
+    two sides is at least log(1 + K) - loss, in nats (expected, when negatives are drawn independently).
+    `streamed_info_nce` is the same from rows instead of scores, in constant memory.
     """
     logits = torch.cat([positive[:, None], negative], 1) / temperature  # [Q, 1 + K]
     loss = F.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))

@@ -21,7 +21,8 @@ Floats = NDArray[np.float32]
 Get = Callable[[Ints], Floats]
 Put = Callable[[Ints, Floats], None]
 
-_HEAD = struct.Struct("<qII")  # rows in the record, CRC-32 of what follows (indices, int64, and rows, float32), CRC-32 of these two
+# rows in the record, CRC-32 of what follows (indices, int64, and rows, float32), CRC-32 of these two
+_HEAD = struct.Struct("<qII")
 _NAME = re.compile(r"undo-(\d{12,})")
 
 
@@ -29,9 +30,10 @@ _NAME = re.compile(r"undo-(\d{12,})")
 class Journal:
     """Rows are noted here, synced, before they are overwritten elsewhere; `rewind` puts back what they held.
 
-    Time is a count of writes. Wherever the caller may want to go back to, it calls `mark`; between two marks each row is noted
-    once, with what it held at the first of them, so the files of one interval are never larger than all rows. Marks that nobody
-    wants any more are dropped, and their notes join those of the mark before. A process may be killed at any moment.
+    Time is a count of writes. Wherever the caller may want to go back to, it calls `mark`; between two marks each row
+    is noted once, with what it held at the first of them, so the files of one interval are never larger than all rows.
+    Marks that nobody wants any more are dropped, and their notes join those of the mark before. A process may be killed
+    at any moment.
 
     Args:
         folder: Where its files are: ``undo-WRITES``, one for each mark, and ``marks.json``.
@@ -53,7 +55,10 @@ class Journal:
         self._begin(0)
 
     def note(self, index: Ints, get: Get) -> None:
-        """The rows `index` [B], each once, are about to be overwritten; `get` gives what they hold. Returns when the disk has it."""
+        """The rows `index` [B], each once, are about to be overwritten; `get` gives what they hold.
+
+        Returns when the disk has it.
+        """
         fresh = index[~self.noted[index]]
         if len(fresh) == 0:
             return
@@ -63,11 +68,16 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as e:
-            raise UserError(f"cannot write {self.current}: {e.strerror}; the checkpoints are intact: make room and resume") from e
+            raise UserError(
+                f"cannot write {self.current}: {e.strerror}; the checkpoints are intact: make room and resume"
+            ) from e
         self.noted[fresh] = True
 
     def mark(self, writes: int, step: int, wanted: Collection[int]) -> None:
-        """The checkpoint of `step` is about to be written, after so many writes; of older ones, those of the steps `wanted` are there."""
+        """The checkpoint of `step` is about to be written, after so many writes.
+
+        Of older ones, those of the steps `wanted` are there.
+        """
         if f"undo-{writes:012d}" != self.current.name:
             self._begin(writes)
         marks = {s: w for s, w in self._marks().items() if s in wanted} | {step: writes}
@@ -88,7 +98,9 @@ class Journal:
         """
         files = self._files()
         if writes not in files:
-            raise UserError(f"the undo journal in {self.folder} does not reach back to this checkpoint: start a new run")
+            raise UserError(
+                f"the undo journal in {self.folder} does not reach back to this checkpoint: start a new run"
+            )
         for begun in sorted((w for w in files if w >= writes), reverse=True):
             for index, rows in self._read(files[begun]):
                 put(index, rows)
@@ -104,7 +116,10 @@ class Journal:
     def must_be_at(self, writes: int) -> None:
         """Raises UserError when the rows have gone on since so many writes: for readers, who may not rewind."""
         if max(self._files(), default=-1) != writes:
-            raise UserError(f"the rows in {self.folder} belong to another moment of the run than what was loaded: finish the run first")
+            raise UserError(
+                f"the rows in {self.folder} belong to another moment of the run than what was loaded: finish the "
+                "run first"
+            )
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -152,7 +167,9 @@ class Journal:
             os.truncate(path, whole)
 
     def _damaged(self, path: Path) -> UserError:
-        return UserError(f"the undo journal {path} is damaged, so the run cannot go on from this checkpoint: start a new run")
+        return UserError(
+            f"the undo journal {path} is damaged, so the run cannot go on from this checkpoint: start a new run"
+        )
 
     def _join(self, older: Path, newer: Path) -> None:
         """Let `older` reach as far as `newer`: it takes those of its rows that it does not have."""

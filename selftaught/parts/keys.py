@@ -1,7 +1,7 @@
 """Where the keys of a dictionary come from: this batch, a bank of all samples, or a queue of recent batches.
 
-The three mechanisms of He, Fan, Wu, Xie, Girshick, CVPR 2020 (arXiv 1911.05722), figure 2, behind one interface. They differ in
-how many keys there are, how old they are, and whether gradients reach them.
+The three mechanisms of He, Fan, Wu, Xie, Girshick, CVPR 2020 (arXiv 1911.05722), figure 2, behind one interface. They
+differ in how many keys there are, how old they are, and whether gradients reach them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Found(NamedTuple):
     own: Tensor
     """Which of them were made from the query's own sample, and so are no negatives of it: bool [B, M]."""
     age: Tensor
-    """How many steps ago each was made, int64 [M]; of random rows that no sample made yet, the steps since the start."""
+    """How many steps ago each was made, int64 [M]; of random rows that no sample made yet, the steps since the
+    start."""
 
 
 class Keys(nn.Module, ABC):
@@ -51,7 +52,9 @@ class Keys(nn.Module, ABC):
 
 @final
 class BatchKeys(Keys):
-    """End to end: the keys of the batch, over all ranks. As fresh as can be, with gradients, and no more than a batch holds.
+    """End to end: the keys of the batch, over all ranks.
+
+    As fresh as can be, with gradients, and no more than a batch holds.
 
     The batch is shuffled over batch norm groups and ranks, so that no key shares its statistics with its query.
     """
@@ -139,5 +142,8 @@ class QueueKeys(Keys):
 
 
 def draw(n: int, count: int, seed: int, step: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """`count` different rows of n, a pure function of its arguments. The last word keeps it apart from other uses of (seed, step)."""
+    """`count` different rows of n, a pure function of its arguments.
+
+    The last word keeps it apart from other uses of (seed, step).
+    """
     return np.random.Generator(np.random.Philox(key=[seed, step], counter=[0, 0, 0, 0xD1C7])).permutation(n)[:count]

@@ -16,8 +16,9 @@ CHUNK = 8192
 def kmeans(x: Tensor, clusters: int, iterations: int, *seed: int) -> tuple[Tensor, Tensor]:
     """Lloyd's algorithm from distinct random rows, in torch, so that a bank on a GPU stays there.
 
-    A pure function of its arguments: sums run over rows in their order, whatever the device. A centre that lost all its rows
-    starts again from the row that is farthest from its own centre (the next one from the next farthest, and so on).
+    A pure function of its arguments: sums run over rows in their order, whatever the device. A centre that lost all its
+    rows starts again from the row that is farthest from its own centre (the next one from the next farthest, and so
+    on).
 
     Args:
         x: Rows [N, D].
@@ -25,7 +26,8 @@ def kmeans(x: Tensor, clusters: int, iterations: int, *seed: int) -> tuple[Tenso
         iterations: At most so many moves of the centres; fewer when nothing changes any more.
         seed: Whole numbers of at least 0; other numbers, another start.
 
-    Returns each row's cluster, int64 [N], and the centres [K, D]. Raises UserError for a number of clusters out of range.
+    Returns each row's cluster, int64 [N], and the centres [K, D]. Raises UserError for a number of clusters out of
+    range.
     """
     if not 1 <= clusters <= len(x):
         raise UserError(f"{len(x)} rows cannot be put into {clusters} clusters: ask for 1 to {len(x)}")
@@ -46,7 +48,10 @@ def kmeans(x: Tensor, clusters: int, iterations: int, *seed: int) -> tuple[Tenso
 
 
 def nearest(x: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
-    """The nearest of the centres [K, D] to each row [N, D], the first where several are: int64 [N], and its squared distance [N]."""
+    """The nearest of the centres [K, D] to each row [N, D], the first where several are.
+
+    Int64 [N], and its squared distance [N].
+    """
     half = centres.square().sum(1) / 2
     labels, closeness = [], []
     for part in x.split(CHUNK):

@@ -19,9 +19,9 @@ Pool = Literal["mean", "max", "flatten"]
 def norm2d(kind: Norm, channels: int) -> nn.Module:
     """A normalisation of [B, C, H, W] by name.
 
-    batch: statistics of the batch, in the groups of `selftaught.parts.norm` (one = plain, several = "split"). layer: of one
-    sample over all channels and positions. group: of one sample over groups of at least 16 channels (Wu and He 2018). none:
-    nothing.
+    batch: statistics of the batch, in the groups of `selftaught.parts.norm` (one = plain, several = "split"). layer: of
+    one sample over all channels and positions. group: of one sample over groups of at least 16 channels (Wu and He
+    2018). none: nothing.
 
     Raises UserError for another name.
     """
@@ -45,8 +45,8 @@ def pooled_width(kind: Pool, channels: int, positions: int) -> int:
 def pooled(kind: Pool, x: Tensor, side: int = 0) -> Tensor:
     """[B, C, *positions] to [B, C] (mean, max over positions) or [B, C * positions] (flatten).
 
-    With `side`, flatten first brings other numbers of positions to side x side, repeating or averaging them, so that the
-    width stays what it is for images of any size.
+    With `side`, flatten first brings other numbers of positions to side x side, repeating or averaging them, so that
+    the width stays what it is for images of any size.
     """
     if kind == "flatten" and side and tuple(x.shape[2:]) != (side, side):
         x = F.adaptive_avg_pool2d(x, side)
@@ -55,7 +55,10 @@ def pooled(kind: Pool, x: Tensor, side: int = 0) -> Tensor:
 
 
 def shape_of(features: Callable[[Tensor], Tensor], network: nn.Module, input: Mapping[str, Any]) -> tuple[int, ...]:
-    """Shape, without the batch, of `features` of `network` for the input of an encoder's spec. Leaves `network` untouched."""
+    """Shape, without the batch, of `features` of `network` for the input of an encoder's spec.
+
+    Leaves `network` untouched.
+    """
     training = network.training
     with torch.no_grad():
         network.eval()

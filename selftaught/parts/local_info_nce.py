@@ -7,7 +7,9 @@ from torch import Tensor
 
 
 def local_info_nce(scores: Tensor, own: Tensor) -> dict[str, Tensor]:
-    """The form of Deep InfoMax's released code and of AMDIM: each place of the own picture against all places of all others.
+    """The form of Deep InfoMax's released code and of AMDIM.
+
+    Each place of the own picture against all places of all others.
 
     With s_ijl the score of summary i and place l of picture j, and i itself among the pictures::
 
@@ -19,8 +21,8 @@ def local_info_nce(scores: Tensor, own: Tensor) -> dict[str, Tensor]:
         scores: [Q, N, L]; N at least 2.
         own: Which of the N pictures each summary is of, int64 [Q].
 
-    Returns "loss"; "accuracy", the part of own places that beat every negative (a tie is a miss); "chance", 1 / (1 + negatives);
-    and "negatives", (N - 1) L.
+    Returns "loss"; "accuracy", the part of own places that beat every negative (a tie is a miss); "chance", 1 / (1 +
+    negatives); and "negatives", (N - 1) L.
     """
     places = scores.shape[2]
     mine = torch.arange(scores.shape[1], device=scores.device) == own[:, None]  # [Q, N]

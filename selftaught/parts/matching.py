@@ -11,9 +11,10 @@ from torch.nn import functional as F
 def matching(one: Tensor, other: Tensor) -> dict[str, Tensor]:
     """How often row i of `one` [B, D] is closer in direction to row i of `other` [B, D] than to all other rows of `other`.
 
-    Methods that only ask views to agree have a loss whose best value every constant reaches; this number cannot be reached by a
-    constant, and compares with chance on samples that were never trained on. Directions count however close they lie together,
-    so a collapse on the way is seen by `selftaught.parts.spread`, not here. It does not train: no gradients.
+    Methods that only ask views to agree have a loss whose best value every constant reaches; this number cannot be
+    reached by a constant, and compares with chance on samples that were never trained on. Directions count however
+    close they lie together, so a collapse on the way is seen by `selftaught.parts.spread`, not here. It does not train:
+    no gradients.
 
     Returns "accuracy", the part of rows that match (a tie is a miss), and "chance" = 1 / B.
     """

@@ -25,7 +25,9 @@ def follow(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
 
 
 def rising(start: float, progress: float) -> float:
-    """A momentum that goes from `start` to 1 along half a cosine as `progress` goes from 0 to 1: the slow copy comes to rest.
+    """A momentum that goes from `start` to 1 along half a cosine as `progress` goes from 0 to 1.
+
+    The slow copy comes to rest.
 
     1 - (1 - start) * (cos(pi * progress) + 1) / 2, of Grill et al. 2020, "Bootstrap Your Own Latent", section 3.3.
     """

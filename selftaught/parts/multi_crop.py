@@ -11,8 +11,8 @@ from torch import Tensor
 def by_size(network: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> list[Tensor]:
     """`network` of every view, in their order; views of one size go through it together.
 
-    A sample's views of one size lie side by side in that batch, so that they share a batch norm group whatever the number of
-    groups and ranks.
+    A sample's views of one size lie side by side in that batch, so that they share a batch norm group whatever the
+    number of groups and ranks.
 
     Args:
         network: [N, C, S, S] to [N, D], for every S.

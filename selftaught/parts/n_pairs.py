@@ -13,8 +13,8 @@ def n_pairs(positive: Tensor, negative: Tensor, anchor: Tensor, l2: float = 0.00
 
     loss = mean_i log( 1 + sum_j exp(n_ij - p_i) ) + l2 mean_i |a_i|^2
 
-    The contrastive softmax without temperature, over inner products (`Dot`) of rows that are not normalised; the penalty keeps
-    their lengths in bounds instead. With one negative it is the soft margin of a triplet.
+    The contrastive softmax without temperature, over inner products (`Dot`) of rows that are not normalised; the
+    penalty keeps their lengths in bounds instead. With one negative it is the soft margin of a triplet.
 
     Args:
         positive: Inner product of each anchor and its partner, [Q].
@@ -22,7 +22,8 @@ def n_pairs(positive: Tensor, negative: Tensor, anchor: Tensor, l2: float = 0.00
         anchor: The rows a, [Q, D], whose lengths are penalised.
         l2: Of the penalty, at least 0.
 
-    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a negative l2.
+    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a negative
+    l2.
     """
     if l2 < 0:
         raise UserError(f"l2 must be at least 0, not {l2}")

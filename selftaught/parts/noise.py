@@ -1,7 +1,7 @@
 """Noise inside a network that is the same for a sample on one rank and on several.
 
-Each rank draws the numbers of the whole batch and keeps its own rows, so the number of ranks does not matter. Micro-batches of one
-step draw alike.
+Each rank draws the numbers of the whole batch and keeps its own rows, so the number of ranks does not matter.
+Micro-batches of one step draw alike.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Batch normalisation in groups: the same numbers on one rank and on several, on any device.
 
-With g groups a batch of B is normalised as g contiguous pieces of B/g samples, each by its own mean and variance ("Split BN", as
-the CIFAR-10 demo of He et al. 2020, "Momentum Contrast", simulates many GPUs on one). A run with g groups over R ranks gives each
-rank g/R of them, so the arithmetic does not depend on R. Running statistics are the mean over groups, and `fit` averages them over ranks.
+With g groups a batch of B is normalised as g contiguous pieces of B/g samples, each by its own mean and variance
+("Split BN", as the CIFAR-10 demo of He et al. 2020, "Momentum Contrast", simulates many GPUs on one). A run with g
+groups over R ranks gives each rank g/R of them, so the arithmetic does not depend on R. Running statistics are the mean
+over groups, and `fit` averages them over ranks.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ from selftaught.parts.gather import average
 
 def _in_groups(norm: _BatchNorm, x: Tensor, groups: int) -> Tensor:
     if x.shape[0] % groups:
-        raise ValueError(f"a batch of {x.shape[0]} cannot be normalised in {groups} equal groups: change batch_norm_groups or batch_size")
+        raise ValueError(
+            f"a batch of {x.shape[0]} cannot be normalised in {groups} equal groups: change batch_norm_groups or "
+            "batch_size"
+        )
     assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
     means, variances = norm.running_mean.repeat(groups, 1), norm.running_var.repeat(groups, 1)  # [groups, C]
     norm.num_batches_tracked.add_(1)
     momentum = norm.momentum if norm.momentum is not None else 1.0 / float(norm.num_batches_tracked)
     parts = zip(x.chunk(groups), means, variances, strict=True)
-    y = torch.cat([F.batch_norm(part, mean, var, norm.weight, norm.bias, True, momentum, norm.eps) for part, mean, var in parts])
+    y = torch.cat(
+        [F.batch_norm(part, mean, var, norm.weight, norm.bias, True, momentum, norm.eps) for part, mean, var in parts]
+    )
     with torch.no_grad():
         norm.running_mean.copy_(means.mean(0))
         norm.running_var.copy_(variances.mean(0))
@@ -66,8 +72,17 @@ def set_groups(module: nn.Module, groups: int) -> None:
 
 
 def average_running_statistics(module: nn.Module) -> None:
-    """Give every rank the mean of all ranks' running statistics. Linear in the statistics, so equal to having seen all groups."""
-    buffers = [b for m in module.modules() if isinstance(m, _BatchNorm) for b in (m.running_mean, m.running_var) if b is not None]
+    """Give every rank the mean of all ranks' running statistics.
+
+    Linear in the statistics, so equal to having seen all groups.
+    """
+    buffers = [
+        b
+        for m in module.modules()
+        if isinstance(m, _BatchNorm)
+        for b in (m.running_mean, m.running_var)
+        if b is not None
+    ]
     if not buffers:
         return
     flat = average(torch.cat([b.flatten() for b in buffers]))

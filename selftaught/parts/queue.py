@@ -13,10 +13,12 @@ from selftaught.errors import UserError
 
 @final
 class Queue(nn.Module):
-    """The last `size` rows that were pushed, as a ring. Starts with random directions of length 1, as in MoCo's released code.
+    """The last `size` rows that were pushed, as a ring.
 
-    `keys` [size, dim] and `pointer` (where the next row goes = rows pushed so far, mod size) are buffers, so they are in every
-    checkpoint.
+    Starts with random directions of length 1, as in MoCo's released code.
+
+    `keys` [size, dim] and `pointer` (where the next row goes = rows pushed so far, mod size) are buffers, so they are
+    in every checkpoint.
     """
 
     keys: Tensor
@@ -31,7 +33,10 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def push(self, rows: Tensor) -> None:
-        """Let `rows` [B, dim] replace the oldest; of more than `size` rows the last ones stay. Give all ranks the same rows."""
+        """Let `rows` [B, dim] replace the oldest; of more than `size` rows the last ones stay.
+
+        Give all ranks the same rows.
+        """
         size = len(self.keys)
         places = (self.pointer + torch.arange(len(rows), device=rows.device)) % size
         self.keys[places[-size:]] = rows[-size:].to(self.keys.dtype)

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """A view that cannot be written to, as memory-mapped arrays are: to the compiler that is another type than one that can.
+    """A view that cannot be written to, as memory-mapped arrays are.
+
+    To the compiler that is another type than one that can.
 
     So that what comes from memory and what comes from a file meet the same compiled loop.
     """

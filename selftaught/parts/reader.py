@@ -42,4 +42,6 @@ class Reader:
     def scored(self, text: str, scoring: Scoring) -> list[tuple[str, float]]:
         """The tokens of one sentence and its end, each with log P given those before it, as `scoring` says."""
         tokens = self.tokens(text)
-        return list(zip([*tokens, END], scoring(numbered(tokens, self.index), np.array([0, len(tokens)])).tolist(), strict=True))
+        return list(
+            zip([*tokens, END], scoring(numbered(tokens, self.index), np.array([0, len(tokens)])).tolist(), strict=True)
+        )

@@ -53,7 +53,9 @@ class FileRows:
                 os.fsync(file.fileno())
         except OSError as e:
             size = self.n * self.dim * 4 / 2**30
-            raise UserError(f"cannot write the bank {self.path}, {size:.3g} GiB: {e.strerror}; make room, or use a smaller dim") from e
+            raise UserError(
+                f"cannot write the bank {self.path}, {size:.3g} GiB: {e.strerror}; make room, or use a smaller dim"
+            ) from e
         self.open(0)
 
     def open(self, writes: int) -> None:
@@ -77,8 +79,9 @@ class FileRows:
 class RedisRows:
     """One Redis string for each row, ``PREFIX:NUMBER``, and ``PREFIX:writes``, which changes together with the rows.
 
-    How durable they are is the server's affair (its ``appendonly`` and ``save``). One that lost rows is found out by its count of
-    writes. Keys stay when a run is deleted: ``redis-cli --scan --pattern 'PREFIX:*' | xargs redis-cli del`` removes them.
+    How durable they are is the server's affair (its ``appendonly`` and ``save``). One that lost rows is found out by
+    its count of writes. Keys stay when a run is deleted: ``redis-cli --scan --pattern 'PREFIX:*' | xargs redis-cli
+    del`` removes them.
 
     Args:
         url: ``redis://[:PASSWORD@]HOST:PORT/DATABASE``, or ``rediss://`` or ``unix://``, see the package redis.
@@ -109,18 +112,23 @@ class RedisRows:
         found = self.server.get(f"{self.prefix}:writes")
         if found is None:
             raise UserError(
-                f"the Redis server {self.where} does not have the bank {self.prefix}: give it back its data, or start a new run"
+                f"the Redis server {self.where} does not have the bank {self.prefix}: give it back its data, or "
+                "start a new run"
             )
         if int(found) < writes:
             raise UserError(
-                f"the bank {self.prefix} on the Redis server {self.where} is older than the checkpoint (write {int(found)} of {writes}): "
+                f"the bank {self.prefix} on the Redis server {self.where} is older than the checkpoint (write "
+                f"{int(found)} of {writes}): "
                 "give the server back its newer data, or start a new run"
             )
 
     def get(self, index: Ints) -> Floats:
         found = self.server.mget([f"{self.prefix}:{i}" for i in index]) if len(index) else []
         if any(row is None for row in found):
-            raise UserError(f"the Redis server {self.where} lost rows of the bank {self.prefix}: give it back its data, or start a new run")
+            raise UserError(
+                f"the Redis server {self.where} lost rows of the bank {self.prefix}: give it back its data, or "
+                "start a new run"
+            )
         return np.frombuffer(b"".join(found), "<f4").astype(np.float32).reshape(len(index), self.dim)
 
     def put(self, index: Ints, rows: Floats, writes: int) -> None:

@@ -1,8 +1,8 @@
 """How well a key fits a query: one interface, and every contrastive loss takes what it returns.
 
-A loss sees two tensors: `positive` [Q], the score of each query with its own key, and `negative` [Q, K], its scores with keys
-that are not its own, -inf where a key is no negative of that query. Where the keys come from (batch, bank, queue, another
-sequence) and how a score is made are the caller's; higher always means closer.
+A loss sees two tensors: `positive` [Q], the score of each query with its own key, and `negative` [Q, K], its scores
+with keys that are not its own, -inf where a key is no negative of that query. Where the keys come from (batch, bank,
+queue, another sequence) and how a score is made are the caller's; higher always means closer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from selftaught.errors import UserError
 class Score(nn.Module, ABC):
     """score(q, k) = query(q) . key(k): each side is mapped, then one inner product.
 
-    Because every score is an inner product of mapped rows, `streamed_info_nce` serves all of them: hand it the mapped rows.
+    Because every score is an inner product of mapped rows, `streamed_info_nce` serves all of them: hand it the mapped
+    rows.
     """
 
     @abstractmethod
@@ -77,7 +78,9 @@ class Cosine(Score):
 
 @final
 class Bilinear(Score):
-    """k^T W q with W [keys, queries] learned: the log-bilinear score of van den Oord, Li, Vinyals 2018 (arXiv 1807.03748).
+    """k^T W q with W [keys, queries] learned.
+
+    The log-bilinear score of van den Oord, Li, Vinyals 2018 (arXiv 1807.03748).
 
     There the query is a context c and the key a code z: z^T W c. `queries` and `keys` are the widths of the two sides.
     """
@@ -118,8 +121,9 @@ class SquaredDistance(Score):
 def ranking(positive: Tensor, negative: Tensor) -> dict[str, Tensor]:
     """What any of the losses can say of scores [Q] and [Q, K], whatever it minimises.
 
-    Returns "accuracy", the part of queries whose positive beats every negative (a tie is a miss, so that a collapsed encoder
-    scores 0); "chance", that part when scores carry no information, 1 / (1 + negatives); and "negatives", their mean number.
+    Returns "accuracy", the part of queries whose positive beats every negative (a tie is a miss, so that a collapsed
+    encoder scores 0); "chance", that part when scores carry no information, 1 / (1 + negatives); and "negatives", their
+    mean number.
     """
     count = (negative > -torch.inf).sum(1).float().mean()
     accuracy = (positive > negative.amax(1)).float().mean()

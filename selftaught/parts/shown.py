@@ -1,4 +1,7 @@
-"""What a person can be shown of samples: pictures, curves, sounds and tables. The report draws them; a kind and a method make them."""
+"""What a person can be shown of samples: pictures, curves, sounds and tables.
+
+The report draws them; a kind and a method make them.
+"""
 
 from __future__ import annotations
 

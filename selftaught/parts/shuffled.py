@@ -39,8 +39,8 @@ class Step(NamedTuple):
 class Shuffled:
     """Runs of neighbouring sentences, dealt out to the steps of an epoch: in their order, or in another one each epoch.
 
-    A corpus is mostly many texts, one after the other. Read in their order, the last of them has the last word in every epoch; mixed,
-    none has. Which vectors are worth more depends on the texts. Long runs keep reads from a disk long.
+    A corpus is mostly many texts, one after the other. Read in their order, the last of them has the last word in every
+    epoch; mixed, none has. Which vectors are worth more depends on the texts. Long runs keep reads from a disk long.
 
     Args:
         sentences: int64 [S + 1], where each sentence begins, and the end; S at least 1.
@@ -61,7 +61,9 @@ class Shuffled:
         order = np.arange(len(self.borders) - 1)
         if self.run:
             order = np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(order)
-        runs = [(int(self.borders[run]), int(self.borders[run + 1])) for run in np.array_split(order, self.steps)[place]]
+        runs = [
+            (int(self.borders[run]), int(self.borders[run + 1])) for run in np.array_split(order, self.steps)[place]
+        ]
         sentences = np.concatenate([np.arange(first, last) for first, last in runs])
         lengths = self.sentences[sentences + 1] - self.sentences[sentences]
         return Step(

@@ -1,4 +1,6 @@
-"""What a file declares, read from its text alone: nothing is imported, so `--help` can list every argument without torch.
+"""What a file declares, read from its text alone.
+
+Nothing is imported, so `--help` can list every argument without torch.
 
 An argument is declared once, typed and with its default in a signature, and documented under ``Args:`` of a docstring.
 """
@@ -80,7 +82,11 @@ def _choices_of(path: Path) -> dict[str, ast.expr]:
 def _choices(tree: ast.Module) -> dict[str, ast.expr]:
     found: dict[str, ast.expr] = {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal":
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Subscript)
+            and ast.unparse(node.value.value) == "Literal"
+        ):
             found |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
     return found
 
@@ -92,7 +98,10 @@ def _declared(node: ast.ClassDef, spelled: _Spelled) -> Declared:
     arguments = []
     if init is not None:
         positional = init.args.args[len(init.args.args) - len(init.args.defaults) :]
-        pairs = [*zip(positional, init.args.defaults, strict=True), *zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)]
+        pairs = [
+            *zip(positional, init.args.defaults, strict=True),
+            *zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True),
+        ]
         for arg, default in pairs:
             if default is not None and arg.annotation is not None:
                 kind = ast.unparse(spelled.visit(arg.annotation))

@@ -12,9 +12,9 @@ from torch import Tensor
 def sinkhorn(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
     """Cuturi, NIPS 2013, "Sinkhorn Distances: Lightspeed Computation of Optimal Transport", with both marginals uniform.
 
-    The Q that maximises sum(Q * scores) + epsilon * entropy(Q) among those whose rows sum to 1 and whose columns sum to N / K.
-    It has the form diag(u) exp(scores / epsilon) diag(v); u and v are found by normalising columns and rows in turn.
-    Logarithms are kept instead of the numbers themselves, so that no epsilon is too small for float32.
+    The Q that maximises sum(Q * scores) + epsilon * entropy(Q) among those whose rows sum to 1 and whose columns sum to
+    N / K. It has the form diag(u) exp(scores / epsilon) diag(v); u and v are found by normalising columns and rows in
+    turn. Logarithms are kept instead of the numbers themselves, so that no epsilon is too small for float32.
 
     Args:
         scores: [N, K], of every sample that shares in the balance: those of all ranks.

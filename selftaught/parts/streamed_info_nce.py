@@ -1,8 +1,8 @@
 """The contrastive softmax of rows, in constant memory: the matrix of scores is never held.
 
-Forward walks over tiles of the matrix and keeps, for each query, the largest score and the sum of exponentials so far (the
-online softmax of Milakov and Gimelshein 2018, arXiv 1805.02867); backward makes each tile again. A tile stays in the cache, so
-this is also faster than the plain form where that would fit into memory.
+Forward walks over tiles of the matrix and keeps, for each query, the largest score and the sum of exponentials so far
+(the online softmax of Milakov and Gimelshein 2018, arXiv 1805.02867); backward makes each tile again. A tile stays in
+the cache, so this is also faster than the plain form where that would fit into memory.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ def streamed_info_nce(
 
     loss = -mean_i log( exp(p_i/t) / (exp(p_i/t) + sum_j exp(q_i . k_j / t)) )
 
-    Every score of `selftaught.parts.scores` is such an inner product: hand over ``score.query(x)`` and ``score.key(y)``. MoCo's
-    keys are its queue; SimCLR's keys are all rows of the batch, and each query excludes itself and its other view.
+    Every score of `selftaught.parts.scores` is such an inner product: hand over ``score.query(x)`` and
+    ``score.key(y)``. MoCo's keys are its queue; SimCLR's keys are all rows of the batch, and each query excludes itself
+    and its other view.
 
     Args:
         query: [Q, D].
@@ -36,9 +37,9 @@ def streamed_info_nce(
         temperature: t > 0.
         exclude: For each query the keys that are no negatives of it: int64 [Q, E], different from each other or -1.
 
-    Returns what `info_nce` returns, with gradients to `query`, `positive` and `key`. Peak memory beyond inputs and gradients is
-    a few tiles, whatever Q and K. Computed in float32 (float64 for float64), under autocast as well. Raises UserError unless t is
-    greater than 0.
+    Returns what `info_nce` returns, with gradients to `query`, `positive` and `key`. Peak memory beyond inputs and
+    gradients is a few tiles, whatever Q and K. Computed in float32 (float64 for float64), under autocast as well.
+    Raises UserError unless t is greater than 0.
     """
     if temperature <= 0:
         raise UserError(f"temperature must be greater than 0, not {temperature}")
@@ -67,7 +68,8 @@ class _LogSumExp(torch.autograd.Function):
             scores = query[rows] @ key[columns].T
             _fill(scores, exclude[rows], columns, -torch.inf)
             before, now = largest[rows], torch.maximum(largest[rows], scores.amax(1))
-            shift = now.clamp(min=torch.finfo(now.dtype).min)  # nothing but -inf so far: any finite shift gives a sum of 0
+            # nothing but -inf so far: any finite shift gives a sum of 0
+            shift = now.clamp(min=torch.finfo(now.dtype).min)
             total[rows] = total[rows] * (before - shift).exp() + scores.sub_(shift[:, None]).exp_().sum(1)
             largest[rows] = now
         result = total.log() + largest.clamp(min=torch.finfo(largest.dtype).min)
@@ -101,7 +103,10 @@ def _tiles(query: Tensor, key: Tensor) -> Iterator[tuple[slice, slice]]:
 
 
 def _fill(tile: Tensor, exclude: Tensor, columns: slice, value: float) -> None:
-    """Set what is excluded to `value`, which is the smallest that the tile can hold. Nothing is read back from a GPU."""
+    """Set what is excluded to `value`, which is the smallest that the tile can hold.
+
+    Nothing is read back from a GPU.
+    """
     if exclude.shape[1]:
         place = exclude - columns.start
         here = (place >= 0) & (place < tile.shape[1])

@@ -12,10 +12,15 @@ from selftaught.source import Index, Labels, Source
 
 
 def classes_of(source: Source, name: str) -> int:
-    """K, the number of classes that the source knows. Raises UserError, naming the method, when fewer than two are labelled."""
+    """K, the number of classes that the source knows.
+
+    Raises UserError, naming the method, when fewer than two are labelled.
+    """
     labels = source.labels
     if not (labels >= 0).any():
-        raise UserError(f"{name} needs labels and this data has none: name classes by folders, or choose another method")
+        raise UserError(
+            f"{name} needs labels and this data has none: name classes by folders, or choose another method"
+        )
     classes = max(len(source.classes), int(labels.max()) + 1)
     if classes < 2:
         raise UserError(f"{name} needs at least two classes and this data has one")
@@ -26,9 +31,9 @@ def classes_of(source: Source, name: str) -> int:
 class Streams:
     """The order of an epoch, of two streams: as in the two-stream sampler of Mean Teacher's released code.
 
-    Any run of m neighbours in the order holds m * share labelled samples, rounded up or down, so any batch does, whatever its size and
-    however ranks cut it. An epoch ends when both streams were visited once: the longer gives a permutation, and the shorter as
-    many permutations, one after the other, as that takes.
+    Any run of m neighbours in the order holds m * share labelled samples, rounded up or down, so any batch does,
+    whatever its size and however ranks cut it. An epoch ends when both streams were visited once: the longer gives a
+    permutation, and the shorter as many permutations, one after the other, as that takes.
 
     Args:
         labels: int64 [N], -1 = unlabelled. When all or none are labelled the order is a permutation.
@@ -57,7 +62,10 @@ class Streams:
 
 
 def visits(samples: Index, count: int, epoch: int, seed: int, stream: int = 0) -> Index:
-    """`count` of the `samples`, permutation after permutation: none comes again before all were there. int64 [count]."""
+    """`count` of the `samples`, permutation after permutation: none comes again before all were there.
+
+    Int64 [count].
+    """
     rng = np.random.Generator(np.random.Philox(key=[seed, epoch], counter=[0, 0, stream, 0]))
     rounds = [rng.permutation(len(samples)) for _ in range(-(-count // len(samples)))]
     order: Index = samples[np.concatenate([np.empty(0, np.int64), *rounds])[:count]]

@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 from selftaught.errors import UserError, unknown
 
 Tokens = Literal["words", "whitespace", "characters"]
-"""words: runs of letters, marks and digits, with apostrophes and hyphens kept inside; whitespace: as given; characters: one each."""
+"""words: runs of letters, marks and digits, with apostrophes and hyphens kept inside; whitespace: as given; characters:
+one each."""
 
 Way = Tokens | Mapping[str, str]
 """A name, or ``{"bpe": model}``: words as given, each split into byte pairs as `model` (JSON, see `data/bpe`) says."""
@@ -41,7 +42,10 @@ def lowered(character: str) -> str:
 
 @functools.lru_cache(8)
 def byte_pairs(model: str) -> Any:
-    """The tokenizer that `model` describes. Raises UserError where it is none of byte pairs, or its package is missing."""
+    """The tokenizer that `model` describes.
+
+    Raises UserError where it is none of byte pairs, or its package is missing.
+    """
     try:
         from tokenizers import Tokenizer
     except ImportError:

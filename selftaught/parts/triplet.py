@@ -14,7 +14,9 @@ from selftaught.parts.scores import ranking
 Mining = Literal["all", "semi_hard", "hard"]
 
 
-def triplet(positive: Tensor, negative: Tensor, margin: float | None = 0.2, mining: Mining = "all") -> dict[str, Tensor]:
+def triplet(
+    positive: Tensor, negative: Tensor, margin: float | None = 0.2, mining: Mining = "all"
+) -> dict[str, Tensor]:
     """Schroff, Kalenichenko, Philbin 2015 (CVPR, "FaceNet"): a hinge on the difference of two scores.
 
     loss = mean over (i, j) of max(0, n_ij - p_i + margin)
@@ -26,19 +28,22 @@ def triplet(positive: Tensor, negative: Tensor, margin: float | None = 0.2, mini
     - hard: the closest. It needs good features to start from, or everything collapses into a point.
 
     Args:
-        positive: Score of each anchor with its positive, [Q]. With several positives the hardest is their minimum ("batch hard").
+        positive: Score of each anchor with its positive, [Q]. With several positives the hardest is their minimum
+            ("batch hard").
         negative: Scores of each anchor with its negatives, [Q, K], at least one of them above -inf.
-        margin: At least 0, in units of the score. None = the soft margin of Hermans, Beyer, Leibe 2017 (arXiv 1703.07737):
-            log(1 + exp(n - p)) instead of the hinge.
+        margin: At least 0, in units of the score. None = the soft margin of Hermans, Beyer, Leibe 2017 (arXiv
+            1703.07737): log(1 + exp(n - p)) instead of the hinge.
         mining: Which negatives count.
 
-    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a value out of range.
+    Returns "loss", and "accuracy", "chance" and "negatives" as `ranking` defines them. Raises UserError for a value out
+    of range.
     """
     if margin is not None and margin < 0:
         raise UserError(f"margin must be at least 0, not {margin}")
     if mining not in get_args(Mining):
         raise UserError(f"mining must be one of {', '.join(get_args(Mining))}, not '{mining}'")
-    chosen = negative if mining == "all" else negative.gather(1, _mined(positive, negative, mining)[:, None])  # [Q, K] or [Q, 1]
+    # [Q, K] or [Q, 1]
+    chosen = negative if mining == "all" else negative.gather(1, _mined(positive, negative, mining)[:, None])
     real = chosen > -torch.inf
     behind = chosen.where(real, 0) - positive[:, None]
     cost = F.softplus(behind) if margin is None else F.relu(behind + margin)

@@ -20,9 +20,12 @@ def numbered(tokens: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int3
 
 
 def renumbering(words: Sequence[str], index: Mapping[str, int]) -> NDArray[np.int32] | None:
-    """What turns the numbers of a corpus with these `words` into those of `index`: int32 [V], or None where the known ones agree already.
+    """What turns the numbers of a corpus with these `words` into those of `index`.
 
-    They do where `index` was cut off a list that begins like `words`: what is numbered ``len(index)`` or more is then unknown in both.
+    Int32 [V], or None where the known ones agree already.
+
+    They do where `index` was cut off a list that begins like `words`: what is numbered ``len(index)`` or more is then
+    unknown in both.
     """
     table = numbered(words, index)
     known = min(len(index), len(table))

@@ -36,7 +36,9 @@ class WordVectors:
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or len(self.matrix) != len(self.words):
-            raise UserError(f"{len(self.words)} words need as many rows, not vectors of shape {list(self.matrix.shape)}")
+            raise UserError(
+                f"{len(self.words)} words need as many rows, not vectors of shape {list(self.matrix.shape)}"
+            )
         if self.counts is not None and len(self.counts) != len(self.words):
             raise UserError(f"{len(self.words)} words need as many counts, not {len(self.counts)}")
 

@@ -41,22 +41,23 @@ def pretrain(
     """Train an encoder on unlabelled data and leave everything in a run folder.
 
     Args:
-        method: "simclr", "moco", ...: `selftaught methods` lists them; or the path of a file with a method of your own. None takes it from
-            `config`.
-        data: A catalog name, a path, uint8 images [N, H, W] or [N, H, W, C], a list of them, strings, a Hugging Face data set, or a
-            Source. None takes it from `config`.
+        method: "simclr", "moco", ...: `selftaught methods` lists them; or the path of a file with a method of your own.
+            None takes it from `config`.
+        data: A catalog name, a path, uint8 images [N, H, W] or [N, H, W, C], a list of them, strings, a Hugging Face
+            data set, or a Source. None takes it from `config`.
         out: The run folder; by default runs/METHOD-DATA with the next free number.
         encoder: A name ("conv"), or a name with arguments ({"name": "conv", "width": 64}).
-        init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word vectors.
+        init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word
+            vectors.
         limit: Only the first so many samples.
         split: "train", "test" or "all"; by default "train" where there are labels.
-        labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the seed; what judges
-            the run still sees every label.
+        labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the
+            seed; what judges the run still sees every label.
         config: A YAML file with the sections of a run's config.yaml; what is said here beats it.
         resume: Continue the run at `out` if there is one.
         progress: Show progress on stderr.
-        **arguments: The method's own hyper-parameters, the fields of `Recipe`, and how the data are read: temperature=0.2, minutes=5,
-            lr=1e-3, size=64.
+        **arguments: The method's own hyper-parameters, the fields of `Recipe`, and how the data are read:
+            temperature=0.2, minutes=5, lr=1e-3, size=64.
 
     Raises:
         UserError: One sentence that says what is wrong and how to mend it.
@@ -125,7 +126,8 @@ def run(
 def resume(path: str | Path, *, progress: bool = True) -> Run:
     """Continue a run from its newest whole checkpoint, to the same weights as if it had never stopped.
 
-    A run that is finished is returned as it is. Raises UserError when there is no run, or its data are not what they were.
+    A run that is finished is returned as it is. Raises UserError when there is no run, or its data are not what they
+    were.
     """
     folder = RunFolder.open(path)
     watch = Watch() if progress and place.rank() == 0 else None
@@ -168,7 +170,9 @@ def _train(
     return Run(folder.path, encoder=method.kept, data=data, interrupted=result.interrupted)
 
 
-def _summarise(config: Config, source: Source, method: Method, folder: RunFolder, result: fit.Result, again: bool) -> None:
+def _summarise(
+    config: Config, source: Source, method: Method, folder: RunFolder, result: fit.Result, again: bool
+) -> None:
     losses = [line["loss"] for line in folder.metrics() if line.get("loss") is not None]
     before = folder.summary.get("seconds", 0.0) if again else 0.0
     samples = kinds.describe(config.kind).samples
@@ -198,13 +202,17 @@ def _absolute(config: Config) -> Config:
     named = config.data["source"]
     init = str(Path(config.init).expanduser().resolve()) if config.init is not None else None
     method = str(Path(config.method).expanduser().resolve()) if methods.is_file(config.method) else config.method
-    return replace(config, method=method, init=init, data=config.data | {"source": locate(named) if named is not None else None})
+    return replace(
+        config, method=method, init=init, data=config.data | {"source": locate(named) if named is not None else None}
+    )
 
 
 def _length(config: Config) -> str:
     recipe = config.recipe
     told = {"steps": recipe.steps, "epochs": recipe.epochs, "minutes": recipe.minutes}
-    return next((f"{value:g} {unit}" for unit, value in told.items() if value is not None), f"{fit.DEFAULT_MINUTES:g} minutes")
+    return next(
+        (f"{value:g} {unit}" for unit, value in told.items() if value is not None), f"{fit.DEFAULT_MINUTES:g} minutes"
+    )
 
 
 __all__ = ["Run", "load", "pretrain", "resume", "run"]

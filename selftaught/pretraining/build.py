@@ -20,7 +20,10 @@ from selftaught.pretraining.weights import Weights
 
 
 def locate(data: Any) -> str | None:
-    """What config.yaml says of the data, so that a resumed run finds them: a catalog name, an absolute path, None for objects."""
+    """What config.yaml says of the data, so that a resumed run finds them.
+
+    A catalog name, an absolute path, None for objects.
+    """
     if isinstance(data, Path) or (isinstance(data, str) and data not in catalog.listed()):
         path = Path(data).expanduser()
         return str(path.resolve()) if path.exists() else str(data)
@@ -28,13 +31,17 @@ def locate(data: Any) -> str | None:
 
 
 def open_data(config: Config, data: Any = None, progress: Progress = silent) -> tuple[Source, str]:
-    """What the run trains on, labels hidden as it says, and its split. `data` is the object itself where config names none.
+    """What the run trains on, labels hidden as it says, and its split.
+
+    `data` is the object itself where config names none.
 
     Raises UserError.
     """
     given = config.data["source"] if data is None else data
     if given is None:
-        raise UserError("the data of this run were in memory: resume it from Python, selftaught.pretrain(..., out=RUN, resume=True)")
+        raise UserError(
+            "the data of this run were in memory: resume it from Python, selftaught.pretrain(..., out=RUN, resume=True)"
+        )
     split, limit, labels, seed = config.data["split"], config.data["limit"], config.data["labels"], config.recipe.seed
     kind = config.reading()
     if split is None:
@@ -47,7 +54,10 @@ def open_data(config: Config, data: Any = None, progress: Progress = silent) -> 
 
 
 def build(config: Config, source: Source) -> Method:
-    """The method around its encoder, its initial weights a pure function of the seed. Raises UserError for arguments that do not fit."""
+    """The method around its encoder, its initial weights a pure function of the seed.
+
+    Raises UserError for arguments that do not fit.
+    """
     encoder = fresh_encoder(config, config.reading().input(source))
     if config.init is not None:
         encoder.start(Weights(config.init))
@@ -61,7 +71,10 @@ def fresh_encoder(config: Config, seen: dict[str, Any]) -> Encoder:
 
 
 def untrained(config: Config, seen: dict[str, Any]) -> Encoder:
-    """What the method would keep if it stopped before its first step, without weights from elsewhere: its own form of `fresh_encoder`."""
+    """What the method would keep if it stopped before its first step, without weights from elsewhere.
+
+    Its own form of `fresh_encoder`.
+    """
     return _around(config, fresh_encoder(config, seen)).encoder
 
 
@@ -77,7 +90,10 @@ def type_of(config: Config) -> type[Method]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """torch's generator starts at `seed` inside; outside, a caller's own random numbers go on as if nothing happened."""
+    """torch's generator starts at `seed` inside.
+
+    Outside, a caller's own random numbers go on as if nothing happened.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

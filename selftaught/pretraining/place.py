@@ -52,7 +52,8 @@ def free(config: Config, watch: Watch | None) -> Path:
 def must_agree(config: Config, folder: RunFolder) -> None:
     """Raises UserError when `config` is not that of the run: continuing would be neither the old run nor a new one."""
     now, then = Layer.of(config.as_dict()).values, Layer.of(stored(folder).as_dict()).values
-    chosen = "chosen_for_minutes" in folder.config.get("recipe", {})  # fit replaced the minutes by the steps they came to
+    # fit replaced the minutes by the steps they came to
+    chosen = "chosen_for_minutes" in folder.config.get("recipe", {})
     for key, value in now.items():
         if value != then.get(key) and not (chosen and key in LENGTHS):
             raise UserError(
@@ -62,9 +63,14 @@ def must_agree(config: Config, folder: RunFolder) -> None:
 
 
 def same_file(config: Config, folder: RunFolder) -> None:
-    """Raises UserError when a method of one's own is not what the run was started with: other code gives other weights."""
+    """Raises UserError when a method of one's own is not what the run was started with.
+
+    Other code gives other weights.
+    """
     if methods.is_file(config.method) and folder.config.get("method_file") != _digest(config.method):
-        raise UserError(f"{config.method} has changed since the run {folder.path} was started: restore it, or start a new run")
+        raise UserError(
+            f"{config.method} has changed since the run {folder.path} was started: restore it, or start a new run"
+        )
 
 
 def _digest(path: str) -> str:

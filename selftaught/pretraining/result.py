@@ -27,14 +27,17 @@ from selftaught.run import RunFolder
 class Run:
     """A run folder, or an encoder.safetensors alone.
 
-    What only some runs can do is asked elsewhere: neighbours of a word, analogies and scores of sentences in `selftaught.ask`.
+    What only some runs can do is asked elsewhere: neighbours of a word, analogies and scores of sentences in
+    `selftaught.ask`.
 
     Attributes:
         path: The folder, or the file.
         interrupted: Number of the signal that ended the training early, else None.
     """
 
-    def __init__(self, path: Path, *, encoder: Encoder | None = None, data: Any = None, interrupted: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, encoder: Encoder | None = None, data: Any = None, interrupted: int | None = None
+    ) -> None:
         self.path = path
         self.interrupted = interrupted
         self.data = data
@@ -81,7 +84,10 @@ class Run:
         return with_weights(method, self.path)
 
     def model(self) -> Method:
-        """The method from its weights alone, without the data that it learned from, in eval mode: enough for language models."""
+        """The method from its weights alone, without the data that it learned from, in eval mode.
+
+        Enough for language models.
+        """
         config = self.config
         made = type_of(config)(self.encoder, **config.method_arguments)
         return with_weights(made, self.path)
@@ -90,7 +96,8 @@ class Run:
         """A source over `data`, read as the encoder needs it. Raises UserError where they do not fit."""
         seen = self.encoder.spec["input"]
         own = self.config.data if self.path.is_dir() else {}
-        known = isinstance(data, str | Path) and own.get("source") == str(data)  # what fitted the run's own data fits again
+        # what fitted the run's own data fits again
+        known = isinstance(data, str | Path) and own.get("source") == str(data)
         options = kinds.describe(seen["kind"]).arguments if known else ()
         kind = kinds.find(seen["kind"])
         source = kind.reading(seen, {option.name: own[option.name] for option in options}).open(data, split, limit)
@@ -103,10 +110,18 @@ class Run:
         return self.open(given, "train", limits[0]), self.open(given, "test", limits[1])
 
     def embed(
-        self, data: Any, *, split: Split = "all", limit: int | None = None, batch_size: int = 512, layer: int | None = None,
+        self,
+        data: Any,
+        *,
+        split: Split = "all",
+        limit: int | None = None,
+        batch_size: int = 512,
+        layer: int | None = None,
         local: bool = False,
-    ) -> NDArray[np.float32]:  # fmt: skip
-        """The encoder's features of what `pretrain` takes as data: float32 [N, dim]. Raises UserError where they do not fit.
+    ) -> NDArray[np.float32]:
+        """The encoder's features of what `pretrain` takes as data: float32 [N, dim].
+
+        Raises UserError where they do not fit.
 
         Args:
             data: What to embed.
@@ -123,12 +138,19 @@ class Run:
         return features
 
     def probe(
-        self, data: Any = None, *, seed: int = 0, quick: bool = False, say: Callable[[str], None] | None = None, **options: Any
+        self,
+        data: Any = None,
+        *,
+        seed: int = 0,
+        quick: bool = False,
+        say: Callable[[str], None] | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
         """Judge the encoder by every task of `evaluate/tasks` that suits it. Written to summary.json of a run folder.
 
-        Features are judged beside those of the same encoder untrained and the raw input, in percent. Word vectors, without `data`, by
-        people's ratings and analogies; a language model by held-out text; a method that learns to name classes is also asked itself.
+        Features are judged beside those of the same encoder untrained and the raw input, in percent. Word vectors,
+        without `data`, by people's ratings and analogies; a language model by held-out text; a method that learns to
+        name classes is also asked itself.
 
         Args:
             data: Labelled data; by default what the run was trained on.
@@ -179,7 +201,10 @@ class Run:
 
 
 def with_weights(method: Method, path: Path) -> Method:
-    """`method` with what method.safetensors of the run at `path` holds, in eval mode. Raises UserError when it cannot be read."""
+    """`method` with what method.safetensors of the run at `path` holds, in eval mode.
+
+    Raises UserError when it cannot be read.
+    """
     file = path / "method.safetensors"
     try:
         method.load_state_dict(safetensors.torch.load_file(file))

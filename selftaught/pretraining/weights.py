@@ -1,4 +1,7 @@
-"""Weights from wherever they are: a run, an encoder.safetensors, a file of torchvision's or timm's, or word vectors that any tool wrote."""
+"""Weights from wherever they are.
+
+A run, an encoder.safetensors, a file of torchvision's or timm's, or word vectors that any tool wrote.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ class Weights:
 
 
 def file_of(path: str | Path) -> Path:
-    """A file of weights as it is; the encoder of a run. Raises UserError for a run without one, and a folder that is no run."""
+    """A file of weights as it is; the encoder of a run.
+
+    Raises UserError for a run without one, and a folder that is no run.
+    """
     path = Path(path)
     if not path.is_dir():
         return path
@@ -78,7 +84,9 @@ def inherited(init: str) -> Layer:
 
 
 def described(path: Path) -> dict[str, Any]:
-    """What a safetensors file of ours says it holds: an encoder's spec, or ``{"kind": "word vectors"}``; no tensor is read.
+    """What a safetensors file of ours says it holds: an encoder's spec, or ``{"kind": "word vectors"}``.
+
+    No tensor is read.
 
     Raises OSError, SafetensorError, ValueError, KeyError and TypeError for other files.
     """

@@ -29,14 +29,20 @@ def facts(page: Page) -> dict[str, Any]:
         samples = len(page.source_train)
     unit = next((key.removesuffix(RATE) for key in summary if key.endswith(RATE)), "samples")
     return {
-        "method": str(method.get("name", "?")), "encoder": str(encoder.get("name", "?")), "data": short(data.get("source")),
-        "samples": samples, "samples_are": called, "seed": recipe.get("seed", 0),
+        "method": str(method.get("name", "?")),
+        "encoder": str(encoder.get("name", "?")),
+        "data": short(data.get("source")),
+        "samples": samples,
+        "samples_are": called,
+        "seed": recipe.get("seed", 0),
         "steps": number(summary.get("steps")) or last_step(page) or number(recipe.get("steps")),
         "planned": number(summary.get("planned_steps")) or number(recipe.get("steps")),
-        "seconds": number(summary.get("seconds")), "interrupted": summary.get("interrupted"),
-        "speed": number(summary.get(f"{unit}{RATE}")), "speed_in": unit,
+        "seconds": number(summary.get("seconds")),
+        "interrupted": summary.get("interrupted"),
+        "speed": number(summary.get(f"{unit}{RATE}")),
+        "speed_in": unit,
         "batch_size": number(recipe.get("batch_size")),
-    }  # fmt: skip
+    }
 
 
 def counted(summary: Mapping[str, Any]) -> tuple[float | None, str]:
@@ -60,7 +66,10 @@ def last_step(page: Page) -> float | None:
 
 
 def commands(page: Page) -> dict[str, str]:
-    """What to type to see more, to continue, and to repeat this run; data in memory can only be given again from Python."""
+    """What to type to see more, to continue, and to repeat this run.
+
+    Data in memory can only be given again from Python.
+    """
     path = str(page.run.path)
     found = {verb: shlex.join(["selftaught", verb, path]) for verb in ("resume", "probe", "report")}
     if mapping(page.run.config, "data").get("source") is not None:

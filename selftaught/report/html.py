@@ -29,8 +29,9 @@ def write(
     """Write RUN/report.html and return its path.
 
     Config, curves, the probe and warnings come from the folder. The map needs `encoder` and a source (`source_test`, or
-    `source_train` where nothing is held out); example views need `method` and a source. What is missing is left out, and
-    the page says which command adds it. The map of an encoder with vectors of words is one of its words: no source is needed.
+    `source_train` where nothing is held out); example views need `method` and a source. What is missing is left out,
+    and the page says which command adds it. The map of an encoder with vectors of words is one of its words: no source
+    is needed.
 
     Args:
         run_folder: The run.
@@ -71,7 +72,8 @@ def fill(head: Mapping[str, Any], told: Sequence[tuple[Section, dict[str, Any] |
         "script": "".join(asset(name) for name in ("page.js", "charts.js", "map.js", "shown.js")),
         "drawing": "\n".join(f'<script>"use strict"; {{\n{section.script}}}</script>' for section, _ in told),
     }
-    start, *rest = asset("page.html").split("{{")  # split first, fill once: what is filled in is never read as a template
+    # split first, fill once: what is filled in is never read as a template
+    start, *rest = asset("page.html").split("{{")
     return start + "".join(parts[name] + tail for name, _, tail in (piece.partition("}}") for piece in rest))
 
 

@@ -98,7 +98,10 @@ def thinned(line: NDArray[np.float64], most: int = POINTS) -> NDArray[np.float64
 
 
 def sound(points: NDArray[np.floating[Any]], rate: int, most: int) -> Row:
-    """``{"uri", "seconds", "of"}``: the first `most` points of a wave [T] as a WAV file; how long these and all last."""
+    """``{"uri", "seconds", "of"}``: the first `most` points of a wave [T] as a WAV file.
+
+    How long these and all last.
+    """
     kept = np.nan_to_num(np.asarray(points, np.float64)[:most]).clip(-1, 1)
     out = io.BytesIO()
     with wave.open(out, "wb") as file:

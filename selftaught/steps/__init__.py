@@ -1,7 +1,8 @@
 """How a method is stepped, a file a way: ``descent`` (forward, backward, optimiser), ``slices`` (compiled loops).
 
-A method names its way (`Method.stepper`), and the file is found by that name. Each file states the fields of `Recipe` that it reads in the
-literal `READS`; those of the loop itself are `LOOP`. Setting any other field is refused when a run is configured. No torch here.
+A method names its way (`Method.stepper`), and the file is found by that name. Each file states the fields of `Recipe`
+that it reads in the literal `READS`; those of the loop itself are `LOOP`. Setting any other field is refused when a run
+is configured. No torch here.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Stepper(ABC):
 
     @abstractmethod
     def __init__(self, method: Method, source: Source, recipe: Recipe, device: torch.device) -> None:
-        """For a prepared method and its bound source. Raises UserError when recipe, ranks or data do not go together."""
+        """For a prepared method and its bound source.
+
+        Raises UserError when recipe, ranks or data do not go together.
+        """
 
     @classmethod
     @abstractmethod
@@ -62,10 +66,16 @@ class Stepper(ABC):
 
     @abstractmethod
     def epoch(self, clock: Clock, start: int = 0) -> tuple[int, Iterator[Any]]:
-        """Steps in the clock's epoch, and what `step` takes from, from step `start` on. What is less than a step is dropped."""
+        """Steps in the clock's epoch, and what `step` takes from, from step `start` on.
+
+        What is less than a step is dropped.
+        """
 
     def steps_in_epoch(self) -> int | None:
-        """Steps in an epoch where they are known without looking; None where `epoch` must be asked, after `before_epoch`."""
+        """Steps in an epoch where they are known without looking.
+
+        None where `epoch` must be asked, after `before_epoch`.
+        """
         return None
 
     @abstractmethod
@@ -105,6 +115,8 @@ def find(name: str) -> type[Stepper]:
     reads(name)
     module = import_module(f"{__name__}.{name}")
     stepper: type[Stepper] = next(
-        value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Stepper) and value is not Stepper
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Stepper) and value is not Stepper
     )
     return stepper

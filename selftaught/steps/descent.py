@@ -25,9 +25,25 @@ from selftaught.source import Source
 from selftaught.steps import NonFiniteLoss, Stepper
 
 READS = (
-    "batch_size", "accumulate", "optimizer", "lr", "momentum", "nesterov", "betas", "weight_decay", "decay_norm_and_bias", "schedule",
-    "warmup", "milestones", "gamma", "final_lr", "clip", "precision", "batch_norm_groups", "workers",
-)  # fmt: skip
+    "batch_size",
+    "accumulate",
+    "optimizer",
+    "lr",
+    "momentum",
+    "nesterov",
+    "betas",
+    "weight_decay",
+    "decay_norm_and_bias",
+    "schedule",
+    "warmup",
+    "milestones",
+    "gamma",
+    "final_lr",
+    "clip",
+    "precision",
+    "batch_norm_groups",
+    "workers",
+)
 
 
 @final
@@ -40,14 +56,17 @@ class Descent(Stepper):
         _check_batch(recipe, len(source), world, groups)
         self.method, self.source, self.recipe, self.device = method, source, recipe, device
         norm.set_groups(method, groups // world)
-        self.players = [p._replace(groups=[g | {"params": list(g["params"])} for g in p.groups]) for p in method.players()]
+        self.players = [
+            p._replace(groups=[g | {"params": list(g["params"])} for g in p.groups]) for p in method.players()
+        ]
         self.turns = sum(p.turns for p in self.players)
         self.loader = Loader(source, method.views, recipe, device)
         self.trainable = {p: p.requires_grad for p in method.parameters()}
         self.model: nn.Module = method
         if world > 1:
             warnings.filterwarnings("ignore", message="find_unused_parameters=True was specified")
-            # Buffers are kept equal by gathering and by averaging running statistics; players leave others' parameters unused.
+            # Buffers are kept equal by gathering and by averaging running statistics; players leave others' parameters
+            # unused.
             self.model = DistributedDataParallel(method, forward_sync_buffers=False, find_unused_parameters=True)
         self.autocast = autocast(recipe, device)
         self.restart()
@@ -71,7 +90,8 @@ class Descent(Stepper):
         steps = len(order) // (self.recipe.batch_size * self.turns)
         if steps == 0:
             raise UserError(
-                f"one step needs {self.turns} batches of {self.recipe.batch_size}, an epoch has only {len(order)} samples: "
+                f"one step needs {self.turns} batches of {self.recipe.batch_size}, an epoch has only {len(order)} "
+                "samples: "
                 "use a smaller --batch-size"
             )
         return steps
@@ -155,15 +175,24 @@ def _refuse(what: str, player: Player, clock: Clock) -> NoReturn:
 
 def _check_batch(recipe: Recipe, n: int, world: int, groups: int) -> None:
     if recipe.batch_size > n:
-        raise UserError(f"the batch of {recipe.batch_size} is larger than the data set of {n} samples: use a smaller --batch-size")
+        raise UserError(
+            f"the batch of {recipe.batch_size} is larger than the data set of {n} samples: use a smaller --batch-size"
+        )
     if recipe.batch_size % (recipe.accumulate * world):
-        raise UserError(f"batch_size {recipe.batch_size} cannot be split over {world} ranks and {recipe.accumulate} micro-batches")
+        raise UserError(
+            f"batch_size {recipe.batch_size} cannot be split over {world} ranks and {recipe.accumulate} micro-batches"
+        )
     if groups % world or (recipe.batch_size // recipe.accumulate) % groups:
-        raise UserError(f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly")
+        raise UserError(
+            f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly"
+        )
 
 
 def _join(micro: list[Outputs]) -> Outputs:
-    """One step's outputs from its micro-batches': scalars averaged, tensors joined along the batch axis, all without gradients."""
+    """One step's outputs from its micro-batches'.
+
+    Scalars averaged, tensors joined along the batch axis, all without gradients.
+    """
     if len(micro) == 1:
         return {k: v.detach() if isinstance(v, Tensor) else v for k, v in micro[0].items()}
     joined: Outputs = {}

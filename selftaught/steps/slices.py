@@ -36,7 +36,9 @@ class Slices(Stepper):
     def place(cls, recipe: Recipe) -> torch.device:
         """The CPU."""
         if recipe.device not in ("auto", "cpu"):
-            raise UserError(f"this method's compiled loops run on the CPU, not on device {recipe.device}: leave --device out")
+            raise UserError(
+                f"this method's compiled loops run on the CPU, not on device {recipe.device}: leave --device out"
+            )
         return torch.device("cpu")
 
     def restart(self) -> None:

@@ -2,10 +2,10 @@
 
 A kind of sample has a file of its name here (``image.py``, ``text.py``), which is found by its path and answers:
 
-    plain(input)                what an encoder sees of a sample without augmentation: its own arguments, the first of them first
-    raw(input)                  the samples as numbers, for the baseline without an encoder
-    augment(input)              "first" and "second": two random views of each sample; kinds without random views have none
-    show(name, values, input)   samples as a person can look at them (`parts/shown`), or None
+    plain(input)                what an encoder sees of a sample without augmentation: its own arguments, the first of
+    them first raw(input)                  the samples as numbers, for the baseline without an encoder
+    augment(input)              "first" and "second": two random views of each sample; kinds without random views have
+    none show(name, values, input)   samples as a person can look at them (`parts/shown`), or None
     RAW                         what `raw` gives, in a few words
 
 `input` is the "input" of an encoder's spec, whose "kind" names the file.
@@ -33,7 +33,10 @@ def plain(input: Mapping[str, Any]) -> Views:
 
 
 def raw(input: Mapping[str, Any]) -> Views:
-    """The samples as numbers, as an encoder with this input would see them. Raises UserError for a kind that has none."""
+    """The samples as numbers, as an encoder with this input would see them.
+
+    Raises UserError for a kind that has none.
+    """
     views: Views = _of(input, "raw views").raw(input)
     return views
 
@@ -42,13 +45,18 @@ def augment(input: Mapping[str, Any]) -> Views:
     """Two random views of each sample, "first" and "second". Raises UserError for a kind that has none."""
     module = _of(input, "random views")
     if "augment" not in vars(module):
-        raise UserError(f"samples of kind '{input['kind']}' have no random views of their own: write the method's views")
+        raise UserError(
+            f"samples of kind '{input['kind']}' have no random views of their own: write the method's views"
+        )
     views: Views = module.augment(input)
     return views
 
 
 def show(name: str, values: Any, input: Mapping[str, Any]) -> Shown | None:
-    """Samples as a person can look at them: of a raw batch, or as views made them. None where there is nothing to look at."""
+    """Samples as a person can look at them: of a raw batch, or as views made them.
+
+    None where there is nothing to look at.
+    """
     shown: Shown | None = _of(input, "pictures").show(name, values, input)
     return shown
 

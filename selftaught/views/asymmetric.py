@@ -12,7 +12,8 @@ def asymmetric(
 
     Args:
         crop: Smallest part of the image's area that a crop takes.
-        strength: Of the colour jitter: brightness and contrast 0.4, saturation 0.2, hue 0.1 times this, with probability 0.8.
+        strength: Of the colour jitter: brightness and contrast 0.4, saturation 0.2, hue 0.1 times this, with
+            probability 0.8.
         flip: Probability of a mirror image.
         grey: Probability of dropping colour.
         blur: Probability of a Gaussian blur of the first view, with sigma 0.1 to 2 pixels.
@@ -21,5 +22,7 @@ def asymmetric(
     """
     jitter = (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength)
     first = Augment(crop=(crop, 1.0), flip=flip, jitter=jitter, jitter_p=0.8, grey=grey, blur=blur)
-    second = Augment(crop=(crop, 1.0), flip=flip, jitter=jitter, jitter_p=0.8, grey=grey, blur=other_blur, solarise=solarise)
+    second = Augment(
+        crop=(crop, 1.0), flip=flip, jitter=jitter, jitter_p=0.8, grey=grey, blur=other_blur, solarise=solarise
+    )
     return first, second

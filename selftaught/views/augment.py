@@ -32,11 +32,12 @@ class Augment:
     """One view, in the order in which things happen. Everything is off by default: resize, centre crop, normalise.
 
     Args:
-        crop: Range of the crop's area as a part of the image's, in (0, 1]; None resizes the shorter side and crops the centre.
+        crop: Range of the crop's area as a part of the image's, in (0, 1]; None resizes the shorter side and crops the
+            centre.
         ratio: Range of the crop's width over its height, drawn on a logarithmic scale.
         flip: Probability of a left-right mirror image.
-        jitter: Strengths of brightness, contrast, saturation (factors in [1 - s, 1 + s]) and hue (turns in [-s, s], at most 0.5),
-            applied in a random order. Images without exactly three channels know no saturation and no hue.
+        jitter: Strengths of brightness, contrast, saturation (factors in [1 - s, 1 + s]) and hue (turns in [-s, s], at
+            most 0.5), applied in a random order. Images without exactly three channels know no saturation and no hue.
         jitter_p: Probability of the jitter.
         grey: Probability of dropping colour (three channels only).
         blur: Probability of a Gaussian blur (cut at three sigma, edges mirrored).
@@ -85,8 +86,8 @@ def _check(name: str, holds: bool, what: str, value: object) -> None:
 def sample(augments: Sequence[Augment], index: Index, epoch: int, seed: int) -> Params:
     """Random parameters of V views of B samples, whatever the images' sizes: arrays [B, V, ...].
 
-    "area" and "log_ratio" float64 [B, V, 10] and "place" float64 [B, V, 2] decide the crop once the image's size is known (see
-    `boxes`); the rest is as `kernels.image.views` takes it.
+    "area" and "log_ratio" float64 [B, V, 10] and "place" float64 [B, V, 2] decide the crop once the image's size is
+    known (see `boxes`); the rest is as `kernels.image.views` takes it.
     """
     draw = np.array([v if a.draw is None else a.draw for v, a in enumerate(augments)], np.int64)
     u = uniforms(seed, _STREAM, index, epoch, draw, _NUMBERS)  # [B, V, 34]
@@ -125,8 +126,8 @@ def _drawn(augment: Augment, u: NDArray[np.float64]) -> Params:
 def boxes(augment: Augment, params: Params, view: int, sizes: NDArray[np.int64], side: int) -> NDArray[np.int64]:
     """What part of each image the view shows, int64 [B, 8] as `kernels.image.views` takes it.
 
-    Random crops are torchvision's RandomResizedCrop: ten tries at an area and a ratio, then the largest centre crop with a
-    ratio in range. Without a crop: torchvision's Resize(side) of the shorter side, then CenterCrop(side).
+    Random crops are torchvision's RandomResizedCrop: ten tries at an area and a ratio, then the largest centre crop
+    with a ratio in range. Without a crop: torchvision's Resize(side) of the shorter side, then CenterCrop(side).
 
     Args:
         augment: The view.

@@ -23,7 +23,8 @@ def render(images: Tensor, box: Tensor, look: Params, luma: Tensor, side: int) -
     Args:
         images: uint8 [B, C, H, W]; where sizes differ, padded below and to the right.
         box: int64 [B, 8], and
-        look: one view's flip, turn, order, factor, grey, sigma and solarise (numpy, [B, ...]), as `kernels.image.views` takes them.
+        look: one view's flip, turn, order, factor, grey, sigma and solarise (numpy, [B, ...]), as `kernels.image.views`
+            takes them.
         luma: Each channel's share in the grey value, float32 [C].
         side: S.
     """
@@ -115,14 +116,18 @@ def _hue(views: Tensor, turns: Tensor, luma: Tensor) -> Tensor:
         return views
     value, which = views.max(1, keepdim=True)
     chroma = value - views.amin(1, keepdim=True)
-    sector = (views.roll(-1, 1) - views.roll(-2, 1)) / torch.where(chroma > 0, chroma, 1)  # (g - b, b - r, r - g) / chroma
+    # (g - b, b - r, r - g) / chroma
+    sector = (views.roll(-1, 1) - views.roll(-2, 1)) / torch.where(chroma > 0, chroma, 1)
     hue = sector.gather(1, which) + 2 * which + 6 * turns
     k = torch.remainder(hue + torch.tensor((5, 3, 1), device=views.device).view(1, 3, 1, 1), 6)
     return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
 
 
 def upload(images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
-    """uint8 [B, C, H, W] on `device`: [B, H, W, C], or images [H, W, C] with zeros below and to the right where sizes differ."""
+    """uint8 [B, C, H, W] on `device`.
+
+    [B, H, W, C], or images [H, W, C] with zeros below and to the right where sizes differ.
+    """
     if isinstance(images, Sequence):
         height, width = (max(image.shape[d] for image in images) for d in (0, 1))
         joined = np.zeros((len(images), height, width, images[0].shape[2]), np.uint8)

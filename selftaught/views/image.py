@@ -25,19 +25,21 @@ RAW = "the pixels themselves"
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 _LAUNCH = threading.Lock()  # not all of numba's threading layers survive launches from two threads at once
-_CHUNK = 4 << 20  # bytes of differently sized images that are joined for each thread of a launch: they stay in the last cache
+# bytes of differently sized images that are joined for each thread of a launch: they stay in the last cache
+_CHUNK = 4 << 20
 
 
 @final
 class ImageViews(Views):
     """Named views of uint8 images, each a float32 tensor [B, C, S, S], normalised as the encoder expects.
 
-    ``ImageViews(encoder.spec["input"], query=Augment(...), key=Augment(...))`` gives ``{"query": ..., "key": ...}``; several
-    `Augment`s under one name give a list of tensors. Where a view chooses among several turns, ``NAME_turn`` holds the
-    choices, int64 [B] (or a list of them). "label" and "index" pass through.
+    ``ImageViews(encoder.spec["input"], query=Augment(...), key=Augment(...))`` gives ``{"query": ..., "key": ...}``;
+    several `Augment`s under one name give a list of tensors. Where a view chooses among several turns, ``NAME_turn``
+    holds the choices, int64 [B] (or a list of them). "label" and "index" pass through.
 
     Args:
-        input: ``{"kind": "image", "size": S, "channels": C, "mean": [C], "std": [C]}``; mean and std of pixels in [0, 1].
+        input: ``{"kind": "image", "size": S, "channels": C, "mean": [C], "std": [C]}``; mean and std of pixels in [0,
+            1].
         views: One `Augment`, or several, for each output.
     """
 
@@ -159,7 +161,10 @@ def _chunks(images: Images, most: int) -> Iterator[tuple[int, int]]:
 
 
 def _bytes(images: Images) -> NDArray[np.uint8]:
-    """All images' bytes one after the other; read-only, as a memory map's are, so that the kernel knows but one type."""
+    """All images' bytes one after the other.
+
+    Read-only, as a memory map's are, so that the kernel knows but one type.
+    """
     parts = [image.reshape(-1) for image in images] if isinstance(images, Sequence) else [images.reshape(-1)]
     joined = np.concatenate(parts) if len(parts) > 1 else np.ascontiguousarray(parts[0]).view()
     joined.flags.writeable = False
@@ -174,10 +179,14 @@ def _apply_fused(views: ImageViews, images: Images, params: Params) -> list[Tens
     tensors: list[Tensor] = [torch.empty(0)] * len(views.sides)
     for side in dict.fromkeys(views.sides):
         members = [v for v, s in enumerate(views.sides) if s == side]
-        # numpy's memory, for its huge pages: from JPEG to 224 px a fifth of all time went to faults on torch's small ones
+        # numpy's memory, for its huge pages: from JPEG to 224 px a fifth of all time went to faults on torch's small
+        # ones
         out = np.empty((len(members), len(sizes), channels, side, side), np.float32)
         box = np.stack([boxes(views.augments[v], params, v, sizes, side) for v in members], axis=1)  # [B, V, 8]
-        look = [np.ascontiguousarray(params[name] if len(members) == len(views.sides) else params[name][:, members]) for name in LOOK]
+        look = [
+            np.ascontiguousarray(params[name] if len(members) == len(views.sides) else params[name][:, members])
+            for name in LOOK
+        ]
         for begin, end in _chunks(images, _CHUNK * tasks):
             ends = np.cumsum(sizes[begin:end].prod(axis=1) * channels)
             first = np.concatenate([[0], ends[:-1]])

@@ -14,7 +14,8 @@ from selftaught.views.image import Augment
 def multi_crop(encoder: Encoder, full: Sequence[Augment], small: Augment, count: int, size: int = 0) -> list[Augment]:
     """The views `full`, then `count` times `small` with `size` pixels a side: what `ImageViews` takes as one list.
 
-    Caron et al. 2020 (arXiv 2006.09882) show 2 crops of 224 pixels and 6 of 96, which cost about as much as one more of 224.
+    Caron et al. 2020 (arXiv 2006.09882) show 2 crops of 224 pixels and 6 of 96, which cost about as much as one more of
+    224.
 
     Args:
         encoder: Must take images of either size and give the same width.
@@ -37,7 +38,8 @@ def multi_crop(encoder: Encoder, full: Sequence[Augment], small: Augment, count:
             width = ()
         if width != (encoder.dim,):
             raise UserError(
-                f"encoder {encoder.spec['name']} takes images of {seen['size']} pixels only, so small crops cannot have {size}: "
+                f"encoder {encoder.spec['name']} takes images of {seen['size']} pixels only, so small crops cannot "
+                f"have {size}: "
                 f"make them {seen['size']} pixels large, leave them out, or choose encoder conv or resnet18"
             )
     return [*full, *[replace(small, size=size)] * count]

@@ -31,11 +31,11 @@ class Grid:
     Args:
         size: Side of a patch in pixels.
         stride: Pixels from one patch to the next: less than `size` overlaps, more leaves gaps.
-        jitter: Each patch is moved by up to so many pixels, up or down and left or right, every whole number as likely. The
-            grid leaves that much room at the image's edge.
+        jitter: Each patch is moved by up to so many pixels, up or down and left or right, every whole number as likely.
+            The grid leaves that much room at the image's edge.
         flip: Probability of a mirror image of a patch.
-        drop: Probability of dropping two of the three colours of a patch: they become the mean (0 once normalised), as in CPC
-            v2 after Doersch, Gupta, Efros 2015. Images without exactly three channels are left as they are.
+        drop: Probability of dropping two of the three colours of a patch: they become the mean (0 once normalised), as
+            in CPC v2 after Doersch, Gupta, Efros 2015. Images without exactly three channels are left as they are.
     """
 
     size: int
@@ -59,7 +59,10 @@ class Grid:
         """
         room = side - 2 * self.jitter - self.size
         if room < 0:
-            raise UserError(f"a patch of {self.size} pixels with a jitter of {self.jitter} does not fit into an image of {side} pixels")
+            raise UserError(
+                f"a patch of {self.size} pixels with a jitter of {self.jitter} does not fit into an image of "
+                f"{side} pixels"
+            )
         return self.jitter + room % self.stride // 2 + self.stride * np.arange(room // self.stride + 1)
 
 
@@ -67,7 +70,8 @@ class Grid:
 class PatchViews(Views):
     """One view of each image, cut into patches: "patches" is float32 [B, rows, columns, C, p, p], normalised.
 
-    "label" and "index" pass through. The image view's random parameters are those of `ImageViews`; each patch has its own.
+    "label" and "index" pass through. The image view's random parameters are those of `ImageViews`; each patch has its
+    own.
 
     Args:
         input: Of an encoder's spec, as `ImageViews` takes it.
@@ -87,7 +91,8 @@ class PatchViews(Views):
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
         """The image's parameters, and of its patches, row by row.
 
-        "corner" int64 [B, P, 2]: first row and column; "mirror" bool [B, P]; "keep" int64 [B, P]: the only colour, or -1 for all.
+        "corner" int64 [B, P, 2]: first row and column; "mirror" bool [B, P]; "keep" int64 [B, P]: the only colour, or
+        -1 for all.
         """
         u = uniforms(seed, _STREAM, index, epoch, np.arange(len(self.corners)), 4)  # [B, P, 4]
         reach, drop = self.grid.jitter, self.grid.drop if self.channels == 3 else 0.0
@@ -114,7 +119,9 @@ class PatchViews(Views):
         return {**batch, "patches": cut_out.unflatten(1, (self.rows, self.rows))}
 
 
-def cut_torch(images: Tensor, size: int, corner: NDArray[np.int64], mirror: NDArray[np.bool_], keep: NDArray[np.int64]) -> Tensor:
+def cut_torch(
+    images: Tensor, size: int, corner: NDArray[np.int64], mirror: NDArray[np.bool_], keep: NDArray[np.int64]
+) -> Tensor:
     """What `kernels.patches.cut` writes, by plain torch on any device: [B, C, H, W] to [B, P, C, size, size]."""
     first, turned, only = (torch.from_numpy(a).to(images.device) for a in (corner, mirror, keep))
     offset = torch.arange(size, device=images.device)

@@ -17,7 +17,10 @@ COMMON = 2000
 
 @final
 class TextViews(Views):
-    """Each text as its list of tokens, split as the encoder's `input` says: ``{"text": [[str]] * B}``. Nothing is random."""
+    """Each text as its list of tokens, split as the encoder's `input` says: ``{"text": [[str]] * B}``.
+
+    Nothing is random.
+    """
 
     def __init__(self, input: Mapping[str, Any]) -> None:
         self.input = dict(input)
@@ -28,12 +31,17 @@ class TextViews(Views):
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
         """Tokens; "label" and "index" pass through."""
-        return {"text": [tokenise(text, self.input["tokens"], self.input["lower"]) for text in raw["text"]]} | passed(raw)
+        return {"text": [tokenise(text, self.input["tokens"], self.input["lower"]) for text in raw["text"]]} | passed(
+            raw
+        )
 
 
 @final
 class BagViews(Views):
-    """Each text as log(1 + how often it holds each of the `COMMON` most frequent words): ``{"text": float32 [B, min(V, COMMON)]}``."""
+    """Each text as log(1 + how often it holds each of the `COMMON` most frequent words): ``{"text".
+
+    Float32 [B, min(V, COMMON)]}``.
+    """
 
     def __init__(self, input: Mapping[str, Any]) -> None:
         self.input = dict(input)

@@ -14,7 +14,8 @@ from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.vocabulary import renumbering
 
 OTHER, END, START = range(3)
-"""Added to V: the numbers of any other word, of the end of a sentence (only predicted) and of what stands before its first token."""
+"""Added to V: the numbers of any other word, of the end of a sentence (only predicted) and of what stands before its
+first token."""
 
 
 @runtime_checkable
@@ -39,9 +40,15 @@ class Windows(Source):
     """
 
     def __init__(
-        self, ids: NDArray[np.int32], sentences: NDArray[np.int64], words: int, length: int, table: NDArray[np.int32] | None = None
+        self,
+        ids: NDArray[np.int32],
+        sentences: NDArray[np.int64],
+        words: int,
+        length: int,
+        table: NDArray[np.int32] | None = None,
     ) -> None:
-        self.ids = ids if len(ids) else np.zeros(1, np.int32)  # of sentences without a token there is still the end to predict
+        # of sentences without a token there is still the end to predict
+        self.ids = ids if len(ids) else np.zeros(1, np.int32)
         self.sentences, self.words, self.length, self.table = sentences, words, length, table
         self.starts = sentences + np.arange(len(sentences))  # of each sentence among the samples
 
@@ -49,7 +56,10 @@ class Windows(Source):
         return int(self.starts[-1])
 
     def fetch(self, index: Index) -> Raw:
-        """``{"context": int64 [B, length], nearest last, "target": int64 [B], "index": int64 [B]}`` in the numbers 0 .. V + 2."""
+        """``{"context": int64 [B, length], nearest last, "target": int64 [B], "index".
+
+        Int64 [B]}`` in the numbers 0 .. V + 2.
+        """
         sentence = np.searchsorted(self.starts, index, side="right") - 1
         place = (index - self.starts[sentence])[:, None] + np.arange(-self.length, 1)  # [B, length + 1] in the sentence
         begin, end = self.sentences[sentence][:, None], self.sentences[sentence + 1][:, None]

@@ -14,7 +14,15 @@ from selftaught.config import options
 
 
 def run(case: str, draw: int, classifier: float, labels: int = 10) -> dict[str, Any]:
-    return {"case": case, "labels": labels, "draw": draw, "steps": 100 + draw, "seconds": 1.0, "classifier": classifier, "linear": 80.0}
+    return {
+        "case": case,
+        "labels": labels,
+        "draw": draw,
+        "steps": 100 + draw,
+        "seconds": 1.0,
+        "classifier": classifier,
+        "linear": 80.0,
+    }
 
 
 RUNS = [

@@ -20,9 +20,11 @@ def test_what_was_pretrained_is_read_from_the_results_of_the_image_benchmark(tmp
 def test_controls_come_once_a_seed_and_before_the_methods() -> None:
     found = points([("cifar10", "moco", 1), ("cifar10", "simclr", 0), ("cifar10", "moco", 0)])
     assert found == [
-        ("cifar10", case, seed, part) for seed, cases in ((0, ("moco", "simclr")), (1, ("moco",))) for case in (*CONTROLS, *cases)
+        ("cifar10", case, seed, part)
+        for seed, cases in ((0, ("moco", "simclr")), (1, ("moco",)))
+        for case in (*CONTROLS, *cases)
         for part in STEPS
-    ]  # fmt: skip
+    ]
 
 
 def test_a_variant_is_fine_tuned_only_when_it_is_named() -> None:

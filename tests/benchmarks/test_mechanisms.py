@@ -29,7 +29,12 @@ def test_rows_are_means_over_seeds() -> None:
 
 def test_a_batch_stops_where_batches_do() -> None:
     found = mechanisms.points()
-    assert ("batch", 1023) in found and ("batch", 4095) not in found and ("queue", 16383) in found and ("bank", 16383) in found
+    assert (
+        ("batch", 1023) in found
+        and ("batch", 4095) not in found
+        and ("queue", 16383) in found
+        and ("bank", 16383) in found
+    )
 
 
 def test_the_figure_is_a_picture_of_the_rows() -> None:
@@ -39,7 +44,8 @@ def test_the_figure_is_a_picture_of_the_rows() -> None:
     assert sorted(dots) == ["batch, K = 15: 79.0", "queue, K = 15: 81.0", "queue, K = 255: 84.0"]
     place = {title: (float(c.get("cx", 0)), float(c.get("cy", 0))) for title, c in dots.items()}
     assert place["batch, K = 15: 79.0"][0] == place["queue, K = 15: 81.0"][0] < place["queue, K = 255: 84.0"][0]
-    assert place["batch, K = 15: 79.0"][1] > place["queue, K = 15: 81.0"][1] > place["queue, K = 255: 84.0"][1]  # downwards is larger
+    # downwards is larger
+    assert place["batch, K = 15: 79.0"][1] > place["queue, K = 15: 81.0"][1] > place["queue, K = 255: 84.0"][1]
     assert all(0 < x < 640 and 22 <= y <= 330 for x, y in place.values())
     lines = [p.get("points") for p in svg.iter(f"{name}polyline")]
     assert len(lines) == 2

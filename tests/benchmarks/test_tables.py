@@ -51,7 +51,10 @@ def test_variants_have_a_table_of_their_own_beside_the_defaults() -> None:
     ]
     assert tables.methods_table([*rows, rows[1], rows[1]]) == tables.methods_table(rows[:1])
     assert tables.variants_table(rows).splitlines()[2:] == [
-        "| `moco-v2` | `--mlp --temperature 0.2 --blur 0.5` | fashion-mnist | 80.0 | **90.1** | **90.1** | **90.1** | 3 |"
+        (
+            "| `moco-v2` | `--mlp --temperature 0.2 --blur 0.5` | fashion-mnist | 80.0 | **90.1** | **90.1** | "
+            "**90.1** | 3 |"
+        )
     ]
 
 
@@ -63,7 +66,12 @@ def test_few_labels_show_what_is_gained_over_the_better_baseline() -> None:
 
     sure, unsure = {"mean": 3.04, "low": 0.5, "high": 5.5}, {"mean": 3.04, "low": -0.5, "high": 6.5}
     once = {"mean": -2.0, "low": None, "high": None}
-    rows = [row("supervised", 60.0), row("sla", 63.0, sure), row("pi_model", 63.0, unsure), row("pi_model", 58.0, once, 4)]
+    rows = [
+        row("supervised", 60.0),
+        row("sla", 63.0, sure),
+        row("pi_model", 63.0, unsure),
+        row("pi_model", 58.0, once, 4),
+    ]
     assert tables.labels_table(rows).splitlines() == [
         "| | 4 labels a class | 10 labels a class |",
         "|---|---|---|",
@@ -75,7 +83,10 @@ def test_few_labels_show_what_is_gained_over_the_better_baseline() -> None:
 
 def test_fine_tuning_is_bold_where_it_beats_four_times_as_long_from_scratch() -> None:
     def row(method: str, few: float, every: float, spread: float | None) -> dict[str, Any]:
-        labels = {"1%": {"accuracy": few, "spread": spread, "seeds": 3}, "all": {"accuracy": every, "spread": spread, "seeds": 2}}
+        labels = {
+            "1%": {"accuracy": few, "spread": spread, "seeds": 3},
+            "all": {"accuracy": every, "spread": spread, "seeds": 2},
+        }
         return {"data": "cifar10", "method": method, "labels": labels}
 
     rows = [row("simclr", 41.0, 70.0, 0.24), row("scratch-4x", 40.0, 74.0, None), row("scratch", 38.0, 70.0, None)]
@@ -111,7 +122,9 @@ def test_a_document_that_is_out_of_date_is_found_and_mended(tmp_path: Path, monk
     document = tmp_path / "page.md"
     document.write_text("<!-- methods: begin -->\nold\n<!-- methods: end -->\n")
     monkeypatch.setattr(measure, "RESULTS", tmp_path)
-    monkeypatch.setattr(tables, "TABLES", {"methods": (document, "vision", tables.methods_table), "words": (document, "words", str)})
+    monkeypatch.setattr(
+        tables, "TABLES", {"methods": (document, "vision", tables.methods_table), "words": (document, "words", str)}
+    )
     monkeypatch.setattr(sys, "argv", ["tables", "--check"])
     assert tables.main() == 1 and "old" in document.read_text()
     monkeypatch.setattr(sys, "argv", ["tables"])

@@ -13,13 +13,21 @@ from selftaught.config import options
 
 def run(case: str, seed: int, linear: float, **more: Any) -> dict[str, Any]:
     return {
-        "data": "cifar10", "case": case, "seed": seed, "steps": 100 + seed, "seconds": 45.0, "images_per_second": 1000.0,
-        "pretext": {"accuracy": 0.5 + seed / 10, "chance": 0.25}, "probe": {"linear": linear, "knn": 40.0}, **more,
-    }  # fmt: skip
+        "data": "cifar10",
+        "case": case,
+        "seed": seed,
+        "steps": 100 + seed,
+        "seconds": 45.0,
+        "images_per_second": 1000.0,
+        "pretext": {"accuracy": 0.5 + seed / 10, "chance": 0.25},
+        "probe": {"linear": linear, "knn": 40.0},
+        **more,
+    }
 
 
 BASE = [
-    {"data": "cifar10", "seed": s, "untrained": {"linear": 48.0 + s, "knn": 35.0}, "raw": {"linear": 38.0, "knn": 33.0}} for s in range(2)
+    {"data": "cifar10", "seed": s, "untrained": {"linear": 48.0 + s, "knn": 35.0}, "raw": {"linear": 38.0, "knn": 33.0}}
+    for s in range(2)
 ]
 
 
@@ -43,7 +51,10 @@ def test_refused_runs_have_no_row() -> None:
 
 @pytest.mark.parametrize("data", DATA)
 def test_every_method_of_images_and_every_variant_of_the_data_is_a_case(data: str) -> None:
-    assert set(cases(data)) == {*methods.names("images"), *(name for name, (where, *_) in VARIANTS.items() if where == data)}
+    assert set(cases(data)) == {
+        *methods.names("images"),
+        *(name for name, (where, *_) in VARIANTS.items() if where == data),
+    }
 
 
 @pytest.mark.parametrize("case", VARIANTS)
@@ -67,6 +78,11 @@ def test_commands_are_what_a_user_would_type() -> None:
         return str(row["command"])
 
     assert command("moco-unshuffled") == "selftaught pretrain moco cifar10 --minutes 0.75 --no-shuffle"
-    assert command("moco-layer-norm") == "selftaught pretrain moco cifar10 --minutes 0.75 --encoder conv --encoder.norm layer"
-    assert command("moco-v2") == "selftaught pretrain moco fashion-mnist --minutes 0.75 --mlp --temperature 0.2 --blur 0.5"
+    assert (
+        command("moco-layer-norm")
+        == "selftaught pretrain moco cifar10 --minutes 0.75 --encoder conv --encoder.norm layer"
+    )
+    assert (
+        command("moco-v2") == "selftaught pretrain moco fashion-mnist --minutes 0.75 --mlp --temperature 0.2 --blur 0.5"
+    )
     assert command("mean_teacher-one-head") == "selftaught pretrain mean_teacher cifar10 --minutes 0.75 --no-two-heads"

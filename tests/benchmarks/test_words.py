@@ -1,4 +1,7 @@
-"""The benchmark of words: what is made of the processes' answers, and that points are measured once. No training happens here."""
+"""The benchmark of words: what is made of the processes' answers, and that points are measured once.
+
+No training happens here.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,9 @@ def test_a_training_is_told_in_rates_ratios_and_memory(bench, monkeypatch):
         "sentences",
     ]
     same = ("dim", "window", "negatives", "min_count", "sample", "threads", "epochs", "lr", "text")
-    assert {tuple(task[key] for key in same) for task in measured} == {(100, 5, 5, 5, 1e-3, 2, 1, 0.025, measured[0]["text"])}
+    assert {tuple(task[key] for key in same) for task in measured} == {
+        (100, 5, 5, 5, 1e-3, 2, 1, 0.025, measured[0]["text"])
+    }
 
 
 def test_without_the_peer_ours_is_still_measured(bench, monkeypatch):
@@ -84,7 +89,9 @@ def test_a_point_is_measured_once_and_saved(bench):
 def test_quality_is_mean_and_spread_over_seeds(bench, monkeypatch):
     monkeypatch.setattr(words, "has", lambda peer: True)
     monkeypatch.setattr(
-        words, "judged", lambda bench, case, program, seed: {s: None if s == "semantic" else 10.0 + seed for s in words.SCORES}
+        words,
+        "judged",
+        lambda bench, case, program, seed: {s: None if s == "semantic" else 10.0 + seed for s in words.SCORES},
     )
     assert words.quality("skipgram", bench)["scores"]["gensim"]["analogies"] == {"mean": 11.0, "spread": 1.0}
     row = words.quality("cbow", bench)
@@ -103,7 +110,9 @@ def test_every_loss_of_the_classifier_stands_beside_its_tool(bench, monkeypatch)
     row = words.classifier(bench)
     assert row["losses"].keys() == {"softmax", "hierarchical", "negative", "one_vs_all"}
     assert row["losses"]["negative"]["accuracy"] == {"mean": 76.0, "spread": 1.0}
-    assert row["losses"]["softmax"]["fasttext"]["mean"] == 74.0 and row["losses"]["softmax"]["untrained"]["mean"] == 60.0
+    assert (
+        row["losses"]["softmax"]["fasttext"]["mean"] == 74.0 and row["losses"]["softmax"]["untrained"]["mean"] == 60.0
+    )
     assert "the loss softmax 76.0 ±1.0 (74.0 ±0.0), hierarchical" in tables.words_table([row | {"row": "classifier"}])
     monkeypatch.setattr(words, "has", lambda peer: False)
     assert "fasttext" not in words.classifier(bench)["losses"]["softmax"]
@@ -112,7 +121,9 @@ def test_every_loss_of_the_classifier_stands_beside_its_tool(bench, monkeypatch)
 def test_quality_stands_beside_both_ways_of_gensim(bench, monkeypatch):
     monkeypatch.setattr(words, "has", lambda peer: True)
     answers = {"sentences": 1.0, "file": 2.0, None: 3.0}
-    monkeypatch.setattr(words, "judged", lambda bench, case, program, seed: dict.fromkeys(words.SCORES, answers[program.get("reading")]))
+    monkeypatch.setattr(
+        words, "judged", lambda bench, case, program, seed: dict.fromkeys(words.SCORES, answers[program.get("reading")])
+    )
     row = words.quality("cbow", bench)
     assert row["peer"] == "gensim"
     assert {tool: scores["analogies"]["mean"] for tool, scores in row["scores"].items()} == {
@@ -152,7 +163,9 @@ def test_rows_are_printed_and_saved(bench, tmp_path, monkeypatch, capsys):
     assert "0.4" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("flags", "says"), [(["startupp"], "there is no row startupp"), (["startup", "--quick"], "--quick needs --out")])
+@pytest.mark.parametrize(
+    ("flags", "says"), [(["startupp"], "there is no row startupp"), (["startup", "--quick"], "--quick needs --out")]
+)
 def test_what_is_refused(monkeypatch, capsys, flags, says):
     monkeypatch.setattr(sys, "argv", ["words", *flags])
     with pytest.raises(SystemExit):
@@ -161,7 +174,10 @@ def test_what_is_refused(monkeypatch, capsys, flags, says):
 
 
 def test_the_table_shows_what_words_json_has():
-    part = {"words_per_second": {"selftaught": 1_600_000, "gensim": 250_000}, "times": {"gensim": {"median": 6.4, "low": 6, "high": 7}}}
+    part = {
+        "words_per_second": {"selftaught": 1_600_000, "gensim": 250_000},
+        "times": {"gensim": {"median": 6.4, "low": 6, "high": 7}},
+    }
     rows: list[dict[str, Any]] = [
         {"row": "skipgram", "peer": "gensim", "train": part, "total": part},
         {"row": "quality-skipgram", "scores": {"selftaught": {"analogies": {"mean": 12.34, "spread": 0.5}}}},
@@ -173,13 +189,17 @@ def test_the_table_shows_what_words_json_has():
     assert lines[2] in tables.filled(text, "words", tables.words_table(rows))
     memory = {"row": "memory", "memory_mb": {"selftaught": 74.5, "gensim": 74.8}}
     startup = {"row": "startup", "seconds": {"selftaught": 0.345}}
-    told = "Skip-gram's peak memory above imports and loaded code: 74 MB (gensim 75 MB); start-up over the imports 0.34 s."
+    told = (
+        "Skip-gram's peak memory above imports and loaded code: 74 MB (gensim 75 MB); start-up over the imports 0.34 s."
+    )
     assert tables.words_table([*rows, memory, startup]).splitlines()[3:] == ["", told]
     sides = {"trained": {"mean": 67.62, "spread": 0.46}, "untrained": {"mean": 60.02, "spread": 0.5}}
     sides["raw"] = {"mean": 67.87, "spread": 0.1}
     documents = {"row": "documents-word2vec", "sets": {"sentence-polarity": sides}}
     table = tables.words_table([*rows, documents]).splitlines()[3:]
-    assert table[3] == "| accuracy, % | bag of words | word2vec |" and table[5:] == ["| sentence-polarity | 67.9 ±0.1 | 67.6 ±0.5 (60.0) |"]
+    assert table[3] == "| accuracy, % | bag of words | word2vec |" and table[5:] == [
+        "| sentence-polarity | 67.9 ±0.1 | 67.6 ±0.5 (60.0) |"
+    ]
 
 
 def test_memory_is_what_came_on_top_and_clocks_run():

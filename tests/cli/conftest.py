@@ -9,7 +9,20 @@ import pytest
 from selftaught.cli import main
 from selftaught.run import RunFolder
 
-SMALL = ("--steps", "10", "--batch-size", "32", "--encoder.width", "4", "--limit", "200", "--log-every", "2", "--checkpoint-every", "4")
+SMALL = (
+    "--steps",
+    "10",
+    "--batch-size",
+    "32",
+    "--encoder.width",
+    "4",
+    "--limit",
+    "200",
+    "--log-every",
+    "2",
+    "--checkpoint-every",
+    "4",
+)
 
 
 @pytest.fixture(scope="session")

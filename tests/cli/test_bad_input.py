@@ -15,7 +15,20 @@ from PIL import Image
 from selftaught.cli import main
 from selftaught.run import RunFolder
 
-SMALL = ("--steps", "10", "--batch-size", "32", "--encoder.width", "4", "--limit", "200", "--log-every", "2", "--checkpoint-every", "4")
+SMALL = (
+    "--steps",
+    "10",
+    "--batch-size",
+    "32",
+    "--encoder.width",
+    "4",
+    "--limit",
+    "200",
+    "--log-every",
+    "2",
+    "--checkpoint-every",
+    "4",
+)
 
 TINY = ("--steps", "4", "--batch-size", "16", "--encoder.width", "4", "--limit", "64")
 
@@ -48,26 +61,32 @@ def here(tmp_path, monkeypatch):
         (("pretrain", "simclr", "digits", "--temprature", "3"), "Did you mean --temperature?"),
         (("pretrain", "simclr", "digits", "--method.temprature", "3"), "did you mean 'method.temperature'?"),
         (("pretrain", "simclr", "digits", "--recipe.clpi", "3"), "did you mean 'recipe.clip'?"),
-        (("pretrain", "simclr", "digits", "--encoder", "resnet81"), "unknown encoder 'resnet81': did you mean 'resnet18'?"),
+        (("pretrain", "simclr", "digits", "--encoder", "resnet81"), ("unknown encoder 'resnet81': did you mean "
+                                                                    "'resnet18'?")),
         (("pretrain", "simclr", "digits", "--steps", "many"), "--steps must be a whole number, not 'many'"),
         (("pretrain", "simclr", "digits", "--lr", "high"), "--lr must be a number, not 'high'"),
-        (("pretrain", "simclr", "digits", "--schedule", "cosin"), "--schedule must be one of cosine, linear, step, constant, not 'cosin'"),
+        (("pretrain", "simclr", "digits", "--schedule", "cosin"), ("--schedule must be one of cosine, linear, step, "
+                                                                  "constant, not 'cosin'")),
         (("pretrain", "simclr", "digits", "--steps"), "--steps requires an argument"),
         (("pretrain", "simclr", "digits", "--steps", "0"), "steps must be greater than 0, not 0"),
-        (("pretrain", "simclr", "digits", "--steps", "5", "--minutes", "1"), "give only one of steps, epochs and minutes"),
+        (("pretrain", "simclr", "digits", "--steps", "5", "--minutes", "1"), ("give only one of steps, epochs and "
+                                                                             "minutes")),
         (("pretrain", "simclr", "digits", "--warmup", "2"), "warmup must be in [0, 1), not 2.0"),
         (("pretrain", "simclr", "digits", "--limit", "0"), "limit must be at least 1, not 0"),
         (("pretrain", "simclr", "digits", "--labels", "0/class"), "labels must be at least 1/class, not 0/class"),
-        (("pretrain", "simclr", "digits", "--labels", "200%"), "labels must be more than 0% and at most 100%, not 200%"),
+        (("pretrain", "simclr", "digits", "--labels", "200%"), ("labels must be more than 0% and at most 100%, not "
+                                                               "200%")),
         (("pretrain", "simclr", "digits", "--labels", "some"), "or all, not 'some'"),
         (("pretrain", "simclr", "digits", *TINY, "--labels", "999/class"), "labels 999/class is more than the"),
         (("pretrain", "simclr", "digits", "more"), "more"),
         (("pretrain", "simclr"), "no data is given"),
         (("pretrain",), "no method is given"),
-        (("pretrain", "simclr", "digits", "--config", "none.yaml"), "cannot read the configuration none.yaml: No such file"),
+        (("pretrain", "simclr", "digits", "--config", "none.yaml"), ("cannot read the configuration none.yaml: No "
+                                                                    "such file")),
         (("pretrain", "simclr", "digits", *TINY, "--init", "nowhere"), "nowhere"),
         (("pretrain", "simclr", "digits", *TINY, "--temperature", "-1"), "temperature"),
-        (("pretrain", "simclr", "digits", "--batch-size", "65", "--limit", "64"), "batch of 65 is larger than the data set of 64"),
+        (("pretrain", "simclr", "digits", "--batch-size", "65", "--limit", "64"), ("batch of 65 is larger than the "
+                                                                                  "data set of 64")),
         (("pretrain", "simclr", "digits", *TINY, "--device", "cuda:0"), "--device cpu"),
         (("pretrain", "simclr", "digits", *TINY, "--device", "tpu"), "unknown device 'tpu'"),
         (("resume", "nowhere"), "nowhere is not a run folder"),
@@ -108,7 +127,9 @@ def test_folders_with_nothing_to_train_on(capsys, here, made, words):
         (here / "pictures" / "a.png").write_bytes(b"not an image")
     if made == "one":
         picture(here / "pictures" / "a.png")
-    assert words in refused(capsys, "pretrain", "simclr", "pictures", "--steps", "2", "--batch-size", "16", "--out", "x")
+    assert words in refused(
+        capsys, "pretrain", "simclr", "pictures", "--steps", "2", "--batch-size", "16", "--out", "x"
+    )
     assert not (here / "x").exists()
 
 
@@ -154,7 +175,19 @@ def test_checkpoints_that_are_all_damaged(capsys, unfinished):
 
 def test_data_that_changed(capsys, here):
     np.save(here / "images.npy", np.random.default_rng(0).integers(0, 255, (64, 8, 8), dtype=np.uint8))
-    words = ("pretrain", "rotation", "images.npy", "--steps", "3", "--batch-size", "16", "--encoder.width", "4", "--out", "x")
+    words = (
+        "pretrain",
+        "rotation",
+        "images.npy",
+        "--steps",
+        "3",
+        "--batch-size",
+        "16",
+        "--encoder.width",
+        "4",
+        "--out",
+        "x",
+    )
     assert main([*words]) == 0
     capsys.readouterr()
     RunFolder.open(here / "x").update_summary(finished=False)
@@ -209,7 +242,9 @@ def test_labels_missing_for_a_probe(capsys, here, trained):
 def test_labels_to_hide_that_are_not_there(capsys, here):
     np.save(here / "images.npy", np.random.default_rng(0).integers(0, 255, (64, 8, 8), dtype=np.uint8))
     sentence = refused(capsys, "pretrain", "supervised", "images.npy", *TINY, "--labels", "10/class", "--out", "x")
-    assert sentence == "labels 10/class hides labels, and this data has none: name classes by folders, or leave labels out"
+    assert (
+        sentence == "labels 10/class hides labels, and this data has none: name classes by folders, or leave labels out"
+    )
     assert not (here / "x").exists()
 
 

@@ -31,7 +31,18 @@ def test_every_check_is_reported(capsys):
     code = main(["doctor", "--json"])
     found = json.loads(capsys.readouterr().out)
     names = [check["name"] for check in found]
-    assert names == ["python", "torch", "threads", "gpu", "kernels", "torchvision", "lightning", "cache", "disk", "extras"]
+    assert names == [
+        "python",
+        "torch",
+        "threads",
+        "gpu",
+        "kernels",
+        "torchvision",
+        "lightning",
+        "cache",
+        "disk",
+        "extras",
+    ]
     assert code == int(any(check["state"] == "broken" for check in found))
     assert {check["name"]: check["state"] for check in found}["torch"] == "fine"
     assert all(check["fix"] for check in found if check["state"] == "broken")

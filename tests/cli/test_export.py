@@ -41,7 +41,9 @@ def said(capsys: pytest.CaptureFixture[str], *words: object, code: int = 0) -> s
 def test_every_format_holds_the_table_and_is_converted_to_every_other(capsys, weights, tmp_path, name):
     out = tmp_path / name
     assert said(capsys, "export", weights, "--out", out) == f"4 x 5 word vectors are in {out}\n"
-    assert said(capsys, "export", out, "--out", tmp_path / "b.bin") == f"4 x 5 word vectors are in {tmp_path / 'b.bin'}\n"
+    assert (
+        said(capsys, "export", out, "--out", tmp_path / "b.bin") == f"4 x 5 word vectors are in {tmp_path / 'b.bin'}\n"
+    )
     for path in (out, tmp_path / "b.bin"):
         found = files.read(path)
         assert found.words == tuple(WORDS)
@@ -49,7 +51,9 @@ def test_every_format_holds_the_table_and_is_converted_to_every_other(capsys, we
 
 
 def test_limit_keeps_the_most_frequent_and_format_goes_before_the_ending(capsys, weights, tmp_path):
-    assert said(capsys, "export", weights, "--out", tmp_path / "x.txt", "--limit", "2", "--format", "glove").startswith("2 x 5 ")
+    assert said(capsys, "export", weights, "--out", tmp_path / "x.txt", "--limit", "2", "--format", "glove").startswith(
+        "2 x 5 "
+    )
     lines = (tmp_path / "x.txt").read_text().splitlines()
     assert [line.split()[0] for line in lines] == WORDS[:2]
     assert said(capsys, "export", weights, "--out", tmp_path / "y.txt", "--limit", "99").startswith("4 x 5 ")

@@ -15,9 +15,15 @@ from selftaught.config import options
 HEAVY = ("torch", "numpy", "numba", "scipy", "PIL", "sklearn")
 VERBS = ("pretrain", "resume", "probe", "embed", "compare", "report", "export", "methods", "data", "doctor", "demo")
 FAST = (
-    ["--help"], ["--version"], ["pretrain", "--help"], ["pretrain", "moco", "--help"], ["methods"], ["methods", "--json"],
-    ["probe", "--help"], ["pretrain", "simclrr", "digits"],
-)  # fmt: skip
+    ["--help"],
+    ["--version"],
+    ["pretrain", "--help"],
+    ["pretrain", "moco", "--help"],
+    ["methods"],
+    ["methods", "--json"],
+    ["probe", "--help"],
+    ["pretrain", "simclrr", "digits"],
+)
 
 
 def helped(capsys, *words):
@@ -40,7 +46,9 @@ def test_help_imports_nothing_heavy():
         "assert 'torch' not in sys.modules and 'pretrain' in dir(selftaught)\n"
     )
     environment = os.environ | {"COLUMNS": "120"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

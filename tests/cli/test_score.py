@@ -25,7 +25,10 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     (folder / "text.txt").write_text(LINES)
     path = folder / "run"
     length = ["--steps", "60", "--batch-size", "32", "--dim", "8"] if request.param == "nnlm" else []
-    assert main(["pretrain", request.param, str(folder / "text.txt"), "--min-count", "1", "--out", str(path), *length]) == 0
+    assert (
+        main(["pretrain", request.param, str(folder / "text.txt"), "--min-count", "1", "--out", str(path), *length])
+        == 0
+    )
     (folder / "text.txt").unlink()
     return path
 

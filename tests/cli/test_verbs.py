@@ -47,7 +47,9 @@ def test_methods_tell_name_folder_title_citation_and_arguments(capsys):
     assert (simclr["folder"], simclr["title"]) == ("contrast", methods.describe("simclr").title)
     assert "2020" in simclr["citation"]
     assert "Chen" in simclr["citation"]
-    assert {"name": "temperature", "type": "float"}.items() <= next(a for a in simclr["arguments"] if a["name"] == "temperature").items()
+    assert {"name": "temperature", "type": "float"}.items() <= next(
+        a for a in simclr["arguments"] if a["name"] == "temperature"
+    ).items()
     assert all(row["citation"] or row["name"] == "supervised" for row in rows.values())
     text = said(capsys, "methods")
     assert all(f"\n{name} " in text for name in rows)
@@ -62,20 +64,64 @@ def test_data_lists_and_describes(capsys):
 
 
 def test_flags_reach_the_run_in_every_spelling(capsys, tmp_path):
-    (tmp_path / "run.yaml").write_text("recipe: {lr: 0.5, clip: 3, warmup: 0.25}\nmethod: {dim: 16, hidden: 24}\nencoder: {width: 4}\n")
+    (tmp_path / "run.yaml").write_text(
+        "recipe: {lr: 0.5, clip: 3, warmup: 0.25}\nmethod: {dim: 16, hidden: 24}\nencoder: {width: 4}\n"
+    )
     words = (
-        "pretrain", "simclr", "digits", "--config", tmp_path / "run.yaml", "--steps=2", "--batch-size", "16", "--limit", "40",
-        "--recipe.clip", "1", "--recipe.weight_decay=0.25", "--method.temperature", "0.3", "--hidden", "32", "--recipe.no-nesterov",
-        "--betas", "0.8", "0.9", "--recipe.milestones", "0.2", "0.4", "0.6", "--encoder.pool", "mean", "--out", tmp_path / "run", "--json",
-    )  # fmt: skip
+        "pretrain",
+        "simclr",
+        "digits",
+        "--config",
+        tmp_path / "run.yaml",
+        "--steps=2",
+        "--batch-size",
+        "16",
+        "--limit",
+        "40",
+        "--recipe.clip",
+        "1",
+        "--recipe.weight_decay=0.25",
+        "--method.temperature",
+        "0.3",
+        "--hidden",
+        "32",
+        "--recipe.no-nesterov",
+        "--betas",
+        "0.8",
+        "0.9",
+        "--recipe.milestones",
+        "0.2",
+        "0.4",
+        "0.6",
+        "--encoder.pool",
+        "mean",
+        "--out",
+        tmp_path / "run",
+        "--json",
+    )
     summary = json.loads(said(capsys, *words))
     assert summary["steps"] == 2
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert config["method"] | {"temperature": 0.3, "hidden": 32, "dim": 16} == config["method"]
     assert config["encoder"] | {"name": "conv", "width": 4, "pool": "mean"} == config["encoder"]
-    wanted = {"lr": 0.5, "clip": 1.0, "warmup": 0.25, "weight_decay": 0.25, "betas": [0.8, 0.9], "milestones": [0.2, 0.4, 0.6], "steps": 2}
+    wanted = {
+        "lr": 0.5,
+        "clip": 1.0,
+        "warmup": 0.25,
+        "weight_decay": 0.25,
+        "betas": [0.8, 0.9],
+        "milestones": [0.2, 0.4, 0.6],
+        "steps": 2,
+    }
     assert config["recipe"] | wanted == config["recipe"]
-    assert config["data"] == {"source": "digits", "split": "train", "limit": 40, "size": None, "labels": None, "kind": "image"}
+    assert config["data"] == {
+        "source": "digits",
+        "split": "train",
+        "limit": 40,
+        "size": None,
+        "labels": None,
+        "kind": "image",
+    }
 
 
 def test_a_config_of_a_run_is_a_config_file(capsys, trained, tmp_path):
@@ -113,7 +159,10 @@ def test_an_interrupt_saves_and_prints_how_to_go_on(capsys, monkeypatch, tmp_pat
         patch.setattr(Watch, "step", send)
         words = ["pretrain", "--config", str(original / "config.yaml"), "--out", str(tmp_path / "a run")]
         assert main(words) == code
-    assert f"stopped at step 7 of 10 and saved; continue with: selftaught resume '{tmp_path / 'a run'}'" in capsys.readouterr().err
+    assert (
+        f"stopped at step 7 of 10 and saved; continue with: selftaught resume '{tmp_path / 'a run'}'"
+        in capsys.readouterr().err
+    )
     assert main(["resume", str(tmp_path / "a run")]) == 0
     ours, theirs = (load_file(path / "encoder.safetensors") for path in (tmp_path / "a run", original))
     assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
@@ -165,11 +214,18 @@ def test_probe_compare_and_report(capsys, trained, tmp_path):
     other = shutil.copytree(trained, tmp_path / "other")
     RunFolder.open(other).update_summary(probe=result | {"linear": dict.fromkeys(SIDES, 99.0)})
     unjudged = shutil.copytree(trained, tmp_path / "unjudged")
-    RunFolder.open(unjudged).write_json("summary.json", {key: value for key, value in summary.items() if key != "probe"})
+    RunFolder.open(unjudged).write_json(
+        "summary.json", {key: value for key, value in summary.items() if key != "probe"}
+    )
     rows = parsed(capsys, "compare", unjudged, trained, other)
     assert [row["run"] for row in rows] == [str(other), str(trained), str(unjudged)]
     assert rows[1]["linear"] == pytest.approx(result["linear"]["trained"])
-    assert (rows[1]["method"], rows[1]["encoder"], rows[1]["data"], rows[1]["steps"]) == ("simclr", "conv", "digits", 10)
+    assert (rows[1]["method"], rows[1]["encoder"], rows[1]["data"], rows[1]["steps"]) == (
+        "simclr",
+        "conv",
+        "digits",
+        10,
+    )
     assert rows[1]["gain"] == pytest.approx(result["linear"]["trained"] - result["linear"]["untrained"])
     assert rows[2]["linear"] is None
     assert "99.0" in said(capsys, "compare", trained, other)
@@ -216,7 +272,10 @@ def test_the_demo_without_fashion_mnist(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(data, "open_source", unreachable)
     monkeypatch.setattr(Run, "probe", lambda self, **_: {"linear": {}, "knn": {}, "labels": {}})
     assert main(["demo", "--steps", "4", "--quick", "--out", str(tmp_path / "demo")]) == 0
-    assert "fashion-mnist cannot be fetched (no network); the demo goes on with the small built-in digits" in capsys.readouterr().err
+    assert (
+        "fashion-mnist cannot be fetched (no network); the demo goes on with the small built-in digits"
+        in capsys.readouterr().err
+    )
     assert RunFolder.open(tmp_path / "demo").config["data"]["source"] == "digits"
 
 

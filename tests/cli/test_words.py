@@ -18,16 +18,26 @@ from selftaught.pretraining.weights import word_vectors
 
 WORDS = ("man", "woman", "king", "queen", "bank", "banks", "river")
 STEPS = [[0, 0, 1], [1, 0, 1], [0, 1, 1], [1, 1, 1], [-1, 0, 0.2], [-1, 0.1, 0.2], [-1, 0.5, 0.1]]
-TESTS = Tests({"wordsim353": [("man", "king", 6.0), ("bank", "banks", 9.0), ("man", "bank", 1.0), ("man", "zoo", 1.0)]}, {
-    "family": [("man", "woman", "king", "queen")], "gram1": [("man", "woman", "king", "zoo")],
-})
+TESTS = Tests(
+    {"wordsim353": [("man", "king", 6.0), ("bank", "banks", 9.0), ("man", "bank", 1.0), ("man", "zoo", 1.0)]},
+    {
+        "family": [("man", "woman", "king", "queen")],
+        "gram1": [("man", "woman", "king", "zoo")],
+    },
+)
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An encoder.safetensors of planted vectors."""
     torch.manual_seed(0)
-    seen = {"kind": "text", "tokens": "words", "lower": True, "words": list(WORDS), "counts": [90, 80, 70, 60, 50, 40, 30]}
+    seen = {
+        "kind": "text",
+        "tokens": "words",
+        "lower": True,
+        "words": list(WORDS),
+        "counts": [90, 80, 70, 60, 50, 40, 30],
+    }
     network = encoders.build("lookup", seen, dim=3)
     with torch.no_grad():
         network.table.copy_(torch.tensor(STEPS))
@@ -68,7 +78,9 @@ def test_analogy_answers(capsys: pytest.CaptureFixture[str], weights: Path, meth
 
 
 @pytest.mark.parametrize("name", ["vectors.txt", "vectors.bin", "vectors.vec", "vectors.safetensors"])
-def test_foreign_files_are_asked_alike(capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path, name: str) -> None:
+def test_foreign_files_are_asked_alike(
+    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path, name: str
+) -> None:
     files.write(tmp_path / name, word_vectors(weights))
     for asked in (["neighbours", "bank"], ["analogy", "man", "woman", "king"]):
         ours, theirs = (said(capsys, asked[0], path, *asked[1:]) for path in (weights, tmp_path / name))
@@ -77,14 +89,17 @@ def test_foreign_files_are_asked_alike(capsys: pytest.CaptureFixture[str], weigh
 
 @pytest.mark.parametrize(("words", "sentence"), [
     (["neighbours", "banc"], "'banc' is not among the 7 words; near are 'bank', 'banks'"),
-    (["neighbours", "bank", "xylophone"], "'xylophone' is not among the 7 words: it did not occur in training, or too seldom"),
+    (["neighbours", "bank", "xylophone"], ("'xylophone' is not among the 7 words: it did not occur in training, or "
+                                          "too seldom")),
     (["neighbours"], "no word is given"),
     (["neighbours", "bank", "--k", "0"], "at least 1, not 0"),
     (["analogy", "man", "woman", "kink"], "near are 'king'"),
     (["analogy", "man", "woman"], "requires an argument"),
     (["analogy", "man", "woman", "king", "--method", "times"], "method"),
 ])  # fmt: skip
-def test_bad_input_is_one_sentence(capsys: pytest.CaptureFixture[str], weights: Path, words: list[str], sentence: str) -> None:
+def test_bad_input_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], weights: Path, words: list[str], sentence: str
+) -> None:
     told = said(capsys, words[0], weights, *words[1:], code=2)
     assert sentence in told
     assert len(told.splitlines()) == 1
@@ -93,12 +108,16 @@ def test_bad_input_is_one_sentence(capsys: pytest.CaptureFixture[str], weights: 
 def test_what_has_no_word_vectors_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "does not exist" in said(capsys, "neighbours", tmp_path / "none", "bank", code=2)
     assert "not a run folder" in said(capsys, "neighbours", tmp_path, "bank", code=2)
-    image = encoders.build("conv", {"kind": "image", "size": 8, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}, width=4, depth=2)
+    image = encoders.build(
+        "conv", {"kind": "image", "size": 8, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}, width=4, depth=2
+    )
     (tmp_path / "image.safetensors").write_bytes(encoders.save(image))
     assert "no word vectors" in said(capsys, "analogy", tmp_path / "image.safetensors", "a", "b", "c", code=2)
 
 
-def test_probe_of_vectors_asks_people(capsys: pytest.CaptureFixture[str], weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probe_of_vectors_asks_people(
+    capsys: pytest.CaptureFixture[str], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Tests, "standard", classmethod(lambda cls: TESTS))
     found = json.loads(said(capsys, "probe", weights, "--json"))["words"]
     expected = judge(word_vectors(weights), tests=TESTS)
@@ -113,7 +132,9 @@ def test_probe_of_vectors_asks_people(capsys: pytest.CaptureFixture[str], weight
     assert any(line.split()[0] == "family" for line in said(capsys, "probe", weights, "--sections").splitlines()[1:])
 
 
-def test_probe_of_labelled_text_classifies_it(capsys: pytest.CaptureFixture[str], weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probe_of_labelled_text_classifies_it(
+    capsys: pytest.CaptureFixture[str], weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from selftaught.data.text.corpus import Corpus
     from selftaught.data.text.kind import Text
     from selftaught.pretraining import load
@@ -122,7 +143,9 @@ def test_probe_of_labelled_text_classifies_it(capsys: pytest.CaptureFixture[str]
 
     def some(n: int) -> Corpus:
         labels = rng.integers(0, 2, n)
-        texts = [[*rng.choice(WORDS[:4] if label else WORDS[4:], 5), f"only{rng.integers(1 << 40)}"] for label in labels]
+        texts = [
+            [*rng.choice(WORDS[:4] if label else WORDS[4:], 5), f"only{rng.integers(1 << 40)}"] for label in labels
+        ]
         return Corpus.of(texts, labels.tolist(), lower=True)
 
     train, test = some(80), some(40)

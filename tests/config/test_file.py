@@ -15,10 +15,19 @@ def written(tmp_path, text):
 
 
 def test_sections_become_dotted_keys_with_their_lines(tmp_path):
-    layer = read(written(tmp_path, "encoder: conv\nmethod:\n  name: simclr\n  temperature: 0.1\nrecipe: {lr: 0.5, betas: [0.9, 0.95]}\n"))
+    layer = read(
+        written(
+            tmp_path,
+            "encoder: conv\nmethod:\n  name: simclr\n  temperature: 0.1\nrecipe: {lr: 0.5, betas: [0.9, 0.95]}\n",
+        )
+    )
     assert layer.values == {
-        "encoder.name": "conv", "method.name": "simclr", "method.temperature": 0.1, "recipe.lr": 0.5, "recipe.betas": [0.9, 0.95],
-    }  # fmt: skip
+        "encoder.name": "conv",
+        "method.name": "simclr",
+        "method.temperature": 0.1,
+        "recipe.lr": 0.5,
+        "recipe.betas": [0.9, 0.95],
+    }
     assert layer.where["method.temperature"].endswith("run.yaml, line 4")
 
 

@@ -26,13 +26,17 @@ def file(tmp_path, text):
 @pytest.fixture
 def frugal(monkeypatch):
     """simclr with a recipe of its own that differs from `Recipe` in two values."""
-    spec = dataclasses.replace(methods.describe("simclr"), recipe={"weight_decay": 0.25, "batch_size": 32, "epochs": 7.0})
+    spec = dataclasses.replace(
+        methods.describe("simclr"), recipe={"weight_decay": 0.25, "batch_size": 32, "epochs": 7.0}
+    )
     monkeypatch.setattr(methods, "describe", lambda name, kind=None: spec)
     return SimpleNamespace(weight_decay=0.25, batch_size=32)
 
 
 def test_four_layers(tmp_path, frugal):
-    below = file(tmp_path, "recipe:\n  lr: 0.5\n  batch_size: 64\nmethod: {temperature: 0.9, dim: 16}\nencoder: {width: 8}\n")
+    below = file(
+        tmp_path, "recipe:\n  lr: 0.5\n  batch_size: 64\nmethod: {temperature: 0.9, dim: 16}\nencoder: {width: 8}\n"
+    )
     config = resolve(flags(recipe={"lr": 0.125}, method={"name": "simclr", "temperature": 0.3}), below)
     assert config.recipe.lr == 0.125  # flag over file
     assert config.method_arguments["temperature"] == 0.3
@@ -53,7 +57,9 @@ def test_one_length_replaces_another_whatever_its_unit(tmp_path, frugal):
 
 
 def test_a_null_length_in_the_file_is_no_length(tmp_path):
-    recipe = resolve(flags(recipe={"epochs": 3.0}), file(tmp_path, "recipe: {steps: null, minutes: null, epochs: null}\n")).recipe
+    recipe = resolve(
+        flags(recipe={"epochs": 3.0}), file(tmp_path, "recipe: {steps: null, minutes: null, epochs: null}\n")
+    ).recipe
     assert (recipe.epochs, recipe.steps, recipe.minutes) == (3.0, None, None)
 
 
@@ -64,13 +70,26 @@ def test_two_lengths_at_once_are_refused():
 
 def test_method_and_data_may_come_from_the_file(tmp_path):
     config = resolve(Layer.of({}), file(tmp_path, "method: rotation\ndata: {source: digits, limit: 9}\nencoder: mlp\n"))
-    assert (config.method, config.encoder, config.data["source"], config.data["limit"]) == ("rotation", "mlp", "digits", 9)
+    assert (config.method, config.encoder, config.data["source"], config.data["limit"]) == (
+        "rotation",
+        "mlp",
+        "digits",
+        9,
+    )
 
 
 def test_what_is_written_resolves_to_itself():
-    config = resolve(flags(recipe={"betas": [0.8, 0.9]}, encoder={"name": "conv", "width": 8}, data={"source": "digits", "limit": 20}))
+    config = resolve(
+        flags(
+            recipe={"betas": [0.8, 0.9]}, encoder={"name": "conv", "width": 8}, data={"source": "digits", "limit": 20}
+        )
+    )
     assert resolve(Layer.of(config.as_dict())) == config
-    noted = config.as_dict() | {"version": "9", "demo": True, "recipe": config.recipe.as_dict() | {"chosen_for_minutes": 2}}
+    noted = config.as_dict() | {
+        "version": "9",
+        "demo": True,
+        "recipe": config.recipe.as_dict() | {"chosen_for_minutes": 2},
+    }
     assert resolve(Layer.of(noted)) == config
 
 
@@ -78,8 +97,14 @@ def test_what_is_written_resolves_to_itself():
     ("text", "words"),
     [
         ("recipe:\n  lrr: 1\n", "line 2: unknown option 'recipe.lrr': did you mean 'recipe.lr'?"),
-        ("method:\n  temprature: 1\n", "line 2: unknown option 'method.temprature': did you mean 'method.temperature'?"),
-        ("encoder:\n  temperature: 1\n", "line 2: unknown option 'encoder.temperature': did you mean 'method.temperature'?"),
+        (
+            "method:\n  temprature: 1\n",
+            "line 2: unknown option 'method.temprature': did you mean 'method.temperature'?",
+        ),
+        (
+            "encoder:\n  temperature: 1\n",
+            "line 2: unknown option 'encoder.temperature': did you mean 'method.temperature'?",
+        ),
         ("lr: 1\n", "line 1: unknown option 'lr': did you mean 'recipe.lr'?"),
         ("recpe:\n  lr: 1\n", "line 2: unknown option 'recpe.lr': did you mean 'recipe.lr'?"),
         ("zzz: 1\n", "line 1: unknown option 'zzz': known are: method, encoder, data, recipe, init."),
@@ -103,7 +128,10 @@ def test_a_wrong_file_is_one_sentence_with_file_line_and_key(tmp_path, text, wor
     ("layer", "words"),
     [
         ({"method": "simclrr", "data": "digits"}, "unknown method 'simclrr': did you mean 'simclr'"),
-        ({"method": "simclr", "data": "digits", "encoder": "resnet81"}, "unknown encoder 'resnet81': did you mean 'resnet18'"),
+        (
+            {"method": "simclr", "data": "digits", "encoder": "resnet81"},
+            "unknown encoder 'resnet81': did you mean 'resnet18'",
+        ),
         ({"data": "digits"}, "no method is given"),
         ({"method": "simclr"}, "no data is given"),
         ({"method": "simclr", "data": "digits", "recipe": {"warmup": 1.0}}, "warmup must be in [0, 1), not 1.0"),
@@ -135,7 +163,10 @@ def test_short_names_mean_the_shared_then_the_methods_own():
 
 
 def test_keyword_arguments_find_their_sections():
-    assert options.keyed({"temperature": 0.2, "steps": 3}, "simclr", "image") == {"method.temperature": 0.2, "recipe.steps": 3}
+    assert options.keyed({"temperature": 0.2, "steps": 3}, "simclr", "image") == {
+        "method.temperature": 0.2,
+        "recipe.steps": 3,
+    }
     with pytest.raises(UserError, match="unknown argument of simclr 'temprature': did you mean 'temperature'"):
         options.keyed({"temprature": 0.2}, "simclr", "image")
 

@@ -10,16 +10,44 @@ from selftaught.config.values import convert, runtime_types, spoken
 from selftaught.errors import UserError
 
 GOOD = [
-    (3, int, 3), (3.0, int, 3), (1e5, int, 100000), (3, float, 3.0), ("1e-3", float, 0.001), ("2.5E+2", float, 250.0),
-    (True, bool, True), ("x", str, "x"), (None, int | None, None), (4, float | None, 4.0), (4, int | float, 4), (0.5, int | float, 0.5),
-    ([0.9, 0.99], tuple[float, float], (0.9, 0.99)), ([0.1, 0.2, 0.3], tuple[float, ...], (0.1, 0.2, 0.3)), ((1, 2), list[int], [1, 2]),
-    ("a", Literal["a", "b"], "a"), ("a", Literal["a"] | None, "a"), ([], tuple[float, ...], ()),
-]  # fmt: skip
+    (3, int, 3),
+    (3.0, int, 3),
+    (1e5, int, 100000),
+    (3, float, 3.0),
+    ("1e-3", float, 0.001),
+    ("2.5E+2", float, 250.0),
+    (True, bool, True),
+    ("x", str, "x"),
+    (None, int | None, None),
+    (4, float | None, 4.0),
+    (4, int | float, 4),
+    (0.5, int | float, 0.5),
+    ([0.9, 0.99], tuple[float, float], (0.9, 0.99)),
+    ([0.1, 0.2, 0.3], tuple[float, ...], (0.1, 0.2, 0.3)),
+    ((1, 2), list[int], [1, 2]),
+    ("a", Literal["a", "b"], "a"),
+    ("a", Literal["a"] | None, "a"),
+    ([], tuple[float, ...], ()),
+]
 BAD = [
-    ("3", int), (3.5, int), (True, int), (True, float), ("3", float), ("nan", float), (1, bool), ("yes", bool), (3, str), (None, int),
-    ([0.9], tuple[float, float]), (0.9, tuple[float, ...]), (["a"], tuple[float, ...]), ("c", Literal["a", "b"]), ("x", int | None),
-    ({"a": 1}, float), ([1], int),
-]  # fmt: skip
+    ("3", int),
+    (3.5, int),
+    (True, int),
+    (True, float),
+    ("3", float),
+    ("nan", float),
+    (1, bool),
+    ("yes", bool),
+    (3, str),
+    (None, int),
+    ([0.9], tuple[float, float]),
+    (0.9, tuple[float, ...]),
+    (["a"], tuple[float, ...]),
+    ("c", Literal["a", "b"]),
+    ("x", int | None),
+    ({"a": 1}, float),
+    ([1], int),
+]
 
 
 @pytest.mark.parametrize(("value", "kind", "wanted"), GOOD)

@@ -64,7 +64,8 @@ def test_labels_a_class_are_the_first_of_each_class_in_the_order(y: NDArray[np.i
 
 
 @pytest.mark.parametrize(
-    ("text", "budget"), [("10/class", 10), ("4/class", 4), ("10%", "10%"), ("0.5%", "0.5%"), ("100%", "100%"), ("all", "100%")]
+    ("text", "budget"),
+    [("10/class", 10), ("4/class", 4), ("10%", "10%"), ("0.5%", "0.5%"), ("100%", "100%"), ("all", "100%")],
 )
 def test_what_a_flag_says(text: str, budget: int | str) -> None:
     assert parse(text) == budget
@@ -76,7 +77,10 @@ def test_what_a_flag_says(text: str, budget: int | str) -> None:
         ("0/class", "labels must be at least 1/class, not 0/class"),
         ("200%", "labels must be more than 0% and at most 100%, not 200%"),
         ("0%", "labels must be more than 0% and at most 100%, not 0%"),
-        *((t, f"or all, not '{t}'") for t in ("10", "-1/class", "ten", "", "10 / class", "1e1%", "nan%", "4/classes", "%")),
+        *(
+            (t, f"or all, not '{t}'")
+            for t in ("10", "-1/class", "ten", "", "10 / class", "1e1%", "nan%", "4/classes", "%")
+        ),
     ],
 )
 def test_what_a_flag_may_not_say(text: str, sentence: str) -> None:

@@ -14,7 +14,9 @@ from selftaught.errors import UserError
 
 def source_of(labels: list[int], groups: bool = False) -> ArraySource:
     images = np.arange(len(labels) * 4, dtype=np.uint8).reshape(len(labels), 2, 2, 1)
-    return ArraySource(images, np.array(labels), ("a", "b", "c"), groups=np.arange(len(labels)) // 2 if groups else None)
+    return ArraySource(
+        images, np.array(labels), ("a", "b", "c"), groups=np.arange(len(labels)) // 2 if groups else None
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -63,7 +65,9 @@ def test_what_was_kept_is_in_the_fingerprint() -> None:
 
 
 def test_what_is_not_there_cannot_be_kept() -> None:
-    with pytest.raises(UserError, match="labels 3/class is more than the 2 that class 'b' has: ask for 2/class at most"):
+    with pytest.raises(
+        UserError, match="labels 3/class is more than the 2 that class 'b' has: ask for 2/class at most"
+    ):
         hide(source_of([0, 0, 0, 1, 1, 2, 2, 2]), "3/class", 0)
     with pytest.raises(UserError, match="labels 10% hides labels, and this data has none"):
         hide(source_of([-1] * 5), "10%", 0)

@@ -32,7 +32,9 @@ def flipped(data: bytes) -> bytes:
 @pytest.fixture
 def small(monkeypatch):
     """Fashion-MNIST with four small files."""
-    monkeypatch.setattr(fashion_mnist, "FILES", {name: hashlib.sha256(data).hexdigest() for name, data in SMALL.items()})
+    monkeypatch.setattr(
+        fashion_mnist, "FILES", {name: hashlib.sha256(data).hexdigest() for name, data in SMALL.items()}
+    )
 
 
 @pytest.fixture
@@ -46,7 +48,9 @@ def served(monkeypatch):
             asked.append(self.path)
             data = files.get(self.path)
             self.send_response(404 if data is None else 200)
-            self.send_header("Content-Length", str(len(data or b"") + (1000 if self.path in files.get("cut", b"").decode() else 0)))
+            self.send_header(
+                "Content-Length", str(len(data or b"") + (1000 if self.path in files.get("cut", b"").decode() else 0))
+            )
             self.end_headers()
             self.wfile.write(data or b"")
 
@@ -90,7 +94,9 @@ def test_debian_comes_first_and_only_once(small, served, programs, tmp_path, own
 
 def test_package_lists_are_fetched_when_they_are_missing(small, programs, tmp_path, monkeypatch):
     root = package(tmp_path)
-    programs("apt-get", f'case "$*" in *update) touch {tmp_path}/lists ;; *) test -f {tmp_path}/lists && touch d.deb ;; esac')
+    programs(
+        "apt-get", f'case "$*" in *update) touch {tmp_path}/lists ;; *) test -f {tmp_path}/lists && touch d.deb ;; esac'
+    )
     programs("dpkg-deb", f"cp -r {root} files")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(fashion_mnist, "ADDRESSES", ("http://127.0.0.1:1/",))
@@ -104,7 +110,10 @@ def test_package_lists_are_fetched_when_they_are_missing(small, programs, tmp_pa
 def test_the_address_is_next(small, served, programs, tmp_path, trouble):
     if trouble != "no apt":
         programs("apt-get", {"apt fails": "exit 100", "no file": "true"}.get(trouble, "touch d.deb"))
-        programs("dpkg-deb", {"dpkg fails": "exit 2", "other files": f"cp -r {package(tmp_path)} files"}.get(trouble, "mkdir files"))
+        programs(
+            "dpkg-deb",
+            {"dpkg fails": "exit 2", "other files": f"cp -r {package(tmp_path)} files"}.get(trouble, "mkdir files"),
+        )
     if trouble == "other files":
         for path in tmp_path.rglob("*.gz"):
             path.write_bytes(gzip.compress(b"not what was expected"))
@@ -123,14 +132,26 @@ def test_a_damaged_file_is_fetched_again_alone(small, served, programs, own_cach
     assert path.read_bytes() == whole
 
 
-@pytest.mark.parametrize(("change", "match"), [
-    (lambda files: files.clear(), "does not answer"),
-    (lambda files: files.update({"/train-images-idx3-ubyte.gz": gzip.compress(b"other")}), "serves other data than expected"),
-    (lambda files: files.update({"/train-images-idx3-ubyte.gz": b"no gzip"}), "does not answer"),
-    (lambda files: files.update({"/train-images-idx3-ubyte.gz": flipped(files["/train-images-idx3-ubyte.gz"])}), "does not answer"),
-    (lambda files: files.update({"/train-images-idx3-ubyte.gz": files["/train-images-idx3-ubyte.gz"][:-50]}), "does not answer"),
-    (lambda files: files.update({"cut": b"/train-images-idx3-ubyte.gz"}), "does not answer|serves other"),
-])
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda files: files.clear(), "does not answer"),
+        (
+            lambda files: files.update({"/train-images-idx3-ubyte.gz": gzip.compress(b"other")}),
+            "serves other data than expected",
+        ),
+        (lambda files: files.update({"/train-images-idx3-ubyte.gz": b"no gzip"}), "does not answer"),
+        (
+            lambda files: files.update({"/train-images-idx3-ubyte.gz": flipped(files["/train-images-idx3-ubyte.gz"])}),
+            "does not answer",
+        ),
+        (
+            lambda files: files.update({"/train-images-idx3-ubyte.gz": files["/train-images-idx3-ubyte.gz"][:-50]}),
+            "does not answer",
+        ),
+        (lambda files: files.update({"cut": b"/train-images-idx3-ubyte.gz"}), "does not answer|serves other"),
+    ],
+)
 def test_nowhere_is_one_sentence_that_names_the_alternatives(small, served, programs, own_cache, change, match):
     change(served[0])
     if "cut" in served[0]:

@@ -16,8 +16,12 @@ from selftaught.errors import UserError
 
 def source_of(values: list[int], groups: list[int] | None = None) -> ArraySource:
     images = np.broadcast_to(np.array(values, np.uint8)[:, None, None, None], (len(values), 4, 4, 1))
-    return ArraySource(np.ascontiguousarray(images), np.arange(len(values)) % 3, ("a", "b", "c"),
-                       groups=None if groups is None else np.array(groups))
+    return ArraySource(
+        np.ascontiguousarray(images),
+        np.arange(len(values)) % 3,
+        ("a", "b", "c"),
+        groups=None if groups is None else np.array(groups),
+    )
 
 
 def values_of(source) -> list[int]:

@@ -40,7 +40,7 @@ def test_it_is_saved_and_loaded_without_a_weight(tmp_path: Path) -> None:
     [
         (TEXT.input(), {"size": 0}, "size of the encoder bag must be at least 1, not 0"),
         (TEXT.input(), {"min_count": 9}, "no word occurs 9 times"),
-        ({"kind": "image"}, {}, "reads words, and this input has none"),
+        ({"kind": "image"}, {}, "encoder bag takes text, not image"),
     ],
 )
 def test_bad_values_get_a_sentence(input: dict[str, object], arguments: dict[str, int], said: str) -> None:

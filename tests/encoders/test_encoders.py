@@ -13,9 +13,14 @@ from selftaught.parts.norm import set_groups
 
 INPUT = {"kind": "image", "size": 20, "channels": 2, "mean": [0.5, 0.4], "std": [0.2, 0.3]}
 NARROW = {
-    "conv": {"width": 4}, "mlp": {"width": 8}, "resnet18": {"width": 0.125}, "resnet34": {"width": 0.0625}, "resnet50": {"width": 0.0625},
-    "vit": {"width": 12, "depth": 2}, "vit_tiny": {}
-}  # fmt: skip
+    "conv": {"width": 4},
+    "mlp": {"width": 8},
+    "resnet18": {"width": 0.125},
+    "resnet34": {"width": 0.0625},
+    "resnet50": {"width": 0.0625},
+    "vit": {"width": 12, "depth": 2},
+    "vit_tiny": {},
+}
 
 # One other value for every argument of every encoder.
 OTHERS: dict[str, dict[str, Any]] = {

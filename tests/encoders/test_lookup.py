@@ -11,7 +11,13 @@ from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
 from selftaught.parts.word_vectors import WordVectors
 
-SEEN = {"kind": "text", "tokens": "words", "lower": True, "words": ["the", "cat", "sat", "rare"], "counts": [9, 8, 7, 1]}
+SEEN = {
+    "kind": "text",
+    "tokens": "words",
+    "lower": True,
+    "words": ["the", "cat", "sat", "rare"],
+    "counts": [9, 8, 7, 1],
+}
 
 
 def lookup(**arguments: int) -> Lookup:

@@ -89,4 +89,8 @@ def test_mistakes_are_named() -> None:
 
 
 def test_every_argument_is_documented() -> None:
-    assert [(a.name, bool(a.doc)) for a in encoders.arguments("multiview")] == [("views", True), ("network", True), ("arguments", True)]
+    assert [(a.name, bool(a.doc)) for a in encoders.arguments("multiview")] == [
+        ("views", True),
+        ("network", True),
+        ("arguments", True),
+    ]

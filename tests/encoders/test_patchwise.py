@@ -15,7 +15,9 @@ def input_of(size: int, channels: int = 1) -> dict:
     return {"kind": "image", "size": size, "channels": channels, "mean": [0.5] * channels, "std": [0.25] * channels}
 
 
-@pytest.mark.parametrize(("size", "patch", "stride", "rows"), [(28, 8, 4, 6), (32, 8, 4, 7), (96, 24, 12, 7), (16, 4, 2, 7), (20, 6, 3, 5)])
+@pytest.mark.parametrize(
+    ("size", "patch", "stride", "rows"), [(28, 8, 4, 6), (32, 8, 4, 7), (96, 24, 12, 7), (16, 4, 2, 7), (20, 6, 3, 5)]
+)
 def test_the_grid_follows_the_images_size(size: int, patch: int, stride: int, rows: int) -> None:
     encoder = encoders.build("patchwise", input_of(size), width=4)
     assert (encoder.patch, encoder.stride) == (patch, stride)
@@ -34,7 +36,8 @@ def test_a_code_is_what_the_network_says_of_the_patch_alone(network: str) -> Non
     assert codes.shape == (2, encoder.network.dim, 3, 3)
     for i in range(3):
         for j in range(3):
-            alone = encoder.network(x[:, :, 4 * i : 4 * i + 5, 4 * j : 4 * j + 5])  # 14 - 5 = 2 strides and 1 pixel: centred at 0
+            # 14 - 5 = 2 strides and 1 pixel: centred at 0
+            alone = encoder.network(x[:, :, 4 * i : 4 * i + 5, 4 * j : 4 * j + 5])
             assert torch.allclose(codes[:, :, i, j], alone, atol=1e-5)
 
 

@@ -34,13 +34,15 @@ def torchvision_shapes(name: str, classes: int = 1000) -> dict[str, tuple[int, .
 
 
 @pytest.mark.parametrize(
-    ("name", "tensors", "weights"), [("resnet18", 102, 11_689_512), ("resnet34", 182, 21_797_672), ("resnet50", 267, 25_557_032)]
+    ("name", "tensors", "weights"),
+    [("resnet18", 102, 11_689_512), ("resnet34", 182, 21_797_672), ("resnet50", 267, 25_557_032)],
 )
 def test_names_and_shapes_are_torchvisions(name: str, tensors: int, weights: int) -> None:
     expected = torchvision_shapes(name)
     assert len(expected) == tensors  # of the files that torchvision publishes without batch counters
     trained = {k: s for k, s in expected.items() if "running" not in k}
-    assert sum(torch.Size(s).numel() for s in trained.values()) == weights  # the parameter count that torchvision documents
+    # the parameter count that torchvision documents
+    assert sum(torch.Size(s).numel() for s in trained.values()) == weights
     with torch.device("meta"):
         encoder = encoders.build(name, PHOTO)
     own = {k: tuple(v.shape) for k, v in encoder.state_dict().items() if not k.endswith("num_batches_tracked")}
@@ -51,7 +53,9 @@ def by_the_paper(x: Tensor, w: dict[str, Tensor], name: str, small: bool) -> Ten
     """The network as arithmetic on a state_dict, in eval mode."""
 
     def norm(x: Tensor, at: str) -> Tensor:
-        mean, var, gain, shift = (w[f"{at}.{n}"].view(1, -1, 1, 1) for n in ("running_mean", "running_var", "weight", "bias"))
+        mean, var, gain, shift = (
+            w[f"{at}.{n}"].view(1, -1, 1, 1) for n in ("running_mean", "running_var", "weight", "bias")
+        )
         return (x - mean) / torch.sqrt(var + 1e-5) * gain + shift
 
     x = norm(F.conv2d(x, w["conv1.weight"], stride=1 if small else 2, padding=1 if small else 3), "bn1").relu()
@@ -63,7 +67,8 @@ def by_the_paper(x: Tensor, w: dict[str, Tensor], name: str, small: bool) -> Ten
             stride = 2 if stage > 1 and block == 0 else 1
             last = 3 if name == "resnet50" else 2
             for i in range(1, last + 1):
-                strided = stride if i == last - 1 else 1  # on the 3x3 convolution of a bottleneck, the first of a basic block
+                # on the 3x3 convolution of a bottleneck, the first of a basic block
+                strided = stride if i == last - 1 else 1
                 kernel = w[f"{at}.conv{i}.weight"]
                 y = norm(F.conv2d(y, kernel, stride=strided, padding=kernel.shape[2] // 2), f"{at}.bn{i}")
                 y = y.relu() if i < last else y

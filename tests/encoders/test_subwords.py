@@ -32,7 +32,13 @@ def mean(encoder: Subwords, rows: list[int]) -> Any:
 def test_a_words_rows_are_its_own_and_its_ngrams() -> None:
     encoder = build(minn=3, maxn=3)
     # <wh whe her ere re> are rows 4 to 8 by first sight, <he 9; "here" shares her, ere and re>; <x> is 10
-    assert [rows.tolist() for rows in encoder.rows_of(WORDS)] == [[0, 4, 5, 6, 7, 8], [1, 9, 6, 7, 8], [2], [3, 10], [8]]
+    assert [rows.tolist() for rows in encoder.rows_of(WORDS)] == [
+        [0, 4, 5, 6, 7, 8],
+        [1, 9, 6, 7, 8],
+        [2],
+        [3, 10],
+        [8],
+    ]
     assert encoder.words == ("where", "here", "</s>", "x") and encoder.counts.tolist() == [9, 8, 7, 6]
     assert encoder.table.shape == (11, 4)
 
@@ -93,7 +99,9 @@ def test_a_text_is_the_mean_of_its_tokens_unseen_ones_included() -> None:
     texts = [["where", "wherever", "zzz"], [], ["zzz"], ["x"]]
     out = encoder(texts)
     known = (encoder.vector("where") + encoder.vector("wherever")) / 2
-    np.testing.assert_allclose(out.detach().numpy(), [known, np.zeros(4), np.zeros(4), encoder.vector("x")], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        out.detach().numpy(), [known, np.zeros(4), np.zeros(4), encoder.vector("x")], rtol=1e-5, atol=1e-7
+    )
     (local,) = encoder.layers(texts)
     assert local.shape == (4, 4, 2)
     np.testing.assert_allclose(local[0, :, 1].detach(), encoder.vector("wherever"), rtol=1e-5)
@@ -132,7 +140,7 @@ def test_what_cannot_be_is_said(wrong: dict[str, int], said: str) -> None:
 
 
 def test_pictures_are_refused() -> None:
-    with pytest.raises(UserError, match="the encoder subwords reads words, and this input has none"):
+    with pytest.raises(UserError, match="encoder subwords takes text, not image"):
         encoders.build("subwords", {"kind": "image"})
 
 
@@ -167,7 +175,8 @@ def test_another_encoders_words_and_ngrams_start_those_of_another_text() -> None
     common = len({int(b) for b in [*shared[0], *shared[1]]} & {int(b) for b in [*shared[1], *shared[2]]})
     assert encoder.start_from_rows(other) == 1 + common
     assert np.array_equal(encoder.vector("where"), other.vector("where"))
-    assert np.array_equal(encoder.vector("re"), other.vector("re"))  # re> is an n-gram of both, and re a word of neither
+    # re> is an n-gram of both, and re a word of neither
+    assert np.array_equal(encoder.vector("re"), other.vector("re"))
     assert torch.equal(encoder.table[[0, 2]], before[[0, 2]]) and encoder.table.requires_grad
     (sea,) = encoder.rows_of(["sea"])
     assert torch.equal(encoder.table[torch.from_numpy(sea).long()], before[torch.from_numpy(sea).long()])
@@ -176,7 +185,9 @@ def test_another_encoders_words_and_ngrams_start_those_of_another_text() -> None
 @pytest.mark.parametrize(("name", "value"), [("dim", 3), ("minn", 2), ("maxn", 4), ("bucket", 77)])
 def test_an_encoder_of_other_ngrams_starts_nothing(name: str, value: int) -> None:
     encoder = build()
-    with pytest.raises(UserError, match=rf"the encoder to start from has {name} {value} and this one {getattr(encoder, name)}: give --"):
+    with pytest.raises(
+        UserError, match=rf"the encoder to start from has {name} {value} and this one {getattr(encoder, name)}: give --"
+    ):
         encoder.start_from_rows(build(**{name: value}))
 
 

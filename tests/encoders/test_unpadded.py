@@ -17,7 +17,14 @@ def input_of(size: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("size", "sides"),
-    [(12, [5, 3, 1]), (16, [7, 5, 1]), (28, [13, 6, 4, 1]), (32, [15, 7, 5, 1]), (64, [31, 15, 7, 5, 1]), (96, [47, 23, 11, 5, 3, 1])],
+    [
+        (12, [5, 3, 1]),
+        (16, [7, 5, 1]),
+        (28, [13, 6, 4, 1]),
+        (32, [15, 7, 5, 1]),
+        (64, [31, 15, 7, 5, 1]),
+        (96, [47, 23, 11, 5, 3, 1]),
+    ],
 )
 def test_the_maps_shrink_to_one_position(size: int, sides: list[int]) -> None:
     encoder = encoders.build("unpadded", input_of(size), width=2, features=8)

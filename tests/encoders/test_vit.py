@@ -21,7 +21,9 @@ def vit(size: int = 12, channels: int = 3, **arguments: Any) -> Any:
     return encoders.build("vit", spec, **({"width": 12, "depth": 2, "heads": 3} | arguments)).eval()
 
 
-def published(width: int = 12, depth: int = 2, patch: int = 4, tokens: int = 10, channels: int = 3) -> dict[str, Tensor]:
+def published(
+    width: int = 12, depth: int = 2, patch: int = 4, tokens: int = 10, channels: int = 3
+) -> dict[str, Tensor]:
     """A ViT's state_dict with timm's names and shapes, and its classifier."""
     generator = torch.Generator().manual_seed(3)
     shapes: dict[str, tuple[int, ...]] = {
@@ -43,7 +45,8 @@ def published(width: int = 12, depth: int = 2, patch: int = 4, tokens: int = 10,
 
 def reference(w: dict[str, Tensor], x: Tensor, heads: int, depth: int, patch: int = 4) -> Tensor:
     """All tokens at the end, [B, 1 + P, D]: patches by hand, attention by torch's own module."""
-    cut = x.unfold(2, patch, patch).unfold(3, patch, patch).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)  # [B, P, C * p * p]
+    # [B, P, C * p * p]
+    cut = x.unfold(2, patch, patch).unfold(3, patch, patch).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
     t = cut @ w["patch_embed.proj.weight"].flatten(1).T + w["patch_embed.proj.bias"]
     t = torch.cat([w["cls_token"].expand(len(x), -1, -1), t], 1) + w["pos_embed"]
     width = t.shape[2]
@@ -88,9 +91,15 @@ def test_presets_are_timms_sizes() -> None:
         with torch.device("meta"):
             encoder = encoders.build(name, INPUT | {"size": 224})
         assert encoder.patch_embed.proj.weight.shape[2:] == (16, 16)
-        found[name] = (sum(p.numel() for p in encoder.parameters()), encoder.dim, len(encoder.blocks), encoder.blocks[0].attn.heads)
+        found[name] = (
+            sum(p.numel() for p in encoder.parameters()),
+            encoder.dim,
+            len(encoder.blocks),
+            encoder.blocks[0].attn.heads,
+        )
         assert encoder.spec["name"] == name
-    # The classifier of 1000 classes aside, timm's vit_{tiny,small,base}_patch16_224 have 5.7, 22.1 and 86.6 million parameters.
+    # The classifier of 1000 classes aside, timm's vit_{tiny,small,base}_patch16_224 have 5.7, 22.1 and 86.6 million
+    # parameters.
     counts = {name: (count + 1000 * (dim + 1)) / 1e6 for name, (count, dim, _, _) in found.items()}
     assert counts == pytest.approx({"vit_tiny": 5.7, "vit_small": 22.1, "vit_base": 86.6}, abs=0.05)
     assert [f[1:] for f in found.values()] == [(192, 12, 3), (384, 12, 6), (768, 12, 12)]
@@ -116,7 +125,8 @@ def test_a_missing_block_is_named(tmp_path: Path) -> None:
 
 
 def test_positions_of_another_grid_are_interpolated() -> None:
-    smooth = torch.stack(torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="ij")).flatten(1).T[None]  # [1, 36, 2]
+    # [1, 36, 2]
+    smooth = torch.stack(torch.meshgrid(torch.arange(6.0), torch.arange(6.0), indexing="ij")).flatten(1).T[None]
     positions = torch.cat([torch.full((1, 1, 2), 9.0), smooth], 1)
     assert resampled(positions, (6, 6)) is positions
     for grid in ((3, 3), (12, 12), (4, 9)):

@@ -21,7 +21,9 @@ def resnet(channels: int = 3, size: int = 72, **arguments: Any) -> Any:
 
 def published(encoder: Any, counters: bool = True) -> dict[str, torch.Tensor]:
     """A state_dict as torchvision publishes it: the encoder's, and a classifier's."""
-    tensors = {k: v.clone() for k, v in encoder.state_dict().items() if counters or not k.endswith("num_batches_tracked")}
+    tensors = {
+        k: v.clone() for k, v in encoder.state_dict().items() if counters or not k.endswith("num_batches_tracked")
+    }
     return tensors | {"fc.weight": torch.randn(1000, encoder.dim), "fc.bias": torch.zeros(1000)}
 
 
@@ -98,7 +100,9 @@ def test_what_differs_is_named_and_nothing_changes(tmp_path: Path) -> None:
 
 def test_another_stem_is_explained(tmp_path: Path) -> None:
     path = write(published(resnet()), tmp_path / "resnet18.pth")
-    with pytest.raises(UserError, match="its first convolution is 7x7 and the encoder's 3x3, so build the encoder with stem='7x7'"):
+    with pytest.raises(
+        UserError, match="its first convolution is 7x7 and the encoder's 3x3, so build the encoder with stem='7x7'"
+    ):
         encoders.load_weights(resnet(size=32), path)
     encoders.load_weights(resnet(size=32, stem="7x7"), path)
 

@@ -18,7 +18,9 @@ INPUT = {"kind": "image", "size": 8, "channels": 1, "mean": [0.3], "std": [0.3]}
 class Pictures(Source):
     """Grey 8x8 pictures: a pattern for each class, and noise."""
 
-    def __init__(self, n: int = 200, classes: int = 4, noise: float = 40.0, seed: int = 0, labelled: bool = True) -> None:
+    def __init__(
+        self, n: int = 200, classes: int = 4, noise: float = 40.0, seed: int = 0, labelled: bool = True
+    ) -> None:
         rng = np.random.default_rng(seed)
         patterns = np.random.default_rng(99).uniform(0, 255, (classes, 8, 8, 1))
         self.truth = rng.permutation(np.arange(n) % classes)
@@ -44,7 +46,9 @@ class Small(Encoder):
         super().__init__()
         self.dim = dim
         self.spec = {"name": "small", "input": INPUT}
-        self.body = nn.Sequential(nn.Conv2d(1, dim, 3, 2, 1), nn.BatchNorm2d(dim), nn.ReLU(), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(2))
+        self.body = nn.Sequential(
+            nn.Conv2d(1, dim, 3, 2, 1), nn.BatchNorm2d(dim), nn.ReLU(), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(2)
+        )
         self.out = nn.Linear(4 * dim, dim)
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
@@ -70,7 +74,10 @@ class Jittered(Views):
 
 @final
 class Pull(Method):
-    """Two views attract each other; with `repel` every other sample is pushed away, without nothing stops all from falling together."""
+    """Two views attract each other.
+
+    With `repel` every other sample is pushed away, without nothing stops all from falling together.
+    """
 
     def __init__(self, encoder: Encoder, repel: bool) -> None:
         super().__init__()

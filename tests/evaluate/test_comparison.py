@@ -9,7 +9,14 @@ from selftaught.evaluate.probe import _gain
 
 def summary(linear: float) -> dict[str, object]:
     gain = {"untrained": {"linear": linear - 80, "interval": 0.5}}
-    return {"probe": {"linear": {"trained": linear}, "knn": {"trained": linear - 2}, "labels": {"100": {"trained": 70.0}}, "gain": gain}}
+    return {
+        "probe": {
+            "linear": {"trained": linear},
+            "knn": {"trained": linear - 2},
+            "labels": {"100": {"trained": 70.0}},
+            "gain": gain,
+        }
+    }
 
 
 def test_rows_are_sorted_and_what_was_not_measured_is_none() -> None:

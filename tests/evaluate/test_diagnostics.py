@@ -23,7 +23,14 @@ from selftaught.run import RunFolder
 def train(path: Path, repel: bool, *observers: Any, **recipe: Any) -> tuple[Method, list[dict[str, Any]]]:
     torch.manual_seed(0)
     method = Pull(Small(), repel)
-    settings = {"steps": 60, "batch_size": 32, "lr": 1e-2, "device": "cpu", "log_every": 2, "weight_decay": 0.0} | recipe
+    settings = {
+        "steps": 60,
+        "batch_size": 32,
+        "lr": 1e-2,
+        "device": "cpu",
+        "log_every": 2,
+        "weight_decay": 0.0,
+    } | recipe
     folder = RunFolder.create(path, {})
     with pool():  # so small a network is trained fastest by one thread
         fit(method, Pictures(300), Recipe(**settings), folder, observers)

@@ -75,7 +75,9 @@ def test_the_probe_says_how_words_were_pooled_and_pooling_matters() -> None:
     network = table(train)
     with torch.no_grad():
         for word, row in network.index.items():
-            network.table[row, ["sea", "sky", "wood", "town"].index(word.rstrip("0123456789")) if word[-1].isdigit() else 5] += 4
+            network.table[
+                row, ["sea", "sky", "wood", "town"].index(word.rstrip("0123456789")) if word[-1].isdigit() else 5
+            ] += 4
     found = {pool: documents(network, train, test, pool=pool, budgets=(), k=5) for pool in ("mean", "sif")}  # type: ignore[arg-type]
     for pool, result in found.items():
         assert result["protocol"]["pool"] == pool

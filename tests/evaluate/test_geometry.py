@@ -36,7 +36,9 @@ def test_rankme_of_orthonormal_columns_is_their_number_and_of_one_direction_one(
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 1000), st.floats(1e-6, 1e6))
-def test_rankme_is_its_definition_within_bounds_and_blind_to_rotation_and_scale(n: int, d: int, seed: int, scale: float) -> None:
+def test_rankme_is_its_definition_within_bounds_and_blind_to_rotation_and_scale(
+    n: int, d: int, seed: int, scale: float
+) -> None:
     z = gaussian(n, d, seed)
     rank = rankme(z)
     assert rank == pytest.approx(by_definition(z), rel=1e-5)
@@ -55,7 +57,9 @@ def test_rankme_takes_features_as_they_are_not_centred() -> None:
 def test_alignment_and_uniformity_equal_double_loops(n: int, d: int, seed: int) -> None:
     x, y = gaussian(n, d, seed), gaussian(n, d, seed + 1)
     a, b = F.normalize(x, dim=1).numpy(), F.normalize(y, dim=1).numpy()
-    assert alignment(x, y) == pytest.approx(np.mean([np.sum((p - q) ** 2) for p, q in zip(a, b, strict=True)]), abs=1e-9)
+    assert alignment(x, y) == pytest.approx(
+        np.mean([np.sum((p - q) ** 2) for p, q in zip(a, b, strict=True)]), abs=1e-9
+    )
     potential = [math.exp(-2 * np.sum((p - q) ** 2)) for p, q in itertools.combinations(a, 2)]
     assert uniformity(x) == pytest.approx(math.log(np.mean(potential)), abs=1e-9)
     assert -8 - 1e-9 <= uniformity(x) <= 1e-9

@@ -33,7 +33,9 @@ NAMES = {
 }  # fmt: skip
 
 
-def written(path: Path, vectors: WordVectors = VECTORS, format: files.Format | None = None, limit: int | None = None) -> Path:
+def written(
+    path: Path, vectors: WordVectors = VECTORS, format: files.Format | None = None, limit: int | None = None
+) -> Path:
     files.write(path, vectors, format=format, limit=limit)
     return path
 
@@ -68,7 +70,8 @@ def test_only_safetensors_keep_counts_and_words_with_spaces(tmp_path):
     found = files.read(written(tmp_path / "a.safetensors", odd))
     assert found.words == odd.words and found.counts is not None and found.counts.tolist() == COUNTS[:3].tolist()
     assert isinstance(found.matrix, np.memmap)
-    assert load_file(tmp_path / "a.safetensors").keys() == {"matrix", "words", "ends", "counts"}  # the format's own reader agrees
+    # the format's own reader agrees
+    assert load_file(tmp_path / "a.safetensors").keys() == {"matrix", "words", "ends", "counts"}
     assert files.read(written(tmp_path / "a.txt")).counts is None
 
 
@@ -110,7 +113,8 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # gensim leaves files without a header open
+# gensim leaves files without a header open
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["a.txt", "a.vec", "a.bin", "a.txt.gz", "a.bin.gz", "g.txt"])
 def test_gensim_reads_what_we_write_and_we_read_what_it_writes(tmp_path, name):
     models = pytest.importorskip("gensim.models")
@@ -154,13 +158,30 @@ def test_blocks_are_joined_wherever_they_are_cut(tmp_path, monkeypatch):
 
 
 def test_numbers_round_to_the_nearest_float32():
-    cases = ["0.1", "16777217", "16777219", "1.00000005960464477539062500000000001", "1.000000059604644775390625", "1e-45",
-             "7e-46", "6e-46",
-             "3.4028235e38", "3.4028235e+38", "1.1754943508222875e-38", "1.17549429e-38", "123456789012345678901234567890e-20",
-             "0." + "0" * 30 + "1" * 5000, "9" * 30, "-0.0", "1e-400", "0e999999"]  # fmt: skip
+    cases = [
+        "0.1",
+        "16777217",
+        "16777219",
+        "1.00000005960464477539062500000000001",
+        "1.000000059604644775390625",
+        "1e-45",
+        "7e-46",
+        "6e-46",
+        "3.4028235e38",
+        "3.4028235e+38",
+        "1.1754943508222875e-38",
+        "1.17549429e-38",
+        "123456789012345678901234567890e-20",
+        "0." + "0" * 30 + "1" * 5000,
+        "9" * 30,
+        "-0.0",
+        "1e-400",
+        "0e999999",
+    ]
     for case in cases:
         wanted = min(
-            (np.float32(s) for s in around(float(case))), key=lambda x: (abs(Fraction(float(x)) - exact(case)), int(x.view(np.uint32)) & 1)
+            (np.float32(s) for s in around(float(case))),
+            key=lambda x: (abs(Fraction(float(x)) - exact(case)), int(x.view(np.uint32)) & 1),
         )
         assert files._rounded(case) == wanted, case
 
@@ -247,10 +268,16 @@ BAD = {
     "fastText model": ((793712314).to_bytes(4, "little") + b"\0" * 50, "is a whole fastText model"),
     "bad gzip": (gzip.compress(b"the 1 2\n" * 50)[:-12], "damaged gzip"),
     "cut binary": (b"2 2\nthe \0\0\x80\x3f\0\0\x80\x3f\ncat \0\0", "it is cut off"),
-    "binary of another width": (b"2 1\nthe \0\0\x80\x3f\0\0\x80\x3f\ncat \0\0\x80\x3f\0\0\x80\x3f\n", "word 2 has a byte 0 in it"),
+    "binary of another width": (
+        b"2 1\nthe \0\0\x80\x3f\0\0\x80\x3f\ncat \0\0\x80\x3f\0\0\x80\x3f\n",
+        "word 2 has a byte 0 in it",
+    ),
     "binary nan": (b"1 1\nthe \0\0\xc0\x7f\n", "word 1 has a number that is not finite"),
     "binary goes on": (b"1 1\nthe \0\0\x80\x3f\ncat \0\0\x80\x3f\n", "goes on after the 1 words"),
-    "binary twice": (b"2 1\nthe \0\0\x80\x3f\nthe \0\0\x80\x3f\n", "word 2: the word 'the' was there before, in word 1"),
+    "binary twice": (
+        b"2 1\nthe \0\0\x80\x3f\nthe \0\0\x80\x3f\n",
+        "word 2: the word 'the' was there before, in word 1",
+    ),
     "binary latin-1": (b"1 1\nd\xe9 \0\0\x80\x3f\n", "word 1: the word is not UTF-8"),
 }
 
@@ -284,13 +311,19 @@ def test_other_safetensors(tmp_path):
     save_file(good, path)
     same(files.read(path), tuple("abcdefghijkl"))
     changes: list[tuple[str, np.ndarray, str]] = [
-        ("ends", np.arange(2, 14), "do not belong together"), ("ends", np.arange(1, 12), "do not belong together"),
-        ("ends", np.arange(12, 0, -1), "do not belong together"), ("matrix", MATRIX.astype(np.float64), "do not belong together"),
+        ("ends", np.arange(2, 14), "do not belong together"),
+        ("ends", np.arange(1, 12), "do not belong together"),
+        ("ends", np.arange(12, 0, -1), "do not belong together"),
+        ("matrix", MATRIX.astype(np.float64), "do not belong together"),
         ("words", np.frombuffer(b"aacdefghijkl", np.uint8), "there twice"),
         ("words", np.frombuffer(b"\xffbcdefghijkl", np.uint8), "word 1 is not"),
-        ("matrix", np.where(np.arange(12)[:, None] == 2, np.float32("nan"), MATRIX), "word 3 has a number that is not finite"),
+        (
+            "matrix",
+            np.where(np.arange(12)[:, None] == 2, np.float32("nan"), MATRIX),
+            "word 3 has a number that is not finite",
+        ),
         ("counts", np.arange(3), "counts do not belong"),
-    ]  # fmt: skip
+    ]
     for name, value, says in changes:
         save_file(good | {name: value}, path)
         with pytest.raises(UserError, match=says):
@@ -303,7 +336,9 @@ def test_other_safetensors(tmp_path):
         files.read(path)
 
 
-@pytest.mark.parametrize("first", [b"999999999 1000000\n", b"1000000000000 5\n", b"5 999999999\n", b"99999999999999999999999 5\n"])
+@pytest.mark.parametrize(
+    "first", [b"999999999 1000000\n", b"1000000000000 5\n", b"5 999999999\n", b"99999999999999999999999 5\n"]
+)
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("rest", [b"the 1 2 3 4 5\n", b"the \0\0\x80\x3f\0\0\x80\x3f" * 10])
 def test_a_first_line_that_lies_allocates_nothing(tmp_path, first, packed, rest):
@@ -328,7 +363,9 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
             case 1:
                 del found[a : min(b, a + 20)]
             case 2:
-                found[a:a] = rng.choice([b"\0", b"\n", b" ", b"9", b"\xff\xfe", b"nan", b"1 2\n", b"-", b"e99", b"\r", b"{"])
+                found[a:a] = rng.choice(
+                    [b"\0", b"\n", b" ", b"9", b"\xff\xfe", b"nan", b"1 2\n", b"-", b"e99", b"\r", b"{"]
+                )
             case 3:
                 found[a : a + 8], found[b : b + 8] = found[b : b + 8], found[a : a + 8]
             case _:
@@ -347,7 +384,9 @@ def test_a_thousand_damaged_files(tmp_path, name, format):
     said, began = [], time.monotonic()
     path = tmp_path / "damaged"
     for lap in range(1000):
-        path.write_bytes(gzip.compress(mutated(inner, rng), 1) if name.endswith(".gz") and lap % 2 else mutated(whole, rng))
+        path.write_bytes(
+            gzip.compress(mutated(inner, rng), 1) if name.endswith(".gz") and lap % 2 else mutated(whole, rng)
+        )
         try:
             found = files.read(path, errors="replace" if lap % 3 == 0 else "strict")
         except UserError as error:

@@ -1,4 +1,7 @@
-"""SIGKILL between two checkpoints of a run whose bank stays outside them: its rows must go back to where the weights go back to."""
+"""SIGKILL between two checkpoints of a run whose bank stays outside them.
+
+Its rows must go back to where the weights go back to.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,14 @@ def live(path: str, store: str, steps: int, at: int) -> None:
     """One life of the run: from the newest checkpoint to its end after step `at`."""
     seed = 7 if checkpoint.steps(RunFolder.open(path)) else 0  # what is loaded must not depend on it
     death = StopAfter(at, signal.SIGKILL)
-    train(lambda: toys.build("banked", seed=seed, store=store), path, observers=[death], resume=True, steps=steps, **RECIPE)
+    train(
+        lambda: toys.build("banked", seed=seed, store=store),
+        path,
+        observers=[death],
+        resume=True,
+        steps=steps,
+        **RECIPE,
+    )
 
 
 def rows(method: Method) -> bytes:
@@ -49,7 +59,9 @@ def survive(store: str, tmp_path: Path, steps: int, deaths: list[int], damage: t
             (newest / "method.safetensors").write_bytes(b"flipped")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.warn", lambda *_, **__: None)  # of the damaged checkpoint
-        last, _ = train(lambda: toys.build("banked", seed=5, store=store), folder.path, resume=True, steps=steps, **RECIPE)
+        last, _ = train(
+            lambda: toys.build("banked", seed=5, store=store), folder.path, resume=True, steps=steps, **RECIPE
+        )
     assert rows(last) == rows(whole)
     for key, value in state(last).items():
         assert value.equal(state(whole)[key]), key

@@ -48,17 +48,39 @@ class Toy:
         return self.starts, self.rows, self.table, self.hashes, self.longest, self.row_of, self.grams
 
     def learned(
-        self, order: Any, rate: float, loss: int = SOFTMAX, negatives: int = 4, seed: int = 3, epoch: int = 2, draws: Any = None
+        self,
+        order: Any,
+        rate: float,
+        loss: int = SOFTMAX,
+        negatives: int = 4,
+        seed: int = 3,
+        epoch: int = 2,
+        draws: Any = None,
     ) -> Any:
         """Learn in place; the totals."""
         totals = np.zeros(4)
         learn(
-            self.ids, self.begins, self.ends, self.labels, np.asarray(order), *self.given(), self.out, loss, *of_classes(COUNTS),
-            negatives, *(draws or alias(COUNTS**0.5)), seed, epoch, rate, totals,
-        )  # fmt: skip
+            self.ids,
+            self.begins,
+            self.ends,
+            self.labels,
+            np.asarray(order),
+            *self.given(),
+            self.out,
+            loss,
+            *of_classes(COUNTS),
+            negatives,
+            *(draws or alias(COUNTS**0.5)),
+            seed,
+            epoch,
+            rate,
+            totals,
+        )
         return totals
 
-    def targets(self, text: int, loss: int, negatives: int = 4, seed: int = 3, epoch: int = 2) -> list[tuple[int, bool]]:
+    def targets(
+        self, text: int, loss: int, negatives: int = 4, seed: int = 3, epoch: int = 2
+    ) -> list[tuple[int, bool]]:
         """The rows of `out` that a text meets, and whether it is to say yes there."""
         label = int(self.labels[text])
         if loss == ONE_VS_ALL:

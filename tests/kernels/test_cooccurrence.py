@@ -56,7 +56,9 @@ def test_rows_are_read_in_order_whatever_the_words(row: dict[int, int]) -> None:
     twice = np.array([[0, n], [n, 2 * n]], np.int64)
     m = kernels.merge(np.tile(words, 2), np.tile(amounts, 2), twice, 0, 1, *scratch, merged, sums, ends)
     assert m == ends[0] == n
-    assert dict(zip(merged[:n].tolist(), sums[:n].tolist(), strict=True)) == {word: 2 * amount for word, amount in row.items()}
+    assert dict(zip(merged[:n].tolist(), sums[:n].tolist(), strict=True)) == {
+        word: 2 * amount for word, amount in row.items()
+    }
     assert merged[:n].tolist() == sorted(row)
     assert not any(part.any() for part in (scratch[0], *scratch[2:]))  # clean for the next row
 

@@ -42,7 +42,9 @@ class Toy:
     dim: int = 5
     subwords: bool = True
     sample: float = 0.0
-    ids: Any = field(default_factory=lambda: np.random.default_rng(3).choice(5, 60, p=[0.4, 0.3, 0.15, 0.1, 0.05]).astype(np.int32))
+    ids: Any = field(
+        default_factory=lambda: np.random.default_rng(3).choice(5, 60, p=[0.4, 0.3, 0.15, 0.1, 0.05]).astype(np.int32)
+    )
     sentences: Any = field(default_factory=lambda: np.array([0, 1, 20, 22, 22, 60]))
 
     def __post_init__(self) -> None:
@@ -58,7 +60,16 @@ class Toy:
 
     def learned(self, **changed: Any) -> tuple[Any, Any, Any]:
         """table, out and totals after the compiled loop."""
-        asked = {"window": 3, "negative": 2, "cbow": False, "shared": True, "rate": 0.3, "seed": 7, "epoch": 2, "measure": 1} | changed
+        asked = {
+            "window": 3,
+            "negative": 2,
+            "cbow": False,
+            "shared": True,
+            "rate": 0.3,
+            "seed": 7,
+            "epoch": 2,
+            "measure": 1,
+        } | changed
         order = np.array(asked.pop("order", range(len(self.sentences) - 1)))
         table, out, totals = self.table.copy(), self.out.copy(), np.zeros(3)
         drawn = (self.keep, self.threshold, self.other, sigmoid_table())
@@ -87,9 +98,14 @@ class Toy:
                         targets = [words[p], *(self.drawn(stream.bits()) for _ in range(negative))]
                         pairs = [(t, float(j == 0)) for j, t in enumerate(targets) if j == 0 or t != words[p]]
                         rows = sum(len(bag[words[q]]) for q in group)
-                        inputs = [sum(len(bag[words[q]]) * x[q] for q in group) / rows] if cbow else [x[q] for q in group]
+                        inputs = (
+                            [sum(len(bag[words[q]]) * x[q] for q in group) / rows] if cbow else [x[q] for q in group]
+                        )
                         scores = [[h @ out[t] for t, _ in pairs] for h in inputs]
-                        moved = [sum(rate * (y - logistic(f)) * out[t] for (t, y), f in zip(pairs, fs, strict=True)) for fs in scores]
+                        moved = [
+                            sum(rate * (y - logistic(f)) * out[t] for (t, y), f in zip(pairs, fs, strict=True))
+                            for fs in scores
+                        ]
                         changes = [
                             sum(rate * (y - logistic(fs[k])) * h for h, fs in zip(inputs, scores, strict=True))
                             for k, (_, y) in enumerate(pairs)
@@ -123,12 +139,16 @@ VARIANTS = {"window": {"shared": True}, "pair": {"shared": False}, "cbow": {"cbo
 @pytest.mark.parametrize("subwords", [True, False])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_it_moves_what_the_naive_loop_moves(variant: str, subwords: bool) -> None:
-    """Without n-grams this is word2vec: the row of a context word against the output vectors of the centre and its negatives."""
+    """Without n-grams this is word2vec.
+
+    The row of a context word against the output vectors of the centre and its negatives.
+    """
     toy = Toy(subwords=subwords, sample=0.2, dim=19)
     table, out, _ = toy.learned(**VARIANTS[variant], rate=0.05)
     expected_table, expected_out = toy.naive(**VARIANTS[variant], rate=0.05)
     assert np.abs(table - toy.table).max() > 0.1
-    np.testing.assert_allclose(table, expected_table, atol=3e-4)  # a score that rounds into the next step of the table: 1e-4
+    # a score that rounds into the next step of the table: 1e-4
+    np.testing.assert_allclose(table, expected_table, atol=3e-4)
     np.testing.assert_allclose(out, expected_out, atol=3e-4)
 
 
@@ -150,7 +170,10 @@ def test_without_ngrams_one_pair_is_word2vecs_gradient() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_step_is_the_gradient_of_the_loss_of_the_means(variant: str) -> None:
-    """One sentence of two words, by finite differences: a row's move is the gradient at the mean, not that part of it."""
+    """One sentence of two words, by finite differences.
+
+    A row's move is the gradient at the mean, not that part of it.
+    """
     toy = Toy(ids=np.array([0, 1], np.int32), sentences=np.array([0, 2]))
     toy.threshold, toy.other = alias(np.array([0.0, 0.0, 1.0, 0.0]))
     rate = 1e-3
@@ -212,7 +235,8 @@ def test_long_sentences_are_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"window": 1}, {"negative": 4}, {"cbow": True}, {"shared": False}, {"rate": 0.1}, {"seed": 8}, {"epoch": 3}]
+    "changed",
+    [{"window": 1}, {"negative": 4}, {"cbow": True}, {"shared": False}, {"rate": 0.1}, {"seed": 8}, {"epoch": 3}],
 )
 def test_each_argument_matters(changed: dict[str, Any]) -> None:
     toy = Toy()

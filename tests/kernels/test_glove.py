@@ -48,12 +48,25 @@ def naive(
 GIVEN: dict[str, Any] = {"both": True, "rate": 0.05, "x_max": 10.0, "power": 0.75, "clip": 100.0}
 
 
-def run(function: Any, dim: int = 5, begin: int = 0, end: int = 300, **how: Any) -> tuple[np.ndarray, np.ndarray, float]:
+def run(
+    function: Any, dim: int = 5, begin: int = 0, end: int = 300, **how: Any
+) -> tuple[np.ndarray, np.ndarray, float]:
     told = GIVEN | how
     words, contexts = tables(12, dim, scale=dim**-0.5)
     if function is naive:
         words, contexts = words.astype(np.float64), contexts.astype(np.float64)
-    loss = function(*pairs(300, 12), begin, end, told["both"], words, contexts, told["rate"], told["x_max"], told["power"], told["clip"])
+    loss = function(
+        *pairs(300, 12),
+        begin,
+        end,
+        told["both"],
+        words,
+        contexts,
+        told["rate"],
+        told["x_max"],
+        told["power"],
+        told["clip"],
+    )
     return words, contexts, loss
 
 
@@ -94,7 +107,9 @@ def test_the_step_is_the_slope_of_the_loss() -> None:
 
     w, c = words[0, 0].astype(np.float64), contexts[1, 0].astype(np.float64)
     before = words.copy(), contexts.copy()
-    assert kernel.train(first, second, counts, 0, 1, False, words, contexts, 0.01, 10.0, 0.75, 100.0) == pytest.approx(loss(w, c), rel=1e-5)
+    assert kernel.train(first, second, counts, 0, 1, False, words, contexts, 0.01, 10.0, 0.75, 100.0) == pytest.approx(
+        loss(w, c), rel=1e-5
+    )
     h = 1e-5
     for k, one in enumerate(np.eye(7) * h):
         slope_w = (loss(w + one, c) - loss(w - one, c)) / (2 * h)
@@ -129,6 +144,7 @@ def test_as_many_dimensions_as_words_fit_any_counts() -> None:
     counts = np.random.default_rng(3).gamma(1, 5, len(first)).astype(np.float32) + np.float32(0.1)
     words, contexts = tables(size, size, scale=0.1)
     losses = [
-        kernel.train(first, second, counts, 0, len(first), True, words, contexts, 0.1, 1.0, 0.75, 100.0) / size**2 for _ in range(4000)
+        kernel.train(first, second, counts, 0, len(first), True, words, contexts, 0.1, 1.0, 0.75, 100.0) / size**2
+        for _ in range(4000)
     ]
     assert losses[0] > 0.3 and losses[-1] < 1e-4

@@ -21,18 +21,35 @@ OUTCOMES = range(V + 2)
 SENTENCES = st.lists(st.lists(st.integers(0, V), max_size=7), min_size=1, max_size=12)
 
 
-def counted(sentences: Sequence[Sequence[int]], order: int, slots: int = 16) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, tuple]:
+def counted(
+    sentences: Sequence[Sequence[int]], order: int, slots: int = 16
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, tuple]:
     ids = np.array([w for s in sentences for w in s], np.int32)
     borders = np.cumsum([0, *map(len, sentences)]).astype(np.int64)
     seen = np.zeros(V + 3, np.int64)
     result = ngrams.count(
-        ids, borders, 0, len(sentences), order, V, 4.0, ngrams.table(slots), np.zeros(V + 3 + order, np.int32), seen, V + 3
+        ids,
+        borders,
+        0,
+        len(sentences),
+        order,
+        V,
+        4.0,
+        ngrams.table(slots),
+        np.zeros(V + 3 + order, np.int32),
+        seen,
+        V + 3,
     )
     return result[0], result[1], seen, result[2], result[3:]
 
 
 def model(
-    sentences: Sequence[Sequence[int]], order: int, discount: np.ndarray, kinds: bool, types: float = 0.0, k: float = 0.0
+    sentences: Sequence[Sequence[int]],
+    order: int,
+    discount: np.ndarray,
+    kinds: bool,
+    types: float = 0.0,
+    k: float = 0.0,
 ) -> tuple[ngrams.Trie, ngrams.Weights]:
     slots, left, seen, used, _ = counted(sentences, order)
     unigrams, begin, word, count = ngrams.arranged(slots, left, seen, used, order, kinds)
@@ -105,7 +122,9 @@ def histories(order: int) -> list[tuple[Gram, bool]]:
 
 @settings(max_examples=25, deadline=None)
 @given(SENTENCES, st.integers(2, 3), st.sampled_from([0.75, 0.3, 1.0]))
-def test_kneser_ney_is_its_definition_and_sums_to_one_after_every_history(sentences: list[list[int]], order: int, d: float) -> None:
+def test_kneser_ney_is_its_definition_and_sums_to_one_after_every_history(
+    sentences: list[list[int]], order: int, d: float
+) -> None:
     built, naive = model(sentences, order, fixed(order, d), kinds=True), Naive(sentences, order)
     for history, started in histories(order):
         p = follow(built, history, started)
@@ -165,7 +184,12 @@ def test_a_score_is_the_product_of_the_distributions(
         "add-k": lambda: model(sentences, order, np.zeros((order + 1, 4)), kinds=False, k=0.3),
     }[smoothing]()
     out = np.empty(sum(map(len, asked)) + len(asked))
-    ngrams.score(*built, np.array([w for s in asked for w in s], np.int32), np.cumsum([0, *map(len, asked)]).astype(np.int64), out)
+    ngrams.score(
+        *built,
+        np.array([w for s in asked for w in s], np.int32),
+        np.cumsum([0, *map(len, asked)]).astype(np.int64),
+        out,
+    )
     wanted = [math.log(follow(built, s[:i], True)[w]) for s in asked for i, w in enumerate([*s, END])]
     np.testing.assert_allclose(out, wanted, atol=1e-10)
     sentence = asked[0]
@@ -182,7 +206,9 @@ def test_a_score_is_the_product_of_the_distributions(
 
 @settings(max_examples=30, deadline=None)
 @given(SENTENCES, st.integers(2, 5), st.integers(0, 12))
-def test_the_trie_is_sorted_and_the_same_however_the_text_was_cut(sentences: list[list[int]], order: int, cut: int) -> None:
+def test_the_trie_is_sorted_and_the_same_however_the_text_was_cut(
+    sentences: list[list[int]], order: int, cut: int
+) -> None:
     naive = Naive(sentences, order)
     for kinds in (False, True):
         slots, left, seen, used, _ = counted(sentences, order)

@@ -19,7 +19,11 @@ def test_a_block_has_the_bits_of_numpys_philox(key, counter):
 
 @settings(deadline=None)
 @given(
-    seed=st.integers(0, 2**63 - 1), index=st.integers(0, 2**62), epoch=st.integers(0, 2**40), draw=st.integers(0, 99), n=st.integers(1, 41)
+    seed=st.integers(0, 2**63 - 1),
+    index=st.integers(0, 2**62),
+    epoch=st.integers(0, 2**40),
+    draw=st.integers(0, 99),
+    n=st.integers(1, 41),
 )
 def test_uniforms_are_numpys_whatever_else_is_in_the_batch(seed, index, epoch, draw, n):
     found = uniforms(seed, 5, np.array([3, index]), epoch, np.array([draw, draw + 1]), n)

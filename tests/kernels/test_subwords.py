@@ -42,8 +42,38 @@ def test_the_trigrams_of_where_are_those_of_the_paper():
 def test_known_buckets_of_the_fasttext_tool():
     """What `get_subwords` of fasttext-wheel 0.9.2 gave, less the number of words in its vocabulary (9) and the word itself."""
     known = {
-        "where": [167661, 989724, 1526716, 1071595, 420950, 312630, 969185, 121243, 1473429, 1540820, 115000, 1529042, 1568478, 867507],
-        "naïve": [1806899, 1907701, 878199, 933210, 1590555, 1719413, 832052, 156696, 356841, 1223016, 1505340, 1711579, 1788557, 1088663],
+        "where": [
+            167661,
+            989724,
+            1526716,
+            1071595,
+            420950,
+            312630,
+            969185,
+            121243,
+            1473429,
+            1540820,
+            115000,
+            1529042,
+            1568478,
+            867507,
+        ],
+        "naïve": [
+            1806899,
+            1907701,
+            878199,
+            933210,
+            1590555,
+            1719413,
+            832052,
+            156696,
+            356841,
+            1223016,
+            1505340,
+            1711579,
+            1788557,
+            1088663,
+        ],
         "日本語": [758596, 4590, 524618, 35568, 928932, 1674364],
         "банк": [518729, 1160576, 676886, 197586, 1790642, 93916, 1250080, 561865, 606051, 1113147],
         "🙂": [1851430],
@@ -63,7 +93,9 @@ def test_bytes_beyond_ascii_count_as_negative_numbers():
 
 
 @settings(deadline=None, max_examples=200)
-@given(words=st.lists(TEXT, max_size=5), minn=st.integers(1, 4), more=st.integers(-1, 3), bucket=st.integers(1, 2**31 - 1))
+@given(
+    words=st.lists(TEXT, max_size=5), minn=st.integers(1, 4), more=st.integers(-1, 3), bucket=st.integers(1, 2**31 - 1)
+)
 def test_buckets_are_those_of_the_slow_reference(words, minn, more, bucket):
     starts, found = buckets(words, minn, minn + more, bucket)
     slow = [[fnv1a(ngram) % bucket for ngram in ngrams(word, minn, minn + more)] for word in words]

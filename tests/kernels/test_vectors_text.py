@@ -1,4 +1,7 @@
-"""The loops under the files of word vectors: where they stop, what they leave to the caller, and how wide they write."""
+"""The loops under the files of word vectors.
+
+Where they stop, what they leave to the caller, and how wide they write.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,9 @@ def test_records_that_are_cut_wait_for_the_rest():
 
 def test_no_number_is_wider_than_promised():
     bits = RNG.integers(0, 1 << 32, 50_000, dtype=np.uint32).view(np.float32)
-    x = np.concatenate([bits[np.isfinite(bits)], RNG.normal(size=10_000) * 10.0 ** RNG.integers(-8, 12, 10_000)]).astype(np.float32)[None]
+    x = np.concatenate(
+        [bits[np.isfinite(bits)], RNG.normal(size=10_000) * 10.0 ** RNG.integers(-8, 12, 10_000)]
+    ).astype(np.float32)[None]
     out = np.empty(1 + 1 + x.size * kernel.WIDEST, np.uint8)
     used = kernel.print_lines(np.frombuffer(b"w", np.uint8), np.array([1]), x, out)
     fields = out[:used].tobytes()[:-1].split(b" ")[1:]

@@ -27,7 +27,11 @@ def toy(seed=0, sentences=12, longest=30, words=14):
     lengths = rng.integers(0, longest, sentences)
     p = 1 / np.arange(1, words + 1)
     ids = rng.choice(words, lengths.sum(), p=p / p.sum()).astype(np.int32)
-    return Toy(ids, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), np.sort(np.bincount(ids, minlength=words) + 1)[::-1])
+    return Toy(
+        ids,
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.sort(np.bincount(ids, minlength=words) + 1)[::-1],
+    )
 
 
 def tables(size, dim, seed=1, scale=0.3):
@@ -35,17 +39,51 @@ def tables(size, dim, seed=1, scale=0.3):
     return (rng.normal(0, scale, (size, dim)).astype(np.float32) for _ in range(2))
 
 
-def compiled(toy, table, output, *, order=None, seed=3, epoch=2, rate=0.05, cbow=False, share=False, window=3, negatives=4,
-             hierarchical=False, pairwise=False, sample=0.02, power=0.75):  # fmt: skip
+def compiled(
+    toy,
+    table,
+    output,
+    *,
+    order=None,
+    seed=3,
+    epoch=2,
+    rate=0.05,
+    cbow=False,
+    share=False,
+    window=3,
+    negatives=4,
+    hierarchical=False,
+    pairwise=False,
+    sample=0.02,
+    power=0.75,
+):
     """The kernel on copies of the tables: table, output, loss, pairs."""
     table, output, size = table.copy(), output.copy(), len(table)
-    paths = huffman(toy.counts[:size]) if hierarchical else (np.zeros(0, np.int32), np.zeros(0, np.bool_), np.zeros(1, np.int64))
+    paths = (
+        huffman(toy.counts[:size])
+        if hierarchical
+        else (np.zeros(0, np.int32), np.zeros(0, np.bool_), np.zeros(1, np.int64))
+    )
     draws = alias(toy.counts[:size] ** power)
     loss, pairs = word2vec.loop(table.shape[1])(
-        toy.ids, toy.borders, np.array(range(len(toy.borders) - 1) if order is None else order), seed, epoch, np.float32(rate), cbow,
-        share, window, 0 if hierarchical else negatives, pairwise and not cbow and not hierarchical, table, output, *paths,
-        keep_thresholds(toy.counts[:size], sample), *draws, TABLE,
-    )  # fmt: skip
+        toy.ids,
+        toy.borders,
+        np.array(range(len(toy.borders) - 1) if order is None else order),
+        seed,
+        epoch,
+        np.float32(rate),
+        cbow,
+        share,
+        window,
+        0 if hierarchical else negatives,
+        pairwise and not cbow and not hierarchical,
+        table,
+        output,
+        *paths,
+        keep_thresholds(toy.counts[:size], sample),
+        *draws,
+        TABLE,
+    )
     return table, output, loss, pairs
 
 
@@ -76,7 +114,10 @@ def naive(toy, table, output, *, order=None, seed=3, epoch=2, rate=0.05, cbow=Fa
     loss, pairs, centres = 0.0, 0, 0
 
     def step(inputs, targets):
-        """Inputs [m, dim] meet targets [(row of output, label)]: the differences of the inputs, the loss; moves the output."""
+        """Inputs [m, dim] meet targets [(row of output, label)]: the differences of the inputs, the loss.
+
+        Moves the output.
+        """
         rows, label = np.array([row for row, _ in targets], int), np.array([one for _, one in targets], float)
         scores = inputs @ output[rows].T
         g = rate * (label - logistic(scores))
@@ -90,7 +131,11 @@ def naive(toy, table, output, *, order=None, seed=3, epoch=2, rate=0.05, cbow=Fa
 
     for piece in range(len(toy.borders) - 1) if order is None else order:
         numbers = Numbers(seed, epoch, toy.borders[piece])
-        words = [w for w in map(int, toy.ids[toy.borders[piece] : toy.borders[piece + 1]]) if w < size and kept(keep, w, numbers())]
+        words = [
+            w
+            for w in map(int, toy.ids[toy.borders[piece] : toy.borders[piece + 1]])
+            if w < size and kept(keep, w, numbers())
+        ]
         if len(words) < 2:
             continue
         for c, centre in enumerate(words):
@@ -124,11 +169,22 @@ def naive(toy, table, output, *, order=None, seed=3, epoch=2, rate=0.05, cbow=Fa
 
 
 VARIANTS = [
-    {}, {"pairwise": True}, {"cbow": True}, {"cbow": True, "share": True}, {"hierarchical": True}, {"cbow": True, "hierarchical": True},
-]  # fmt: skip
+    {},
+    {"pairwise": True},
+    {"cbow": True},
+    {"cbow": True, "share": True},
+    {"hierarchical": True},
+    {"cbow": True, "hierarchical": True},
+]
 
 
-OTHERS = [{}, {"window": 1}, {"window": 6, "negatives": 1}, {"sample": 0.0, "negatives": 11}, {"power": 0.0, "seed": 9, "epoch": 0}]
+OTHERS = [
+    {},
+    {"window": 1},
+    {"window": 6, "negatives": 1},
+    {"sample": 0.0, "negatives": 11},
+    {"power": 0.0, "seed": 9, "epoch": 0},
+]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(v) or "plain")
@@ -171,7 +227,10 @@ def test_only_rows_of_words_seen_or_drawn_move(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(v) or "plain")
 def test_a_step_goes_down_the_slope_of_the_loss(variant):
-    """Two words, each the other's context: how far they move against finite differences of the loss that is reported."""
+    """Two words, each the other's context.
+
+    How far they move against finite differences of the loss that is reported.
+    """
     counts = np.array([1000, 3, 2, 1])
     options = {"window": 1, "sample": 0.0, "power": 30.0, **variant}  # only word 0 is ever drawn
     table, output = tables(4, 12)
@@ -206,7 +265,9 @@ def test_with_one_word_around_the_centre_cbow_is_skip_gram():
 def test_the_words_around_a_centre_are_a_bag(cbow):
     table, output = tables(4, 12)
     ways = [Toy(np.array(ids, np.int32), np.array([0, 3]), np.array([9, 5, 3, 2])) for ids in ([0, 2, 3], [3, 2, 0])]
-    one, other = (compiled(way, table, output, cbow=cbow, hierarchical=True, window=1, sample=0.0, rate=1e-4) for way in ways)
+    one, other = (
+        compiled(way, table, output, cbow=cbow, hierarchical=True, window=1, sample=0.0, rate=1e-4) for way in ways
+    )
     for a, b, before in zip(one, other, (table, output), strict=False):
         np.testing.assert_allclose(a, b, atol=2e-7)
         assert np.abs(a - before).max() > 1e-5
@@ -248,7 +309,15 @@ def test_the_optimum_is_the_shifted_pointwise_mutual_information(power, negative
     table, output = tables(size, 12, scale=0.1)
     for epoch in range(40):
         table, output, *_ = compiled(
-            text, table, output, rate=0.05 * (1 - epoch / 40) + 1e-4, window=1, negatives=negatives, sample=0.0, power=power, epoch=epoch
+            text,
+            table,
+            output,
+            rate=0.05 * (1 - epoch / 40) + 1e-4,
+            window=1,
+            negatives=negatives,
+            sample=0.0,
+            power=power,
+            epoch=epoch,
         )
     np.testing.assert_allclose(table @ output.T, expected, atol=0.2)
 

@@ -6,7 +6,18 @@ from numba import njit
 from scipy.special import expit
 from scipy.stats import chisquare
 
-from selftaught.kernels.words import begin, below, draw, following, keep_thresholds, kept, logistic_loss, mix, sigmoid, sigmoid_table
+from selftaught.kernels.words import (
+    begin,
+    below,
+    draw,
+    following,
+    keep_thresholds,
+    kept,
+    logistic_loss,
+    mix,
+    sigmoid,
+    sigmoid_table,
+)
 from selftaught.parts.alias import alias
 
 N = 200_000

@@ -51,7 +51,9 @@ class Bench:
         source, index = Pictures(first + n), np.arange(first, first + n)
         return method.views.apply(source.fetch(index), method.views.sample(index, epoch, seed), torch.device("cpu"))
 
-    def step(self, method: Method, batch: dict[str, Any] | None = None, clock: Clock | None = None, groups: int = 1) -> dict[str, Any]:
+    def step(
+        self, method: Method, batch: dict[str, Any] | None = None, clock: Clock | None = None, groups: int = 1
+    ) -> dict[str, Any]:
         """forward, backward, plain SGD, after_step: what a loop does."""
         clock = clock or Clock()
         set_groups(method, groups)

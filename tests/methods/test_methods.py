@@ -21,32 +21,60 @@ from selftaught.recipe import Recipe
 OTHERS: dict[str, dict[str, Any]] = {
     "denoising": {"noise": "gaussian", "level": 0.5, "loss": "l2", "alpha": 2.0, "beta": 0.1, "tied": True},
     "moco": {
-        "dim": 5, "queue": 31, "momentum": 0.5, "temperature": 0.3, "mlp": True, "symmetric": True, "shuffle": False, "crop": 0.9,
-        "jitter": 0.1, "hue": 0.4, "flip": 0.0, "grey": 0.9, "blur": 1.0,
+        "dim": 5,
+        "queue": 31,
+        "momentum": 0.5,
+        "temperature": 0.3,
+        "mlp": True,
+        "symmetric": True,
+        "shuffle": False,
+        "crop": 0.9,
+        "jitter": 0.1,
+        "hue": 0.4,
+        "flip": 0.0,
+        "grey": 0.9,
+        "blur": 1.0,
     },
     "rotation": {"blocks": 1, "width": 7, "crop": 0.2, "flip": 0.0},
     "simclr": {
-        "dim": 5, "hidden": 9, "depth": 3, "temperature": 0.1, "loss": "triplet", "margin": 0.1, "crop": 0.9, "strength": 0.1,
-        "flip": 0.0, "grey": 0.9, "blur": 1.0,
+        "dim": 5,
+        "hidden": 9,
+        "depth": 3,
+        "temperature": 0.1,
+        "loss": "triplet",
+        "margin": 0.1,
+        "crop": 0.9,
+        "strength": 0.1,
+        "flip": 0.0,
+        "grey": 0.9,
+        "blur": 1.0,
     },
     "supervised": {"crop": 0.2, "flip": 0.0, "jitter": 0.5, "smoothing": 0.2},
-}  # fmt: skip
+}
 STAGE: dict[str, dict[str, Any]] = {"tied": {"mlp_encoder": True}, "margin": {"loss": "triplet"}}
 
 
 def others(name: str) -> dict[str, Any]:
-    """Another value for every argument of a method: from the table above, or from ``OTHERS`` in the test file of the method."""
+    """Another value for every argument of a method.
+
+    From the table above, or from ``OTHERS`` in the test file of the method.
+    """
     if name in OTHERS:
         return OTHERS[name]
     path = Path(__file__).parent.joinpath(*methods.describe(name).module.split(".")[2:])
     test = path.with_name(f"test_{path.name}.py")
-    assert "OTHERS" in constants(test), f"{test.name} must hold a literal OTHERS: another value for every argument of {name}"
+    assert "OTHERS" in constants(test), (
+        f"{test.name} must hold a literal OTHERS: another value for every argument of {name}"
+    )
     found: dict[str, Any] = constants(test)["OTHERS"]
     return found
 
 
 def fingerprint(bench: Any, name: str, **hyper: Any) -> list[Any]:
-    """What two steps of training leave behind. A changed value anywhere changes it; the random generators start alike."""
+    """What two steps of training leave behind.
+
+    A changed value anywhere changes it; the random generators start alike.
+    """
     encoder = bench.encoder(*(["mlp"] if hyper.pop("mlp_encoder", False) else []))
     method = methods.load(name)(encoder, **hyper)
     method.prepare(bench.Pictures())
@@ -63,7 +91,13 @@ def test_listing_and_describing_need_no_torch() -> None:
     lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
     folders = dict(line.split(" ", 2)[:2] for line in lines)
     assert list(folders) == sorted(folders)
-    expected = {"denoising": "reconstruct", "moco": "contrast", "rotation": "pretext", "simclr": "contrast", "byol": "consistency"}
+    expected = {
+        "denoising": "reconstruct",
+        "moco": "contrast",
+        "rotation": "pretext",
+        "simclr": "contrast",
+        "byol": "consistency",
+    }
     assert folders.items() >= expected.items()
     assert "supervised  Predict the labels that people gave." in lines
 
@@ -104,7 +138,12 @@ def test_forward_writes_no_state_of_its_own(bench: Any, name: str) -> None:
     method.prepare(bench.Pictures())
     for module in method.modules():  # batch norm's running statistics are the one exception
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.track_running_stats, module.running_mean, module.running_var, module.num_batches_tracked = False, None, None, None
+            module.track_running_stats, module.running_mean, module.running_var, module.num_batches_tracked = (
+                False,
+                None,
+                None,
+                None,
+            )
     before = {k: v.clone() for k, v in method.state_dict().items()}
     method(player="main", clock=Clock(), **bench.batch(method))
     assert all(torch.equal(v, before[k]) for k, v in method.state_dict().items())
@@ -142,6 +181,8 @@ def test_pretexts_with_right_answers_report_accuracy_and_chance(bench: Any, name
         ("supervised", {"smoothing": 1.0}, r"smoothing of supervised must be in \[0, 1\)"),
     ],
 )
-def test_values_out_of_range_are_refused_in_one_sentence(bench: Any, name: str, hyper: dict[str, Any], message: str) -> None:
+def test_values_out_of_range_are_refused_in_one_sentence(
+    bench: Any, name: str, hyper: dict[str, Any], message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         methods.load(name)(bench.encoder(), **hyper)

@@ -18,7 +18,11 @@ def held(threshold, other):
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(st.one_of(st.just(0.0), st.floats(1e-6, 1e6), st.integers(1, 3).map(float)), min_size=1, max_size=60).filter(any))
+@given(
+    st.lists(
+        st.one_of(st.just(0.0), st.floats(1e-6, 1e6), st.integers(1, 3).map(float)), min_size=1, max_size=60
+    ).filter(any)
+)
 def test_a_table_holds_its_weights(weights):
     threshold, other = alias(np.array(weights))
     assert threshold.dtype == np.uint32

@@ -22,7 +22,9 @@ from selftaught.parts.rows import FileRows
 STORES = ("memory", "file", "redis")
 
 
-def made(store: str, folder: Path, request: Any = None, n: int = 40, dim: int = 8, seed: int = 0, momentum: float = 0.5) -> Bank:
+def made(
+    store: str, folder: Path, request: Any = None, n: int = 40, dim: int = 8, seed: int = 0, momentum: float = 0.5
+) -> Bank:
     if store == "redis":
         store = request.getfixturevalue("redis_server").url
     torch.manual_seed(seed)
@@ -37,7 +39,8 @@ def write(bank: Bank, number: int, size: int = 6) -> None:
     bank.write(torch.randint(bank.n, (size,), generator=rng), torch.randn(size, bank.dim, generator=rng))
 
 
-# --- what a bank is -------------------------------------------------------------------------------------------------------
+# --- what a bank is
+# -------------------------------------------------------------------------------------------------------
 
 
 def test_rows_start_as_random_directions_that_depend_on_torchs_seed_alone() -> None:
@@ -47,7 +50,8 @@ def test_rows_start_as_random_directions_that_depend_on_torchs_seed_alone() -> N
     assert rows.shape == (20000, 12) and rows.dtype == torch.float32
     assert torch.allclose(rows.norm(dim=1), torch.ones(20000), atol=1e-6)
     assert rows.mean(0).abs().max() < 0.01 and len(rows.unique(dim=0)) == 20000
-    # Uniform in a cube: before scaling to length 1 no coordinate is above the half side, the fourth moment is that of a uniform.
+    # Uniform in a cube: before scaling to length 1 no coordinate is above the half side, the fourth moment is that of a
+    # uniform.
     side = (12 / 3) ** -0.5
     draw = (np.random.default_rng(0).uniform(-side, side, (20000, 12))).astype(np.float32)
     draw /= np.linalg.norm(draw, axis=1, keepdims=True)
@@ -98,7 +102,9 @@ def test_no_gradient_reaches_the_bank_and_what_it_gives_is_a_copy() -> None:
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_chunks_and_scores_are_all_rows_in_order(store: str, tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_and_scores_are_all_rows_in_order(
+    store: str, tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "CHUNK", 16)
     bank = made(store, tmp_path, request)
     firsts, parts = zip(*bank.chunks(7), strict=True)
@@ -126,11 +132,15 @@ def test_bad_values_are_one_sentence(arguments: dict[str, Any], words: str) -> N
         Bank(**({"n": 4, "dim": 2} | arguments))
 
 
-# --- three stores ---------------------------------------------------------------------------------------------------------
+# --- three stores
+# ---------------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.tuples(st.lists(st.integers(0, 39), min_size=1, max_size=9), st.integers(0, 99)), max_size=6), st.integers(0, 9))
+@given(
+    st.lists(st.tuples(st.lists(st.integers(0, 39), min_size=1, max_size=9), st.integers(0, 99)), max_size=6),
+    st.integers(0, 9),
+)
 def test_every_store_gives_the_same_bytes(
     redis_server: Server, tmp_path_factory: pytest.TempPathFactory, batches: list[tuple[list[int], int]], seed: int
 ) -> None:
@@ -231,7 +241,8 @@ def test_a_bank_may_die_at_any_moment(tmp_path: Path, monkeypatch: pytest.Monkey
         folder = tmp_path / str(lives)
         saved: dict[int, dict[str, Tensor]] = {}
         finished = False
-        for patience in [lives, lives // 2, lives // 3, 10**9]:  # the first life dies at every moment in turn, later ones sooner
+        # the first life dies at every moment in turn, later ones sooner
+        for patience in [lives, lives // 2, lives // 3, 10**9]:
             left = patience
             try:
                 bank = made("file", folder)
@@ -271,7 +282,9 @@ def test_the_journal_never_outgrows_the_rows_of_each_kept_checkpoint(store: str,
 
 
 @pytest.mark.parametrize("store", ["file", "redis"])
-def test_a_run_that_died_before_its_first_checkpoint_starts_with_fresh_rows(store: str, tmp_path: Path, request: Any) -> None:
+def test_a_run_that_died_before_its_first_checkpoint_starts_with_fresh_rows(
+    store: str, tmp_path: Path, request: Any
+) -> None:
     bank = made(store, tmp_path, request)
     start = bank.all()
     write(bank, 0)
@@ -297,7 +310,9 @@ def test_borrowed_steps_leave_no_trace(store: str, tmp_path: Path, request: Any)
 
 
 @pytest.mark.parametrize("store", ["file", "redis"])
-def test_a_reader_finds_the_rows_of_a_finished_run_and_changes_nothing(store: str, tmp_path: Path, request: Any) -> None:
+def test_a_reader_finds_the_rows_of_a_finished_run_and_changes_nothing(
+    store: str, tmp_path: Path, request: Any
+) -> None:
     bank = made(store, tmp_path, request)
     write(bank, 0)
     bank.saving(1, [])

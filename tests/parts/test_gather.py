@@ -18,7 +18,12 @@ def on_rank(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor, dict[str, int
     loss = (z @ everyone.T).logsumexp(1).mean()
     loss.backward()
     gather.barrier()
-    return gather.gather(z), gather.average(w.grad.clone()), everyone.detach(), gather.from_first({"rank": gather.rank()})
+    return (
+        gather.gather(z),
+        gather.average(w.grad.clone()),
+        everyone.detach(),
+        gather.from_first({"rank": gather.rank()}),
+    )
 
 
 def test_two_ranks_give_the_gradient_of_the_whole_batch(ranks: Ranks) -> None:

@@ -13,7 +13,10 @@ COUNTS = st.lists(st.integers(1, 1000), min_size=2, max_size=60).map(lambda c: s
 
 
 def codes(paths):
-    return ["".join("01"[int(turn)] for turn in paths.left[a:b]) for a, b in zip(paths.ends[:-1], paths.ends[1:], strict=True)]
+    return [
+        "".join("01"[int(turn)] for turn in paths.left[a:b])
+        for a, b in zip(paths.ends[:-1], paths.ends[1:], strict=True)
+    ]
 
 
 @settings(deadline=None)

@@ -44,7 +44,9 @@ def rewound(kept: Kept, folder: Path, writes: int) -> np.ndarray[Any, Any]:
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_any_mark_that_is_wanted_can_be_gone_back_to(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_any_mark_that_is_wanted_can_be_gone_back_to(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     folder = tmp_path_factory.mktemp("journal")
     kept = Kept(folder)
     wanted: dict[int, tuple[int, Any]] = {}

@@ -58,7 +58,8 @@ def test_the_seed_alone_decides_the_start() -> None:
 
 
 def test_no_cluster_stays_empty_while_rows_differ() -> None:
-    x = torch.cat([torch.zeros(50, 2), rows(10, 2) + 30])  # most starts fall on equal rows, of which one centre keeps all
+    # most starts fall on equal rows, of which one centre keeps all
+    x = torch.cat([torch.zeros(50, 2), rows(10, 2) + 30])
     labels, _ = kmeans(x, 6, 50, 0)
     assert len(labels.unique()) == 6
 

@@ -39,7 +39,9 @@ def test_flatten_brings_other_sizes_to_the_same_positions() -> None:
     assert torch.equal(pooled("flatten", x, 2), x.flatten(1))
     assert torch.equal(pooled("flatten", x, 4), x.repeat_interleave(2, 2).repeat_interleave(2, 3).flatten(1))
     y = torch.randn(2, 3, 4, 6)
-    assert torch.allclose(pooled("flatten", y, 2), y.unflatten(3, (2, 3)).unflatten(2, (2, 2)).mean((3, 5)).flatten(1), atol=1e-6)
+    assert torch.allclose(
+        pooled("flatten", y, 2), y.unflatten(3, (2, 3)).unflatten(2, (2, 2)).mean((3, 5)).flatten(1), atol=1e-6
+    )
     assert torch.equal(pooled("flatten", y), y.flatten(1))
     assert torch.equal(pooled("max", y, 2), y.amax((2, 3)))
 

@@ -23,7 +23,10 @@ def test_follows_by_the_formula(momentum: float) -> None:
         with torch.no_grad():
             for p in fast.parameters():
                 p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(step)))
-        expected = [momentum * e + (1 - momentum) * p.detach().double() for e, p in zip(expected, fast.parameters(), strict=True)]
+        expected = [
+            momentum * e + (1 - momentum) * p.detach().double()
+            for e, p in zip(expected, fast.parameters(), strict=True)
+        ]
         follow(slow, fast, momentum)
     for p, e in zip(slow.parameters(), expected, strict=True):
         assert torch.allclose(p.double(), e, atol=1e-6, rtol=0)

@@ -65,7 +65,13 @@ def test_large_scores_overflow_nothing() -> None:
     p, n = torch.tensor([1.0, -1.0], requires_grad=True), torch.tensor([[1.0], [-1.0]], requires_grad=True)
     loss = nce(p, n, 1e-6, 1e-3, 1e30)["loss"]
     loss.backward()
-    assert loss.isfinite() and p.grad is not None and p.grad.isfinite().all() and n.grad is not None and n.grad.isfinite().all()
+    assert (
+        loss.isfinite()
+        and p.grad is not None
+        and p.grad.isfinite().all()
+        and n.grad is not None
+        and n.grad.isfinite().all()
+    )
 
 
 def test_the_normaliser_is_exact_over_all_rows_and_right_on_average() -> None:
@@ -77,7 +83,9 @@ def test_the_normaliser_is_exact_over_all_rows_and_right_on_average() -> None:
     assert not normaliser(scores.requires_grad_(), 40, 0.2).requires_grad
 
 
-@pytest.mark.parametrize(("noise", "temperature", "message"), [(0.0, 1.0, "noise"), (1.5, 1.0, "noise"), (0.5, 0.0, "temperature")])
+@pytest.mark.parametrize(
+    ("noise", "temperature", "message"), [(0.0, 1.0, "noise"), (1.5, 1.0, "noise"), (0.5, 0.0, "temperature")]
+)
 def test_values_out_of_range_are_refused(noise: float, temperature: float, message: str) -> None:
     with pytest.raises(UserError, match=message):
         nce(torch.zeros(2), torch.zeros(2, 3), noise, temperature)

@@ -9,7 +9,11 @@ from torch import Tensor, nn
 from selftaught.contract.ranks import Ranks
 from selftaught.parts.norm import BatchNorm1d, BatchNorm2d, average_running_statistics, set_groups
 
-SHAPES = [(BatchNorm1d, nn.BatchNorm1d, (12, 5)), (BatchNorm1d, nn.BatchNorm1d, (12, 5, 3)), (BatchNorm2d, nn.BatchNorm2d, (12, 5, 4, 4))]
+SHAPES = [
+    (BatchNorm1d, nn.BatchNorm1d, (12, 5)),
+    (BatchNorm1d, nn.BatchNorm1d, (12, 5, 3)),
+    (BatchNorm2d, nn.BatchNorm2d, (12, 5, 4, 4)),
+]
 
 
 def randomised(norm: nn.Module) -> nn.Module:
@@ -43,7 +47,9 @@ def test_groups_are_normalised_by_themselves(ours: type, torchs: type, shape: tu
     up = torch.randn(shape)
     torch.testing.assert_close(*(torch.autograd.grad((v * up).sum(), x)[0] for v in (y, parts)))
     norm.eval()
-    assert torch.equal(norm(x[:7]), nn.functional.batch_norm(x[:7], norm.running_mean, norm.running_var, norm.weight, norm.bias, False))
+    assert torch.equal(
+        norm(x[:7]), nn.functional.batch_norm(x[:7], norm.running_mean, norm.running_var, norm.weight, norm.bias, False)
+    )
 
 
 def test_a_batch_that_does_not_divide_is_refused() -> None:

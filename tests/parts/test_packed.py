@@ -9,12 +9,22 @@ import torch
 from selftaught.parts.packed import packed
 
 TENSORS = {
-    "b.weight": torch.randn(3, 4), "a": torch.arange(5), "é": torch.ones(2, dtype=torch.bfloat16), "flag": torch.tensor(True),
-    "empty": torch.zeros(0, 3), "scalar": torch.tensor(1.5, dtype=torch.float64), "bytes": torch.arange(3, dtype=torch.uint8),
-    "i8": torch.ones(3, dtype=torch.int8), "half": torch.ones(3, dtype=torch.float16), "i16": torch.ones(3, dtype=torch.int16),
-    "i32": torch.arange(3, dtype=torch.int32), "turned": torch.randn(3, 4).T, "one of many": torch.arange(3).expand(2, 3).T[:1, 1],
-    "from numpy": torch.from_numpy(np.zeros((0, 2), np.int64)[:, 0]), "wide": torch.ones(1).expand(1, 1),
-}  # fmt: skip
+    "b.weight": torch.randn(3, 4),
+    "a": torch.arange(5),
+    "é": torch.ones(2, dtype=torch.bfloat16),
+    "flag": torch.tensor(True),
+    "empty": torch.zeros(0, 3),
+    "scalar": torch.tensor(1.5, dtype=torch.float64),
+    "bytes": torch.arange(3, dtype=torch.uint8),
+    "i8": torch.ones(3, dtype=torch.int8),
+    "half": torch.ones(3, dtype=torch.float16),
+    "i16": torch.ones(3, dtype=torch.int16),
+    "i32": torch.arange(3, dtype=torch.int32),
+    "turned": torch.randn(3, 4).T,
+    "one of many": torch.arange(3).expand(2, 3).T[:1, 1],
+    "from numpy": torch.from_numpy(np.zeros((0, 2), np.int64)[:, 0]),
+    "wide": torch.ones(1).expand(1, 1),
+}
 
 
 def test_the_bytes_are_the_librarys_own() -> None:

@@ -56,12 +56,15 @@ def matrix() -> Bilinear:
     ],
     ids=["dot", "cosine", "squared distance", "bilinear"],
 )
-def test_scores_are_their_formulas(score: Score, formula: Callable[[Tensor, Tensor], Tensor], widths: tuple[int, int]) -> None:
+def test_scores_are_their_formulas(
+    score: Score, formula: Callable[[Tensor, Tensor], Tensor], widths: tuple[int, int]
+) -> None:
     q, k = rows(3, widths[0], 0), rows(5, widths[1], 1)
     expected = torch.stack([torch.stack([formula(a, b) for b in k]) for a in q])
     torch.testing.assert_close(score.table(q, k), expected, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(score.pairs(q, k[:3]), expected.diagonal(), rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(score.table(q[:, None], k.expand(3, -1, -1)).squeeze(1), expected)  # keys of each query's own
+    # keys of each query's own
+    torch.testing.assert_close(score.table(q[:, None], k.expand(3, -1, -1)).squeeze(1), expected)
     torch.testing.assert_close(score.query(q) @ score.key(k).T, expected)  # what `streamed_info_nce` relies on
 
 
@@ -97,7 +100,8 @@ def test_the_order_of_the_queries_does_not_matter(loss: Loss) -> None:
         torch.testing.assert_close(loss(p[order], n[order])[name], value, msg=name)
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES.keys() - {"semi-hard triplet"}))  # which meets another negative as the positive rises
+# which meets another negative as the positive rises
+@pytest.mark.parametrize("name", sorted(LOSSES.keys() - {"semi-hard triplet"}))
 def test_the_loss_falls_when_the_positive_rises(name: str) -> None:
     (p, n), loss = scores(), LOSSES[name]
     values = [float(loss(p + up, n)["loss"]) for up in (0.0, 0.05, 0.1, 0.15)]
@@ -116,7 +120,9 @@ def test_the_loss_never_falls_when_a_negative_rises(loss: Loss) -> None:
 @every
 def test_minus_infinity_is_no_negative(loss: Loss) -> None:
     p, n = scores()
-    padded = torch.cat([n, torch.full((5, 3), -torch.inf, dtype=torch.float64)], 1)[:, torch.randperm(10)].requires_grad_()
+    padded = torch.cat([n, torch.full((5, 3), -torch.inf, dtype=torch.float64)], 1)[
+        :, torch.randperm(10)
+    ].requires_grad_()
     outputs = loss(p, padded)
     for name, value in loss(p, n).items():
         torch.testing.assert_close(outputs[name], value, msg=name)

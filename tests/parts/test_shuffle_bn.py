@@ -48,7 +48,9 @@ def told_apart(shuffle: bool) -> float:
         with torch.no_grad():
             q = network(query.flatten(0, 1))
             k = shuffled(network, key.flatten(0, 1), 0, step) if shuffle else network(key.flatten(0, 1))
-        q, k = (F.normalize(f.view(groups, size, -1)[:, 0] - f.view(groups, size, -1)[:, 0].mean(0), dim=1) for f in (q, k))
+        q, k = (
+            F.normalize(f.view(groups, size, -1)[:, 0] - f.view(groups, size, -1)[:, 0].mean(0), dim=1) for f in (q, k)
+        )
         hits += int(((q @ k.T).argmax(1) == torch.arange(groups)).sum())
     return hits / (groups * rounds)
 

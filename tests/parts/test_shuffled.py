@@ -12,12 +12,24 @@ LENGTHS = st.lists(DIGIT, min_size=1, max_size=40)
 def test_slices_cover_all_sentences_once(lengths: list[int], parts: int) -> None:
     sentences = np.cumsum([0, *lengths])
     borders = slices(sentences, parts)
-    assert borders[0] == 0 and borders[-1] == len(lengths) and (np.diff(borders) > 0).all() and len(borders) <= parts + 1
-    assert np.diff(sentences[borders]).max() < sentences[-1] / parts + 2 * 9  # each border is off by less than a sentence
+    assert (
+        borders[0] == 0 and borders[-1] == len(lengths) and (np.diff(borders) > 0).all() and len(borders) <= parts + 1
+    )
+    # each border is off by less than a sentence
+    assert np.diff(sentences[borders]).max() < sentences[-1] / parts + 2 * 9
 
 
-@given(lengths=LENGTHS, step=st.integers(1, 100), least=st.integers(1, 12), run=st.integers(0, 100), seed=DIGIT, epoch=DIGIT)
-def test_an_epoch_has_every_sentence_once(lengths: list[int], step: int, least: int, run: int, seed: int, epoch: int) -> None:
+@given(
+    lengths=LENGTHS,
+    step=st.integers(1, 100),
+    least=st.integers(1, 12),
+    run=st.integers(0, 100),
+    seed=DIGIT,
+    epoch=DIGIT,
+)
+def test_an_epoch_has_every_sentence_once(
+    lengths: list[int], step: int, least: int, run: int, seed: int, epoch: int
+) -> None:
     sentences = np.cumsum([0, *lengths])
     deals = Shuffled(sentences, step, least, run)
     steps = [deals.step(seed, epoch, place) for place in range(deals.steps)]
@@ -32,10 +44,14 @@ def test_an_epoch_has_every_sentence_once(lengths: list[int], step: int, least: 
 
 def test_every_epoch_has_an_order_of_its_own_in_runs_of_neighbours() -> None:
     deals = Shuffled(np.arange(0, 4010, 10), 500, 1, 50)
-    orders = [np.concatenate([deals.step(*when, place).order for place in range(8)]) for when in [(0, 0), (0, 0), (0, 1), (1, 0)]]
+    orders = [
+        np.concatenate([deals.step(*when, place).order for place in range(8)])
+        for when in [(0, 0), (0, 0), (0, 1), (1, 0)]
+    ]
     assert np.array_equal(orders[0], orders[1])
     for one, other in [(0, 2), (0, 3), (2, 3)]:
         assert (orders[one] == orders[other]).mean() < 0.2
     for order in orders:
-        assert (np.diff(order).reshape(-1)[np.arange(399) % 5 != 4] == 1).all()  # five sentences of ten words stay together
+        # five sentences of ten words stay together
+        assert (np.diff(order).reshape(-1)[np.arange(399) % 5 != 4] == 1).all()
     assert deals.steps == 8

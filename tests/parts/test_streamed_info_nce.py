@@ -27,7 +27,9 @@ def rows(n: int, width: int = 5, seed: int = 0, dtype: torch.dtype = torch.float
     return torch.randn(n, width, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-def plain(query: Tensor, positive: Tensor, key: Tensor, temperature: float, exclude: Tensor | None = None) -> dict[str, Tensor]:
+def plain(
+    query: Tensor, positive: Tensor, key: Tensor, temperature: float, exclude: Tensor | None = None
+) -> dict[str, Tensor]:
     scores = query @ key.T
     if exclude is not None:
         out = torch.zeros(scores.shape, dtype=torch.bool)
@@ -37,7 +39,9 @@ def plain(query: Tensor, positive: Tensor, key: Tensor, temperature: float, excl
     return info_nce(positive, scores, temperature)
 
 
-def both(queries: int, keys: int, temperature: float, exclude: Tensor | None = None, scale: float = 1.0, seed: int = 0) -> None:
+def both(
+    queries: int, keys: int, temperature: float, exclude: Tensor | None = None, scale: float = 1.0, seed: int = 0
+) -> None:
     """Compare everything that the two forms return, and all gradients, to 1e-12 of what they are."""
     results = []
     for form in (plain, streamed_info_nce):
@@ -70,7 +74,8 @@ def test_equals_the_plain_form_in_tiles_of_full_size() -> None:
 def test_excluded_keys_are_no_negatives(queries: int, keys: int, count: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     exclude = torch.stack([torch.randperm(keys + 4, generator=generator)[:count] for _ in range(queries)])
-    both(queries, keys, 0.5, exclude.where(exclude < keys, -1), seed=seed)  # some of them -1, some queries without negatives
+    # some of them -1, some queries without negatives
+    both(queries, keys, 0.5, exclude.where(exclude < keys, -1), seed=seed)
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -151,7 +156,10 @@ class Largest(TorchDispatchMode):
 
 @pytest.mark.parametrize("keys", [3000, 12_000])
 def test_no_tensor_is_larger_than_a_tile_or_an_input(keys: int) -> None:
-    q, k = rows(2000, 4, dtype=torch.float32).requires_grad_(), rows(keys, 4, seed=1, dtype=torch.float32).requires_grad_()
+    q, k = (
+        rows(2000, 4, dtype=torch.float32).requires_grad_(),
+        rows(keys, 4, seed=1, dtype=torch.float32).requires_grad_(),
+    )
     with Largest() as seen:
         streamed_info_nce(q, (q * q).sum(1), k, 0.5, torch.arange(2000)[:, None])["loss"].backward()
     height, width = module.TILES["cpu"]

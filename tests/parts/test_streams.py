@@ -15,8 +15,16 @@ def labels(known: int, n: int) -> np.ndarray:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 30), st.integers(1, 80), st.sampled_from([0.1, 0.25, 0.5, 2 / 3]), st.integers(1, 20), st.integers(0, 9))
-def test_every_batch_holds_the_share_and_both_streams_are_visited(known: int, without: int, share: float, size: int, epoch: int) -> None:
+@given(
+    st.integers(1, 30),
+    st.integers(1, 80),
+    st.sampled_from([0.1, 0.25, 0.5, 2 / 3]),
+    st.integers(1, 20),
+    st.integers(0, 9),
+)
+def test_every_batch_holds_the_share_and_both_streams_are_visited(
+    known: int, without: int, share: float, size: int, epoch: int
+) -> None:
     y = labels(known, known + without)
     streams = Streams(y, share)
     order = streams.order(epoch, 3)

@@ -21,7 +21,12 @@ RNG = np.random.default_rng(5)
 
 
 def config(**values):
-    sections = {"method": "simclr", "data": {"source": "digits"}, "encoder": {"name": "conv", "width": 4}, "recipe": {"batch_size": 16}}
+    sections = {
+        "method": "simclr",
+        "data": {"source": "digits"},
+        "encoder": {"name": "conv", "width": 4},
+        "recipe": {"batch_size": 16},
+    }
     named = values.get("data", {"source": 1}).get("source") is not None
     return resolve(Layer.of(sections | values), data=None if named else np.zeros((9, 8, 8), np.uint8))
 
@@ -85,7 +90,9 @@ def test_words_start_from_vectors_of_any_tool(tmp_path):
         vectors.write(tmp_path / name, WordVectors(("cat", "dog"), matrix))
         chosen = config(**text, init=str(tmp_path / name), recipe={})
         assert torch.equal(build(chosen, corpus).encoder.table[corpus_row(corpus, "cat")], torch.from_numpy(matrix[0]))
-        assert not torch.equal(untrained(chosen, corpus.whole_input()).table[corpus_row(corpus, "cat")], torch.from_numpy(matrix[0]))
+        assert not torch.equal(
+            untrained(chosen, corpus.whole_input()).table[corpus_row(corpus, "cat")], torch.from_numpy(matrix[0])
+        )
         assert inherited(str(tmp_path / name)).values == {}
 
 
@@ -118,7 +125,11 @@ def test_words_with_ngrams_start_from_those_of_another_text(tmp_path):
 
 def test_a_large_vocabulary_is_no_hindrance_to_inheriting(tmp_path):
     words = [f"word{'x' * 20}{i}" for i in range(40_000)]  # more than a megabyte in the head of the file
-    text = {"method": "fasttext", "data": {"source": None}, "encoder": {"name": "subwords", "dim": 2, "minn": 2, "min_count": 1}}
+    text = {
+        "method": "fasttext",
+        "data": {"source": None},
+        "encoder": {"name": "subwords", "dim": 2, "minn": 2, "min_count": 1},
+    }
     donor = build(config(**text, recipe={}), Corpus.of([words])).encoder
     write_atomically(tmp_path / "encoder.safetensors", encoders.save(donor))
     values = inherited(str(tmp_path)).values

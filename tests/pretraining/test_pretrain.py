@@ -16,7 +16,14 @@ from selftaught.errors import UserError
 from selftaught.pretraining.progress import Watch
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (80, 8, 8, 3), dtype=np.uint8)
-FEW = {"steps": 6, "batch_size": 16, "encoder": {"name": "conv", "width": 4}, "log_every": 1, "checkpoint_every": 2, "progress": False}
+FEW = {
+    "steps": 6,
+    "batch_size": 16,
+    "encoder": {"name": "conv", "width": 4},
+    "log_every": 1,
+    "checkpoint_every": 2,
+    "progress": False,
+}
 
 
 @pytest.fixture
@@ -52,13 +59,24 @@ def test_a_run_and_all_that_it_leaves(here):
     run = selftaught.pretrain("simclr", IMAGES, temperature=0.25, seed=4, **FEW)
     assert run.path.as_posix() == "runs/simclr-memory"
     there = {path.name for path in run.path.iterdir()}
-    assert {"config.yaml", "env.json", "metrics.jsonl", "summary.json", "encoder.safetensors", "method.safetensors"} <= there
+    assert {
+        "config.yaml",
+        "env.json",
+        "metrics.jsonl",
+        "summary.json",
+        "encoder.safetensors",
+        "method.safetensors",
+    } <= there
     summary = json.loads((run.path / "summary.json").read_bytes())
     assert summary == run.summary
     assert (summary["steps"], summary["samples"], summary["finished"], summary["interrupted"]) == (6, 80, True, None)
     assert summary["loss"] == pytest.approx(run.folder.metrics()[-1]["loss"])
     assert summary["precision"] == ("bfloat16" if torch.cuda.is_available() else "float32")
-    assert (run.config.method_arguments["temperature"], run.config.recipe.seed, run.config.data["split"]) == (0.25, 4, "all")
+    assert (run.config.method_arguments["temperature"], run.config.recipe.seed, run.config.data["split"]) == (
+        0.25,
+        4,
+        "all",
+    )
     assert resolve(Layer.of(run.folder.config), stored=True) == run.config
     loaded = selftaught.load(run.path)
     assert same(weights(run), weights(loaded))
@@ -124,7 +142,8 @@ def test_minutes_become_steps_that_are_written_down(here):
     recipe = run.folder.config["recipe"]
     assert recipe["steps"] == run.summary["steps"] >= 1
     assert recipe["chosen_for_minutes"] == pytest.approx(0.005)
-    again = selftaught.pretrain("rotation", IMAGES, out="timed", minutes=0.005, resume=True, **few)  # agrees with what was asked for
+    # agrees with what was asked for
+    again = selftaught.pretrain("rotation", IMAGES, out="timed", minutes=0.005, resume=True, **few)
     assert again.summary == run.summary
 
 
@@ -140,7 +159,9 @@ def test_the_default_length_is_said(here, capsys, monkeypatch):
     for method in ("simclr", "supervised"):
         with pytest.raises(UserError, match="enough"):
             selftaught.pretrain(method, "digits", limit=64, **few)
-        assert "no length was given (--steps, --epochs or --minutes): training for 1.5 minutes" in capsys.readouterr().err
+        assert (
+            "no length was given (--steps, --epochs or --minutes): training for 1.5 minutes" in capsys.readouterr().err
+        )
     assert not list((here / "runs").iterdir())  # a run that never began leaves its name free
 
 
@@ -153,7 +174,9 @@ def test_embedding_whatever_users_have(here):
     np.testing.assert_allclose(run.embed(selftaught.open_source(IMAGES, "all")), whole, atol=1e-6)
     np.save("images.npy", IMAGES[:7])
     np.testing.assert_allclose(run.embed("images.npy"), whole[:7], atol=1e-5)
-    np.testing.assert_allclose(selftaught.load(run.path / "encoder.safetensors").embed(IMAGES, limit=3), whole[:3], atol=1e-5)
+    np.testing.assert_allclose(
+        selftaught.load(run.path / "encoder.safetensors").embed(IMAGES, limit=3), whole[:3], atol=1e-5
+    )
     grey = selftaught.pretrain("rotation", IMAGES[..., 0], out="grey", **FEW)
     assert grey.embed(IMAGES[:4, :, :, 0]).shape == (4, grey.encoder.dim)
 
@@ -161,7 +184,9 @@ def test_embedding_whatever_users_have(here):
 def test_the_encoder_trains_on_from_another_run(here):
     first = selftaught.pretrain("rotation", IMAGES, out="first", **FEW)
     rest = {key: value for key, value in FEW.items() if key != "encoder"}
-    second = selftaught.pretrain("simclr", IMAGES, out="second", init="first", **rest | {"lr": 0.0, "weight_decay": 0.0})
+    second = selftaught.pretrain(
+        "simclr", IMAGES, out="second", init="first", **rest | {"lr": 0.0, "weight_decay": 0.0}
+    )
     assert second.config.encoder_arguments["width"] == 4  # the architecture comes along
     assert second.config.init == str(here / "first")
     for (name, before), after in zip(first.encoder.named_parameters(), second.encoder.parameters(), strict=True):
@@ -193,7 +218,9 @@ def test_labels_are_hidden_from_training_and_shown_to_the_judge(here, stopped_at
     selftaught.pretrain("supervised", "digits", out="part", **few | {"progress": True})
     assert same(weights(whole), weights(selftaught.resume("part", progress=False)))
     others = [{"seed": 1}, {"labels": "3/class"}, {"labels": "all"}]
-    assert not any(same(weights(whole), weights(selftaught.pretrain("supervised", "digits", **few | other))) for other in others)
+    assert not any(
+        same(weights(whole), weights(selftaught.pretrain("supervised", "digits", **few | other))) for other in others
+    )
     with pytest.raises(UserError, match=r"was started with data\.labels 2/class, not 3/class"):
         selftaught.pretrain("supervised", "digits", out="part", resume=True, **few | {"labels": "3/class"})
 

@@ -1,4 +1,7 @@
-"""A run of word vectors from training to the report: judged by people's answers, by labelled text, and asked for neighbours."""
+"""A run of word vectors from training to the report.
+
+Judged by people's answers, by labelled text, and asked for neighbours.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,15 @@ from selftaught.pretraining.build import untrained
 from selftaught.pretraining.weights import word_vectors
 
 TESTS = Tests(
-    {"wordsim353": [("sea1", "sea2", 9.0), ("sea1", "town3", 1.0), ("sky1", "sky2", 8.0), ("sky1", "wood2", 2.0), ("sea1", "no", 1.0)]},
+    {
+        "wordsim353": [
+            ("sea1", "sea2", 9.0),
+            ("sea1", "town3", 1.0),
+            ("sky1", "sky2", 8.0),
+            ("sky1", "wood2", 2.0),
+            ("sea1", "no", 1.0),
+        ]
+    },
     {"places": [("sea1", "sea2", "sky1", "sky2")], "gram1": [("sea1", "sea2", "sky1", "never")]},
 )
 
@@ -26,7 +37,14 @@ TESTS = Tests(
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     path = tmp_path_factory.mktemp("run") / "run"
     return selftaught.pretrain(
-        "word2vec", text(400), out=path, epochs=8, lr=0.05, threads=1, encoder={"name": "lookup", "dim": 16, "min_count": 1}, progress=False
+        "word2vec",
+        text(400),
+        out=path,
+        epochs=8,
+        lr=0.05,
+        threads=1,
+        encoder={"name": "lookup", "dim": 16, "min_count": 1},
+        progress=False,
     )
 
 
@@ -39,7 +57,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vectors_are_judged_and_labelled_text_is_classified(run: Run) -> None:
     result = run.probe()
     expected = judge(ask.vectors(run), vectors_of(untrained(run.config, run.encoder.spec["input"])), TESTS)
-    assert {key: row for key, row in result["words"].items() if key != "protocol"} == {k: v for k, v in expected.items() if k != "protocol"}
+    assert {key: row for key, row in result["words"].items() if key != "protocol"} == {
+        k: v for k, v in expected.items() if k != "protocol"
+    }
     assert result["words"]["wordsim353"]["used"] == 4
     assert run.summary["words"] == result["words"]
     assert set(result["linear"]) == {"trained", "untrained", "raw"}  # it was trained on text with labels
@@ -58,7 +78,9 @@ def test_named_text_is_classified_and_the_judgement_of_the_words_stays(run: Run)
 def test_a_run_answers_as_its_vectors_do(run: Run) -> None:
     vectors = ask.vectors(run)
     assert ask.neighbours(run, "sea1", 3) == nearest(vectors, "sea1", 3)
-    assert ask.analogy(run.path, "sea1", "sea2", "sky1", 3, method="mul") == answers(vectors, "sea1", "sea2", "sky1", 3, method="mul")
+    assert ask.analogy(run.path, "sea1", "sea2", "sky1", 3, method="mul") == answers(
+        vectors, "sea1", "sea2", "sky1", 3, method="mul"
+    )
     assert word_vectors(run.path).words == vectors.words
     with pytest.raises(UserError, match="'sea' is not among the 36 words; near are 'sea"):
         ask.neighbours(run, "sea")

@@ -1,4 +1,7 @@
-"""Headless Chromium through ChromeDriver's HTTP protocol (W3C WebDriver): real pointer, keys and screenshots, no package."""
+"""Headless Chromium through ChromeDriver's HTTP protocol (W3C WebDriver).
+
+Real pointer, keys and screenshots, no package.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,22 @@ import pytest
 DRIVER = shutil.which("chromedriver")
 driven = [
     pytest.mark.browser,
-    pytest.mark.skipif(DRIVER is None, reason="no chromedriver found: install it beside Chromium (Debian: chromium-driver)"),
+    pytest.mark.skipif(
+        DRIVER is None, reason="no chromedriver found: install it beside Chromium (Debian: chromium-driver)"
+    ),
 ]
 """The marks of a file of tests that need a browser."""
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--disable-dev-shm-usage",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--disable-dev-shm-usage",
 )
 PAINTED = """
 const c = document.querySelector(arguments[0]), copy = new OffscreenCanvas(c.width, c.height).getContext('2d');
@@ -80,7 +93,15 @@ class Browser:
         self.call("POST", "actions", {"actions": [mouse]})
 
     def wheel(self, x: float, y: float, delta: int) -> None:
-        turn = {"type": "scroll", "x": round(x), "y": round(y), "deltaX": 0, "deltaY": delta, "duration": 20, "origin": "viewport"}
+        turn = {
+            "type": "scroll",
+            "x": round(x),
+            "y": round(y),
+            "deltaX": 0,
+            "deltaY": delta,
+            "duration": 20,
+            "origin": "viewport",
+        }
         self.call("POST", "actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [turn]}]})
 
     def press(self, *keys: str) -> None:
@@ -89,8 +110,17 @@ class Browser:
 
     def look(self, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
         """The size of the viewport in CSS px, and the colour scheme."""
-        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2 if phone else 1, mobile=phone)
-        self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
+        )
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
 
     def screenshot(self, path: Path) -> None:
         """The whole page, from top to bottom, as PNG."""
@@ -102,7 +132,9 @@ def request(method: str, url: str, body: dict[str, Any] | None) -> Any:
     data = None if method == "GET" else json.dumps(body or {}).encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # the driver is on this machine
     try:
-        with opener.open(urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method), timeout=60) as answer:
+        with opener.open(
+            urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method), timeout=60
+        ) as answer:
             return json.load(answer)["value"]
     except urllib.error.HTTPError as e:
         with e:
@@ -114,14 +146,22 @@ def browser(profile: Path, chromium: str) -> Iterator[Browser]:
     """A session with an empty profile, ended with its processes."""
     assert DRIVER is not None
     environment = {**os.environ, "HOME": str(profile)}
-    with subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as driver:
+    with subprocess.Popen(
+        [DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as driver:
         try:
             assert driver.stdout is not None
             port = next(m[1] for line in driver.stdout if (m := re.search(r"started successfully on port (\d+)", line)))
             root = f"http://127.0.0.1:{port}"
             options = {"args": [*FLAGS, f"--user-data-dir={profile}"], "binary": chromium}
-            wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
-            opened = Browser(root, request("POST", f"{root}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"])
+            wanted = {
+                "browserName": "chrome",
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+            }
+            opened = Browser(
+                root, request("POST", f"{root}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+            )
             try:
                 yield opened
             finally:

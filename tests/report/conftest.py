@@ -18,7 +18,10 @@ def session(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def opened(session: Browser, page: Path, drawn: str) -> Iterator[Browser]:
-    """`page` at desktop size, once the script `drawn` is true; afterwards: no word on the console, no request, nothing broken out."""
+    """`page` at desktop size, once the script `drawn` is true.
+
+    Afterwards: no word on the console, no request, nothing broken out.
+    """
     session.requests()  # what the browser's own first page asked for
     session.look(1280, 900)
     session.open(page)

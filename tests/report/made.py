@@ -14,7 +14,7 @@ from selftaught.parts.shown import Pictures
 from selftaught.run import RunFolder
 from selftaught.views.image import Augment, ImageViews, denormalise
 
-EVIL = "</script><img src=x onerror=\"window.broken=1\">&'"
+EVIL = '</script><img src=x onerror="window.broken=1">&\''
 INPUT = {"kind": "image", "size": 8, "channels": 3, "mean": [0.5] * 3, "std": [0.25] * 3}
 
 
@@ -71,11 +71,16 @@ def row(trained: float, untrained: float, raw: float, spread: float | None = Non
 
 def bare(path: Path) -> RunFolder:
     """A run that was only just started."""
-    return RunFolder.create(path, {
-        "method": {"name": "flip", "note": EVIL}, "encoder": {"name": "conv", "width": 4},
-        "data": {"source": f"/data/{EVIL.replace('/', '')}", "split": "train", "limit": None},
-        "recipe": {"steps": 200, "batch_size": 50, "seed": 3}, "init": None,
-    })
+    return RunFolder.create(
+        path,
+        {
+            "method": {"name": "flip", "note": EVIL},
+            "encoder": {"name": "conv", "width": 4},
+            "data": {"source": f"/data/{EVIL.replace('/', '')}", "split": "train", "limit": None},
+            "recipe": {"steps": 200, "batch_size": 50, "seed": 3},
+            "init": None,
+        },
+    )
 
 
 def full(path: Path) -> RunFolder:
@@ -84,10 +89,21 @@ def full(path: Path) -> RunFolder:
     for step in range(0, 201, 2):
         line: dict[str, Any] = {"step": step, "loss": 5 * 0.99**step, "lr": 1e-3, "accuracy": step / 400, "chance": 0.1}
         if step % 50 == 0:
-            line |= {"knn": 50 + step / 10, "rankme": 3.0 + step / 100, "embedding_std": 0.1, "alignment": 0.4, "uniformity": -2.0}
+            line |= {
+                "knn": 50 + step / 10,
+                "rankme": 3.0 + step / 100,
+                "embedding_std": 0.1,
+                "alignment": 0.4,
+                "uniformity": -2.0,
+            }
         run.log(line | ({"warning": f"collapsing {EVIL}"} if step in (50, 100) else {}))
     labels = {"10": row(70, 65, 60, 2.0), "all": row(90, 85, 80), "100": row(84.5, 80.1, 78, 0.5)}
-    probe = {"linear": row(90.3, 87.6, 84.6), "knn": row(80.0, 81.5, 79), "labels": labels, "protocol": {"l2": [0.1, 1.0], "note": EVIL}}
+    probe = {
+        "linear": row(90.3, 87.6, 84.6),
+        "knn": row(80.0, 81.5, 79),
+        "labels": labels,
+        "protocol": {"l2": [0.1, 1.0], "note": EVIL},
+    }
     run.update_summary(steps=200, seconds=75.2, images_per_second=1234.5, images=150, planned_steps=200, probe=probe)
     (run.path / "skipped.jsonl").write_text('{"path": "a.jpg", "reason": "cut short"}\n' * 3)
     return run

@@ -44,17 +44,26 @@ def row(trained: float | None, untrained: float | None, used: int, of: int) -> d
 
 def judged() -> dict[str, Any]:
     return {
-        "wordsim353": row(61.25, 3.0, 340, 353), "simlex999": row(-2.0, -3.5, 990, 999), "analogies": row(25.0, 0.0, 1200, 19544),
+        "wordsim353": row(61.25, 3.0, 340, 353),
+        "simlex999": row(-2.0, -3.5, 990, 999),
+        "analogies": row(25.0, 0.0, 1200, 19544),
         "semantic": row(None, None, 0, 8869),
-        "sections": {f"gram1-{EVIL}": row(30.0, 1.0, 10, 20)}, "protocol": {"words": 120, "note": EVIL},
-    }  # fmt: skip
+        "sections": {f"gram1-{EVIL}": row(30.0, 1.0, 10, 20)},
+        "protocol": {"words": 120, "note": EVIL},
+    }
 
 
 def run(path: Path) -> RunFolder:
-    made = RunFolder.create(path, {
-        "method": {"name": "word2vec", "window": 5}, "encoder": {"name": "lookup", "dim": 12},
-        "data": {"source": "letters", "split": "all"}, "recipe": {"steps": 40, "batch_size": 256, "seed": 0}, "init": None,
-    })  # fmt: skip
+    made = RunFolder.create(
+        path,
+        {
+            "method": {"name": "word2vec", "window": 5},
+            "encoder": {"name": "lookup", "dim": 12},
+            "data": {"source": "letters", "split": "all"},
+            "recipe": {"steps": 40, "batch_size": 256, "seed": 0},
+            "init": None,
+        },
+    )
     for step in range(41):
         made.log({"step": step, "loss": 3 * 0.95**step, "lr": 0.025 * (1 - step / 41), "words_per_second": 1e6})
     return made
@@ -62,5 +71,7 @@ def run(path: Path) -> RunFolder:
 
 def full(path: Path) -> RunFolder:
     made = run(path)
-    made.update_summary(steps=40, planned_steps=40, seconds=12.0, documents=7, words_per_second=812345.6, words=judged())
+    made.update_summary(
+        steps=40, planned_steps=40, seconds=12.0, documents=7, words_per_second=812345.6, words=judged()
+    )
     return made

@@ -44,7 +44,9 @@ def test_charts_and_map_are_drawn(opened: Browser) -> None:
 
 
 def test_the_table_says_who_won(opened: Browser) -> None:
-    rows = opened.run("return [...document.querySelectorAll('#probe tbody tr')].map((r) => r.innerText.split(/\\s*\\t\\s*/))")
+    rows = opened.run(
+        "return [...document.querySelectorAll('#probe tbody tr')].map((r) => r.innerText.split(/\\s*\\t\\s*/))"
+    )
     assert rows[0] == ["Linear probe", "90.3", "87.6", "84.6", "+2.7"]
     assert rows[1] == ["Nearest neighbours", "80.0", "81.5", "79.0", "−1.5"]
     assert rows[2] == ["10 labels a class", "70.0±2.0", "65.0±2.0", "60.0±2.0", "+5.0"]
@@ -55,7 +57,9 @@ def test_the_table_says_who_won(opened: Browser) -> None:
 def test_hostile_names_are_text(opened: Browser) -> None:
     assert made.EVIL in opened.run("return document.querySelector('.legend').innerText")
     assert made.EVIL in opened.run("return document.getElementById('warnings').innerText")
-    assert opened.run("return document.title").endswith(f"on data{made.EVIL.replace('/', '')} · selftaught".replace("data", "", 1))
+    assert opened.run("return document.title").endswith(
+        f"on data{made.EVIL.replace('/', '')} · selftaught".replace("data", "", 1)
+    )
 
 
 def test_hover_shows_the_sample_and_click_keeps_it_with_its_neighbours(opened: Browser) -> None:

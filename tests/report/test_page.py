@@ -46,11 +46,17 @@ class Tags(HTMLParser):
 def test_a_full_page_holds_everything_and_loads_nothing(tmp_path: Path) -> None:
     source, run = made.Stripes(), made.full(tmp_path / "run")
     network = made.encoder()
-    page = report.write(run, encoder=network, method=made.Flip(network), source_train=source, source_test=source, points=60)
+    page = report.write(
+        run, encoder=network, method=made.Flip(network), source_train=source, source_test=source, points=60
+    )
     assert page == tmp_path / "run" / "report.html"
     tags = Tags()
     tags.feed(page.read_text())
-    assert not [(tag, a) for tag, a in tags.found if {"src", "srcset", "data", "onerror"} & a.keys() or tag in ("img", "link", "iframe")]
+    assert not [
+        (tag, a)
+        for tag, a in tags.found
+        if {"src", "srcset", "data", "onerror"} & a.keys() or tag in ("img", "link", "iframe")
+    ]
     assert {a["href"][0] for tag, a in tags.found if tag == "a" and a["href"]} == {"#"}
     data = data_of(page)
     told = data["sections"]
@@ -99,7 +105,9 @@ def test_a_bare_run_has_a_page_and_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_unlabelled_samples_have_a_map_without_classes(tmp_path: Path) -> None:
     network = made.encoder()
-    data = data_of(report.write(made.bare(tmp_path / "a"), encoder=network, source_train=made.Stripes(40, labelled=False)))
+    data = data_of(
+        report.write(made.bare(tmp_path / "a"), encoder=network, source_train=made.Stripes(40, labelled=False))
+    )
     assert data["sections"]["map"]["accuracy"] is None
     assert not data["sections"]["map"]["held_out"]
 
@@ -110,7 +118,12 @@ def test_samples_are_called_what_the_summary_calls_them(tmp_path: Path) -> None:
     assert about.facts(Page(run, source_train=made.Stripes(40)))["samples"] == 40
     run.update_summary(samples=12, samples_are="recordings", images=3, clips_per_second=5.5)
     facts = about.facts(Page(run))
-    assert (facts["samples"], facts["samples_are"], facts["speed"], facts["speed_in"]) == (12, "recordings", 5.5, "clips")
+    assert (facts["samples"], facts["samples_are"], facts["speed"], facts["speed_in"]) == (
+        12,
+        "recordings",
+        5.5,
+        "clips",
+    )
 
 
 def test_writing_leaves_the_random_state_alone(tmp_path: Path) -> None:

@@ -74,9 +74,17 @@ def test_a_row_of_pictures_has_a_sample_in_each_column() -> None:
 def test_a_batch_is_shown_by_its_kind_and_what_is_no_sample_is_not() -> None:
     views = [torch.zeros(2, 3, 8, 8)] * 8
     batch: dict[str, Any] = {
-        "views": views, "key": views[0], "patches": torch.zeros(6, 3, 8, 8), "grey": torch.zeros(2, 1, 8, 8), "turn": torch.zeros(2),
-        "scale": torch.tensor(2.0), "weight": 0.5, "paths": ["a", "b"], "label": torch.zeros(2), "index": torch.zeros(2),
-    }  # fmt: skip
+        "views": views,
+        "key": views[0],
+        "patches": torch.zeros(6, 3, 8, 8),
+        "grey": torch.zeros(2, 1, 8, 8),
+        "turn": torch.zeros(2),
+        "scale": torch.tensor(2.0),
+        "weight": 0.5,
+        "paths": ["a", "b"],
+        "label": torch.zeros(2),
+        "index": torch.zeros(2),
+    }
     found = shown(batch, made.INPUT, 2)
     assert [row.name for row in found] == [*(f"view {i}" for i in range(1, 7)), "key"]
     assert all(isinstance(row, Pictures) and np.stack(list(row.images)).shape == (2, 8, 8, 3) for row in found)

@@ -38,7 +38,9 @@ def test_the_new_section_is_drawn_in_its_place(opened: Browser) -> None:
     assert opened.run("return getComputedStyle(document.querySelector('#moons li')).letterSpacing") == "3px"
     assert opened.run("return document.querySelector('#moons p').textContent").startswith("flip on ")
     assert opened.run("return document.querySelector('#moons h2').textContent") == "Moons & <planets>"
-    assert opened.run("return [...document.querySelectorAll('nav a')].every((a) => document.querySelector(a.getAttribute('href')))")
+    assert opened.run(
+        "return [...document.querySelectorAll('nav a')].every((a) => document.querySelector(a.getAttribute('href')))"
+    )
 
 
 def test_a_map_without_pictures(opened: Browser) -> None:

@@ -15,7 +15,9 @@ pytestmark = driven
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return report.write(made_words.full(tmp_path_factory.mktemp("words") / "run"), encoder=made_words.network(), points=90)
+    return report.write(
+        made_words.full(tmp_path_factory.mktemp("words") / "run"), encoder=made_words.network(), points=90
+    )
 
 
 @pytest.fixture
@@ -34,13 +36,17 @@ def test_it_is_a_page_of_words(opened: Browser) -> None:
     assert opened.run("return document.querySelectorAll('#capitals-picture text').length") > 10
     assert opened.run("return document.querySelectorAll('#curves canvas').length") == 2
     assert opened.run("return ['map', 'saw', 'shows', 'result'].every((id) => document.getElementById(id) === null)")
-    assert opened.run("return [...document.querySelectorAll('nav a')].every((a) => document.querySelector(a.getAttribute('href')))")
+    assert opened.run(
+        "return [...document.querySelectorAll('nav a')].every((a) => document.querySelector(a.getAttribute('href')))"
+    )
     assert "7 documents of letters: 40 steps in 12 s, 812,346 words a second." in text(opened, "#lede")
     assert "pixels" not in text(opened, "body")
 
 
 def test_the_table_stands_beside_the_untrained(opened: Browser) -> None:
-    rows = opened.run("return [...document.querySelectorAll('#words-table tbody tr')].map((r) => r.innerText.split(/\\s*\\t\\s*/))")
+    rows = opened.run(
+        "return [...document.querySelectorAll('#words-table tbody tr')].map((r) => r.innerText.split(/\\s*\\t\\s*/))"
+    )
     assert rows[0] == ["WordSim-353, rank correlation × 100", "61.3", "3.0", "+58.3", "340of 353"]
     assert rows[1][1:4] == ["−2.0", "−3.5", "+1.5"]
     assert rows[3] == ["analogies of meaning", "–", "–", "–", "0of 8,869"]
@@ -68,7 +74,9 @@ def test_hover_shows_the_neighbours_and_click_keeps_the_word(opened: Browser) ->
 def test_a_neighbour_on_the_map_can_be_followed_and_another_cannot(opened: Browser) -> None:
     for i in range(made_words.SHOWN):
         opened.run("scatter.choose(arguments[0])", i)
-        on = opened.run("return [...document.querySelectorAll('.sample .words li')].map((n) => n.querySelector('button') !== null)")
+        on = opened.run(
+            "return [...document.querySelectorAll('.sample .words li')].map((n) => n.querySelector('button') !== null)"
+        )
         near = opened.run("return scatter.neighbours(arguments[0]).map(({ j }) => j < scatter.n)", i)
         assert on == near
     opened.run("scatter.choose(20)")
@@ -82,7 +90,12 @@ def test_a_word_is_found_whatever_its_case(opened: Browser) -> None:
     opened.run("scatter.scale(4)")
     opened.run(ask, "ITALY")
     assert text(opened, ".sample .big") == "italy"
-    assert opened.run("const [x, y] = scatter.screen(22); return Math.hypot(x - scatter.width / 2, y - scatter.height / 2)") < 1
+    assert (
+        opened.run(
+            "const [x, y] = scatter.screen(22); return Math.hypot(x - scatter.width / 2, y - scatter.height / 2)"
+        )
+        < 1
+    )
     opened.run(ask, "zebra")
     assert "“zebra” is not on this map" in text(opened, ".finder .note")
     assert text(opened, ".sample .big") == "italy"

@@ -12,11 +12,18 @@ from selftaught.errors import UserError
 from selftaught.kernels import resize as layout
 from selftaught.views.augment import Augment, boxes, sample
 
-SIMCLR = Augment(crop=(0.08, 1.0), flip=0.5, jitter=(0.4, 0.3, 0.2, 0.1), grey=0.2, blur=0.5, solarise=0.3, turns=(0, 1, 2, 3))
+SIMCLR = Augment(
+    crop=(0.08, 1.0), flip=0.5, jitter=(0.4, 0.3, 0.2, 0.1), grey=0.2, blur=0.5, solarise=0.3, turns=(0, 1, 2, 3)
+)
 
 
 @settings(deadline=None)
-@given(st.integers(0, 2**62), st.integers(0, 1000), st.lists(st.integers(0, 2**40), min_size=2, max_size=9), st.integers(1, 8))
+@given(
+    st.integers(0, 2**62),
+    st.integers(0, 1000),
+    st.lists(st.integers(0, 2**40), min_size=2, max_size=9),
+    st.integers(1, 8),
+)
 def test_any_split_of_a_batch_draws_the_same(seed, epoch, index, cut):
     index = np.array(index)
     whole = sample([SIMCLR, SIMCLR], index, epoch, seed)
@@ -59,9 +66,14 @@ def test_probabilities_and_ranges():
     for values, mean in [(p[name], mean) for name, mean in means.items()] + [(jittered, 0.8), (blurred, 0.5)]:
         assert abs(values.mean() - mean) < 5 * np.sqrt(mean * (1 - mean) / n)
     for values, low, high in [
-        (p["area"], 0.08, 1), (p["log_ratio"], np.log(3 / 4), np.log(4 / 3)), (p["factor"][:, 0], 0.6, 1.4),
-        (p["factor"][:, 1], 0.7, 1.3), (p["factor"][:, 2], 0.8, 1.2), (p["factor"][:, 3], -0.1, 0.1), (p["sigma"][blurred], 0.1, 2.0),
-    ]:  # fmt: skip
+        (p["area"], 0.08, 1),
+        (p["log_ratio"], np.log(3 / 4), np.log(4 / 3)),
+        (p["factor"][:, 0], 0.6, 1.4),
+        (p["factor"][:, 1], 0.7, 1.3),
+        (p["factor"][:, 2], 0.8, 1.2),
+        (p["factor"][:, 3], -0.1, 0.1),
+        (p["sigma"][blurred], 0.1, 2.0),
+    ]:
         spread = (high - low) / np.sqrt(12)
         assert low <= values.min() < low + 0.01 * (high - low)
         assert high - 0.01 * (high - low) < values.max() <= high
@@ -81,7 +93,9 @@ def test_crops_are_torchvisions(height, width, least, seed):
     found = boxes(augment, params, 0, np.tile([height, width], (8, 1)), 16)
     for b in range(8):
         draws = {name: values[b, 0] for name, values in params.items()}
-        assert tuple(found[b, [layout.TOP, layout.LEFT, layout.HEIGHT, layout.WIDTH]]) == crop_of(height, width, draws, augment.ratio)
+        assert tuple(found[b, [layout.TOP, layout.LEFT, layout.HEIGHT, layout.WIDTH]]) == crop_of(
+            height, width, draws, augment.ratio
+        )
 
 
 def test_every_place_of_a_crop_is_as_likely():

@@ -17,12 +17,25 @@ from selftaught.views.image import Augment, ImageViews, apply_torch, denormalise
 
 CPU = torch.device("cpu")
 ALL = Augment(
-    crop=(0.08, 1.0), flip=0.5, jitter=(0.8, 0.8, 0.8, 0.5), jitter_p=0.9, grey=0.3, blur=0.5, solarise=0.3, turns=(0, 1, 2, 3)
-)  # fmt: skip
+    crop=(0.08, 1.0),
+    flip=0.5,
+    jitter=(0.8, 0.8, 0.8, 0.5),
+    jitter_p=0.9,
+    grey=0.3,
+    blur=0.5,
+    solarise=0.3,
+    turns=(0, 1, 2, 3),
+)
 
 
 def input_of(channels: int, size: int, std: float = 0.25) -> dict:
-    return {"kind": "image", "size": size, "channels": channels, "mean": [0.1 + 0.05 * c for c in range(channels)], "std": [std] * channels}
+    return {
+        "kind": "image",
+        "size": size,
+        "channels": channels,
+        "mean": [0.1 + 0.05 * c for c in range(channels)],
+        "std": [std] * channels,
+    }
 
 
 def images(sizes: list[tuple[int, int]], channels: int, seed: int = 0) -> list[np.ndarray]:
@@ -30,7 +43,9 @@ def images(sizes: list[tuple[int, int]], channels: int, seed: int = 0) -> list[n
     generator = np.random.default_rng(seed)
     made = [generator.integers(0, 256, (*size, channels), np.uint8) for size in sizes]
     for i in range(0, len(made), 4):
-        made[i][...] = made[i].mean(axis=2, keepdims=True).astype(np.uint8) if i % 8 else generator.choice([0, 255], made[i].shape)
+        made[i][...] = (
+            made[i].mean(axis=2, keepdims=True).astype(np.uint8) if i % 8 else generator.choice([0, 255], made[i].shape)
+        )
     return made
 
 
@@ -92,7 +107,9 @@ def test_every_radius_of_the_blur(radius, side):
 
 
 def test_every_hue_turned_all_the_way_round():
-    grid = np.stack(np.meshgrid(*[np.array([0, 1, 127, 254, 255], np.uint8)] * 3, indexing="ij"), axis=-1).reshape(1, 5, 25, 3)
+    grid = np.stack(np.meshgrid(*[np.array([0, 1, 127, 254, 255], np.uint8)] * 3, indexing="ij"), axis=-1).reshape(
+        1, 5, 25, 3
+    )
     views = ImageViews(input_of(3, 25), image=Augment(jitter=(0.0, 0.0, 0.0, 0.5), jitter_p=1.0))
     pictures = np.repeat(np.repeat(grid, 5, axis=1), 25, axis=0)
     params = views.sample(np.arange(25), 0, 0)
@@ -115,7 +132,9 @@ def test_larger_views_of_photographs_sized_images(side):
 @pytest.mark.parametrize("size", [(28, 28), (8, 8), (60, 45), (31, 90), (1, 1), (5, 40), (224, 3)])
 def test_plain_resizes_and_crops_the_centre(size, channels):
     picture = images([size], channels)[0]
-    batch = plain(input_of(channels, 28)).apply({"image": [picture]}, plain(input_of(channels, 28)).sample(np.array([0]), 0, 0), CPU)
+    batch = plain(input_of(channels, 28)).apply(
+        {"image": [picture]}, plain(input_of(channels, 28)).sample(np.array([0]), 0, 0), CPU
+    )
     wanted = (reference.centred(picture / 255, 28) - np.array(input_of(channels, 28)["mean"])) / 0.25
     np.testing.assert_allclose(batch["image"][0].permute(1, 2, 0).numpy(), wanted, atol=1e-4)
 
@@ -145,7 +164,9 @@ def test_any_split_of_a_batch_gives_the_same_bytes(monkeypatch):
     views = ImageViews(input_of(3, 20), a=ALL, b=[ALL, Augment(size=7)])
     index = np.arange(100, 112)
     whole = views.apply({"image": pictures}, views.sample(index, 3, 4), CPU)
-    parts = [views.apply({"image": pictures[s]}, views.sample(index[s], 3, 4), CPU) for s in (slice(0, 5), slice(5, 12))]
+    parts = [
+        views.apply({"image": pictures[s]}, views.sample(index[s], 3, 4), CPU) for s in (slice(0, 5), slice(5, 12))
+    ]
     assert torch.equal(whole["a"], torch.cat([part["a"] for part in parts]))
     assert torch.equal(whole["b"][0], torch.cat([part["b"][0] for part in parts]))
     monkeypatch.setattr(module, "_CHUNK", 4000)
@@ -170,7 +191,10 @@ def test_names_lists_sizes_turns_labels_and_index():
 
 
 def test_four_turns_of_one_crop_are_quarter_turns_of_each_other():
-    copies = [Augment(crop=(0.3, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), blur=0.5, turns=(turn,), draw=0) for turn in range(4)]
+    copies = [
+        Augment(crop=(0.3, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), blur=0.5, turns=(turn,), draw=0)
+        for turn in range(4)
+    ]
     _, fused, batched = both(ImageViews(input_of(3, 15), image=copies), np.stack(images([(20, 23)] * 9, 3)))
     for batch in (fused, batched):
         assert "image_turn" not in batch

@@ -106,12 +106,18 @@ def test_parameters_depend_on_seed_epoch_and_index_alone() -> None:
     parts = [views.sample(part, 3, 7) for part in (np.arange(5), np.arange(5, 12))]
     for name, value in whole.items():
         np.testing.assert_array_equal(np.concatenate([p[name] for p in parts]), value)
-    for other in (views.sample(np.arange(12), 4, 7), views.sample(np.arange(12), 3, 8), views.sample(np.arange(1, 13), 3, 7)):
+    for other in (
+        views.sample(np.arange(12), 4, 7),
+        views.sample(np.arange(12), 3, 8),
+        views.sample(np.arange(1, 13), 3, 7),
+    ):
         assert all((other[name] != whole[name]).any() for name in ("corner", "mirror", "keep", "place"))
 
 
 def test_what_cannot_be_cut_is_said() -> None:
-    with pytest.raises(UserError, match="a patch of 8 pixels with a jitter of 2 does not fit into an image of 11 pixels"):
+    with pytest.raises(
+        UserError, match="a patch of 8 pixels with a jitter of 2 does not fit into an image of 11 pixels"
+    ):
         PatchViews(input_of(1, 11), Augment(), Grid(8, 4, jitter=2))
     with pytest.raises(UserError, match="size and a stride of at least 1"):
         Grid(8, 0)

@@ -43,7 +43,9 @@ def test_views_apply_to_tensors_and_draw_nothing() -> None:
     bound, index = views.bind(CORPUS), np.array([1, 4])
     assert views.sample(index, 0, 0) == {}
     batch = views.apply(bound.fetch(index), {}, torch.device("cpu"))
-    assert batch["context"].shape == (2, 3) and batch["target"].dtype == torch.int64 and batch["index"].tolist() == [1, 4]
+    assert (
+        batch["context"].shape == (2, 3) and batch["target"].dtype == torch.int64 and batch["index"].tolist() == [1, 4]
+    )
     assert (bound.labels == -1).all() and len(bound.labels) == len(bound)
 
 

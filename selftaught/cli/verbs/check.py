@@ -32,7 +32,8 @@ def check(
     Args:
         method: A .py file that holds one of your own, or a name of the library.
         toy: How the toys are made: channels=3 for images in colour.
-        set_: Arguments of the method that fit it to 96 tiny samples, where its defaults do not: queue=64 temperature=0.2.
+        set_: Arguments of the method that fit it to 96 tiny samples, where its defaults do not: queue=64
+            temperature=0.2.
         learns: More arguments that it needs to learn the toy within 160 steps.
         encoder: The network that it is tried with; by default the method's own, made small.
     """
@@ -52,7 +53,8 @@ def check(
         return 1 if failed else 0
     several = len({finding.kind for finding in found}) > 1
     rows = [
-        {"": MARKS[f.holds], **({"kind": f.kind} if several else {}), "check": f.what, "why": f.why or "-"} for f in found
+        {"": MARKS[f.holds], **({"kind": f.kind} if several else {}), "check": f.what, "why": f.why or "-"}
+        for f in found
     ]
     table(rows, left=("", "kind", "check", "why"))
     held, excused = sum(f.holds is True for f in found), sum(f.holds is None for f in found)

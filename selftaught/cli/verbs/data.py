@@ -31,7 +31,14 @@ def data(name: str | None = None, /, *, json_: Json = False) -> None:
         show_json([asdict(entry) for entry in entries])
         return
     rows = [
-        {"data": e.name, "kind": e.kind, "what": e.what, "size": e.size, "licence": e.licence, "here": "yes" if e.cached else "no"}
+        {
+            "data": e.name,
+            "kind": e.kind,
+            "what": e.what,
+            "size": e.size,
+            "licence": e.licence,
+            "here": "yes" if e.cached else "no",
+        }
         for e in entries
     ]
     table(rows, left=("data", "kind", "what", "size", "licence", "here"))
@@ -40,7 +47,9 @@ def data(name: str | None = None, /, *, json_: Json = False) -> None:
 def _tell(found: dict[str, Any]) -> None:
     for key, value in found.items():
         if isinstance(value, dict):
-            show(f"{key}: {', '.join(_counted(name, part) for name, part in value.items() if not isinstance(part, list | dict))}")
+            show(
+                f"{key}: {', '.join(_counted(name, part) for name, part in value.items() if not isinstance(part, list | dict))}"
+            )
             for name, part in value.items():
                 if isinstance(part, list):
                     show(f"{name.replace('_', ' ')}: {' '.join(map(str, part))}")

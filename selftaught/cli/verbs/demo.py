@@ -52,7 +52,12 @@ def demo(
     probed = time.perf_counter()
     page = run.report()
     reported = time.perf_counter()
-    times = {"data": fetched - began, "training": trained - fetched, "probe": probed - trained, "report": reported - probed}
+    times = {
+        "data": fetched - began,
+        "training": trained - fetched,
+        "probe": probed - trained,
+        "report": reported - probed,
+    }
     times = {part: round(seconds, 1) for part, seconds in {**times, "all": reported - began}.items()}
     run.folder.update_summary(times=times)
     if json_:

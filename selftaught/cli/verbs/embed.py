@@ -33,7 +33,8 @@ def embed(
         limit: Only the first N samples.
         batch_size: Samples at a time.
         layer: Features of this layer instead of the encoder's output: 0 is the first, -1 the last.
-        local: Keep the positions: channels and rows and columns of an image, channels and words of a text. FILE.npy or .safetensors.
+        local: Keep the positions: channels and rows and columns of an image, channels and words of a text. FILE.npy or
+            .safetensors.
     """
     from selftaught import pretraining
     from selftaught.export import features as files

@@ -18,8 +18,8 @@ def export(
 ) -> None:
     """Write word vectors to a file that other tools read, or from one format to another.
 
-    text, vec and binary are word2vec's and fastText's (gensim: KeyedVectors.load_word2vec_format), glove is text without the
-    first line, safetensors holds any word and the counts.
+    text, vec and binary are word2vec's and fastText's (gensim: KeyedVectors.load_word2vec_format), glove is text
+    without the first line, safetensors holds any word and the counts.
 
     Args:
         run: A run folder, an encoder.safetensors, or a file of word vectors in any of these formats.
@@ -37,5 +37,8 @@ def export(
     vectors = ask.vectors(run)
     files.write(out, vectors, format=format, limit=limit)
     if vectors.unseen is not None:
-        remark(f"{out} holds the words of the training text; vectors of other words stay with the run, which makes them of their parts")
+        remark(
+            f"{out} holds the words of the training text; vectors of other words stay with the run, which makes "
+            "them of their parts"
+        )
     show(f"{min(limit or len(vectors), len(vectors)):,} x {vectors.dim} word vectors are in {out}")

@@ -14,17 +14,28 @@ def methods(*, json_: Json = False) -> None:
     specs = [known.describe(name) for name in known.names()]
     if not json_:
         rows = [
-            {"method": s.name, "idea": s.folder or "reference", "sees": ", ".join(known.sees(s.name)), "in one sentence": s.title}
+            {
+                "method": s.name,
+                "idea": s.folder or "reference",
+                "sees": ", ".join(known.sees(s.name)),
+                "in one sentence": s.title,
+            }
             for s in specs
         ]
         table(rows, left=("method", "idea", "sees", "in one sentence"))
         return
     parts = ("name", "folder", "title", "doc", "recipe")
-    show_json([
-        {part: getattr(spec, part) for part in parts}
-        | {"sees": known.sees(spec.name), "citation": _citation(spec.doc), "arguments": [asdict(argument) for argument in spec.arguments]}
-        for spec in specs
-    ])  # fmt: skip
+    show_json(
+        [
+            {part: getattr(spec, part) for part in parts}
+            | {
+                "sees": known.sees(spec.name),
+                "citation": _citation(spec.doc),
+                "arguments": [asdict(argument) for argument in spec.arguments],
+            }
+            for spec in specs
+        ]
+    )
 
 
 def _citation(doc: str) -> str:

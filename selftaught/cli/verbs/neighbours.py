@@ -12,7 +12,8 @@ def neighbours(run: Path, /, *words: str, k: int = 10, json_: Json = False) -> N
     """Show the nearest words of each word, with their cosines.
 
     Args:
-        run: A run folder, an encoder.safetensors, or a file of word vectors (word2vec text or binary, fastText .vec, GloVe).
+        run: A run folder, an encoder.safetensors, or a file of word vectors (word2vec text or binary, fastText .vec,
+            GloVe).
         words: Words to look up.
         k: How many neighbours of each.
     """
@@ -26,5 +27,7 @@ def neighbours(run: Path, /, *words: str, k: int = 10, json_: Json = False) -> N
     if json_:
         show_json({word: [{"word": w, "cosine": cosine} for w, cosine in near] for word, near in found.items()})
         return
-    lines = [{word: f"{near[i][1]:.3f} {near[i][0]}" for word, near in found.items() if i < len(near)} for i in range(k)]
+    lines = [
+        {word: f"{near[i][1]:.3f} {near[i][0]}" for word, near in found.items() if i < len(near)} for i in range(k)
+    ]
     table([line for line in lines if line], left=words)

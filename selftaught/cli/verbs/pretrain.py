@@ -27,8 +27,9 @@ def pretrain(
 ) -> int:
     """Train an encoder on unlabelled data.
 
-    Every option can also be written with its section, as in YAML: --method.temperature 0.1, --recipe.clip 1, --encoder.width 64.
-    'selftaught pretrain METHOD --help' lists the method's own. Without --steps, --epochs or --minutes a run takes 1.5 minutes.
+    Every option can also be written with its section, as in YAML: --method.temperature 0.1, --recipe.clip 1,
+    --encoder.width 64. 'selftaught pretrain METHOD --help' lists the method's own. Without --steps, --epochs or
+    --minutes a run takes 1.5 minutes.
 
     Args:
         method: Name of the method ('selftaught methods' lists them), or a .py file that holds one of your own.

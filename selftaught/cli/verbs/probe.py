@@ -24,14 +24,16 @@ def probe(
 ) -> None:
     """Judge a run's encoder beside itself untrained and the raw input: linear probe, nearest neighbours, few labels.
 
-    Word vectors, when no data are named, by what people say: rated pairs of words and analogies. Language models by held-out text.
+    Word vectors, when no data are named, by what people say: rated pairs of words and analogies. Language models by
+    held-out text.
 
     Args:
         run: The run folder, or an encoder.safetensors.
         data: Labelled data to judge it by; by default what it was trained on.
         seed: Of the draws of labels.
         quick: Use at most 2,000 training and 1,000 test samples.
-        pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what all texts share.
+        pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what
+            all texts share.
         sections: Show the analogies by section.
     """
     from selftaught import pretraining

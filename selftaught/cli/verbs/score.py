@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def score(
-    run: Path, /, *sentences: str, file: Path | None = None, tokens: bool = False, per_token: bool = False, json_: Json = False
+    run: Path,
+    /,
+    *sentences: str,
+    file: Path | None = None,
+    tokens: bool = False,
+    per_token: bool = False,
+    json_: Json = False,
 ) -> None:
     """Rank sentences by how probable a language model finds them: 'selftaught score RUN "a sentence" "another"'.
 
@@ -36,7 +42,10 @@ def score(
         mark = {word: " (unknown)" for scored in found for word in scored.unknown}
         for row, scored in zip(rows, found, strict=True):
             show("  ".join(row.values()))
-            table([{"log P": f"{p:.2f}", "token": token + mark.get(token, "")} for token, p in scored.tokens], left=("token",))
+            table(
+                [{"log P": f"{p:.2f}", "token": token + mark.get(token, "")} for token, p in scored.tokens],
+                left=("token",),
+            )
     else:
         table(rows, left=("sentence",))
     unknown = Counter(word for scored in found for word in scored.unknown)
@@ -46,9 +55,15 @@ def score(
 
 
 def _entry(scored: Scored, tokens: bool) -> dict[str, object]:
-    entry: dict[str, object] = {"sentence": scored.text, "log_probability": scored.log_probability, "per_token": scored.per_token}
+    entry: dict[str, object] = {
+        "sentence": scored.text,
+        "log_probability": scored.log_probability,
+        "per_token": scored.per_token,
+    }
     entry["unknown"] = list(scored.unknown)
-    return entry | ({"tokens": [{"token": token, "log_probability": p} for token, p in scored.tokens]} if tokens else {})
+    return entry | (
+        {"tokens": [{"token": token, "log_probability": p} for token, p in scored.tokens]} if tokens else {}
+    )
 
 
 def _lines(file: Path) -> list[str]:

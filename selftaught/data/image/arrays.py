@@ -25,7 +25,8 @@ class ArraySource(ImageSource):
     """Images of one size in one array, which is never copied as a whole.
 
     Args:
-        images: [N, H, W, C]: uint8, or bool or float in [0, 1] (made uint8 as they are fetched), or integers in [0, 255].
+        images: [N, H, W, C]: uint8, or bool or float in [0, 1] (made uint8 as they are fetched), or integers in [0,
+            255].
         labels: int64 [N], -1 = unknown.
         classes: Names of the classes.
         digests: uint8 [N, 32] when the samples' content is already known (packed files keep their files' digests).
@@ -34,8 +35,14 @@ class ArraySource(ImageSource):
     """
 
     def __init__(
-        self, images: NDArray[Any], labels: NDArray[np.int64] | None = None, classes: Sequence[str] = (), *,
-        digests: NDArray[np.uint8] | None = None, groups: NDArray[np.int64] | None = None, skipped: Sequence[Skipped] = (),
+        self,
+        images: NDArray[Any],
+        labels: NDArray[np.int64] | None = None,
+        classes: Sequence[str] = (),
+        *,
+        digests: NDArray[np.uint8] | None = None,
+        groups: NDArray[np.int64] | None = None,
+        skipped: Sequence[Skipped] = (),
     ) -> None:
         self._images = images.view(np.ndarray)
         self._labels = np.full(len(images), -1, dtype=np.int64) if labels is None else labels
@@ -95,7 +102,10 @@ def blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def as_bytes(images: NDArray[Any]) -> Pixels:
-    """uint8, same shape: bool and float count as [0, 1], integers as [0, 255]; nearest, ties to even. Ranges are checked before."""
+    """uint8, same shape: bool and float count as [0, 1], integers as [0, 255]; nearest, ties to even.
+
+    Ranges are checked before.
+    """
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
     if images.dtype.kind == "b":
@@ -107,7 +117,10 @@ def as_bytes(images: NDArray[Any]) -> Pixels:
 
 
 def check_range(images: NDArray[Any], where: str) -> None:
-    """Raises UserError when `images` are not what `as_bytes` takes. Reads every value that is not uint8 or bool, in blocks."""
+    """Raises UserError when `images` are not what `as_bytes` takes.
+
+    Reads every value that is not uint8 or bool, in blocks.
+    """
     if images.dtype.kind not in "buif":
         raise UserError(f"{where}: images are of type {images.dtype}: give uint8, or float in [0, 1]")
     if images.dtype.kind == "b" or images.dtype == np.uint8 or not images.size:
@@ -118,9 +131,13 @@ def check_range(images: NDArray[Any], where: str) -> None:
             raise UserError(f"{where}: images hold values that are not finite (nan or inf)")
         low, high = min(low, float(block.min())), max(high, float(block.max()))
     if images.dtype.kind == "f" and (low < 0 or high > 1):
-        raise UserError(f"{where}: float images must be in [0, 1], but run from {low:g} to {high:g}: rescale them, or give uint8")
+        raise UserError(
+            f"{where}: float images must be in [0, 1], but run from {low:g} to {high:g}: rescale them, or give uint8"
+        )
     if images.dtype.kind in "iu" and (low < 0 or high > 255):
-        raise UserError(f"{where}: whole-number images must be in [0, 255], but run from {low:g} to {high:g}: rescale them to uint8")
+        raise UserError(
+            f"{where}: whole-number images must be in [0, 255], but run from {low:g} to {high:g}: rescale them to uint8"
+        )
 
 
 def with_channels(images: NDArray[Any], where: str) -> NDArray[Any]:
@@ -130,14 +147,19 @@ def with_channels(images: NDArray[Any], where: str) -> NDArray[Any]:
     elif images.ndim == 4 and images.shape[1] <= MOST_CHANNELS < images.shape[3]:
         images = images.transpose(0, 2, 3, 1)
     if images.ndim != 4:
-        raise UserError(f"{where}: images have shape {images.shape}, but must be [N, H, W] or [N, H, W, C]: reshape them")
+        raise UserError(
+            f"{where}: images have shape {images.shape}, but must be [N, H, W] or [N, H, W, C]: reshape them"
+        )
     if 0 in images.shape:
         raise UserError(f"{where}: images have shape {images.shape}: there is nothing in it")
     return images
 
 
 def from_array(images: Any, labels: Any = None, classes: Sequence[str] = (), where: str = "array") -> ArraySource:
-    """A source over `images` as a user has them. Raises UserError for a shape, type, range or labels that make no sense."""
+    """A source over `images` as a user has them.
+
+    Raises UserError for a shape, type, range or labels that make no sense.
+    """
     images = with_channels(np.asanyarray(images), where)
     check_range(images, where)
     known, names = as_labels(labels, len(images), where, classes)

@@ -10,10 +10,15 @@ IMAGES = ("image", "img", "images", "picture", "jpg", "png", "pixel_values", "by
 
 
 def image_column(names: Sequence[str], fitting: Sequence[str], where: str) -> str:
-    """The column with a usual name, else the only one that can hold images. `fitting` = those whose type can. Raises UserError."""
+    """The column with a usual name, else the only one that can hold images. `fitting` = those whose type can.
+
+    Raises UserError.
+    """
     usual = [name for name in IMAGES if name in fitting]
     if usual:
         return usual[0]
     if len(fitting) != 1:
-        raise UserError(f"{where}: which of its columns ({', '.join(names)}) holds images? name one 'image', of encoded bytes")
+        raise UserError(
+            f"{where}: which of its columns ({', '.join(names)}) holds images? name one 'image', of encoded bytes"
+        )
     return fitting[0]

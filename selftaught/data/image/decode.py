@@ -33,9 +33,9 @@ class Unreadable(Exception):
 def decode(data: bytes, at_least: int = 0) -> Pixels:
     """uint8 [H, W, 1] for grey pictures, [H, W, 3] for all others.
 
-    The first frame of an animation; turned upright as EXIF says; transparency composited over white; 16 bits divided by 257;
-    palettes, CMYK and other colour spaces converted to RGB. When `at_least` > 0, a JPEG may come at 1/2, 1/4 or 1/8 of its
-    size, with both sides at least so many pixels. Raises Unreadable.
+    The first frame of an animation; turned upright as EXIF says; transparency composited over white; 16 bits divided by
+    257; palettes, CMYK and other colour spaces converted to RGB. When `at_least` > 0, a JPEG may come at 1/2, 1/4 or
+    1/8 of its size, with both sides at least so many pixels. Raises Unreadable.
     """
     if data[:3] == b"\xff\xd8\xff":
         pixels = _jpeg(data, at_least)
@@ -104,7 +104,8 @@ def _pillow(data: bytes) -> Pixels:
         raise Unreadable(f"more than {MOST_PIXELS} pixels (a decompression bomb?)") from None
     except MemoryError:
         raise Unreadable("too large for the memory") from None
-    except Exception as error:  # damaged files make Pillow raise almost anything: OSError, SyntaxError, struct.error, IndexError
+    # damaged files make Pillow raise almost anything: OSError, SyntaxError, struct.error, IndexError
+    except Exception as error:
         raise Unreadable(f"damaged: {_sentence(error)}") from None
 
 
@@ -115,7 +116,10 @@ def _sentence(error: Exception) -> str:
 
 
 def eight_bit(image: Image.Image) -> Pixels:
-    """The pixels of an open picture by the rules of `decode`, as it lies. Raises Unreadable for floats outside [0, 1]."""
+    """The pixels of an open picture by the rules of `decode`, as it lies.
+
+    Raises Unreadable for floats outside [0, 1].
+    """
     mode = image.mode
     if mode.startswith("I"):  # I;16 and its byte orders; I is 32 bits wide, but what files keep in it is 16
         return _sixteen(np.asarray(image))

@@ -41,7 +41,9 @@ class DecodedSource(ImageSource):
         self.skipped = found.skipped
         kinds = set(found.shapes[:, 2].tolist())
         if not (len(kinds) == 1 or kinds == {1, 3}):
-            raise UserError(f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: give one number of channels")
+            raise UserError(
+                f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: give one number of channels"
+            )
         self.channels = max(kinds)
         sizes = np.unique(found.shapes[:, :2], axis=0)
         uniform = (int(sizes[0, 0]), int(sizes[0, 1])) if len(sizes) == 1 else None
@@ -56,7 +58,8 @@ class DecodedSource(ImageSource):
         images = list(spread(self._one, index.tolist()))
         return {
             "image": np.stack(images) if self.image_size and images else images,
-            "label": self.labels[index], "index": index,
+            "label": self.labels[index],
+            "index": index,
         }
 
     def _one(self, i: int) -> Pixels:
@@ -64,7 +67,9 @@ class DecodedSource(ImageSource):
         try:
             pixels = pixels_of(self._items, position, 2 * self._side if self._side else 0)
         except (OSError, decode.Unreadable) as error:
-            raise UserError(f"{self._items.name(position)}: changed or vanished since it was scanned ({error})") from None
+            raise UserError(
+                f"{self._items.name(position)}: changed or vanished since it was scanned ({error})"
+            ) from None
         if self._side:
             pixels = decode.square(pixels, self._side)
         elif pixels.shape[:2] != tuple(self._found.shapes[i, :2]):

@@ -18,12 +18,34 @@ from selftaught.errors import UserError
 from selftaught.source import Skipped
 
 log = logging.getLogger("selftaught.data")
-SUFFIXES = frozenset((
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm",
-    ".jp2", ".j2k", ".avif", ".tga", ".ico",
-))
+SUFFIXES = frozenset(
+    (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".jp2",
+        ".j2k",
+        ".avif",
+        ".tga",
+        ".ico",
+    )
+)
 # Named, so that nobody wonders where they went. Raw files hold a thumbnail that would pass for the picture.
-OTHERS = frozenset((".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"))
+OTHERS = frozenset(
+    (".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
+)
 MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
 
 
@@ -39,7 +61,10 @@ class File:
 
 @final
 class FolderItems(Items):
-    """The pictures below `root`, sorted by path; labelled by first-level folder when all of them are inside such folders."""
+    """The pictures below `root`, sorted by path.
+
+    Labelled by first-level folder when all of them are inside such folders.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -47,9 +72,13 @@ class FolderItems(Items):
         self._files = [file for file in found if not file.reason]
         self.where = shown(str(root))
         self.key = os.path.realpath(root)
-        self.skipped: list[Skipped] = [{"path": shown(file.path), "reason": file.reason} for file in found if file.reason]
+        self.skipped: list[Skipped] = [
+            {"path": shown(file.path), "reason": file.reason} for file in found if file.reason
+        ]
         if not found:
-            raise UserError(f"{self.where}: there is no picture in this folder or below it ({', '.join(sorted(SUFFIXES)[:4])}, ...)")
+            raise UserError(
+                f"{self.where}: there is no picture in this folder or below it ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
+            )
         self.name_classes(self.class_names())
 
     def name_classes(self, names: Sequence[str]) -> None:
@@ -58,7 +87,10 @@ class FolderItems(Items):
         self.labels, self.classes = as_labels(owners, len(self._files), self.where, names)
 
     def class_names(self) -> tuple[str, ...]:
-        """First-level folder names, sorted, when there are at least two and every picture is inside one; else nothing."""
+        """First-level folder names, sorted, when there are at least two and every picture is inside one.
+
+        Else nothing.
+        """
         if any("/" not in file.path for file in self._files):
             return ()
         names = sorted({shown(file.path.split("/", 1)[0]) for file in self._files})
@@ -87,7 +119,10 @@ class FolderItems(Items):
 
 
 def sides(root: Path) -> dict[str, Path]:
-    """``{"train": ..., "test": ...}`` when `root` holds nothing but such folders, as data sets are often kept; else empty."""
+    """``{"train": ..., "test": ...}`` when `root` holds nothing but such folders, as data sets are often kept.
+
+    Else empty.
+    """
     inside, loose = set[str](), False
     try:
         with os.scandir(root) as entries:

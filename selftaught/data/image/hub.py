@@ -31,7 +31,9 @@ class HubItems(Items):
         feature = data.features[self._column]
         if kinds[self._column] == "Image":
             data = data.cast_column(self._column, type(feature)(decode=False))
-        self._rows = data.select_columns([self._column]).with_format("numpy" if kinds[self._column].startswith("Array") else None)
+        self._rows = data.select_columns([self._column]).with_format(
+            "numpy" if kinds[self._column].startswith("Array") else None
+        )
         label = label_column(list(kinds))
         names = getattr(data.features[label], "names", None) if label else None
         known = None if label is None else [-1 if one is None else one for one in data[label][:]]

@@ -72,7 +72,10 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 def labels_beside(path: Path) -> Path | None:
-    """The labels file that belongs to an images file, by name: ``train-images-idx3-ubyte.gz`` -> ``train-labels-idx1-ubyte``."""
+    """The labels file that belongs to an images file, by name.
+
+    ``train-images-idx3-ubyte.gz`` -> ``train-labels-idx1-ubyte``.
+    """
     name = path.name.removesuffix(".gz")
     other = name.replace("images", "labels").replace("idx3", "idx1").replace("idx4", "idx1")
     if other == name:

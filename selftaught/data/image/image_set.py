@@ -19,7 +19,8 @@ class ImageSet:
     Args:
         ENTRY: What the catalog tells about it.
         cached: Whether nothing has to be fetched.
-        load: Opens the training or the test part, fetched first if it must be; the second argument is told how far it is.
+        load: Opens the training or the test part, fetched first if it must be; the second argument is told how far it
+            is.
     """
 
     ENTRY: Entry

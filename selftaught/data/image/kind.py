@@ -15,7 +15,8 @@ from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source
 
 LARGEST_SIDE = 96
-"""Images of one size up to this many pixels are seen as they are; all others are resized to it unless the user says otherwise."""
+"""Images of one size up to this many pixels are seen as they are; all others are resized to it unless the user says
+otherwise."""
 SAMPLES = 2048
 """Samples from which the mean and the standard deviation of each channel are estimated."""
 LOOKED_AT = 2000
@@ -79,7 +80,9 @@ class Image(Kind):
         """Raises UserError when the images have another number of channels than the encoder was made for."""
         wanted, there = input["channels"], source.traits.get("channels", input["channels"])
         if there != wanted:
-            raise UserError(f"the encoder of {where} sees images of {wanted} channels, these have {there}: convert them first")
+            raise UserError(
+                f"the encoder of {where} sees images of {wanted} channels, these have {there}: convert them first"
+            )
 
     @classmethod
     def tell(cls, source: Source) -> dict[str, Any]:

@@ -17,7 +17,9 @@ Names = tuple[str, str | None]
 
 
 def read_npy(path: Path) -> Part:
-    """The memory-mapped array in `path`, and the labels beside it: ``NAME-labels.npy``, or images/x in the name -> labels/y.
+    """The memory-mapped array in `path`, and the labels beside it.
+
+    ``NAME-labels.npy``, or images/x in the name -> labels/y.
 
     Raises UserError when the file is damaged or holds Python objects.
     """
@@ -84,7 +86,13 @@ def _load(path: Path) -> NDArray[Any]:
 
 def _damaged(path: Path, error: Exception) -> UserError:
     if "pickle" in str(error) or "Python objects" in str(error):
-        return UserError(f"{path}: holds Python objects, which are never unpickled: save plain numbers with numpy.save or numpy.savez")
+        return UserError(
+            f"{path}: holds Python objects, which are never unpickled: save plain numbers with numpy.save or "
+            "numpy.savez"
+        )
     if isinstance(error, MemoryError):
         return UserError(f"{path}: too large for the memory, or damaged")
-    return UserError(f"{path}: damaged, or not a numpy file ({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})")
+    return UserError(
+        f"{path}: damaged, or not a numpy file "
+        f"({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})"
+    )

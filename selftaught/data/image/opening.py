@@ -27,20 +27,25 @@ Sides = dict[str, Open]
 
 
 def open_images(
-    data: Any, split: Split = "train", limit: int | None = None, *, labels: Any = None, size: int | None = None,
+    data: Any,
+    split: Split = "train",
+    limit: int | None = None,
+    *,
+    labels: Any = None,
+    size: int | None = None,
     progress: Progress = silent,
 ) -> Source:
     """A source of images over what a user has.
 
     Args:
-        data: A name of the catalog, a path (folder of images, IDX, .npy, .npz, .parquet), a Hugging Face data set, an array
-            [N, H, W] or [N, H, W, C], any sequence of arrays or pictures, or a source (taken as it is). A folder that is
-            named like a data set of the catalog is written ``./digits``.
+        data: A name of the catalog, a path (folder of images, IDX, .npy, .npz, .parquet), a Hugging Face data set, an
+            array [N, H, W] or [N, H, W, C], any sequence of arrays or pictures, or a source (taken as it is). A folder
+            that is named like a data set of the catalog is written ``./digits``.
         split: "train", "test" or "all". Data without a test part of their own are split by content, 80/20.
         limit: Only the first so many samples.
         labels: Labels of an array or of a sequence: integers or names, one a sample.
-        size: Decode pictures only once, to squares of 1.15 times this many pixels (their centre), kept in the cache. Arrays
-            and the data sets of the catalog stay as they are.
+        size: Decode pictures only once, to squares of 1.15 times this many pixels (their centre), kept in the cache.
+            Arrays and the data sets of the catalog stay as they are.
         progress: Called as (done, total) while many files are read.
 
     Raises:
@@ -83,7 +88,10 @@ def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
     if name in catalog.listed():
         found = catalog.get(name)
         if not isinstance(found, ImageSet):
-            raise UserError(f"{name}: these are {describe(found.ENTRY.kind).samples}, not images: 'selftaught data' lists sets of images")
+            raise UserError(
+                f"{name}: these are {describe(found.ENTRY.kind).samples}, not images: 'selftaught data' lists sets "
+                "of images"
+            )
         return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
     try:
         path = Path(name).expanduser()
@@ -97,7 +105,9 @@ def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
     if exists:
         raise UserError(f"{path}: neither a file nor a folder")
     if os.sep in name or path.suffix:
-        raise UserError(f"{path}: there is no such file or folder (known data sets are: {', '.join(sorted(catalog.listed()))})")
+        raise UserError(
+            f"{path}: there is no such file or folder (known data sets are: {', '.join(sorted(catalog.listed()))})"
+        )
     raise errors.unknown("data", name, catalog.listed())
 
 
@@ -143,7 +153,9 @@ def _of_file(path: Path, size: int | None, progress: Progress) -> Sides:
         return _of_parquet({"all": [path]}, size, progress)
     if idx.is_idx(path):
         return {"all": lambda _: _idx(path)}
-    raise UserError(f"{path}: not a kind of file that holds many images: give a folder of images, or IDX, .npy, .npz or .parquet")
+    raise UserError(
+        f"{path}: not a kind of file that holds many images: give a folder of images, or IDX, .npy, .npz or .parquet"
+    )
 
 
 def _part(part: tuple[Any, Any], where: str, limit: int | None) -> Source:
@@ -181,7 +193,10 @@ def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> 
         return {side: partial(load, part) for side, part in hub.sides(data).items()}
     if not hasattr(data, "__array__"):
         if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict | bytes):
-            raise UserError(f"data of type {type(data).__name__} is none that holds images: give a name, a path, an array or a sequence")
+            raise UserError(
+                f"data of type {type(data).__name__} is none that holds images: give a name, a path, an array or a "
+                "sequence"
+            )
         whole = sequence.stacked(data)
         if whole is None:
             return {"all": partial(build, sequence.SequenceItems(data, labels), size=size, progress=progress)}

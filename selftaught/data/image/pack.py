@@ -1,6 +1,7 @@
 """Small images as one uint8 array in the user's cache, memory-mapped, decoded only once.
 
-A packed file is 4,096 bytes of header (a mark and a JSON line: shape and SHA-256 of shape and pixels) and then the pixels.
+A packed file is 4,096 bytes of header (a mark and a JSON line: shape and SHA-256 of shape and pixels) and then the
+pixels.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ def _blocks(source: ImageSource, progress: Progress) -> Iterable[Pixels]:
 
 
 def write(path: Path, shape: Shape, blocks: Iterable[Pixels]) -> None:
-    """Writes `blocks`, which together make `shape`, to `path`. Ordinary writes: a full disk is an error, never SIGBUS."""
+    """Writes `blocks`, which together make `shape`, to `path`.
+
+    Ordinary writes: a full disk is an error, never SIGBUS.
+    """
     digest = hashlib.sha256(repr(shape).encode())
     with cache.replacing(path) as file:
         file.write(bytes(HEADER))

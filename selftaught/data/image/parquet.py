@@ -1,4 +1,7 @@
-"""Parquet files whose rows hold encoded images: bytes, or Hugging Face's struct of bytes and path. Needs the extra [parquet]."""
+"""Parquet files whose rows hold encoded images: bytes, or Hugging Face's struct of bytes and path.
+
+Needs the extra [parquet].
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,11 @@ class ParquetItems(Items):
             self._column = image_column(schema.names, fitting, self.where)
             label = label_column(schema.names)
             self._images = self._read([self._column], sum(size for _, size, _ in stamps))[self._column]
-            known = None if label is None else pyarrow.parquet.read_table(list(map(str, files)), columns=[label])[label].to_pylist()
+            known = (
+                None
+                if label is None
+                else pyarrow.parquet.read_table(list(map(str, files)), columns=[label])[label].to_pylist()
+            )
         except (pyarrow.ArrowException, OSError) as error:
             raise UserError(f"{self.where}: cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from None
         if len(self._images) == 0:

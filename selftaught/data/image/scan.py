@@ -1,4 +1,7 @@
-"""Looking once at every item: what it is, whether it can be read, and its digest. Results are kept in the user's cache."""
+"""Looking once at every item: what it is, whether it can be read, and its digest.
+
+Results are kept in the user's cache.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,10 @@ def _nothing(items: Items, skipped: list[Skipped]) -> str:
 
 @final
 class _Memory:
-    """Results of earlier scans of the same place, by name, size and time of change. Failures are tried anew each time."""
+    """Results of earlier scans of the same place, by name, size and time of change.
+
+    Failures are tried anew each time.
+    """
 
     def __init__(self, items: Items) -> None:
         self._items = items
@@ -85,12 +91,17 @@ class _Memory:
         self._known: dict[tuple[str, int, int], Found] = {}
         self._fresh = False
         if items.key:
-            with contextlib.suppress(Exception):  # absent or damaged (zip has a checksum): everything is looked at again
+            # absent or damaged (zip has a checksum): everything is looked at again
+            with contextlib.suppress(Exception):
                 self._known = self._load()
 
     def look_at(self, block: range) -> list[Found | str]:
         """For each position the digest and the shape, or the reason why there are none."""
-        names = [(self._items.name(position), *self._items.stamp(position)) for position in block] if self._items.key else []
+        names = (
+            [(self._items.name(position), *self._items.stamp(position)) for position in block]
+            if self._items.key
+            else []
+        )
         old = [self._known.get(name) for name in names] or [None] * len(block)
         fresh = spread(self._look, [position for position, found in zip(block, old, strict=True) if found is None])
         results = [next(fresh) if found is None else found for found in old]
@@ -114,7 +125,9 @@ class _Memory:
             return
         rows = list(self._known.items())
         arrays: dict[str, Any] = {
-            "names": np.frombuffer("\0".join(name for (name, _, _), _ in rows).encode("utf-8", "surrogateescape"), dtype=np.uint8),
+            "names": np.frombuffer(
+                "\0".join(name for (name, _, _), _ in rows).encode("utf-8", "surrogateescape"), dtype=np.uint8
+            ),
             "stamps": np.array([stamp for (_, *stamp), _ in rows], dtype=np.int64),
             "digests": np.frombuffer(b"".join(digest for _, (digest, _) in rows), dtype=np.uint8).reshape(-1, 32),
             "shapes": np.array([shape for _, (_, shape) in rows], dtype=np.int32),

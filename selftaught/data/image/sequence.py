@@ -34,7 +34,9 @@ class SequenceItems(Items):
         self.pack = not isinstance(example[0] if self._paired else example, np.ndarray)
         if labels is None and self._paired:
             labels = self._known()
-        self.labels, self.classes = as_labels(labels, len(data), self.where, classes or getattr(data, "classes", None) or ())
+        self.labels, self.classes = as_labels(
+            labels, len(data), self.where, classes or getattr(data, "classes", None) or ()
+        )
 
     def _known(self) -> Any:
         known = getattr(self._data, "targets", None)  # torchvision's name: spares decoding every picture for its label
@@ -66,7 +68,9 @@ def _at(data: Sequence[Any], position: int) -> Any:
 def plain(value: Any) -> bytes | NDArray[Any]:
     """Encoded bytes, or an array, out of the ways in which libraries hold one picture. Raises Unreadable."""
     if isinstance(value, Mapping):
-        value = next((value[key] for key in ("bytes", "image", "img", "pixel_values") if value.get(key) is not None), None)
+        value = next(
+            (value[key] for key in ("bytes", "image", "img", "pixel_values") if value.get(key) is not None), None
+        )
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     if type(value).__module__.startswith("PIL."):

@@ -17,6 +17,7 @@ VARIANTS: tuple[dict[str, Any], ...] = ({"channels": 3},)
 class Blobs(Source):
     """Pictures of a bright blob on noise, lit from above; the class is the quarter the blob lies in."""
 
+    samples = "images"
     classes = ("upper left", "upper right", "lower left", "lower right")
 
     def __init__(self, n: int = 96, size: int = SIDE, channels: int = 1, seed: int = 0, labelled: bool = True) -> None:
@@ -27,7 +28,9 @@ class Blobs(Source):
         blob = np.exp(-((y - centre[:, :1, None]) ** 2 + (x - centre[:, 1:, None]) ** 2) / 0.02)
         tint = rng.uniform(0.3, 1.0, (n, 1, 1, channels))
         light = 60 * (1 - y)[None, :, :, None]
-        self.images = (blob[..., None] * tint * 150 + light + rng.uniform(0, 40, (n, size, size, channels))).astype(np.uint8)
+        self.images = (blob[..., None] * tint * 150 + light + rng.uniform(0, 40, (n, size, size, channels))).astype(
+            np.uint8
+        )
         self.traits = {"channels": channels, "size": (size, size)}
 
     def __len__(self) -> int:

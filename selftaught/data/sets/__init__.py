@@ -1,1 +1,4 @@
-"""Public data sets, a file each (or a family of sets): the literals `KIND` and `NAMES`, and `SETS`, what opens each name."""
+"""Public data sets, a file each (or a family of sets).
+
+The literals `KIND` and `NAMES`, and `SETS`, what opens each name.
+"""

@@ -1,7 +1,7 @@
 """An Anarchist FAQ (McKay and others, 1995-2017): long political essays, in modern English.
 
-One document a section. Left out: what the footnotes of a book would hold (sources in brackets, "[Bakunin, Statism and Anarchy, p. 24]"),
-lists of books and links, and the strip for leafing through the pages.
+One document a section. Left out: what the footnotes of a book would hold (sources in brackets, "[Bakunin, Statism and
+Anarchy, p. 24]"), lists of books and links, and the strip for leafing through the pages.
 """
 
 from __future__ import annotations
@@ -21,8 +21,19 @@ ENTRY = Entry(
     "Debian package anarchism, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 OMITTED = {
-    "alinks", "arlinks", "links", "biblio", "contact", "pdf", "translations", "quotes", "new", "index", "book", "supplementary",
-}  # fmt: skip
+    "alinks",
+    "arlinks",
+    "links",
+    "biblio",
+    "contact",
+    "pdf",
+    "translations",
+    "quotes",
+    "new",
+    "index",
+    "book",
+    "supplementary",
+}
 LEAFING = '<div id="book-navigation'
 PAGE = r"(?:\bpp?\.?\s*\d|Op\.? ?Cit|[Ii]bid)"
 SOURCE = re.compile(rf"\s*[\[(][^\[\]()]*{PAGE}[^\[\]()]*[\])]|\s*\[[^\[\]]*{PAGE}[^\[\]]*\]")
@@ -32,7 +43,10 @@ LINK = re.compile(r"\(?(?:https?://|www\.)[^\s)>]*\)?")
 def build(root: Path) -> Files:
     """The finished files, from the unpacked package. Raises FileNotFoundError."""
     folder = root / "usr/share/doc/anarchism/html"
-    pages = sorted((path for path in folder.iterdir() if path.suffix == ".html" and path.stem not in OMITTED), key=lambda path: path.stem)
+    pages = sorted(
+        (path for path in folder.iterdir() if path.suffix == ".html" and path.stem not in OMITTED),
+        key=lambda path: path.stem,
+    )
     return texts({path.stem: section(path.read_text(encoding="utf-8")) for path in pages})
 
 

@@ -22,11 +22,16 @@ from selftaught.kind import Progress, silent
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 KIND, NAMES = "image", ("cifar10",)
 ENTRY = Entry(
-    "cifar10", "animals and vehicles, CIFAR-10", "50,000 + 10,000 colour 32x32", CLASSES, "none stated; for research",
+    "cifar10",
+    "animals and vehicles, CIFAR-10",
+    "50,000 + 10,000 colour 32x32",
+    CLASSES,
+    "none stated; for research",
     "$SELFTAUGHT_DATA/cifar10-jpeg/{train,test}.parquet, else www.cs.toronto.edu/~kriz",
     kind=KIND,
 )
-ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"  # the binary version: the Python version is a pickle
+# the binary version: the Python version is a pickle
+ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 MEMBERS = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
 RECORDS = {"train": 50_000, "test": 10_000}
@@ -52,7 +57,8 @@ def cached() -> bool:
 def load(split: Literal["train", "test"], progress: Progress = silent) -> ImageSource:
     """50,000 ("train") or 10,000 ("test") images. Raises UserError when they can be fetched from nowhere.
 
-    The files in SELFTAUGHT_DATA are JPEG: their pixels differ a little from the original ones, and so does the fingerprint.
+    The files in SELFTAUGHT_DATA are JPEG: their pixels differ a little from the original ones, and so does the
+    fingerprint.
     """
     shape = (RECORDS[split], 1, 1, 3073)
     records = pack.read(place(split), shape)
@@ -83,7 +89,10 @@ def _fetch(progress: Progress) -> None:
 
 
 def unpack(archive: Path, progress: Progress) -> None:
-    """Packs the records of the official archive into the cache. Raises Unavailable when one is missing or of a wrong length."""
+    """Packs the records of the official archive into the cache.
+
+    Raises Unavailable when one is missing or of a wrong length.
+    """
     with tarfile.open(archive) as tar:
         files = {Path(member.name).name: member for member in tar if member.isfile()}
         for done, (split, names) in enumerate(MEMBERS.items()):

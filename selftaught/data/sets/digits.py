@@ -1,4 +1,7 @@
-"""Handwritten digits (Alpaydin and Kaynak 1998): 1,797 grey 8x8 pictures inside scikit-learn, so that no network is needed."""
+"""Handwritten digits (Alpaydin and Kaynak 1998).
+
+1,797 grey 8x8 pictures inside scikit-learn, so that no network is needed.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,12 @@ from selftaught.kind import Progress, silent
 CLASSES = tuple("0123456789")
 KIND, NAMES = "image", ("digits",)
 ENTRY = Entry(
-    "digits", "handwritten digits, tiny: for tests", "1,437 + 360 grey 8x8", CLASSES, "CC BY 4.0", "inside scikit-learn",
+    "digits",
+    "handwritten digits, tiny: for tests",
+    "1,437 + 360 grey 8x8",
+    CLASSES,
+    "CC BY 4.0",
+    "inside scikit-learn",
     kind=KIND,
 )
 TRAIN = 1437  # the first 80%: writers differ between the first and the last part of the file
@@ -28,7 +36,10 @@ def cached() -> bool:
 
 
 def load(split: Literal["train", "test"], progress: Progress = silent) -> ArraySource:
-    """The first 1,437 ("train") or the last 360 ("test") images; 0-16 ink becomes 0-255. Raises UserError without scikit-learn."""
+    """The first 1,437 ("train") or the last 360 ("test") images; 0-16 ink becomes 0-255.
+
+    Raises UserError without scikit-learn.
+    """
     try:
         from sklearn.datasets import load_digits
     except ImportError:

@@ -1,6 +1,7 @@
 """All English texts of the catalog in one: what word vectors are trained on here.
 
-The documents of 'sotu', 'anarchism', 'gcide', 'wordnet' and 'handbook', in this order; a paragraph that stands in two of them stands once.
+The documents of 'sotu', 'anarchism', 'gcide', 'wordnet' and 'handbook', in this order; a paragraph that stands in two
+of them stands once.
 """
 
 from __future__ import annotations
@@ -11,10 +12,17 @@ from selftaught.data.text.text_set import Files, TextSet, known, texts
 
 KIND = "text"
 NAMES = ("english",)
-PARTS = [sotu.SETS["sotu"], anarchism.SETS["anarchism"], gcide.SETS["gcide"], wordnet.SETS["wordnet"], handbook.SETS["handbook"]]
+PARTS = [
+    sotu.SETS["sotu"],
+    anarchism.SETS["anarchism"],
+    gcide.SETS["gcide"],
+    wordnet.SETS["wordnet"],
+    handbook.SETS["handbook"],
+]
 SIZE, SHA256 = known("english")
 ENTRY = Entry(
-    "english", "all English texts of this list: speeches, essays, two dictionaries, a handbook", SIZE, (), "see its parts",
+    "english", "all English texts of this list: speeches, essays, "
+               "two dictionaries, a handbook", SIZE, (), "see its parts",
     ", ".join(part.ENTRY.name for part in PARTS), kind=KIND,
 )  # fmt: skip
 

@@ -18,7 +18,11 @@ from selftaught.kind import Progress, silent
 CLASSES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 KIND, NAMES = "image", ("fashion-mnist",)
 ENTRY = Entry(
-    "fashion-mnist", "pictures of clothes, Fashion-MNIST", "60,000 + 10,000 grey 28x28", CLASSES, "MIT",
+    "fashion-mnist",
+    "pictures of clothes, Fashion-MNIST",
+    "60,000 + 10,000 grey 28x28",
+    CLASSES,
+    "MIT",
     "Debian package dataset-fashion-mnist, else github.com/zalandoresearch/fashion-mnist",
     kind=KIND,
 )
@@ -46,7 +50,10 @@ def cached() -> bool:
 
 
 def load(split: Literal["train", "test"], progress: Progress = silent) -> ArraySource:
-    """60,000 ("train") or 10,000 ("test") images, memory-mapped. Raises UserError when they can be fetched from nowhere."""
+    """60,000 ("train") or 10,000 ("test") images, memory-mapped.
+
+    Raises UserError when they can be fetched from nowhere.
+    """
     missing = [name for name, digest in FILES.items() if not cache.holds(place() / name, digest)]
     if missing:
         _fetch(missing, progress)
@@ -57,7 +64,10 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
 
 def _fetch(missing: list[str], progress: Progress) -> None:
     tried = []
-    ways: list[Callable[[list[str], Progress], None]] = [_from_debian, *(partial(_from_address, one) for one in ADDRESSES)]
+    ways: list[Callable[[list[str], Progress], None]] = [
+        _from_debian,
+        *(partial(_from_address, one) for one in ADDRESSES),
+    ]
     for way in ways:
         try:
             return way(missing, progress)

@@ -1,8 +1,8 @@
 """The Collaborative International Dictionary of English (GCIDE 0.48): Webster's of 1913, with entries added since.
 
-One document a letter, one line a sense ("Bank: The margin of a watercourse; ..."), a quotation, a list of synonyms or a note. Left out:
-pronunciation, grammar, etymology and whatever else stands in square brackets, names behind quotations, and tags. Letters lose their marks
-("a["e]ronaut" is "aeronaut").
+One document a letter, one line a sense ("Bank: The margin of a watercourse; ..."), a quotation, a list of synonyms or a
+note. Left out: pronunciation, grammar, etymology and whatever else stands in square brackets, names behind quotations,
+and tags. Letters lose their marks ("a["e]ronaut" is "aeronaut").
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ ENTRY = Entry(
     "gcide", "an English dictionary: what words mean, with quotations", SIZE, (), "GPL-2+",
     "Debian package dict-gcide, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
-DIGITS = {digit: value for value, digit in enumerate(string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/")}
+DIGITS = {
+    digit: value for value, digit in enumerate(string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/")
+}
 
 PRONOUNCED = re.compile(r"\\[^\\]*\\(?:\s*\([^()]*\))?")
 MARKED = re.compile(r"\[[\"'`^~=,.*-]?([A-Za-z]{1,2})\^?\]")
@@ -39,7 +41,8 @@ BRACKETS = re.compile(r"\[[^\[\]]*\]")
 TAG = re.compile(r"\[?(?:1913 Webster|Webster 1913|WordNet \d|PJC|AS|RDH|RHUD|MW10)\b[^\[\]]{0,20}\]")
 SOUNDED = re.compile(r"\([^()\s]*[A-Za-z][\"*`'][A-Za-z][^()]*\)")  # (a*ba"sik)
 MORE = r"(?:[\"*`'-]+[A-Za-z]+)*"
-SYLLABLES = re.compile(rf"(?:--\s*)?\b([A-Za-z]+{MORE}[\"*][A-Za-z]+{MORE})[\"`']?(?:,\s*(?:n|a|adv|v)\.)?")  # -- A*maz"ing*ly, adv.
+# -- A*maz"ing*ly, adv.
+SYLLABLES = re.compile(rf"(?:--\s*)?\b([A-Za-z]+{MORE}[\"*][A-Za-z]+{MORE})[\"`']?(?:,\s*(?:n|a|adv|v)\.)?")
 AUTHORS = re.compile(r"(?: ?--(?=[A-Z0-9(])[^\"-]{1,70}?)+$|(?<=[.?!\"]) --(?=[A-Z])[A-Za-z.' ]{1,30}\.(?= |$)")
 GRAMMAR = re.compile(r"^(?:[,&]?\s*(?:n|a|adj|adv|v|t|i|p|pr|vb|pl|imp|prop|conj|prep|interj|pron|sing)\.\s*)+")
 ENDING = re.compile(r"(?: (?:n|a|adj|adv|v|t|i|pl|prop)\.)+$")
@@ -49,20 +52,60 @@ ASIDE = re.compile(r"^\([^()]*\)\.?$")
 SUBSENSE = re.compile(r"\n\s+(?=\([a-z]\)\s)")
 LABEL = re.compile(r"^(Syn|Note|Usage):\s*")
 FIELDS = {
-    "Agric": "agriculture", "Alg": "algebra", "Anat": "anatomy", "Antiq": "antiquities", "Arch": "architecture", "Astron": "astronomy",
-    "Biol": "biology", "Bot": "botany", "Carp": "carpentry", "Chem": "chemistry", "Com": "commerce", "Eccl": "church",
-    "Elec": "electricity", "Fort": "fortification", "Geog": "geography", "Geol": "geology", "Geom": "geometry", "Gram": "grammar",
-    "Her": "heraldry", "Hort": "horticulture", "Mach": "machinery", "Math": "mathematics", "Mech": "mechanics", "Med": "medicine",
-    "Metal": "metallurgy", "Meteor": "meteorology", "Mil": "military", "Min": "mineralogy", "Mus": "music", "Myth": "mythology",
-    "Naut": "nautical", "Opt": "optics", "Paleon": "paleontology", "Philos": "philosophy", "Phon": "phonetics", "Photog": "photography",
-    "Phys": "physics", "Physiol": "physiology", "Print": "printing", "Psychol": "psychology", "Rhet": "rhetoric", "Script": "scripture",
-    "Surg": "surgery", "Theol": "theology", "Zool": "zoology",
-}  # fmt: skip
+    "Agric": "agriculture",
+    "Alg": "algebra",
+    "Anat": "anatomy",
+    "Antiq": "antiquities",
+    "Arch": "architecture",
+    "Astron": "astronomy",
+    "Biol": "biology",
+    "Bot": "botany",
+    "Carp": "carpentry",
+    "Chem": "chemistry",
+    "Com": "commerce",
+    "Eccl": "church",
+    "Elec": "electricity",
+    "Fort": "fortification",
+    "Geog": "geography",
+    "Geol": "geology",
+    "Geom": "geometry",
+    "Gram": "grammar",
+    "Her": "heraldry",
+    "Hort": "horticulture",
+    "Mach": "machinery",
+    "Math": "mathematics",
+    "Mech": "mechanics",
+    "Med": "medicine",
+    "Metal": "metallurgy",
+    "Meteor": "meteorology",
+    "Mil": "military",
+    "Min": "mineralogy",
+    "Mus": "music",
+    "Myth": "mythology",
+    "Naut": "nautical",
+    "Opt": "optics",
+    "Paleon": "paleontology",
+    "Philos": "philosophy",
+    "Phon": "phonetics",
+    "Photog": "photography",
+    "Phys": "physics",
+    "Physiol": "physiology",
+    "Print": "printing",
+    "Psychol": "psychology",
+    "Rhet": "rhetoric",
+    "Script": "scripture",
+    "Surg": "surgery",
+    "Theol": "theology",
+    "Zool": "zoology",
+}
 FIELD = re.compile(rf"\(({'|'.join(FIELDS)})\.\)", re.IGNORECASE)
 
 
 def build(root: Path) -> Files:
-    """The finished files, from the unpacked package. Raises FileNotFoundError, and Unavailable when they are damaged."""
+    """The finished files, from the unpacked package.
+
+    Raises FileNotFoundError, and Unavailable when they are damaged.
+    """
     folder = root / "usr/share/dictd"
     index = (folder / "gcide.index").read_text(encoding="utf-8")
     try:
@@ -77,7 +120,10 @@ def build(root: Path) -> Files:
 
 
 def entries(index: str, data: bytes) -> Iterator[str]:
-    """The entries in the order of the file. An index line is a word, an offset and a length; many words may lead to one entry."""
+    """The entries in the order of the file.
+
+    An index line is a word, an offset and a length; many words may lead to one entry.
+    """
     rows = [line.split("\t") for line in index.splitlines() if not line.startswith("00-")]
     places = sorted({(number(offset), number(length)) for _, offset, length in rows})
     end = 0
@@ -113,14 +159,21 @@ def senses(entry: str) -> Iterator[str]:
     _, _, body = entry.partition("\n")  # the first line is the word and its grammar
     for part in re.split(r"\n\s*\n", SUBSENSE.sub("\n\n", body)):
         label = LABEL.match(part.lstrip())
-        aside = part.lstrip("\n").startswith(" " * 9) or part.lstrip().startswith("{") or (label is not None and label[1] != "Syn")
+        aside = (
+            part.lstrip("\n").startswith(" " * 9)
+            or part.lstrip().startswith("{")
+            or (label is not None and label[1] != "Syn")
+        )
         text = clean(LABEL.sub("", part.lstrip()))
         if text and not ASIDE.match(text):
             yield text if aside or not word else f"{word}: {text}"
 
 
 def clean(part: str) -> str:
-    """A sense, a quotation or a note without its number, its grammar and the names behind it; fields of knowledge by their names."""
+    """A sense, a quotation or a note without its number, its grammar and the names behind it.
+
+    Fields of knowledge by their names.
+    """
     text = " ".join(SOUNDED.sub("", part.replace("{", "").replace("}", "")).split())
     text = SYLLABLES.sub(lambda found: re.sub(r"[\"*`'-]", "", found[1]).lower(), text)
     text = CLASS.sub(r"\1", NUMBER.sub("", GRAMMAR.sub("", NUMBER.sub("", AUTHORS.sub("", text)))))

@@ -1,7 +1,7 @@
 """The Debian Administrator's Handbook (Hertzog and Mas 2003-2022) in English and the thirteen languages that most of it is translated to.
 
-One document a section, one line a paragraph; listings and addresses are left out. The book is parallel: line k of a file of
-'handbook-de' is the translation of line k of the file of that name of 'handbook', or empty where there is none.
+One document a section, one line a paragraph; listings and addresses are left out. The book is parallel: line k of a
+file of 'handbook-de' is the translation of line k of the file of that name of 'handbook', or empty where there is none.
 """
 
 from __future__ import annotations
@@ -34,10 +34,16 @@ BLOCK = re.compile(r"</?(?:div|ul|ol|li|table|p|dl|dt|dd|h\d)\b")
 
 
 def build(folder: str, root: Path) -> Files:
-    """The finished files of one language, from the unpacked package. Raises FileNotFoundError, and Unavailable when it is not parallel."""
+    """The finished files of one language, from the unpacked package.
+
+    Raises FileNotFoundError, and Unavailable when it is not parallel.
+    """
     book = root / "usr/share/doc/debian-handbook/html"
     english = {path.stem: said(path) for path in sorted((book / "en-US").glob("*.html"), key=lambda path: path.stem)}
-    kept = {name: data.decode().splitlines() for name, data in texts({f"{name}": lines for name, lines in english.items()}).items()}
+    kept = {
+        name: data.decode().splitlines()
+        for name, data in texts({f"{name}": lines for name, lines in english.items()}).items()
+    }
     if folder == "en-US":
         return {name: encoded(lines) for name, lines in kept.items()}
     translation: dict[str, str] = {}
@@ -48,7 +54,9 @@ def build(folder: str, root: Path) -> Files:
         for original, translated in zip(lines, there, strict=True):
             translation.setdefault(original, translated)
     said_before: set[str] = set()
-    return {name: encoded([new(translation[line], line, said_before) for line in lines]) for name, lines in kept.items()}
+    return {
+        name: encoded([new(translation[line], line, said_before) for line in lines]) for name, lines in kept.items()
+    }
 
 
 def new(translated: str, original: str, before: set[str]) -> str:
@@ -74,12 +82,17 @@ def shelf(name: str) -> TextSet:
     """The set of one language."""
     folder, language = LANGUAGES[name]
     size, sha256 = known(name)
-    what = "a book on running computers with Debian" if name == "handbook" else f"'handbook' in {language}, line by line"
+    what = (
+        "a book on running computers with Debian" if name == "handbook" else f"'handbook' in {language}, line by line"
+    )
     entry = Entry(
-        name, what, size, (), "GPL-2+ or CC BY-SA 3.0", "Debian package debian-handbook, else deb.debian.org, else snapshot.debian.org",
+        name, what, size, (), "GPL-2+ or CC BY-SA 3.0", "Debian package debian-handbook, else deb.debian.org, else "
+                                                        "snapshot.debian.org",
         kind=KIND,
     )  # fmt: skip
-    return TextSet(entry, sha256, debian(*PACKAGE, partial(build, folder)), "connect to the network, or use another text")
+    return TextSet(
+        entry, sha256, debian(*PACKAGE, partial(build, folder)), "connect to the network, or use another text"
+    )
 
 
 PACKAGE = (

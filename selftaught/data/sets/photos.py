@@ -1,20 +1,20 @@
 """Crops of 99 free colour photographs that come inside packages: which photograph is a crop from?
 
-Half of the photographs are small (480 x 360 pixels), so all are brought to one size: the central 4:3 part, whatever the photograph's shape,
-becomes 512 x 384 pixels (the smallest, 400 x 300, is enlarged by 1.28). That is a grid of 8 x 6 crops of 64 x 64 pixels that share
-no pixel:
+Half of the photographs are small (480 x 360 pixels), so all are brought to one size: the central 4:3 part, whatever the
+photograph's shape, becomes 512 x 384 pixels (the smallest, 400 x 300, is enlarged by 1.28). That is a grid of 8 x 6
+crops of 64 x 64 pixels that share no pixel:
 
     columns 0-4   30 crops to train on
     column  5     left out, so that nothing in training touches what is asked about
     columns 6-7   12 crops to test with
 
-`labels` = the photograph, so chance is 1 in 99. `groups` = photograph and column: a split by group holds out vertical strips of
-every photograph, which is what the test does too. (Groups of whole photographs would make every held-out class unseen, and no groups
-would judge by cells whose four neighbours were learnt.)
+`labels` = the photograph, so chance is 1 in 99. `groups` = photograph and column: a split by group holds out vertical
+strips of every photograph, which is what the test does too. (Groups of whole photographs would make every held-out
+class unseen, and no groups would judge by cells whose four neighbours were learnt.)
 
-`photos.csv` beside this file lists every photograph: package, file, name, author, licence and SHA-256. A package whose files
-are other ones than these is not used at all, so that a name always stands for the same pixels. Drawings, renderings, grey pictures
-and second shots of one scene in those packages are not in the list.
+`photos.csv` beside this file lists every photograph: package, file, name, author, licence and SHA-256. A package whose
+files are other ones than these is not used at all, so that a name always stands for the same pixels. Drawings,
+renderings, grey pictures and second shots of one scene in those packages are not in the list.
 """
 
 from __future__ import annotations
@@ -70,16 +70,21 @@ TABLE = table()
 PACKAGES = tuple(dict.fromkeys(photo.package for photo in TABLE))
 KIND, NAMES = "image", ("photos",)
 ENTRY = Entry(
-    "photos", "which photograph a crop is from; test crops are from another part of it",
-    f"{len(TABLE) * CROPS['train']:,} + {len(TABLE) * CROPS['test']:,} colour 64x64", tuple(photo.name for photo in TABLE),
-    "free, differs by photograph: see photos.csv", f"inside {' and '.join(BUNDLED)}; Debian packages {', '.join(PACKAGES[len(BUNDLED):])}",
+    "photos",
+    "which photograph a crop is from; test crops are from another part of it",
+    f"{len(TABLE) * CROPS['train']:,} + {len(TABLE) * CROPS['test']:,} colour 64x64",
+    tuple(photo.name for photo in TABLE),
+    "free, differs by photograph: see photos.csv",
+    f"inside {' and '.join(BUNDLED)}; Debian packages {', '.join(PACKAGES[len(BUNDLED) :])}",
     kind=KIND,
 )
 
 
 def place(package: str) -> Path:
     """Where a package's crops are kept. Other photographs, another grid or another decoder get another name."""
-    what = digest_of(repr([photo for photo in TABLE if photo.package == package]), repr((VERSION, PATCH, COLUMNS, ROWS, REGIONS)))
+    what = digest_of(
+        repr([photo for photo in TABLE if photo.package == package]), repr((VERSION, PATCH, COLUMNS, ROWS, REGIONS))
+    )
     return cache.folder() / "photos" / f"{package}-{what[:8]}.images"
 
 
@@ -92,8 +97,8 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
     """Crops [N, 64, 64, 3] of one side of every photograph: 30 each ("train") or 12 each ("test").
 
     In a fixed random order in which photographs take turns, so that the first N crops are of all of them.
-    Takes what it can get: fewer photographs, with a warning that says which package is missing. Raises UserError when fewer than two
-    can be had.
+    Takes what it can get: fewer photographs, with a warning that says which package is missing. Raises UserError when
+    fewer than two can be had.
     """
     found: list[Pixels] = []
     names: list[str] = []
@@ -110,15 +115,21 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
     if len(names) < 2:
         raise remote.nowhere("photos", missing, "pip install scikit-image, which brings a few photographs")
     if missing:
-        remote.log.warning("data 'photos' has %d photographs instead of %d: %s", len(names), len(TABLE), "; ".join(missing))
+        remote.log.warning(
+            "data 'photos' has %d photographs instead of %d: %s", len(names), len(TABLE), "; ".join(missing)
+        )
     part = slice(0, CROPS["train"]) if split == "train" else slice(CROPS["train"], None)
-    crops = np.concatenate([of_package.reshape(-1, sum(CROPS.values()), PATCH, PATCH, 3)[:, part] for of_package in found])
+    crops = np.concatenate(
+        [of_package.reshape(-1, sum(CROPS.values()), PATCH, PATCH, 3)[:, part] for of_package in found]
+    )
     rng = np.random.Generator(np.random.Philox(key=[0, 0x9407]))
     order = np.stack([rng.permutation(CROPS[split]) for _ in names], axis=1)  # [crops of one photograph, photographs]
     photograph = np.broadcast_to(np.arange(len(names)), order.shape)
     column = np.tile(np.array(REGIONS[split]), ROWS)[order]
     groups = (photograph * COLUMNS + column).reshape(-1)
-    return ArraySource(crops[photograph, order].reshape(-1, PATCH, PATCH, 3), photograph.reshape(-1), names, groups=groups)
+    return ArraySource(
+        crops[photograph, order].reshape(-1, PATCH, PATCH, 3), photograph.reshape(-1), names, groups=groups
+    )
 
 
 def _crops(package: str) -> Pixels:
@@ -143,7 +154,11 @@ def _installed(package: str) -> Path | None:
         return None
     module, folder = BUNDLED[package]
     spec = find_spec(module)
-    return None if spec is None or not spec.submodule_search_locations else Path(next(iter(spec.submodule_search_locations))) / folder
+    return (
+        None
+        if spec is None or not spec.submodule_search_locations
+        else Path(next(iter(spec.submodule_search_locations))) / folder
+    )
 
 
 @contextlib.contextmanager
@@ -172,7 +187,9 @@ def _read(folder: Path, photo: Photograph) -> Pixels:
 
 
 def cut(data: bytes) -> Pixels:
-    """The crops uint8 [42, 64, 64, 3] of one photograph: row by row those of the training region, then those of the test region.
+    """The crops uint8 [42, 64, 64, 3] of one photograph.
+
+    Row by row those of the training region, then those of the test region.
 
     Raises Unreadable.
     """
@@ -181,8 +198,13 @@ def cut(data: bytes) -> Pixels:
     scale = min(width / COLUMNS, height / ROWS)
     left, top = (width - scale * COLUMNS) / 2, (height - scale * ROWS) / 2
     box = (left, top, left + scale * COLUMNS, top + scale * ROWS)
-    picture = Image.fromarray(pixels).convert("RGB").resize((COLUMNS * PATCH, ROWS * PATCH), Image.Resampling.BILINEAR, box=box)
-    grid = np.asarray(picture).reshape(ROWS, PATCH, COLUMNS, PATCH, 3).transpose(0, 2, 1, 3, 4)  # [row, column, 64, 64, 3]
+    picture = (
+        Image.fromarray(pixels)
+        .convert("RGB")
+        .resize((COLUMNS * PATCH, ROWS * PATCH), Image.Resampling.BILINEAR, box=box)
+    )
+    # [row, column, 64, 64, 3]
+    grid = np.asarray(picture).reshape(ROWS, PATCH, COLUMNS, PATCH, 3).transpose(0, 2, 1, 3, 4)
     return np.concatenate([grid[:, list(columns)].reshape(-1, PATCH, PATCH, 3) for columns in REGIONS.values()])
 
 

@@ -1,7 +1,10 @@
-"""Short texts that twenty people rated, from -4 to 4 (Hutto and Gilbert 2014, "VADER"): film reviews, editorials, tweets, product reviews.
+"""Short texts that twenty people rated, from -4 to 4 (Hutto and Gilbert 2014, "VADER").
 
-The label is the sign of the mean rating. Texts rated between -0.5 and 0.5 are left out: half a step of the scale is about what twenty
-people leave uncertain. Snippets of one editorial or one review are of one group, so that they stay on one side of a split.
+Film reviews, editorials, tweets, product reviews.
+
+The label is the sign of the mean rating. Texts rated between -0.5 and 0.5 are left out: half a step of the scale is
+about what twenty people leave uncertain. Snippets of one editorial or one review are of one group, so that they stay on
+one side of a split.
 
 The film snippets are those of 'sentence-polarity', differently labelled: do not train on one and judge on the other.
 """
@@ -42,7 +45,10 @@ def from_pypi(name: str) -> Files:
 
 
 def rows(data: bytes) -> Iterator[dict[str, str]]:
-    """The rated texts of one file: lines of number, mean rating and text. The number is "editorial_sentence" where they belong together."""
+    """The rated texts of one file: lines of number, mean rating and text.
+
+    The number is "editorial_sentence" where they belong together.
+    """
     for line in filter(None, data.decode("utf-8").split("\n")):
         number, rating, text = line.split("\t", 2)
         if abs(float(rating)) >= UNCERTAIN:
@@ -53,8 +59,12 @@ def rows(data: bytes) -> Iterator[dict[str, str]]:
 def shelf(name: str) -> TextSet:
     """One set."""
     size, sha256 = known(name)
-    entry = Entry(name, PARTS[name][1], size, CLASSES, "MIT", "source distribution of vaderSentiment 3.3.2 on PyPI", kind=KIND)
-    return TextSet(entry, sha256, [partial(from_pypi, name)], "connect to the network with pip installed, or use texts of your own")
+    entry = Entry(
+        name, PARTS[name][1], size, CLASSES, "MIT", "source distribution of vaderSentiment 3.3.2 on PyPI", kind=KIND
+    )
+    return TextSet(
+        entry, sha256, [partial(from_pypi, name)], "connect to the network with pip installed, or use texts of your own"
+    )
 
 
 SETS = {name: shelf(name) for name in PARTS}

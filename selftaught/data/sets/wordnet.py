@@ -1,7 +1,7 @@
 """The glosses of WordNet 3.0 (Fellbaum 1998): what 117,659 sets of synonyms mean, and sentences that use them.
 
-One line a set of synonyms: its words, then the gloss ("dog, domestic dog, Canis familiaris: a member of the genus Canis ..."). One document
-for each of the 45 files that WordNet's lexicographers wrote (animals, food, verbs of motion, ...).
+One line a set of synonyms: its words, then the gloss ("dog, domestic dog, Canis familiaris: a member of the genus Canis
+..."). One document for each of the 45 files that WordNet's lexicographers wrote (animals, food, verbs of motion, ...).
 """
 
 from __future__ import annotations
@@ -22,13 +22,52 @@ ENTRY = Entry(
     "Debian package wordnet-base, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 FILES = (  # by number, see lexnames(5)
-    "adj.all", "adj.pert", "adv.all", "noun.tops", "noun.act", "noun.animal", "noun.artifact", "noun.attribute", "noun.body",
-    "noun.cognition", "noun.communication", "noun.event", "noun.feeling", "noun.food", "noun.group", "noun.location", "noun.motive",
-    "noun.object", "noun.person", "noun.phenomenon", "noun.plant", "noun.possession", "noun.process", "noun.quantity", "noun.relation",
-    "noun.shape", "noun.state", "noun.substance", "noun.time", "verb.body", "verb.change", "verb.cognition", "verb.communication",
-    "verb.competition", "verb.consumption", "verb.contact", "verb.creation", "verb.emotion", "verb.motion", "verb.perception",
-    "verb.possession", "verb.social", "verb.stative", "verb.weather", "adj.ppl",
-)  # fmt: skip
+    "adj.all",
+    "adj.pert",
+    "adv.all",
+    "noun.tops",
+    "noun.act",
+    "noun.animal",
+    "noun.artifact",
+    "noun.attribute",
+    "noun.body",
+    "noun.cognition",
+    "noun.communication",
+    "noun.event",
+    "noun.feeling",
+    "noun.food",
+    "noun.group",
+    "noun.location",
+    "noun.motive",
+    "noun.object",
+    "noun.person",
+    "noun.phenomenon",
+    "noun.plant",
+    "noun.possession",
+    "noun.process",
+    "noun.quantity",
+    "noun.relation",
+    "noun.shape",
+    "noun.state",
+    "noun.substance",
+    "noun.time",
+    "verb.body",
+    "verb.change",
+    "verb.cognition",
+    "verb.communication",
+    "verb.competition",
+    "verb.consumption",
+    "verb.contact",
+    "verb.creation",
+    "verb.emotion",
+    "verb.motion",
+    "verb.perception",
+    "verb.possession",
+    "verb.social",
+    "verb.stative",
+    "verb.weather",
+    "adj.ppl",
+)
 PLACE = re.compile(r"\((?:a|p|ip)\)$")  # where an adjective may stand: before its noun, after it
 
 

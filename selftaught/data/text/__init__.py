@@ -1,4 +1,7 @@
-"""Text as users have it: files, folders, compressed or not, tables of records, Python objects. `open_text` finds the right one."""
+"""Text as users have it: files, folders, compressed or not, tables of records, Python objects.
+
+`open_text` finds the right one.
+"""
 
 from __future__ import annotations
 

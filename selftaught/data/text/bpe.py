@@ -1,7 +1,10 @@
-"""Byte pair encoding: frequent words are one token, rare ones several, and no text is without tokens. Needs the extra [bpe].
+"""Byte pair encoding: frequent words are one token, rare ones several, and no text is without tokens.
 
-Sennrich, Haddow and Birch 2016, "Neural Machine Translation of Rare Words with Subword Units"; on bytes, as Radford et al. 2019,
-"Language Models are Unsupervised Multitask Learners", have it. The merging is done by the package `tokenizers`.
+Needs the extra [bpe].
+
+Sennrich, Haddow and Birch 2016, "Neural Machine Translation of Rare Words with Subword Units"; on bytes, as Radford et
+al. 2019, "Language Models are Unsupervised Multitask Learners", have it. The merging is done by the package
+`tokenizers`.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ MOST = 1 << 24  # tokens; more is a slip of the finger
 class BytePairs:
     """Merges that were learnt from text. `model` is all of it, as JSON: what `parts/tokens.byte_pairs` reads.
 
-    A word is split into single bytes first, and then the pair of neighbours that was learnt first is merged wherever it stands, until no
-    learnt pair is left. Text is first cut into runs of letters, of digits and of other characters, each with the space before it.
+    A word is split into single bytes first, and then the pair of neighbours that was learnt first is merged wherever it
+    stands, until no learnt pair is left. Text is first cut into runs of letters, of digits and of other characters,
+    each with the space before it.
     """
 
     def __init__(self, model: str) -> None:
@@ -34,11 +38,14 @@ class BytePairs:
     def train(cls, texts: Iterable[str], size: int = 8000, min_frequency: int = 2) -> Self:
         """Learn merges until there are `size` tokens, the 256 bytes among them, or no pair occurs `min_frequency` times.
 
-        Each step merges the pair that occurs most often; the same texts give the same merges. Raises UserError for a size that leaves no
-        merges.
+        Each step merges the pair that occurs most often; the same texts give the same merges. Raises UserError for a
+        size that leaves no merges.
         """
         if not BYTES < size <= MOST:
-            raise UserError(f"byte pair encoding must have more than {BYTES} tokens (one for each byte) and at most {MOST:,}, not {size}")
+            raise UserError(
+                f"byte pair encoding must have more than {BYTES} tokens (one for each byte) and at most {MOST:,}, "
+                f"not {size}"
+            )
         if min_frequency < 1:
             raise UserError(f"min_frequency of byte pair encoding must be at least 1, not {min_frequency}")
         tokenizers = _package()
@@ -47,7 +54,11 @@ class BytePairs:
         made.decoder = tokenizers.decoders.ByteLevel()
         alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
         trainer = tokenizers.trainers.BpeTrainer(
-            vocab_size=size, min_frequency=min_frequency, initial_alphabet=alphabet, show_progress=False, special_tokens=[]
+            vocab_size=size,
+            min_frequency=min_frequency,
+            initial_alphabet=alphabet,
+            show_progress=False,
+            special_tokens=[],
         )
         made.train_from_iterator(texts, trainer)
         return cls(made.to_str())

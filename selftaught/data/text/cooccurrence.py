@@ -30,14 +30,17 @@ _MEGABYTE = 2**20
 @final
 @dataclass(frozen=True, eq=False)
 class Cooccurrence:
-    """Pairs of words that stand near each other, and how often they do, the nearer the more. No pair comes twice, none counts 0.
+    """Pairs of words that stand near each other, and how often they do, the nearer the more.
 
-    Their order looks random, and is a function of the words' numbers alone: pairs are sorted by a hash. The arrays lie in memory, or
-    in files without a name, which the system frees when the arrays go, however the process ends.
+    No pair comes twice, none counts 0.
+
+    Their order looks random, and is a function of the words' numbers alone: pairs are sorted by a hash. The arrays lie
+    in memory, or in files without a name, which the system frees when the arrays go, however the process ends.
 
     Args:
         first: A word, int32 [M].
-        second: The word near it, int32 [M]; where `symmetric`, at least as large as `first`: each pair stands for both directions.
+        second: The word near it, int32 [M]; where `symmetric`, at least as large as `first`: each pair stands for both
+            directions.
         count: The sum over all places of 1 / distance, float32 [M].
         symmetric: Whether neighbours on both sides were counted; else `second` is left of `first`.
     """
@@ -52,17 +55,24 @@ class Cooccurrence:
 
 
 def cooccurrence(
-    ids: Ids, sentences: Ints, size: int, *, window: int = 15, symmetric: bool = True, memory: float = 1024, threads: int = 1,
+    ids: Ids,
+    sentences: Ints,
+    size: int,
+    *,
+    window: int = 15,
+    symmetric: bool = True,
+    memory: float = 1024,
+    threads: int = 1,
     folder: str = "",
-) -> Cooccurrence:  # fmt: skip
+) -> Cooccurrence:
     """Count which words stand near which. What comes out does not depend on `memory` and `threads`, to the last bit.
 
     Amounts are whole numbers (a neighbour at distance d counts lcm(1 ... window) / d, or 2^32 / d rounded where that is
-    larger), so they add up to the same in any order. The text is taken in chunks; the tables of the chunks are merged at the end, and
-    go to disk when there is no memory for them.
+    larger), so they add up to the same in any order. The text is taken in chunks; the tables of the chunks are merged
+    at the end, and go to disk when there is no memory for them.
 
-    As in GloVe's own program, words that are not counted leave no hole: their neighbours come one nearer. No pair reaches
-    from one sentence into another, and a word beside itself counts from both sides.
+    As in GloVe's own program, words that are not counted leave no hole: their neighbours come one nearer. No pair
+    reaches from one sentence into another, and a word beside itself counts from both sides.
 
     Args:
         ids: The words of the text, int32 [N].
@@ -74,7 +84,8 @@ def cooccurrence(
         threads: At least 1.
         folder: Where to keep what memory does not hold; "" is the system's folder for temporary files.
 
-    Raises UserError when there is not one pair, the memory is too little for the vocabulary, or the disk cannot take what it must.
+    Raises UserError when there is not one pair, the memory is too little for the vocabulary, or the disk cannot take
+    what it must.
     """
     if window < 1:
         raise UserError(f"window must be at least 1 word, not {window}")
@@ -83,7 +94,8 @@ def cooccurrence(
     least = 2 * (each + 8 * (size + 1)) + 64 * (window + 1) * 8
     if budget < least:
         raise UserError(
-            f"{memory:g} MB are too few to count {size} words in: give at least {math.ceil(least / _MEGABYTE)} (--memory), "
+            f"{memory:g} MB are too few to count {size} words in: give at least {math.ceil(least / _MEGABYTE)} "
+            "(--memory), "
             "or keep fewer words (--min-count)"
         )
     threads = max(1, min(threads, budget // (2 * each)))
@@ -95,7 +107,8 @@ def cooccurrence(
             return table.ordered(runs, _unit(window), symmetric, budget, folder)
     except OSError as e:
         raise UserError(
-            f"cannot keep the counted pairs in {folder or tempfile.gettempdir()}: {e.strerror}; name another folder (--scratch), "
+            f"cannot keep the counted pairs in {folder or tempfile.gettempdir()}: {e.strerror}; name another "
+            "folder (--scratch), "
             f"or allow more memory than {memory:g} MB (--memory)"
         ) from e
 
@@ -123,14 +136,20 @@ class _Table:
         self.size, self.threads, self.room, self.pool = size, threads, room, pool
         middle = -(-size // 64)
         self.scratch = [
-            (np.zeros(size, np.int64), np.empty(size + 1, np.int32), np.zeros(middle, np.uint64), np.zeros(-(-middle // 64), np.uint64))
+            (
+                np.zeros(size, np.int64),
+                np.empty(size + 1, np.int32),
+                np.zeros(middle, np.uint64),
+                np.zeros(-(-middle // 64), np.uint64),
+            )
             for _ in range(threads)
         ]
 
     def count(self, ids: Ids, sentences: Ints, window: int, symmetric: bool, budget: int, folder: str) -> _Runs:
         """A run for each chunk of text."""
         weights = np.array([0, *(round(_unit(window) / d) for d in range(1, window + 1))], np.int64)
-        room = max(min(len(ids) + len(sentences), budget // 32), 64 * (window + 1))  # a token takes 8 bytes: itself, and its place
+        # a token takes 8 bytes: itself, and its place
+        room = max(min(len(ids) + len(sentences), budget // 32), 64 * (window + 1))
         tokens, places, starts = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(self.size + 1, np.int64)
         token = sentence = old = 0
         with (
@@ -149,10 +168,15 @@ class _Table:
                 old = min(n, window)  # what the next chunk begins with, to find the pairs that reach across
                 tokens[:old] = tokens[n - old : n].copy()
             if not len(words):
-                raise UserError(f"no two words of this text stand within {window} of each other in one sentence: nothing can be counted")
+                raise UserError(
+                    f"no two words of this text stand within {window} of each other in one sentence: nothing can "
+                    "be counted"
+                )
             return _Runs(words.whole(), amounts.whole(), borders.whole().reshape(-1, self.size + 1))
 
-    def rows(self, tokens: Ids, old: int, starts: Ints, places: Ids, weights: Ints, symmetric: bool) -> Iterator[tuple[Ids, Ints, Ints]]:
+    def rows(
+        self, tokens: Ids, old: int, starts: Ints, places: Ids, weights: Ints, symmetric: bool
+    ) -> Iterator[tuple[Ids, Ints, Ints]]:
         """All rows of a chunk, block by block: words, amounts, and where each row ends in its block."""
         reach = (len(weights) - 1) * (1 + symmetric)
         most = np.minimum(self.size - np.arange(self.size) if symmetric else self.size, np.diff(starts) * reach)
@@ -165,7 +189,10 @@ class _Table:
         return self.each(one, self.blocks(most))
 
     def ordered(self, runs: _Runs, unit: int, symmetric: bool, budget: int, folder: str) -> Cooccurrence:
-        """Merge the runs, and put the pairs in the order of their hashes: into buckets by its upper bits, then each bucket by all."""
+        """Merge the runs, and put the pairs in the order of their hashes.
+
+        Into buckets by its upper bits, then each bucket by all.
+        """
         most = np.minimum(sum(np.diff(starts) for starts in runs.starts), self.size)
         bits = max(1, math.ceil(math.log2(max(int(most.sum()) / min(_BUCKET, self.room), 1)) + 1))
         shift, sizes = 64 - bits, np.zeros(2**bits, np.int64)
@@ -217,7 +244,10 @@ class _Table:
         return blocks
 
     def each(self, work: Callable[[Any, Any], T], tasks: Sequence[Any]) -> Iterator[T]:
-        """``work(task, scratch)`` for each task, as many at a time as there are threads; what they return, in their order."""
+        """``work(task, scratch)`` for each task, as many at a time as there are threads.
+
+        What they return, in their order.
+        """
         for begin in range(0, len(tasks), self.threads):
             yield from self.pool.map(work, tasks[begin : begin + self.threads], self.scratch)
 
@@ -233,7 +263,8 @@ def _array(n: int, dtype: Any, in_memory: bool, folder: str) -> NDArray[Any]:
     if in_memory:
         return np.empty(n, dtype)
     with tempfile.TemporaryFile(dir=folder or None) as file:
-        os.posix_fallocate(file.fileno(), 0, n * np.dtype(dtype).itemsize)  # a map that finds the disk full would kill the process
+        # a map that finds the disk full would kill the process
+        os.posix_fallocate(file.fileno(), 0, n * np.dtype(dtype).itemsize)
         return np.asarray(np.memmap(file, dtype, "r+", shape=(n,)))
 
 

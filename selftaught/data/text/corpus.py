@@ -66,8 +66,8 @@ class Words(Sequence[str]):
 class Corpus(Source):
     """Documents of sentences of tokens, as integers that may lie on disk. Obeys `Source`: a sample is a document.
 
-    Tokens are numbered by falling frequency (ties: by first sight), all of them, so a smallest count is nothing but a bound: the
-    words rarer than that have the ids from `size(min_count)` on.
+    Tokens are numbered by falling frequency (ties: by first sight), all of them, so a smallest count is nothing but a
+    bound: the words rarer than that have the ids from `size(min_count)` on.
 
     Args:
         ids: int32 [N], the tokens of the whole text.
@@ -82,7 +82,8 @@ class Corpus(Source):
         fingerprint: A digest of the content and the way it was split; by default made from the arrays.
         skipped: What could not be read: ``{"path": ..., "reason": ...}`` each.
         groups: int64 [D]: documents of one group stay on one side of a split; None = each for itself.
-        digests: uint8 [D, 32]: SHA-256 of each document's content; by default made from its tokens when it is asked for.
+        digests: uint8 [D, 32]: SHA-256 of each document's content; by default made from its tokens when it is asked
+            for.
     """
 
     samples = "documents"
@@ -147,16 +148,25 @@ class Corpus(Source):
         names = list(seen)
         lengths = [len(line) for lines in split for line in lines]
         return cls(
-            rank[first], np.cumsum([0, *lengths], dtype=np.int64), np.cumsum([0, *map(len, split)], dtype=np.int64),
-            Words.of([names[i] for i in order]), counts[order].astype(np.int64), tokens=tokens, lower=lower, classes=classes,
+            rank[first],
+            np.cumsum([0, *lengths], dtype=np.int64),
+            np.cumsum([0, *map(len, split)], dtype=np.int64),
+            Words.of([names[i] for i in order]),
+            counts[order].astype(np.int64),
+            tokens=tokens,
+            lower=lower,
+            classes=classes,
             labels=None if labels is None else np.asarray(labels, np.int64),
-        )  # fmt: skip
+        )
 
     def __len__(self) -> int:
         return len(self.documents) - 1
 
     def fetch(self, index: Index) -> dict[str, Any]:
-        """``{"text": [str] * B, "label": int64 [B], "index": int64 [B]}``; tokens joined by spaces, sentences by newlines."""
+        """``{"text": [str] * B, "label": int64 [B], "index": int64 [B]}``.
+
+        Tokens joined by spaces, sentences by newlines.
+        """
         index = checked(index, len(self))
         return {"text": [self.text(int(i)) for i in index], "label": self._labels[index], "index": index}
 
@@ -185,10 +195,20 @@ class Corpus(Source):
     def with_labels(self, labels: Labels, classes: tuple[str, ...]) -> Corpus:
         """The same text with other labels, int64 [D], and names of them."""
         return Corpus(
-            self.ids, self.sentences, self.documents, self.words, self.counts, tokens=self.tokens, lower=self.lower, labels=labels,
-            classes=classes, fingerprint=digest_of(self.fingerprint, labels.tobytes(), *classes), skipped=self.skipped, groups=self.groups,
+            self.ids,
+            self.sentences,
+            self.documents,
+            self.words,
+            self.counts,
+            tokens=self.tokens,
+            lower=self.lower,
+            labels=labels,
+            classes=classes,
+            fingerprint=digest_of(self.fingerprint, labels.tobytes(), *classes),
+            skipped=self.skipped,
+            groups=self.groups,
             digests=self._digests,
-        )  # fmt: skip
+        )
 
     @property
     def digests(self) -> NDArray[np.uint8]:
@@ -205,14 +225,23 @@ class Corpus(Source):
     def input(self, min_count: int = 1) -> dict[str, Any]:
         """What an encoder is told: how to split text, and the words (with their counts) that occur at least `min_count` times."""
         size = self.size(min_count)
-        return self.whole_input() | {"words": list(self.words[:size]), "counts": [int(count) for count in self.counts[:size]]}
+        return self.whole_input() | {
+            "words": list(self.words[:size]),
+            "counts": [int(count) for count in self.counts[:size]],
+        }
 
     def whole_input(self) -> dict[str, Any]:
-        """`input` of all words, which are not read before an encoder takes the frequent ones: there can be very many."""
+        """`input` of all words, which are not read before an encoder takes the frequent ones.
+
+        There can be very many.
+        """
         return {"kind": "text", "tokens": self.tokens, "lower": self.lower, "words": self.words, "counts": self.counts}
 
     def release(self, first: int, last: int) -> None:
-        """The tokens first .. last of `ids` need not stay in memory, if they lie in a file: they are read from it when asked for."""
+        """The tokens first .. last of `ids` need not stay in memory, if they lie in a file.
+
+        They are read from it when asked for.
+        """
         mapped = self._mapped()
         if mapped is None:
             return
@@ -251,7 +280,12 @@ class Corpus(Source):
 
 
 def counted_in(source: Source, words: Sequence[str], method: str) -> Corpus:
-    """`source`, the corpus whose most frequent words, in their order, are `words`. Raises UserError, naming the method, for another."""
+    """`source`, the corpus whose most frequent words, in their order, are `words`.
+
+    Raises UserError, naming the method, for another.
+    """
     if isinstance(source, Corpus) and len(words) <= len(source.words) and all(map(eq, words, source.words)):
         return source
-    raise UserError(f"{method} trains on the text that its encoder's words were counted in: build the encoder from corpus.input()")
+    raise UserError(
+        f"{method} trains on the text that its encoder's words were counted in: build the encoder from corpus.input()"
+    )

@@ -101,9 +101,13 @@ class Draft:
         if any(isinstance(label, str) for label in self.labels):
             strange = next((label for label in self.labels if not isinstance(label, str | None)), None)
             if strange is not None:
-                raise UserError(f"{where}: some labels are names and others numbers, such as {strange!r}: use one of the two")
+                raise UserError(
+                    f"{where}: some labels are names and others numbers, such as {strange!r}: use one of the two"
+                )
             return as_labels(np.array(self.labels, object), len(self.documents), where, self.classes)
-        return as_labels([-1 if label is None else label for label in self.labels], len(self.documents), where, self.classes)
+        return as_labels(
+            [-1 if label is None else label for label in self.labels], len(self.documents), where, self.classes
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -80,8 +80,8 @@ def one(path: Path) -> File:
 def below(root: Path) -> tuple[list[File], list[Skipped]]:
     """(files of one kind at any depth, sorted by path; what was left out).
 
-    Where there are tables or JSON Lines, other files beside them are left out. Text files are labelled by first-level folder when there
-    are at least two such folders and no file outside. Raises UserError when there is nothing to read.
+    Where there are tables or JSON Lines, other files beside them are left out. Text files are labelled by first-level
+    folder when there are at least two such folders and no file outside. Raises UserError when there is nothing to read.
     """
     found, skipped = list[File](), list[Skipped]()
     for path in sorted(_walk(root), key=os.fsencode):
@@ -96,7 +96,9 @@ def below(root: Path) -> tuple[list[File], list[Skipped]]:
             skipped += [{"path": file.name, "reason": "beside tables of text"} for file in found if file.kind != kind]
             return [file for file in found if file.kind == kind], skipped
     if not found:
-        raise UserError(f"{shown(str(root))}: there is no text in this folder or below it (.txt, .jsonl, .parquet, .gz, ...)")
+        raise UserError(
+            f"{shown(str(root))}: there is no text in this folder or below it (.txt, .jsonl, .parquet, .gz, ...)"
+        )
     owners = {file.name.split("/", 1)[0] for file in found}
     if len(owners) > 1 and all("/" in file.name for file in found):
         found = [File(file.path, file.name, file.kind, file.name.split("/", 1)[0]) for file in found]
@@ -104,7 +106,10 @@ def below(root: Path) -> tuple[list[File], list[Skipped]]:
 
 
 def sides(root: Path) -> dict[str, list[Path]]:
-    """What belongs to "train" and to "test", by the names of folders or of tables and JSON Lines; empty when names do not tell."""
+    """What belongs to "train" and to "test", by the names of folders or of tables and JSON Lines.
+
+    Empty when names do not tell.
+    """
     try:
         inside = sorted(path for path in root.iterdir() if not path.name.startswith("."))
     except OSError as error:
@@ -148,7 +153,9 @@ def _is_text(path: Path) -> bool:
 
 
 def blocks(path: Path, errors: Errors) -> Iterator[bytes]:
-    """The bytes of a file, decompressed by its ending, without a mark of their order at the start; with errors="replace" always UTF-8.
+    """The bytes of a file, decompressed by its ending, without a mark of their order at the start.
+
+    With errors="replace" always UTF-8.
 
     Raises UserError for what cannot be read, a damaged archive, and UTF-16.
     """

@@ -1,7 +1,8 @@
 """Encoded corpora in the user's cache: one file each, memory-mapped, whole or made again.
 
-A file is 4,096 bytes of header and then the arrays, each at a multiple of 64 bytes. The header is a mark, a JSON line (where each array
-begins, its length and its type) and the SHA-256 of the arrays and that line. "about" is a JSON object as bytes.
+A file is 4,096 bytes of header and then the arrays, each at a multiple of 64 bytes. The header is a mark, a JSON line
+(where each array begins, its length and its type) and the SHA-256 of the arrays and that line. "about" is a JSON object
+as bytes.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def kept(key: str, where: str, tokens: Way, lower: bool, fill: Callable[[Draft],
     if found is None:
         with cache.replacing(path) as file, Draft() as draft:
             fill(draft)
-            _write(file, draft, where, {"tokens": dict(tokens) if isinstance(tokens, Mapping) else tokens, "lower": lower})
+            _write(
+                file, draft, where, {"tokens": dict(tokens) if isinstance(tokens, Mapping) else tokens, "lower": lower}
+            )
         found = read(path)
     if found is None:
         raise cache.Unwritable(f"{path}: does not hold what was just written: is the disk failing?")
@@ -127,13 +130,25 @@ def read(path: Path) -> Corpus | None:
             if mark + b"\n" != MARK or digest.hexdigest().encode() != expected:
                 return None
             whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        arrays = {name: np.frombuffer(whole, kind, count, begin) for name, (begin, count, kind) in json.loads(table).items()}
+        arrays = {
+            name: np.frombuffer(whole, kind, count, begin) for name, (begin, count, kind) in json.loads(table).items()
+        }
         about = json.loads(arrays["about"].tobytes())
         return Corpus(
-            arrays["ids"], arrays["sentences"], arrays["documents"], Words(arrays["words"], arrays["ends"]), arrays["counts"],
-            tokens=about["tokens"], lower=about["lower"], labels=arrays["labels"], classes=tuple(about["classes"]),
-            skipped=about["skipped"], digests=arrays["digests"].reshape(-1, 32), groups=arrays.get("groups"),
+            arrays["ids"],
+            arrays["sentences"],
+            arrays["documents"],
+            Words(arrays["words"], arrays["ends"]),
+            arrays["counts"],
+            tokens=about["tokens"],
+            lower=about["lower"],
+            labels=arrays["labels"],
+            classes=tuple(about["classes"]),
+            skipped=about["skipped"],
+            digests=arrays["digests"].reshape(-1, 32),
+            groups=arrays.get("groups"),
             fingerprint=expected[:32].decode(),
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):  # what a damaged header can lead to
+        )
+    # what a damaged header can lead to
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -44,7 +44,10 @@ class Text(Kind):
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
-        """Lists of strings, of lists of words or of mappings with a text; files of text; folders that hold mostly these."""
+        """Lists of strings, of lists of words or of mappings with a text; files of text.
+
+        Folders that hold mostly these.
+        """
         if isinstance(data, str | Path):
             return _holds_text(Path(data).expanduser())
         if type(data).__module__.split(".")[0] == "datasets":
@@ -53,7 +56,9 @@ class Text(Kind):
         first = data[0] if isinstance(data, Sequence) and not isinstance(data, str) and len(data) else None
         if isinstance(first, Mapping):
             return any(isinstance(value, str) for value in first.values())
-        return isinstance(first, str) or (isinstance(first, list | tuple) and all(isinstance(word, str) for word in first))
+        return isinstance(first, str) or (
+            isinstance(first, list | tuple) and all(isinstance(word, str) for word in first)
+        )
 
     def open(
         self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
@@ -64,7 +69,14 @@ class Text(Kind):
         if labels is not None:
             raise UserError("labels of texts are given with them: a list of mappings with 'text' and 'label'")
         return open_text(
-            data, split, limit, tokens=self.tokens, lower=self.lower, errors=self.errors, column=self.column, progress=progress
+            data,
+            split,
+            limit,
+            tokens=self.tokens,
+            lower=self.lower,
+            errors=self.errors,
+            column=self.column,
+            progress=progress,
         )
 
     def input(self, source: Source) -> dict[str, Any]:
@@ -78,7 +90,9 @@ class Text(Kind):
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """Split as the encoder's words were."""
-        return cls(input["tokens"], input["lower"], **{key: options[key] for key in ("errors", "column") if key in options})
+        return cls(
+            input["tokens"], input["lower"], **{key: options[key] for key in ("errors", "column") if key in options}
+        )
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
@@ -91,11 +105,14 @@ class Text(Kind):
 
         assert isinstance(source, Corpus)
         return {
-            "documents": len(source), "sentences": len(source.sentences) - 1, "words": len(source.ids),
-            "distinct": len(source.words), "frequent": [source.words[i] for i in range(min(FREQUENT, len(source.words)))],
+            "documents": len(source),
+            "sentences": len(source.sentences) - 1,
+            "words": len(source.ids),
+            "distinct": len(source.words),
+            "frequent": [source.words[i] for i in range(min(FREQUENT, len(source.words)))],
             "per_class": {c: int((source.labels == i).sum()) for i, c in enumerate(source.classes)},
             "fingerprint": source.fingerprint,
-        }  # fmt: skip
+        }
 
 
 def _holds_text(path: Path) -> bool:
@@ -103,7 +120,9 @@ def _holds_text(path: Path) -> bool:
 
     try:
         if path.is_dir():
-            found = [file for file in islice(path.rglob("*"), LOOKED_AT) if file.is_file() and not file.name.startswith(".")]
+            found = [
+                file for file in islice(path.rglob("*"), LOOKED_AT) if file.is_file() and not file.name.startswith(".")
+            ]
             return sum(_holds_text(file) for file in found) > len(found) / 2
         kind = files.kind_of(path)
         return records.holds_text(path) if kind == "table" else kind is not None and path.is_file()

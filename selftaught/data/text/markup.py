@@ -1,6 +1,7 @@
 """Plain text out of pages: characters brought to one form, tags taken away.
 
-Nothing here asks Python's Unicode tables or its HTML parser, which differ between versions: the same page gives the same bytes everywhere.
+Nothing here asks Python's Unicode tables or its HTML parser, which differ between versions: the same page gives the
+same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -8,11 +9,17 @@ from __future__ import annotations
 import html
 import re
 
-ONE_FORM = str.maketrans({
-    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"), **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"'),
-    **dict.fromkeys("\u2010\u2011", "-"), **dict.fromkeys("\u00ad\u200b\u200e\u200f\u2060\ufeff", ""), "\u2026": "...",
-})  # fmt: skip
-"""A word is counted once, whichever apostrophe or hyphen it was typed with. (The zero-width non-joiner stays: Persian spells with it.)"""
+ONE_FORM = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u00b4`", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033", '"'),
+        **dict.fromkeys("\u2010\u2011", "-"),
+        **dict.fromkeys("\u00ad\u200b\u200e\u200f\u2060\ufeff", ""),
+        "\u2026": "...",
+    }
+)
+"""A word is counted once, whichever apostrophe or hyphen it was typed with. (The zero-width non-joiner stays: Persian
+spells with it.)"""
 DASH = re.compile(r"\s-{2,}\s|(?<=\S)-{2,}")  # not the two hyphens of a program's --option
 BAD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd]")
 SPACE = re.compile(r"\s+")

@@ -87,8 +87,14 @@ class Files:
         return [file.digest() for file in self._files]
 
     def key(self, how: How) -> object:
-        """Kinds, classes and content of the files; moving or renaming them does not change it, unless their order changes."""
-        return [(file.kind, file.path.suffix.lower(), file.label, digest) for file, digest in zip(self._files, self._digests, strict=True)]
+        """Kinds, classes and content of the files.
+
+        Moving or renaming them does not change it, unless their order changes.
+        """
+        return [
+            (file.kind, file.path.suffix.lower(), file.label, digest)
+            for file, digest in zip(self._files, self._digests, strict=True)
+        ]
 
     def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
         """Each text file is a document (one without a word is left out), and so is each record of the others."""
@@ -131,7 +137,10 @@ class Objects:
     def __init__(self, data: Iterable[Any], classes: Sequence[str] = ()) -> None:
         if iter(data) is data:
             kind = type(data).__name__
-            raise UserError(f"data is a {kind}, which can be read only once: give a list, or an object that can be iterated over again")
+            raise UserError(
+                f"data is a {kind}, which can be read only once: give a list, or an object that can be iterated "
+                "over again"
+            )
         self._data = data
         self.classes = tuple(classes)
         self.split = isinstance(next(iter(data), None), list | tuple)
@@ -175,4 +184,6 @@ def _bytes(record: Record, errors: Errors) -> bytes:
     try:
         return record.text.encode("utf-8", "strict" if errors == "strict" else "replace")
     except UnicodeEncodeError:
-        raise UserError(f"{record.where}: half a character (a lone surrogate): replace it with --data.errors replace") from None
+        raise UserError(
+            f"{record.where}: half a character (a lone surrogate): replace it with --data.errors replace"
+        ) from None

@@ -40,20 +40,21 @@ def open_text(
     """A corpus over what a user has, encoded once and kept in the cache.
 
     Args:
-        data: A name of the catalog; a path: a file of text or a folder of them at any depth (one file = one document), JSON Lines or
-            Parquet (one record = one document), all of them also as .gz or .zst; an iterable of strings, of lists of tokens or of
-            mappings, which is iterated over twice (one of them = one document); a Hugging Face data set; a corpus, taken as it is but for
-            split and limit. Sentences end at newlines.
-        split: "train", "test" or "all". Data without a test part of their own (folders or files called train and test) are split by the
-            documents' content, 80/20, so that exact duplicates share a side.
+        data: A name of the catalog; a path: a file of text or a folder of them at any depth (one file = one document),
+            JSON Lines or Parquet (one record = one document), all of them also as .gz or .zst; an iterable of strings,
+            of lists of tokens or of mappings, which is iterated over twice (one of them = one document); a Hugging Face
+            data set; a corpus, taken as it is but for split and limit. Sentences end at newlines.
+        split: "train", "test" or "all". Data without a test part of their own (folders or files called train and test)
+            are split by the documents' content, 80/20, so that exact duplicates share a side.
         limit: Only the first so many documents.
-        tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay as they are. "bpe:8000"
-            splits words as given into (at most) 8,000 byte pairs, which are learnt from this part of the data, for the test side from
-            the training side; ``{"bpe": model}`` splits them as a model that is there already says, see `data/bpe`.
+        tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay as
+            they are. "bpe:8000" splits words as given into (at most) 8,000 byte pairs, which are learnt from this part
+            of the data, for the test side from the training side; ``{"bpe": model}`` splits them as a model that is
+            there already says, see `data/bpe`.
         lower: Lower-case it first.
         errors: "strict" refuses what is not UTF-8 and names the line; "replace" reads U+FFFD instead.
-        column: The field of records that holds the text. Labels are in "label" (or another usual name), and records with the same
-            "group" share a side. Text files are labelled by first-level folder.
+        column: The field of records that holds the text. Labels are in "label" (or another usual name), and records
+            with the same "group" share a side. Text files are labelled by first-level folder.
         progress: Called as (done, total) bytes while files are read.
 
     Raises:
@@ -68,7 +69,9 @@ def open_text(
         return side(data, split, limit)
     if isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX):
         size = 0 if isinstance(tokens, Mapping) else pieces.size_of(tokens)
-        given = partial(open_text, data, tokens="whitespace", lower=lower, errors=errors, column=column, progress=progress)
+        given = partial(
+            open_text, data, tokens="whitespace", lower=lower, errors=errors, column=column, progress=progress
+        )
         words = given(split, limit)
         if isinstance(tokens, Mapping):
             return pieces.split(words, BytePairs(tokens["bpe"]))
@@ -78,7 +81,11 @@ def open_text(
     how = How(cast(Tokens, tokens), lower, errors, column, progress=progress)
     parts = _sides(data, progress)
     if "all" in parts:
-        return _encoded([parts["all"]], replace(how, limit=limit)) if split == "all" else side(_encoded([parts["all"]], how), split, limit)
+        return (
+            _encoded([parts["all"]], replace(how, limit=limit))
+            if split == "all"
+            else side(_encoded([parts["all"]], how), split, limit)
+        )
     both = [parts["train"], parts["test"]]
     if split == "all":
         return _encoded(both, replace(how, limit=limit))
@@ -122,7 +129,10 @@ def _sides(data: Any, progress: Progress) -> Sides:
         return {name: Objects(one, _class_names(one)) for name, one in hub.sides(data).items()}
     if not isinstance(data, Iterable) or isinstance(data, Mapping | bytes | bytearray | set | frozenset):
         kind = type(data).__name__
-        raise UserError(f"data of type {kind} is none that holds text: give a name, a path, or a list of strings or of lists of tokens")
+        raise UserError(
+            f"data of type {kind} is none that holds text: give a name, a path, or a list of strings or of lists "
+            "of tokens"
+        )
     return {"all": Objects(data)}
 
 
@@ -150,7 +160,9 @@ def _of_name(name: str, progress: Progress) -> Sides:
 def _of_catalog(name: str, progress: Progress) -> Path:
     found = catalog.get(name)
     if not isinstance(found, TextSet):
-        raise UserError(f"{name}: these are {describe(found.ENTRY.kind).samples}, not text: 'selftaught data' lists sets of text")
+        raise UserError(
+            f"{name}: these are {describe(found.ENTRY.kind).samples}, not text: 'selftaught data' lists sets of text"
+        )
     return found.files(progress)
 
 

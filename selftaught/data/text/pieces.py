@@ -1,4 +1,7 @@
-"""A corpus of words as given made one of byte pairs: every different word is split once, whatever the length of the text."""
+"""A corpus of words as given made one of byte pairs.
+
+Every different word is split once, whatever the length of the text.
+"""
 
 from __future__ import annotations
 

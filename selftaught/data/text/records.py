@@ -1,4 +1,7 @@
-"""Records with a text and perhaps a label: JSON Lines, Parquet, and what Python iterates over. One record is one document."""
+"""Records with a text and perhaps a label: JSON Lines, Parquet, and what Python iterates over.
+
+One record is one document.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
         except (ValueError, RecursionError) as error:
             raise UserError(f"{where}: not JSON ({str(error)[:100]})") from None
         if not isinstance(record, dict):
-            raise UserError(f"{where}: not a JSON object, but {type(record).__name__}: write {{\"{column}\": ...}}")
+            raise UserError(f'{where}: not a JSON object, but {type(record).__name__}: write {{"{column}": ...}}')
         if column not in record:
             raise _no_column(where, column, list(record))
         yield _checked(record, where, column)
@@ -67,7 +70,9 @@ def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
 
 def _no_column(where: str, column: str, known: list[str]) -> UserError:
     there = ", ".join(shown(name) for name in known[:20]) or "nothing"
-    return UserError(f"{where}: there is no column '{column}', but {there}: name the one that holds text with --data.column")
+    return UserError(
+        f"{where}: there is no column '{column}', but {there}: name the one that holds text with --data.column"
+    )
 
 
 def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
@@ -103,7 +108,9 @@ def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
                     number += 1
                     yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column)
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{where}: cannot be read as Parquet: {(str(error).splitlines() or ['damaged'])[0][:200]}") from None
+        raise UserError(
+            f"{where}: cannot be read as Parquet: {(str(error).splitlines() or ['damaged'])[0][:200]}"
+        ) from None
 
 
 def holds_text(path: Path) -> bool:
@@ -131,12 +138,18 @@ def _values(column: Any, errors: Errors, where: str) -> list[Any]:
     except UnicodeDecodeError:
         if errors == "strict":
             raise UserError(f"{where}: not UTF-8: replace what cannot be read with --data.errors replace") from None
-        found = [None if text is None else text.decode("utf-8", "replace") for text in column.cast(pyarrow.large_binary()).to_pylist()]
+        found = [
+            None if text is None else text.decode("utf-8", "replace")
+            for text in column.cast(pyarrow.large_binary()).to_pylist()
+        ]
     return found
 
 
 def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
-    """Strings, lists of tokens (joined by spaces), or mappings such as a JSON Lines file has. Raises UserError, also for a mixture."""
+    """Strings, lists of tokens (joined by spaces), or mappings such as a JSON Lines file has.
+
+    Raises UserError, also for a mixture.
+    """
     first = ""
     for number, value in enumerate(data):
         where = f"record {number}"
@@ -158,5 +171,8 @@ def _joined(tokens: list[Any] | tuple[Any, ...], where: str) -> str:
         if not isinstance(token, str):
             raise UserError(f"{where}: a token must be a string, not {type(token).__name__}")
         if token.split() != [token]:
-            raise UserError(f"{where}: the token {token[:40]!r} is empty or holds white space: write one word, or join its parts with '_'")
+            raise UserError(
+                f"{where}: the token {token[:40]!r} is empty or holds white space: write one word, or join its "
+                "parts with '_'"
+            )
     return " ".join(tokens)

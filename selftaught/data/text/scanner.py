@@ -17,7 +17,8 @@ WORDS, ARENA = 1 << 14, 1 << 20  # words and bytes that there is room for at fir
 MOST_WORDS = (1 << 31) - 1
 
 Where = Callable[[int, int], str]
-"""Names a place, given the newlines before it in this document or batch, and the bytes before it in this block and what was left."""
+"""Names a place, given the newlines before it in this document or batch, and the bytes before it in this block and what
+was left."""
 
 
 @final
@@ -76,9 +77,22 @@ class Scanner:
         state = self._state
         state[kernel.TOKENS] = state[kernel.SENTENCES] = state[kernel.DOCUMENTS] = 0
         why = kernel.scan(
-            text, len(text), last, border, self._kinds, self._folds, self._slots, self._hashes, self._ends, self._counts, self._arena,
-            self._ids, self._sentences, self._documents, state,
-        )  # fmt: skip
+            text,
+            len(text),
+            last,
+            border,
+            self._kinds,
+            self._folds,
+            self._slots,
+            self._hashes,
+            self._ends,
+            self._counts,
+            self._arena,
+            self._ids,
+            self._sentences,
+            self._documents,
+            state,
+        )
         self._draft.ids.write(self._ids[: state[kernel.TOKENS]])
         self._draft.sentences.write(self._sentences[: state[kernel.SENTENCES]])
         self._draft.documents.frombytes(self._documents[: state[kernel.DOCUMENTS]].tobytes())

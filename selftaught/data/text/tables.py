@@ -14,7 +14,8 @@ from selftaught.parts.tokens import Tokens
 
 CODES = 0x110000
 ASSIGNED = ((0, 0x34000), (0xE0000, 0xE0200))
-"""Code points outside these ranges are unassigned or private: nothing but separators, without case. Tested for every one."""
+"""Code points outside these ranges are unassigned or private: nothing but separators, without case. Tested for every
+one."""
 
 NEWLINES = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 """Where `str.splitlines` splits: a sentence ends there."""
@@ -33,7 +34,9 @@ def _categories() -> tuple[NDArray[np.int64], NDArray[np.bytes_]]:
 def tables(how: Tokens, lower: bool) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """(kinds uint8 [0x110000], folds int32 [0x110000]) for `scan`; not to be written to."""
     codes, categories = _categories()
-    kinds = np.full(CODES, scan.SEPARATOR if how == "words" else scan.LETTER if how == "whitespace" else scan.ALONE, np.uint8)
+    kinds = np.full(
+        CODES, scan.SEPARATOR if how == "words" else scan.LETTER if how == "whitespace" else scan.ALONE, np.uint8
+    )
     folds = np.arange(CODES, dtype=np.int32)
     if how == "words":
         kinds[codes[np.isin(categories.astype("S1"), [b"L", b"M", b"N"])]] = scan.LETTER

@@ -1,8 +1,8 @@
 """A public set of texts in the cache: built once from where it is published, and known by the SHA-256 of what came out.
 
-A set without labels is a folder: one UTF-8 .txt file a document, one line a paragraph. A set with labels is one JSON Lines file of
-``{"text": ..., "label": ...}``. The digest is over the finished files, so it answers every question at once: was the right version fetched,
-was it read as it should be, and is what lies in the cache still whole?
+A set without labels is a folder: one UTF-8 .txt file a document, one line a paragraph. A set with labels is one JSON
+Lines file of ``{"text": ..., "label": ...}``. The digest is over the finished files, so it answers every question at
+once: was the right version fetched, was it read as it should be, and is what lies in the cache still whole?
 """
 
 from __future__ import annotations
@@ -95,11 +95,16 @@ def known(name: str) -> tuple[str, str]:
     rows = csv.DictReader((resources("selftaught.data.sets") / "texts.csv").read_text(encoding="utf-8").splitlines())
     row = next(row for row in rows if row["name"] == name)
     words = int(row["words"])
-    return f"{int(row['documents']):,} documents, {f'{words / 1e6:.1f} million' if words >= 1e6 else f'{words:,}'} words", row["sha256"]
+    return (
+        f"{int(row['documents']):,} documents, {f'{words / 1e6:.1f} million' if words >= 1e6 else f'{words:,}'} words",
+        row["sha256"],
+    )
 
 
 def debian(package: str, file: str, sha256: str, build: Callable[[Path], Files]) -> list[Callable[[], Files]]:
-    """The ways to a set that is inside a Debian package: apt's version of it, then the one that is meant, from Debian's addresses.
+    """The ways to a set that is inside a Debian package.
+
+    Apt's version of it, then the one that is meant, from Debian's addresses.
 
     Args:
         package: Its name.
@@ -116,11 +121,16 @@ def debian(package: str, file: str, sha256: str, build: Callable[[Path], Files])
                 raise remote.Unavailable(f"{package} has no {Path(error.filename).name}") from None
 
     places = [f"{address}pool/main/{file}" for address in ADDRESSES]
-    return [lambda: built(remote.debian(package)), *(partial(lambda place: built(remote.deb(place, sha256)), place) for place in places)]
+    return [
+        lambda: built(remote.debian(package)),
+        *(partial(lambda place: built(remote.deb(place, sha256)), place) for place in places),
+    ]
 
 
 def texts(documents: Mapping[str, Iterable[str]]) -> Files:
-    """A .txt file for each document (name -> paragraphs). A paragraph without a letter, or that has been seen before, is left out.
+    """A .txt file for each document (name -> paragraphs).
+
+    A paragraph without a letter, or that has been seen before, is left out.
 
     "Before" is in the order of the documents given. Documents of which nothing is left get no file.
     """

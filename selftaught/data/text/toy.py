@@ -19,8 +19,14 @@ def text(n: int = 96, seed: int = 0, labelled: bool = True) -> Corpus:
     subjects = [[f"{name}{i}" for i in range(8)] for name in ("sea", "sky", "wood", "town")]
     common = ["the", "of", "and", "a"]
     labels = rng.integers(0, 4, n)
-    lines = [[str(rng.choice(common if rng.random() < 0.3 else subjects[label])) for _ in range(10)] for label in labels]
-    return Corpus.of([" ".join(line) for line in lines], labels.tolist() if labelled else None, classes=("sea", "sky", "wood", "town"))
+    lines = [
+        [str(rng.choice(common if rng.random() < 0.3 else subjects[label])) for _ in range(10)] for label in labels
+    ]
+    return Corpus.of(
+        [" ".join(line) for line in lines],
+        labels.tolist() if labelled else None,
+        classes=("sea", "sky", "wood", "town"),
+    )
 
 
 def source(n: int = 96, seed: int = 0) -> Corpus:

@@ -1,14 +1,17 @@
 """What people say of words, to judge word vectors by: two lists of rated pairs and one of analogies.
 
-    wordsim353   353 pairs rated by how related they are, 0-10 (Finkelstein et al. 2002, "Placing Search in Context: The Concept
+    wordsim353   353 pairs rated by how related they are, 0-10 (Finkelstein et al. 2002, "Placing Search in Context: The
+    Concept
                  Revisited"); no licence stated in the file
-    simlex999    999 pairs rated by how similar they are, relatedness not counting, 0-10 (Hill, Reichart and Korhonen 2015, "SimLex-999:
+    simlex999    999 pairs rated by how similar they are, relatedness not counting, 0-10 (Hill, Reichart and Korhonen
+    2015, "SimLex-999:
                  Evaluating Semantic Models with (Genuine) Similarity Estimation"); no licence stated in the file
-    analogies    19,544 questions "a is to b as c is to d" in 14 sections (Mikolov et al. 2013, arXiv 1301.3781, questions-words.txt
+    analogies    19,544 questions "a is to b as c is to d" in 14 sections (Mikolov et al. 2013, arXiv 1301.3781,
+    questions-words.txt
                  of word2vec); Apache-2.0
 
-All three come inside gensim, whose test data they are: from the installed package, else from its wheel on PyPI, which is opened and
-not installed. Every file is checked by SHA-256 and kept in the cache.
+All three come inside gensim, whose test data they are: from the installed package, else from its wheel on PyPI, which
+is opened and not installed. Every file is checked by SHA-256 and kept in the cache.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ WHEEL = ("gensim", "4.4.0", "manylinux_2_28_x86_64", "manylinux_2_24_x86_64")
 
 
 def similarity(name: str) -> list[tuple[str, str, float]]:
-    """The pairs of "wordsim353" or "simlex999" in the order of the file: two words as written there, and the mean rating, 0-10.
+    """The pairs of "wordsim353" or "simlex999" in the order of the file.
+
+    Two words as written there, and the mean rating, 0-10.
 
     Raises UserError for another name, and when the file can be fetched from nowhere.
     """
@@ -43,8 +48,8 @@ def similarity(name: str) -> list[tuple[str, str, float]]:
 def analogies() -> dict[str, list[tuple[str, str, str, str]]]:
     """The questions of each section, in the order of the file, words as written there: "a is to b as c is to d".
 
-    Sections are named as in the file ("capital-common-countries", ..., "gram9-plural-verbs"): those that begin with "gram" are of
-    grammar, the others of meaning. Raises UserError when the file can be fetched from nowhere.
+    Sections are named as in the file ("capital-common-countries", ..., "gram9-plural-verbs"): those that begin with
+    "gram" are of grammar, the others of meaning. Raises UserError when the file can be fetched from nowhere.
     """
     sections: dict[str, list[tuple[str, str, str, str]]] = {}
     for line in _text("analogies").splitlines():

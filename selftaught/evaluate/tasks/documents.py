@@ -17,11 +17,15 @@ class Documents(Task):
 
     key, order = "probe", 20
     options: ClassVar[Mapping[str, str]] = {
-        "pool": "How the words of a text are averaged. mean: alike; sif: frequent ones less, without what all texts share.",
+        "pool": "How the words of a text are averaged. mean: alike; sif: frequent ones less, without what all "
+        "texts share.",
     }
 
     def suits(self, run: Subject, data: Any) -> bool:
-        """Whether there are word vectors, and texts that they were not trained on; a language model's text need not have labels."""
+        """Whether there are word vectors, and texts that they were not trained on.
+
+        A language model's text need not have labels.
+        """
         if not isinstance(run.encoder, Worded) or not run.held_out(data):
             return False
         return not learned_to_score(run) or run.labelled(data)

@@ -28,7 +28,7 @@ class Language(Task):
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
     ) -> dict[str, Any]:
-        """"perplexity" and "cloze", see `evaluate.language`; "data" and "quick" say on what."""
+        """ "perplexity" and "cloze", see `evaluate.language`; "data" and "quick" say on what."""
         if say is not None:
             say("judging the language model by held-out text")
         _, test = run.sources(data, QUICK if quick else (None, None))

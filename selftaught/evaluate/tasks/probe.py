@@ -1,4 +1,7 @@
-"""Labels read off frozen features: linear probe, nearest neighbours and few labels, beside the encoder untrained and the raw input."""
+"""Labels read off frozen features.
+
+Linear probe, nearest neighbours and few labels, beside the encoder untrained and the raw input.
+"""
 
 from __future__ import annotations
 

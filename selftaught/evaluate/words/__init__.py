@@ -7,5 +7,15 @@ from selftaught.evaluate.words.nearest import clusters, nearest
 from selftaught.evaluate.words.similarity import similarity
 
 __all__ = [
-    "ROWS", "Tests", "analogies", "answers", "clusters", "find", "judge", "near_spellings", "nearest", "similarity", "vectors_of",
-]  # fmt: skip
+    "ROWS",
+    "Tests",
+    "analogies",
+    "answers",
+    "clusters",
+    "find",
+    "judge",
+    "near_spellings",
+    "nearest",
+    "similarity",
+    "vectors_of",
+]

@@ -31,26 +31,29 @@ def analogies(
 ) -> dict[str, Any]:
     """How often d is the best of all words for a : b :: c : ?, the three given words left out (Mikolov et al. 2013).
 
-    On vectors of length 1, "add" (3CosAdd) takes argmax cos(d, b - a + c), "mul" (3CosMul; Levy and Goldberg, CoNLL 2014) takes
-    argmax cos(d, b) cos(d, c) / (cos(d, a) + epsilon), each cosine shifted to [0, 1] first.
+    On vectors of length 1, "add" (3CosAdd) takes argmax cos(d, b - a + c), "mul" (3CosMul; Levy and Goldberg, CoNLL
+    2014) takes argmax cos(d, b) cos(d, c) / (cos(d, a) + epsilon), each cosine shifted to [0, 1] first.
 
-    A question with an unknown word is not asked, and counted. Time: a pass over the vocabulary for each question; memory: tens of MB.
+    A question with an unknown word is not asked, and counted. Time: a pass over the vocabulary for each question;
+    memory: tens of MB.
 
     Args:
         vectors: What to judge.
-        sections: Questions (a, b, c, d) under the name of their section; a section whose name begins with "gram" is syntactic, every
-            other semantic.
+        sections: Questions (a, b, c, d) under the name of their section; a section whose name begins with "gram" is
+            syntactic, every other semantic.
         method: How the best is found.
         fold: Ignore case: no spelling of a, b or c is an answer, every spelling of d is.
         most: Only so many words of the vocabulary count, the first ones.
         epsilon: Keeps "mul" from dividing by nothing; greater than 0.
 
     Returns:
-        "total", "semantic", "syntactic" and "sections", by name: each {"accuracy": percent of the questions asked (None when none was),
-        "right", "asked", "of": all questions, "coverage": percent}.
+        "total", "semantic", "syntactic" and "sections", by name: each {"accuracy": percent of the questions asked (None
+        when none was), "right", "asked", "of": all questions, "coverage": percent}.
     """
     if method not in ("add", "mul") or not epsilon > 0:
-        raise UserError(f"an analogy is solved by 'add' or 'mul', with an epsilon above 0, not by '{method}' with {epsilon}")
+        raise UserError(
+            f"an analogy is solved by 'add' or 'mul', with an epsilon above 0, not by '{method}' with {epsilon}"
+        )
     known = Known(vectors, fold, most)
     questions = [question for section in sections.values() for question in section]
     numbers = np.asarray([[known.number(word) for word in question] for question in questions], np.int64).reshape(-1, 4)
@@ -87,8 +90,9 @@ def solve(
 ) -> NDArray[np.int64]:
     """int64 [Q]: the best row for each question; of rows that are equally good the first.
 
-    Both scores are sums over the three words, "mul" after a logarithm. There are far fewer distinct words than questions, so their
-    cosines with a stretch of the vocabulary are one matrix product, and a question adds three rows of it.
+    Both scores are sums over the three words, "mul" after a logarithm. There are far fewer distinct words than
+    questions, so their cosines with a stretch of the vocabulary are one matrix product, and a question adds three rows
+    of it.
 
     Args:
         unit: Rows of length 1, float32 [V, D].
@@ -135,8 +139,8 @@ def answers(
 ) -> list[tuple[str, float]]:
     """The k best words for a : b :: c : ?, with their scores: "add" the cosine with the target, "mul" the quotient.
 
-    Words are found as written, else in lower case; vectors that know words by their parts take any word. The three given words are
-    left out. Raises UserError for a word without a vector.
+    Words are found as written, else in lower case; vectors that know words by their parts take any word. The three
+    given words are left out. Raises UserError for a word without a vector.
     """
     if method not in ("add", "mul"):
         raise UserError(f"an analogy is solved by 'add' or 'mul', not by '{method}'")

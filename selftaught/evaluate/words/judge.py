@@ -17,7 +17,8 @@ from selftaught.parts.word_vectors import Worded, WordVectors
 PAIRS = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999"}
 """Lists of rated pairs, and what to call them."""
 ROWS = {
-    "wordsim353": "WordSim-353, rank correlation x 100", "wordsim353_unseen": "WordSim-353, unseen words by their parts",
+    "wordsim353": "WordSim-353, rank correlation x 100", "wordsim353_unseen": "WordSim-353, unseen words by their "
+                                                                              "parts",
     "simlex999": "SimLex-999, rank correlation x 100", "simlex999_unseen": "SimLex-999, unseen words by their parts",
     "analogies": "analogies, % right", "semantic": "analogies of meaning", "syntactic": "analogies of grammar",
     "analogies_mul": "analogies by 3CosMul",
@@ -28,7 +29,9 @@ ROWS = {
 def vectors_of(encoder: Encoder) -> WordVectors:
     """The word vectors of an encoder. Raises UserError when it has none."""
     if not isinstance(encoder, Worded):
-        raise UserError(f"the encoder {encoder.spec['name']} has no word vectors: train one with word2vec, fasttext or glove")
+        raise UserError(
+            f"the encoder {encoder.spec['name']} has no word vectors: train one with word2vec, fasttext or glove"
+        )
     return encoder.word_vectors()
 
 
@@ -48,7 +51,10 @@ class Tests:
 
     @classmethod
     def standard(cls) -> Tests:
-        """WordSim-353, SimLex-999 and the analogies of word2vec, in English. Raises UserError when they can be fetched from nowhere."""
+        """WordSim-353, SimLex-999 and the analogies of word2vec, in English.
+
+        Raises UserError when they can be fetched from nowhere.
+        """
         from selftaught.data.text import word_tests
 
         return cls({name: word_tests.similarity(name) for name in PAIRS}, word_tests.analogies())
@@ -74,9 +80,10 @@ def judge(
         say: Called with a line at each stage.
 
     Returns:
-        A row for each key of `ROWS` ("..._unseen" only for vectors that know words by their parts): {"trained", "untrained": rank
-        correlation x 100, or percent of analogies, None where nothing could be asked; "used", "of": pairs or questions; "coverage":
-        percent}. "sections": such rows by section of the analogies (3CosAdd). "protocol": how it was measured.
+        A row for each key of `ROWS` ("..._unseen" only for vectors that know words by their parts): {"trained",
+        "untrained": rank correlation x 100, or percent of analogies, None where nothing could be asked; "used", "of":
+        pairs or questions; "coverage": percent}. "sections": such rows by section of the analogies (3CosAdd).
+        "protocol": how it was measured.
 
     Raises:
         UserError: The tests can be fetched from nowhere.
@@ -111,7 +118,11 @@ def _one(vectors: WordVectors, tests: Tests, most: int, fold: bool) -> dict[str,
             found[f"{name}_unseen"] = _ranked(told["unseen"])
     add = analogies(vectors, tests.analogies, fold=fold, most=most)
     mul = analogies(vectors, tests.analogies, method="mul", fold=fold, most=most)
-    found |= {"analogies": _solved(add["total"]), "semantic": _solved(add["semantic"]), "syntactic": _solved(add["syntactic"])}
+    found |= {
+        "analogies": _solved(add["total"]),
+        "semantic": _solved(add["semantic"]),
+        "syntactic": _solved(add["syntactic"]),
+    }
     found["analogies_mul"] = _solved(mul["total"])
     return found | {name: _solved(section) for name, section in add["sections"].items()}
 
@@ -127,4 +138,6 @@ def _solved(told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _beside(sides: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The sides have the same words, so they were asked the same."""
-    return {side: row["score"] for side, row in sides.items()} | {key: sides["trained"][key] for key in ("used", "of", "coverage")}
+    return {side: row["score"] for side, row in sides.items()} | {
+        key: sides["trained"][key] for key in ("used", "of", "coverage")
+    }

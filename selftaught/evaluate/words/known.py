@@ -58,7 +58,9 @@ class Known:
 
 
 def find(vectors: WordVectors, word: str) -> tuple[int | None, NDArray[np.float32]]:
-    """A word's row (None when its vector comes from its parts) and its vector [D]: as written, else in lower case, else by its parts.
+    """A word's row (None when its vector comes from its parts) and its vector [D].
+
+    As written, else in lower case, else by its parts.
 
     Raises UserError, with near spellings, for a word that has none.
     """
@@ -76,7 +78,9 @@ def find(vectors: WordVectors, word: str) -> tuple[int | None, NDArray[np.float3
 def unknown(vectors: WordVectors, word: str) -> UserError:
     """The error for a word without a vector: it names the words that are spelt nearly so."""
     shown = near_spellings(vectors.words, word)
-    hint = f"; near are {', '.join(repr(w) for w in shown)}" if shown else ": it did not occur in training, or too seldom"
+    hint = (
+        f"; near are {', '.join(repr(w) for w in shown)}" if shown else ": it did not occur in training, or too seldom"
+    )
     return UserError(f"'{word}' is not among the {len(vectors):,} words{hint}")
 
 
@@ -84,5 +88,6 @@ def near_spellings(words: Sequence[str], word: str, count: int = 3) -> list[str]
     """At most `count` words that are spelt like `word`, the most alike first."""
     wanted = word.lower()
     pairs = {wanted[i : i + 2] for i in range(len(wanted) - 1)} or {wanted}
-    alike = [w for w in words if abs(len(w) - len(wanted)) <= 2 and 2 * sum(p in w for p in pairs) >= len(pairs)]  # 50x fewer to compare
+    # 50x fewer to compare
+    alike = [w for w in words if abs(len(w) - len(wanted)) <= 2 and 2 * sum(p in w for p in pairs) >= len(pairs)]
     return difflib.get_close_matches(wanted, alike, n=count, cutoff=0.6)

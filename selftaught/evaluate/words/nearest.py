@@ -15,8 +15,8 @@ from selftaught.parts.word_vectors import WordVectors
 def nearest(vectors: WordVectors, word: str, k: int = 10) -> list[tuple[str, float]]:
     """The k words with the largest cosine to `word`, itself left out, each with its cosine.
 
-    The word is found as written, else in lower case; vectors that know words by their parts take any word. Raises UserError, with near
-    spellings, for a word without a vector.
+    The word is found as written, else in lower case; vectors that know words by their parts take any word. Raises
+    UserError, with near spellings, for a word without a vector.
     """
     row, vector = find(vectors, word)
     length = max(float(np.linalg.norm(vector)), 1e-12)
@@ -24,7 +24,9 @@ def nearest(vectors: WordVectors, word: str, k: int = 10) -> list[tuple[str, flo
 
 
 def clusters(vectors: WordVectors, k: int, most: int = 2000, seed: int = 0) -> list[list[str]]:
-    """The first `most` words in k groups by k-means over vectors of length 1; the largest group first, in it the most central word first.
+    """The first `most` words in k groups by k-means over vectors of length 1.
+
+    The largest group first, in it the most central word first.
 
     Raises UserError when k is not between 1 and the number of words.
     """
@@ -34,5 +36,7 @@ def clusters(vectors: WordVectors, k: int, most: int = 2000, seed: int = 0) -> l
     labels, centres = (part.numpy() for part in kmeans(torch.from_numpy(unit), k, 50, seed))
     closeness = (unit * centres[labels]).sum(1)
     groups = [np.flatnonzero(labels == group) for group in range(k)]
-    sorted_groups = sorted((rows[np.argsort(-closeness[rows], kind="stable")] for rows in groups), key=len, reverse=True)
+    sorted_groups = sorted(
+        (rows[np.argsort(-closeness[rows], kind="stable")] for rows in groups), key=len, reverse=True
+    )
     return [[vectors.words[int(row)] for row in rows] for rows in sorted_groups]

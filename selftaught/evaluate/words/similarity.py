@@ -13,11 +13,13 @@ from selftaught.evaluate.words.known import MOST, Known
 from selftaught.parts.word_vectors import WordVectors
 
 
-def similarity(vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], *, fold: bool = True, most: int = MOST) -> dict[str, Any]:
+def similarity(
+    vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], *, fold: bool = True, most: int = MOST
+) -> dict[str, Any]:
     """Spearman's rank correlation between cosines and people's scores (Finkelstein et al., WWW 2001).
 
-    A row with an unknown word is dropped, and counted. Where the vectors know words by their parts, what they say of all rows stands
-    beside it.
+    A row with an unknown word is dropped, and counted. Where the vectors know words by their parts, what they say of
+    all rows stands beside it.
 
     Args:
         vectors: What to judge.
@@ -26,8 +28,9 @@ def similarity(vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], *,
         most: Only so many words of the vocabulary count, the first ones.
 
     Returns:
-        "spearman": in [-1, 1], None when there is nothing to rank. "rows": pairs that were ranked, "of" all, "coverage" in percent.
-        "unseen", only for vectors that know words by their parts: the same four with these vectors for unknown words.
+        "spearman": in [-1, 1], None when there is nothing to rank. "rows": pairs that were ranked, "of" all, "coverage"
+        in percent. "unseen", only for vectors that know words by their parts: the same four with these vectors for
+        unknown words.
     """
     known = Known(vectors, fold, most)
     numbers = np.asarray([[known.number(a), known.number(b)] for a, b, _ in pairs], np.int64).reshape(-1, 2)
@@ -46,7 +49,10 @@ def similarity(vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], *,
 
 
 def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """The correlation of ranks, equal values sharing the average of theirs; None for fewer than two values, or all alike."""
+    """The correlation of ranks, equal values sharing the average of theirs.
+
+    None for fewer than two values, or all alike.
+    """
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])

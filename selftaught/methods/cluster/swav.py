@@ -26,12 +26,12 @@ FULL = 2
 class SwAV(Method):
     """Predict from one view of an image to which prototypes another view was assigned.
 
-    Caron, Misra, Mairal, Goyal, Bojanowski, Joulin, NeurIPS 2020 (arXiv 2006.09882), "Unsupervised Learning of Visual Features
-    by Contrasting Cluster Assignments". No pairs of images are compared: what stands between a collapse and the loss is that
-    the assignment must use all prototypes equally.
+    Caron, Misra, Mairal, Goyal, Bojanowski, Joulin, NeurIPS 2020 (arXiv 2006.09882), "Unsupervised Learning of Visual
+    Features by Contrasting Cluster Assignments". No pairs of images are compared: what stands between a collapse and
+    the loss is that the assignment must use all prototypes equally.
 
-    With z the normalised projections, c_1 ... c_K the prototypes, all of length 1, q_s the code of full view s by Sinkhorn on the
-    scores z_s.c of all images, without gradients, and p_t(k) = softmax_k(z_t.c_k / t)::
+    With z the normalised projections, c_1 ... c_K the prototypes, all of length 1, q_s the code of full view s by
+    Sinkhorn on the scores z_s.c of all images, without gradients, and p_t(k) = softmax_k(z_t.c_k / t)::
 
         L = -1/2 sum_{s full} 1/(V-1) sum_{t != s} sum_k q_s(k) log p_t(k)
 
@@ -41,12 +41,12 @@ class SwAV(Method):
     "accuracy" is the mean mass that q_s gives to the likeliest prototype of p_t. As codes use all prototypes equally, a
     prediction that ignores the image gets exactly "chance", 1 / K; a collapsed encoder too.
 
-    Defaults: temperature, epsilon, iterations and dim are the paper's; it has 2048 hidden units, 3000 prototypes for ImageNet,
-    frozen for 313 steps, full crops of 14% to 100% and six small ones of 5% to 14% of the area with 96 of 224 pixels, strength 1, blur
-    0.5, and for batches of 256 a queue of 3840 from epoch 15. Departures: small images show too little in 5%; prototypes are
-    renormalised after a step instead of before the next, which is the same; the last layer of the head has no bias; an encoder
-    that keeps positions repeats those of a small crop to as many as a full one's; the recipe is AdamW for a few minutes instead
-    of LARS 4.8 (0.6 for batches of 256) for 100 to 800 epochs.
+    Defaults: temperature, epsilon, iterations and dim are the paper's; it has 2048 hidden units, 3000 prototypes for
+    ImageNet, frozen for 313 steps, full crops of 14% to 100% and six small ones of 5% to 14% of the area with 96 of 224
+    pixels, strength 1, blur 0.5, and for batches of 256 a queue of 3840 from epoch 15. Departures: small images show
+    too little in 5%; prototypes are renormalised after a step instead of before the next, which is the same; the last
+    layer of the head has no bias; an encoder that keeps positions repeats those of a small crop to as many as a full
+    one's; the recipe is AdamW for a few minutes instead of LARS 4.8 (0.6 for batches of 256) for 100 to 800 epochs.
 
     Args:
         dim: Width of the space of views and prototypes.
@@ -102,7 +102,9 @@ class SwAV(Method):
         if prototypes < 2 or iterations < 1:
             raise UserError(f"swav needs at least 2 prototypes and 1 iteration, not {prototypes} and {iterations}")
         if queue < 0 or freeze < 0 or queue_epoch < 0:
-            raise UserError(f"queue, queue_epoch and freeze of swav must be at least 0, not {queue}, {queue_epoch} and {freeze}")
+            raise UserError(
+                f"queue, queue_epoch and freeze of swav must be at least 0, not {queue}, {queue_epoch} and {freeze}"
+            )
         self.encoder = encoder
         self.head = projection(encoder.dim, hidden, dim, depth=2, last="none")
         self.prototypes = nn.Parameter(F.normalize(torch.randn(prototypes, dim), dim=1))
@@ -115,7 +117,9 @@ class SwAV(Method):
             "grey": grey, "blur": blur, "blur_sigma": (0.1, 2.0),
         }  # fmt: skip
         full, part = Augment(crop=(crop, 1.0), **look), Augment(crop=(small_crop, crop), **look)
-        self.views = ImageViews(encoder.spec["input"], views=multi_crop(encoder, [full] * FULL, part, small, small_size))
+        self.views = ImageViews(
+            encoder.spec["input"], views=multi_crop(encoder, [full] * FULL, part, small, small_size)
+        )
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Cross-entropy of the swapped predictions, and "rows" for `after_step`: [B, 2, dim]."""
@@ -133,7 +137,12 @@ class SwAV(Method):
                     hits.append(code.gather(1, scores[t].argmax(1, keepdim=True)).mean())
         chance = torch.tensor(1 / len(self.prototypes))
         rows = torch.stack(z[:FULL], 1).detach()
-        return {"loss": torch.stack(losses).mean(), "accuracy": torch.stack(hits).mean(), "chance": chance, "rows": rows}
+        return {
+            "loss": torch.stack(losses).mean(),
+            "accuracy": torch.stack(hits).mean(),
+            "chance": chance,
+            "rows": rows,
+        }
 
     @torch.no_grad()
     def code(self, view: int, scores: Tensor, clock: Clock) -> Tensor:

@@ -21,9 +21,10 @@ from selftaught.views.image import ImageViews
 class BarlowTwins(Method):
     """Two views of an image agree in every feature, and no two features say the same.
 
-    Zbontar, Jing, Misra, LeCun, Deny, ICML 2021 (arXiv 2103.03230), "Barlow Twins: Self-Supervised Learning via Redundancy
-    Reduction". The cross-correlation of the features of two views should be the identity: ones on the diagonal are agreement,
-    zeros elsewhere leave no room for a constant. Neither side is special, and there are no negatives.
+    Zbontar, Jing, Misra, LeCun, Deny, ICML 2021 (arXiv 2103.03230), "Barlow Twins: Self-Supervised Learning via
+    Redundancy Reduction". The cross-correlation of the features of two views should be the identity: ones on the
+    diagonal are agreement, zeros elsewhere leave no room for a constant. Neither side is special, and there are no
+    negatives.
 
     With z^ the features of one view's projections, each with mean 0 and (biased) variance 1 over the N images of all ranks::
 
@@ -31,15 +32,16 @@ class BarlowTwins(Method):
 
     Shapes: first and second are [B, C, S, S]; z is [B, dim]; C is [dim, dim].
 
-    There is no right answer to predict; "accuracy" is how often a view's z^ is closest, among the batch, to that of its image's
-    other view; "spread" watches z^ (1 healthy, 0 collapsed); "agreement" is the mean of C_ii.
+    There is no right answer to predict; "accuracy" is how often a view's z^ is closest, among the batch, to that of its
+    image's other view; "spread" watches z^ (1 healthy, 0 collapsed); "agreement" is the mean of C_ii.
 
-    Crops, colours and redundancy are the paper's; its head is 8192 wide, and it gains from width where other methods do not. On
-    ImageNet the first view is always blurred and the second with probability 0.1 (blur 1, other_blur 0.1); images of 32 pixels
-    are not blurred. Departures: features are standardised over the images of all ranks, with 1e-5 added to the variance, where
-    the released code does it on each device; in evaluation too they are standardised by the batch. The recipe is AdamW for a few minutes
-    instead of LARS (lr 0.2 for weights, 0.0048 for biases and norms: bias_rate 0.024; times batch / 256; batch 2048, weight
-    decay 1.5e-6, biases and norms exempt from it) for 1000 epochs.
+    Crops, colours and redundancy are the paper's; its head is 8192 wide, and it gains from width where other methods do
+    not. On ImageNet the first view is always blurred and the second with probability 0.1 (blur 1, other_blur 0.1);
+    images of 32 pixels are not blurred. Departures: features are standardised over the images of all ranks, with 1e-5
+    added to the variance, where the released code does it on each device; in evaluation too they are standardised by
+    the batch. The recipe is AdamW for a few minutes instead of LARS (lr 0.2 for weights, 0.0048 for biases and norms:
+    bias_rate 0.024; times batch / 256; batch 2048, weight decay 1.5e-6, biases and norms exempt from it) for 1000
+    epochs.
 
     Args:
         dim: Width of the projections and of the head's hidden layers.
@@ -80,7 +82,9 @@ class BarlowTwins(Method):
         if depth < 1:
             raise UserError(f"depth of barlow_twins must be at least 1, not {depth}")
         if redundancy < 0 or bias_rate < 0:
-            raise UserError(f"redundancy and bias_rate of barlow_twins must be at least 0, not {redundancy} and {bias_rate}")
+            raise UserError(
+                f"redundancy and bias_rate of barlow_twins must be at least 0, not {redundancy} and {bias_rate}"
+            )
         self.encoder = encoder
         self.head = projection(encoder.dim, dim, dim, depth, last="none")
         self.redundancy, self.bias_rate = redundancy, bias_rate
@@ -96,13 +100,19 @@ class BarlowTwins(Method):
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """How far the cross-correlation of both views is from the identity."""
-        one, two = (standardised(gather_with_gradient(self.head(self.encoder(x)).float())) for x in (first, second))  # [N, dim]
+        # [N, dim]
+        one, two = (standardised(gather_with_gradient(self.head(self.encoder(x)).float())) for x in (first, second))
         with torch.autocast(first.device.type, enabled=False):  # what is left off the diagonal is small
             c = one.T @ two / len(one)  # [dim, dim]
         on = c.diagonal()
         off = c.square().sum() - on.square().sum()
         loss = (1 - on).square().sum() + self.redundancy * off
-        return {"loss": loss, **matching(one, two), "spread": spread(torch.cat([one, two])), "agreement": on.detach().mean()}
+        return {
+            "loss": loss,
+            **matching(one, two),
+            "spread": spread(torch.cat([one, two])),
+            "agreement": on.detach().mean(),
+        }
 
 
 def standardised(z: Tensor) -> Tensor:

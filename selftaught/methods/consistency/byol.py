@@ -22,26 +22,26 @@ from selftaught.views.image import ImageViews
 class BYOL(Method):
     """From one view of an image, predict what a slow copy of the network says of another view. There are no negatives.
 
-    Grill, Strub, Altche, Tallec, Richemond et al., NeurIPS 2020 (arXiv 2006.07733), "Bootstrap Your Own Latent: A New Approach
-    to Self-Supervised Learning". A constant would agree with itself; that it is not found rests on the predictor, which only the
-    trained side has, and on the target, which no gradient reaches and which follows slowly.
+    Grill, Strub, Altche, Tallec, Richemond et al., NeurIPS 2020 (arXiv 2006.07733), "Bootstrap Your Own Latent: A New
+    Approach to Self-Supervised Learning". A constant would agree with itself; that it is not found rests on the
+    predictor, which only the trained side has, and on the target, which no gradient reaches and which follows slowly.
 
-    With p = predictor(head(encoder(x))) of the online side, z' = head'(encoder'(x')) of the slow copy, for both orders of the
-    views::
+    With p = predictor(head(encoder(x))) of the online side, z' = head'(encoder'(x')) of the slow copy, for both orders
+    of the views::
 
         L(x, x') = || p/|p| - z'/|z'| ||^2 = 2 - 2 cos(p, z'),    L = mean over images of L(x1, x2) + L(x2, x1)
         slow <- m * slow + (1 - m) * online,    m = 1 - (1 - momentum) * (cos(pi * progress) + 1) / 2
 
     Shapes: first and second are [B, C, S, S]; p and z' are [B, dim]. Each order's loss is in [0, 4], the sum in [0, 8].
 
-    There is no right answer to predict; "accuracy" is how often a prediction is closest, in its batch, to its own image's target,
-    and "spread" (1 healthy, 0 collapsed) watches the targets.
+    There is no right answer to predict; "accuracy" is how often a prediction is closest, in its batch, to its own
+    image's target, and "spread" (1 healthy, 0 collapsed) watches the targets.
 
-    Defaults are the paper's but for the width: its heads are 4096 wide and end in 256, its crops, colours and momentum (0.99 for
-    up to 300 epochs, 0.996 for 1000) are these. On ImageNet the first view is always blurred and the second with probability 0.1
-    (blur 1, other_blur 0.1); images of 32 pixels are not blurred. Departures: batch norm sees the groups of the recipe
-    instead of the whole batch over all devices; the recipe is AdamW for a few minutes instead of LARS (lr 0.2 * batch / 256,
-    weight decay 1.5e-6, biases and norms exempt from both) for 300 to 1000 epochs.
+    Defaults are the paper's but for the width: its heads are 4096 wide and end in 256, its crops, colours and momentum
+    (0.99 for up to 300 epochs, 0.996 for 1000) are these. On ImageNet the first view is always blurred and the second
+    with probability 0.1 (blur 1, other_blur 0.1); images of 32 pixels are not blurred. Departures: batch norm sees the
+    groups of the recipe instead of the whole batch over all devices; the recipe is AdamW for a few minutes instead of
+    LARS (lr 0.2 * batch / 256, weight decay 1.5e-6, biases and norms exempt from both) for 300 to 1000 epochs.
 
     Args:
         dim: Width of projections and predictions.

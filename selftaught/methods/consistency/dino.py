@@ -29,39 +29,41 @@ FULL = 2  # crops of the encoder's size, which the teacher sees
 class DINO(Method):
     """A student classifies every crop of an image as its teacher, a slow copy of it, classifies another and larger one.
 
-    Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin, ICCV 2021 (arXiv 2104.14294), "Emerging Properties in Self-Supervised
-    Vision Transformers". Two forces on the teacher's output hold each other: subtracting its running mean (centring) keeps any one
-    class from winning everywhere, a low temperature (sharpening) keeps all from being equally likely.
+    Caron, Touvron, Misra, Jegou, Mairal, Bojanowski, Joulin, ICCV 2021 (arXiv 2104.14294), "Emerging Properties in
+    Self-Supervised Vision Transformers". Two forces on the teacher's output hold each other: subtracting its running
+    mean (centring) keeps any one class from winning everywhere, a low temperature (sharpening) keeps all from being
+    equally likely.
 
-    With s the scores of prototypes (cosines of the head's output and of unit vectors), c the centre, and V crops of which the first
-    two are full and seen by the teacher::
+    With s the scores of prototypes (cosines of the head's output and of unit vectors), c the centre, and V crops of
+    which the first two are full and seen by the teacher::
 
         P_t = softmax((s_t - c) / t_teacher),   P_s = softmax(s_s / t_student)
         L = mean over pairs (full crop f, crop v != f) of -sum_k P_t(f)_k log P_s(v)_k        2 V - 2 pairs
         c <- centring * c + (1 - centring) * mean of s_t,   teacher <- m * teacher + (1 - m) * student
 
-    where m rises from `momentum` to 1 along half a cosine. Shapes: views is a list of [B, C, S, S], two full ones first; scores are
-    [B, prototypes].
+    where m rises from `momentum` to 1 along half a cosine. Shapes: views is a list of [B, C, S, S], two full ones
+    first; scores are [B, prototypes].
 
-    There is no right answer to predict; "accuracy" is how often the student's scores of one full crop, less their mean over the
-    batch, are closest in direction, in their batch, to the teacher's of the other. Both collapses can be seen: "entropy" (of P_t,
-    mean over images) is 1 when the teacher finds all prototypes equally likely, "marginal_entropy" (of the mean of P_t) is 0 when
-    it gives all images the same one, both as parts of log(prototypes). "spread" watches the teacher's head, 1 healthy and 0
-    collapsed.
+    There is no right answer to predict; "accuracy" is how often the student's scores of one full crop, less their mean
+    over the batch, are closest in direction, in their batch, to the teacher's of the other. Both collapses can be seen:
+    "entropy" (of P_t, mean over images) is 1 when the teacher finds all prototypes equally likely, "marginal_entropy"
+    (of the mean of P_t) is 0 when it gives all images the same one, both as parts of log(prototypes). "spread" watches
+    the teacher's head, 1 healthy and 0 collapsed.
 
-    Defaults are the paper's but for widths (there a head of 2048, a bottleneck of 256, 65536 prototypes) and 4 small crops for 8. On
-    ImageNet the full crops are blurred with probability 1 and 0.1 (blur, other_blur), the small ones with 0.5, and momentum is
-    0.996; images of 32 pixels are not blurred. Departures: weight decay stays 0.04 instead of growing to 0.4 along a cosine;
-    prototypes are divided by their length, which is weight normalisation with a gain of 1, and do not decay; the head has batch
-    norm, without which short trainings here ended with a uniform teacher; the teacher's temperature stays at 0.04 by default,
-    for the same reason (in long ones it rises to 0.07 over 30 epochs); parts of training stand for numbers of epochs (the last
-    layer rests for 1 of 100); the recipe is a few minutes.
+    Defaults are the paper's but for widths (there a head of 2048, a bottleneck of 256, 65536 prototypes) and 4 small
+    crops for 8. On ImageNet the full crops are blurred with probability 1 and 0.1 (blur, other_blur), the small ones
+    with 0.5, and momentum is 0.996; images of 32 pixels are not blurred. Departures: weight decay stays 0.04 instead of
+    growing to 0.4 along a cosine; prototypes are divided by their length, which is weight normalisation with a gain of
+    1, and do not decay; the head has batch norm, without which short trainings here ended with a uniform teacher; the
+    teacher's temperature stays at 0.04 by default, for the same reason (in long ones it rises to 0.07 over 30 epochs);
+    parts of training stand for numbers of epochs (the last layer rests for 1 of 100); the recipe is a few minutes.
 
     Args:
         hidden: Units of the two hidden layers of the head.
         bottleneck: Width of the head's output, which is compared with prototypes.
         prototypes: Number of classes.
-        norm: Batch norm in the head's hidden layers. The paper's heads for Transformers have none, an option of its code.
+        norm: Batch norm in the head's hidden layers. The paper's heads for Transformers have none, an option of its
+            code.
         student_temperature: t_student, greater than 0.
         teacher_temperature: t_teacher after its rise, greater than 0.
         first_teacher_temperature: t_teacher at the start.
@@ -85,7 +87,14 @@ class DINO(Method):
         UserError: A value out of range, or small crops for an encoder of one size.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "weight_decay": 0.04, "clip": 3.0}
+    recipe: ClassVar[dict[str, Any]] = {
+        "batch_size": 256,
+        "lr": 2e-3,
+        "minutes": 1.5,
+        "weight_decay": 0.04,
+        "clip": 3.0,
+    }
+    sees = ("image",)
     centre: Tensor
 
     def __init__(
@@ -119,10 +128,14 @@ class DINO(Method):
         if min(temperatures) <= 0:
             raise UserError(f"temperatures of dino must be greater than 0, not {', '.join(map(str, temperatures))}")
         if not all(0 <= part <= 1 for part in (rise, momentum, centring, freeze)):
-            raise UserError(f"rise, momentum, centring and freeze of dino must be in [0, 1], not {rise}, {momentum}, {centring}, {freeze}")
+            raise UserError(
+                f"rise, momentum, centring and freeze of dino must be in [0, 1], not {rise}, {momentum}, "
+                f"{centring}, {freeze}"
+            )
         if min(hidden, bottleneck) < 1 or prototypes < 2:
             raise UserError(
-                f"dino needs hidden and bottleneck of at least 1 and at least 2 prototypes, not {hidden}, {bottleneck} and {prototypes}"
+                f"dino needs hidden and bottleneck of at least 1 and at least 2 prototypes, not {hidden}, "
+                f"{bottleneck} and {prototypes}"
             )
         self.encoder = encoder
         self.head = nn.Sequential(
@@ -143,11 +156,17 @@ class DINO(Method):
     def players(self) -> list[Player]:
         """One player; prototypes have no length, so they do not decay."""
         network = [*self.encoder.parameters(), *self.head.parameters()]
-        return [Player("main", [{"params": network}, {"params": list(self.prototypes.parameters()), "weight_decay": 0.0}])]
+        return [
+            Player("main", [{"params": network}, {"params": list(self.prototypes.parameters()), "weight_decay": 0.0}])
+        ]
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
-        """Cross-entropy of the student's classes with the teacher's, and "scores" of the teacher for `after_step`: [B, prototypes]."""
-        z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]  # V of [B, bottleneck]
+        """Cross-entropy of the student's classes with the teacher's, and "scores" of the teacher for `after_step`.
+
+        [B, prototypes].
+        """
+        # V of [B, bottleneck]
+        z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]
         prototypes = F.normalize(self.prototypes.weight, dim=1)
         if clock.progress < self.freeze:
             prototypes = prototypes.detach() + 0 * prototypes  # the same numbers, and a gradient of 0
@@ -161,11 +180,20 @@ class DINO(Method):
         match = {name: torch.stack([m[name] for m in found]).mean() for name in found[0]}
         every = torch.cat(teacher)  # [2B, K]
         entropies = {"entropy": entropy(every).mean(), "marginal_entropy": entropy(every.mean(0))}
-        return {"loss": loss, **match, **entropies, "spread": spread(torch.cat(known)), "scores": torch.stack(scores).mean(0)}
+        return {
+            "loss": loss,
+            **match,
+            **entropies,
+            "spread": spread(torch.cat(known)),
+            "scores": torch.stack(scores).mean(0),
+        }
 
     @torch.no_grad()
     def taught(self, full: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """What the teacher's head gives, each row of length 1: [B, bottleneck], and its scores: [B, prototypes]; for each full crop."""
+        """What the teacher's head gives, each row of length 1: [B, bottleneck], and its scores: [B, prototypes].
+
+        For each full crop.
+        """
         encoder, head = self.teacher.get_submodule("0"), self.teacher.get_submodule("1")
         prototypes = F.normalize(self.teacher.get_parameter("2.weight"), dim=1)
         z = [F.normalize(y, dim=1) for y in by_size(lambda x: head(encoder(x)), full)]
@@ -178,7 +206,11 @@ class DINO(Method):
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
         """The teacher and its centre follow."""
-        follow(self.teacher, nn.ModuleList([self.encoder, self.head, self.prototypes]), rising(self.momentum, clock.progress))
+        follow(
+            self.teacher,
+            nn.ModuleList([self.encoder, self.head, self.prototypes]),
+            rising(self.momentum, clock.progress),
+        )
         self.centre.lerp_(gather(outputs["scores"]).mean(0), 1 - self.centring)
 
 

@@ -24,32 +24,35 @@ Cost = Literal["mse", "kl"]
 class MeanTeacher(Method):
     """A student learns from a few labels, and from a teacher that is the average of the students it was before.
 
-    Tarvainen, Valpola, NIPS 2017 (arXiv 1703.01780), "Mean teachers are better role models: Weight-averaged consistency targets
-    improve semi-supervised deep learning results". Averaging weights instead of predictions gives a target that is better
-    than the student and that is new at every step.
+    Tarvainen, Valpola, NIPS 2017 (arXiv 1703.01780), "Mean teachers are better role models: Weight-averaged consistency
+    targets improve semi-supervised deep learning results". Averaging weights instead of predictions gives a target that
+    is better than the student and that is new at every step.
 
-    With f the student's class logits, g its second head's, f' the teacher's class logits for another view and other noise, and w
-    growing along a ramp::
+    With f the student's class logits, g its second head's, f' the teacher's class logits for another view and other
+    noise, and w growing along a ramp::
 
         L = -1/B sum_{i labelled} log softmax(f_i)(y_i) + w J + distance * 1/(K B) sum_i ||f_i - g_i||^2
-        mse:  J = 1/(K B) sum_i ||softmax(f'_i) - softmax(g_i)||^2        kl:  J = 1/B sum_i KL(softmax(f'_i) || softmax(g_i))
-        teacher <- a teacher + (1 - a) student after each step t = 1, 2, ..., with a = min(1 - 1/(t + 1), momentum)
-        w = consistency * exp(-5 (1 - T)^2),  T = progress / ramp up to 1
+        mse:  J = 1/(K B) sum_i ||softmax(f'_i) - softmax(g_i)||^2        kl:  J = 1/B sum_i KL(softmax(f'_i) ||
+        softmax(g_i)) teacher <- a teacher + (1 - a) student after each step t = 1, 2, ..., with a = min(1 - 1/(t + 1),
+        momentum) w = consistency * exp(-5 (1 - T)^2),  T = progress / ramp up to 1
 
-    The first steps make a plain average of all students so far. One head is asked to be right, the other to agree, and a small
-    cost ties them; with `two_heads` off, g = f. The teacher's batch norm goes by its own batches and keeps running statistics of its
-    own. **The teacher is the result**: it classifies ("accuracy"; the student's is "student"), and its encoder is kept.
+    The first steps make a plain average of all students so far. One head is asked to be right, the other to agree, and
+    a small cost ties them; with `two_heads` off, g = f. The teacher's batch norm goes by its own batches and keeps
+    running statistics of its own. **The teacher is the result**: it classifies ("accuracy"; the student's is
+    "student"), and its encoder is kept.
 
     Shapes: student and teacher are views [B, C, S, S], each with noise of its own; logits are [B, K].
 
     Defaults are of the authors' two codes: cost mse with weight 100, distance 0.01 and a quarter of each batch labelled
-    (PyTorch, CIFAR-10); noise 0.15, dropout 0.5, momentum 0.99 during the ramp and 0.999 after it, ramp 40 of 150 thousand steps
-    (TensorFlow). Their advice: a weight between K and K^2 for mse, between 1 and 10 for kl. Departures: a crop of at least
-    `crop` of the area stands for shifts by 2 of 32 pixels; any encoder stands for their networks; `momentum` is 0.99 after the
-    ramp too, because runs of minutes have few steps to average; the recipe is AdamW for a few minutes.
+    (PyTorch, CIFAR-10); noise 0.15, dropout 0.5, momentum 0.99 during the ramp and 0.999 after it, ramp 40 of 150
+    thousand steps (TensorFlow). Their advice: a weight between K and K^2 for mse, between 1 and 10 for kl. Departures:
+    a crop of at least `crop` of the area stands for shifts by 2 of 32 pixels; any encoder stands for their networks;
+    `momentum` is 0.99 after the ramp too, because runs of minutes have few steps to average; the recipe is AdamW for a
+    few minutes.
 
     Args:
-        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain permutation.
+        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain
+            permutation.
         consistency: Weight of J after the ramp.
         cost: J, mse or kl.
         ramp: Part of training in which the weight grows.
@@ -89,9 +92,14 @@ class MeanTeacher(Method):
         if not (0 <= share < 1 and 0 <= dropout < 1):
             raise UserError(f"share and dropout of mean_teacher must be in [0, 1), not {share} and {dropout}")
         if not (0 <= ramp <= 1 and 0 <= momentum <= 1 and 0 <= early <= 1):
-            raise UserError(f"ramp, momentum and early of mean_teacher must be in [0, 1], not {ramp}, {momentum} and {early}")
+            raise UserError(
+                f"ramp, momentum and early of mean_teacher must be in [0, 1], not {ramp}, {momentum} and {early}"
+            )
         if consistency < 0 or distance < 0 or noise < 0:
-            raise UserError(f"consistency, distance and noise of mean_teacher must be >= 0, not {consistency}, {distance} and {noise}")
+            raise UserError(
+                f"consistency, distance and noise of mean_teacher must be >= 0, not {consistency}, {distance} and "
+                f"{noise}"
+            )
         if cost not in get_args(Cost):
             raise UserError(f"cost of mean_teacher must be one of {', '.join(get_args(Cost))}, not '{cost}'")
         self.encoder = encoder
@@ -135,9 +143,13 @@ class MeanTeacher(Method):
         disagreement = disagree(self.cost, g, target)
         loss = masked_cross_entropy(f, label) + w * disagreement + self.distance * F.mse_loss(f, g)
         return {
-            "loss": loss, "disagreement": disagreement.detach(), "w": w, "student": right(f, label), "accuracy": right(target, label),
+            "loss": loss,
+            "disagreement": disagreement.detach(),
+            "w": w,
+            "student": right(f, label),
+            "accuracy": right(target, label),
             "chance": torch.tensor(1 / f.shape[1]),
-        }  # fmt: skip
+        }
 
     def features(self, encoder: nn.Module, x: Tensor, noise: Noise) -> Tensor:
         """[B, C, S, S] to [B, D], noisy while training."""

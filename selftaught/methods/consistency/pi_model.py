@@ -17,32 +17,37 @@ from selftaught.parts.streams import Streams, classes_of
 from selftaught.views.image import Augment, ImageViews
 
 WAIT = 1 / 300
-"""Part of training in which only labels count: the first of the paper's 300 epochs, when predictions mean nothing yet."""
+"""Part of training in which only labels count: the first of the paper's 300 epochs, when predictions mean nothing
+yet."""
 
 
 @final
 class PiModel(Method):
-    """A few labels say what the classes are; all samples say that a prediction must not depend on noise, dropout or the view.
+    """A few labels say what the classes are.
 
-    Laine, Aila, ICLR 2017 (arXiv 1610.02242), "Temporal Ensembling for Semi-Supervised Learning", section 2.1. Every sample goes
-    through the network twice, and the two predictions are drawn together; labels join for the samples that have one.
+    All samples say that a prediction must not depend on noise, dropout or the view.
+
+    Laine, Aila, ICLR 2017 (arXiv 1610.02242), "Temporal Ensembling for Semi-Supervised Learning", section 2.1. Every
+    sample goes through the network twice, and the two predictions are drawn together; labels join for the samples that
+    have one.
 
     With p and p~ the two softmax outputs, over a batch of B samples, and w growing along a ramp::
 
         L = -1/B sum_{i labelled} log p_i(y_i) + w 1/(K B) sum_i ||p_i - p~_i||^2
         w = consistency * labelled part * exp(-5 (1 - T)^2),  T = progress / ramp up to 1
 
-    Shapes: first and second are [B, C, S, S]; predictions are [B, K]. Gradients flow through both. Each view is crop and mirror
-    image, then Gaussian noise; dropout stands between features and classifier.
+    Shapes: first and second are [B, C, S, S]; predictions are [B, K]. Gradients flow through both. Each view is crop
+    and mirror image, then Gaussian noise; dropout stands between features and classifier.
 
-    The authors' code takes consistency 100, a ramp of 80 in 300 epochs with no consistency in the first, noise 0.15, dropout 0.5
-    and, on CIFAR-10, shifts by 2 of 32 pixels, mirror images and ZCA. Departures: batches hold a fixed `share` of labelled
-    samples (0 leaves it to chance, as in the paper), and "labelled part" is that of what is visited; a crop of at least `crop` of
-    the area stands for shifts; the images are normalised instead of whitened; the network is any encoder, without weight
-    normalisation; the recipe is AdamW for a few minutes.
+    The authors' code takes consistency 100, a ramp of 80 in 300 epochs with no consistency in the first, noise 0.15,
+    dropout 0.5 and, on CIFAR-10, shifts by 2 of 32 pixels, mirror images and ZCA. Departures: batches hold a fixed
+    `share` of labelled samples (0 leaves it to chance, as in the paper), and "labelled part" is that of what is
+    visited; a crop of at least `crop` of the area stands for shifts; the images are normalised instead of whitened; the
+    network is any encoder, without weight normalisation; the recipe is AdamW for a few minutes.
 
     Args:
-        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain permutation.
+        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain
+            permutation.
         consistency: Weight of the agreement after the ramp, before it is scaled by the labelled part.
         ramp: Part of training in which that weight grows.
         noise: Standard deviation of the noise on the normalised image.
@@ -70,7 +75,9 @@ class PiModel(Method):
     ) -> None:
         super().__init__()
         if not (0 <= share < 1 and 0 <= dropout < 1 and 0 <= ramp <= 1):
-            raise UserError(f"share and dropout of pi_model must be in [0, 1) and ramp in [0, 1], not {share}, {dropout} and {ramp}")
+            raise UserError(
+                f"share and dropout of pi_model must be in [0, 1) and ramp in [0, 1], not {share}, {dropout} and {ramp}"
+            )
         if consistency < 0 or noise < 0:
             raise UserError(f"consistency and noise of pi_model must be at least 0, not {consistency} and {noise}")
         self.encoder = encoder
@@ -95,11 +102,19 @@ class PiModel(Method):
         w = self.weight(clock)
         loss = masked_cross_entropy(one, label) + w * disagreement
         chance = torch.tensor(1 / one.shape[1])
-        return {"loss": loss, "disagreement": disagreement.detach(), "w": w, "accuracy": right(one, label), "chance": chance}
+        return {
+            "loss": loss,
+            "disagreement": disagreement.detach(),
+            "w": w,
+            "accuracy": right(one, label),
+            "chance": chance,
+        }
 
     def weight(self, clock: Clock) -> float:
         """w: 0 at first, then non-decreasing."""
-        return self.consistency * self.streams.part * ramp_up(clock.progress, self.ramp) if clock.progress >= WAIT else 0.0
+        return (
+            self.consistency * self.streams.part * ramp_up(clock.progress, self.ramp) if clock.progress >= WAIT else 0.0
+        )
 
     def logits(self, x: Tensor, noise: Noise) -> Tensor:
         """[B, C, S, S] to [B, K], noisy while training."""

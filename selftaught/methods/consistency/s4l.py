@@ -24,8 +24,9 @@ Kind = Literal["rotation", "exemplar"]
 class S4L(Method):
     """Labels where there are some, and a puzzle that needs none everywhere, through one network.
 
-    Zhai, Oliver, Kolesnikov, Beyer, ICCV 2019 (arXiv 1905.03670), "S4L: Self-Supervised Semi-Supervised Learning". The puzzle
-    teaches what many images have in common, the labels what to call it. Class and puzzle have a linear head each.
+    Zhai, Oliver, Kolesnikov, Beyer, ICCV 2019 (arXiv 1905.03670), "S4L: Self-Supervised Semi-Supervised Learning". The
+    puzzle teaches what many images have in common, the labels what to call it. Class and puzzle have a linear head
+    each.
 
     With M copies of each image, p the class head's softmax, n_l labelled images in a batch of B::
 
@@ -34,20 +35,22 @@ class S4L(Method):
         exemplar:  copies are random views; with d the distance of their embeddings, made of length 1,
                    puzzle = 1/(BM) sum_a log(1 + exp( max_{p: same image} d(a, p) - min_{n: another} d(a, n) ))
 
-    The class loss is taken on every copy. "exemplar" is the batch-hard triplet loss with a soft margin (Hermans, Beyer, Leibe 2017,
-    arXiv 1703.07737); other images of the whole batch, over all ranks, are the negatives.
+    The class loss is taken on every copy. "exemplar" is the batch-hard triplet loss with a soft margin (Hermans, Beyer,
+    Leibe 2017, arXiv 1703.07737); other images of the whole batch, over all ranks, are the negatives.
 
-    Shapes: rotation has a view image [B, C, S, S], exemplar a list of M of them as views; copies are [MB, C, S, S], a sample's side
-    by side.
+    Shapes: rotation has a view image [B, C, S, S], exemplar a list of M of them as views; copies are [MB, C, S, S], a
+    sample's side by side.
 
-    Defaults follow the paper's ImageNet setting (weight 1, as many unlabelled as labelled images; exemplar with 8 patches, embedding
-    1000) on a small scale. Departures: 4 patches and an embedding of 128; with unequal `share` the puzzle still weighs every
-    image alike; weight decay and length are the recipe's, and the paper finds that they matter as much as the loss; the recipe
-    is AdamW for a few minutes instead of SGD 0.1 with weight decay 1e-3 for 200 epochs.
+    Defaults follow the paper's ImageNet setting (weight 1, as many unlabelled as labelled images; exemplar with 8
+    patches, embedding 1000) on a small scale. Departures: 4 patches and an embedding of 128; with unequal `share` the
+    puzzle still weighs every image alike; weight decay and length are the recipe's, and the paper finds that they
+    matter as much as the loss; the recipe is AdamW for a few minutes instead of SGD 0.1 with weight decay 1e-3 for 200
+    epochs.
 
     Args:
         kind: The puzzle.
-        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain permutation.
+        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain
+            permutation.
         weight: Of the puzzle.
         copies: M of exemplar, at least 2.
         dim: Width of exemplar's embedding.
@@ -119,7 +122,13 @@ class S4L(Method):
             solved = exemplar(F.normalize(self.puzzle(features), dim=1), self.copies)
         accuracy, chance = right(logits[:: self.copies], label), torch.tensor(1 / logits.shape[1])
         loss = named + self.weight * solved["loss"]
-        return {"loss": loss, "class_loss": named.detach(), "solved": solved["accuracy"], "accuracy": accuracy, "chance": chance}
+        return {
+            "loss": loss,
+            "class_loss": named.detach(),
+            "solved": solved["accuracy"],
+            "accuracy": accuracy,
+            "chance": chance,
+        }
 
     def classify(self, image: Tensor) -> Tensor:
         """[B, C, S, S] to [B, K] logits."""
@@ -132,9 +141,9 @@ class S4L(Method):
 def exemplar(z: Tensor, copies: int) -> dict[str, Tensor]:
     """Batch-hard triplets with a soft margin: z [MB, D] of length 1, the M copies of an image side by side.
 
-    Every copy is an anchor; of its own image's copies on this rank the farthest is the positive, of all ranks' other images the
-    nearest copy the negative. "accuracy": the part of anchors whose positive is the nearer of the two. With `copies` 1 there is
-    no positive, and the loss is 0.
+    Every copy is an anchor; of its own image's copies on this rank the farthest is the positive, of all ranks' other
+    images the nearest copy the negative. "accuracy": the part of anchors whose positive is the nearer of the two. With
+    `copies` 1 there is no positive, and the loss is 0.
     """
     everyone = gather_with_gradient(z)  # [RMB, D]
     mine = torch.arange(rank() * len(z), (rank() + 1) * len(z), device=z.device)
@@ -143,6 +152,7 @@ def exemplar(z: Tensor, copies: int) -> dict[str, Tensor]:
     itself = mine[:, None] == torch.arange(len(everyone), device=z.device)
     if copies < 2 or len(everyone) == copies:  # no positive, or no negative
         return {"loss": z.sum() * 0, "accuracy": z.new_zeros(())}
-    near = -torch.cdist(z, everyone, compute_mode="donot_use_mm_for_euclid_dist")  # [MB, RMB]; no gradient where it is 0
+    # [MB, RMB]; no gradient where it is 0
+    near = -torch.cdist(z, everyone, compute_mode="donot_use_mm_for_euclid_dist")
     positive = near.masked_fill(~same | itself, torch.inf).amin(1)  # [MB]
     return triplet(positive, near.masked_fill(same, -torch.inf), margin=None, mining="hard")

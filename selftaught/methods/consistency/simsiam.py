@@ -21,8 +21,8 @@ from selftaught.views.image import Augment, ImageViews
 class SimSiam(Method):
     """From one view of an image, predict the same network's output for another view, through which no gradient flows.
 
-    Chen, He, CVPR 2021 (arXiv 2011.10566), "Exploring Simple Siamese Representation Learning". A predictor and a stopped
-    gradient are enough: no negatives, no slow copy, no large batch.
+    Chen, He, CVPR 2021 (arXiv 2011.10566), "Exploring Simple Siamese Representation Learning". A predictor and a
+    stopped gradient are enough: no negatives, no slow copy, no large batch.
 
     With z = head(encoder(x)) of each view, p = predictor(z), and sg the identity without gradient::
 
@@ -30,15 +30,16 @@ class SimSiam(Method):
 
     Shapes: views is a list of two [B, C, S, S]; z and p are [B, dim]; L is in [-1, 1].
 
-    There is no right answer to predict; "accuracy" is how often a prediction is closest, in its batch, to its own image's other
-    view, and "spread" watches z: 1 is healthy (each of dim features of z / |z| deviates by 1 / sqrt(dim)), 0 collapsed.
+    There is no right answer to predict; "accuracy" is how often a prediction is closest, in its batch, to its own
+    image's other view, and "spread" watches z: 1 is healthy (each of dim features of z / |z| deviates by 1 /
+    sqrt(dim)), 0 collapsed.
 
     The head is three linear layers, each with batch norm, the last of them without scale and shift; the predictor is a
-    bottleneck, and its learning rate stays constant while the rest decays. Defaults follow the paper but for the widths: there
-    dim is 2048, the predictor's hidden layer 512, the blur has probability 0.5 (0 on CIFAR-10, whose head has two layers).
-    Departures: batch norm sees the groups of the recipe instead of the whole batch over all devices; the recipe is AdamW for a
-    few minutes instead of SGD (lr 0.05 * batch / 256, batch 512, weight decay 1e-4) for 100 to 800 epochs; its warm-up also
-    holds for the predictor.
+    bottleneck, and its learning rate stays constant while the rest decays. Defaults follow the paper but for the
+    widths: there dim is 2048, the predictor's hidden layer 512, the blur has probability 0.5 (0 on CIFAR-10, whose head
+    has two layers). Departures: batch norm sees the groups of the recipe instead of the whole batch over all devices;
+    the recipe is AdamW for a few minutes instead of SGD (lr 0.05 * batch / 256, batch 512, weight decay 1e-4) for 100
+    to 800 epochs; its warm-up also holds for the predictor.
 
     Args:
         dim: Width of the head, hidden layers included, and of the space in which views are compared.
@@ -80,7 +81,9 @@ class SimSiam(Method):
             nn.Linear(dim, bottleneck, bias=False), BatchNorm1d(bottleneck), nn.ReLU(), nn.Linear(bottleneck, dim)
         )
         self.constant_rate = constant_rate
-        augment = Augment(crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, jitter / 4), jitter_p=0.8, grey=grey, blur=blur)
+        augment = Augment(
+            crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, jitter / 4), jitter_p=0.8, grey=grey, blur=blur
+        )
         self.views = ImageViews(encoder.spec["input"], views=[augment, augment])
 
     def players(self) -> list[Player]:

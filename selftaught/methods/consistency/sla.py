@@ -24,25 +24,26 @@ Transform = Literal["none", "rotation", "colour", "both"]
 class SLA(Method):
     """Name the class and the transformation at once, and let all transformed copies vote.
 
-    Lee, Hwang, Shin, ICML 2020 (arXiv 1910.05872), "Self-supervised Label Augmentation via Input Transformations". Asking for the
-    class of a turned image makes the network blind to turns; asking for both as one joint label does not, and M copies of an
-    image give M opinions of its class.
+    Lee, Hwang, Shin, ICML 2020 (arXiv 1910.05872), "Self-supervised Label Augmentation via Input Transformations".
+    Asking for the class of a turned image makes the network blind to turns; asking for both as one joint label does
+    not, and M copies of an image give M opinions of its class.
 
     With T_j the M transformations, K classes, u the weights of the joint classifier, z_j the features of T_j x, sigma a
     second classifier's softmax on the untransformed image, and B labelled images::
 
-        L_SLA = -1/(BM) sum_i sum_j log p((y_i, j) | T_j x_i)                     over K M joint classes, of index M y + j
-        P_agg(k | x) = softmax_k( 1/M sum_j u_kj . z_j )                          aggregation
-        L = L_SLA + t^2 KL( P_agg^(1/t) || sigma^(1/t) ) - log sigma(y_i | x_i)   with distillation; no gradient through P_agg
+        L_SLA = -1/(BM) sum_i sum_j log p((y_i, j) | T_j x_i)                     over K M joint classes, of index M y +
+        j P_agg(k | x) = softmax_k( 1/M sum_j u_kj . z_j )                          aggregation
+        L = L_SLA + t^2 KL( P_agg^(1/t) || sigma^(1/t) ) - log sigma(y_i | x_i)   with distillation; no gradient through
+        P_agg
 
-    Aggregation costs M passes at test time; distillation teaches the second classifier, which needs one, what all M say. With
-    `transform` none M is 1 and L_SLA is plain cross-entropy.
+    Aggregation costs M passes at test time; distillation teaches the second classifier, which needs one, what all M
+    say. With `transform` none M is 1 and L_SLA is plain cross-entropy.
 
     Shapes: image is [B, C, S, S]; its copies are [MB, C, S, S], a sample's side by side; joint logits are [B, M, KM].
 
-    Only labels teach: unlabelled samples are not visited. Defaults are the authors' CIFAR command (rotation; batch 128, SGD 0.1,
-    weight decay 1e-4, 80 thousand steps) with the summands of the loss averaged. Departures: a crop of at least `crop` of the area
-    stands for shifts; any encoder stands for ResNet-32; the recipe is AdamW for a few minutes.
+    Only labels teach: unlabelled samples are not visited. Defaults are the authors' CIFAR command (rotation; batch 128,
+    SGD 0.1, weight decay 1e-4, 80 thousand steps) with the summands of the loss averaged. Departures: a crop of at
+    least `crop` of the area stands for shifts; any encoder stands for ResNet-32; the recipe is AdamW for a few minutes.
 
     Args:
         transform: rotation (M = 4), colour (the 6 orders of red, green and blue), both (24) or none (1).
@@ -52,7 +53,8 @@ class SLA(Method):
         flip: Probability of a mirror image.
 
     Raises:
-        UserError: A value out of range, or colour where the encoder sees grey; in `prepare`, data without labels or with one class.
+        UserError: A value out of range, or colour where the encoder sees grey; in `prepare`, data without labels or
+            with one class.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
@@ -74,7 +76,9 @@ class SLA(Method):
             raise UserError(f"temperature of sla must be greater than 0, not {temperature}")
         channels = encoder.spec["input"]["channels"]
         if transform in ("colour", "both") and channels != 3:
-            raise UserError(f"transform {transform} of sla needs images of 3 channels, these have {channels}: choose rotation")
+            raise UserError(
+                f"transform {transform} of sla needs images of 3 channels, these have {channels}: choose rotation"
+            )
         self.encoder = encoder
         self.head: nn.Linear | None = None  # its width is known once the data is
         self.single: nn.Linear | None = None
@@ -95,7 +99,10 @@ class SLA(Method):
         return visits(self.labelled, n, epoch, seed)
 
     def forward(self, image: Tensor, label: Tensor, **_: Any) -> Outputs:
-        """The joint loss and the distillation; "accuracy" is that of `classify`, "aggregated" that of all copies' vote."""
+        """The joint loss and the distillation.
+
+        "accuracy" is that of `classify`, "aggregated" that of all copies' vote.
+        """
         joint, features = self.joint(image)  # [B, M, KM], [B, M, D]
         wanted = joint_label(label, self.count)  # [B, M]
         loss = masked_cross_entropy(joint.flatten(0, 1), wanted.flatten())
@@ -124,7 +131,10 @@ class SLA(Method):
 
 
 def transformed(image: Tensor, transform: Transform) -> Tensor:
-    """[B, C, S, S] to [MB, C, S, S]: the copies of a sample side by side, the untouched one first; both: turn by turn, all orders."""
+    """[B, C, S, S] to [MB, C, S, S]: the copies of a sample side by side, the untouched one first.
+
+    Both: turn by turn, all orders.
+    """
     if transform in ("rotation", "both"):
         image = turned(image)
     if transform in ("colour", "both"):
@@ -146,7 +156,9 @@ def aggregated(joint: Tensor) -> Tensor:
 
 
 def distillation(teacher: Tensor, student: Tensor, temperature: float) -> Tensor:
-    """t^2 KL(softmax(teacher / t) || softmax(student / t)), mean over the batch: [B, K] logits each. None flows into `teacher`.
+    """t^2 KL(softmax(teacher / t) || softmax(student / t)), mean over the batch: [B, K] logits each.
+
+    None flows into `teacher`.
 
     t^2 keeps the gradient's size (Hinton, Vinyals, Dean 2015, arXiv 1503.02531, section 2).
     """

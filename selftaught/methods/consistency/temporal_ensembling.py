@@ -22,8 +22,9 @@ from selftaught.views.image import Augment, ImageViews
 class TemporalEnsembling(Method):
     """A prediction should agree with the average of what the network said of the same sample in earlier epochs.
 
-    Laine, Aila, ICLR 2017 (arXiv 1610.02242), "Temporal Ensembling for Semi-Supervised Learning", section 2.2. The average of many
-    networks, each seen through other noise and another view, is a better target than the Pi-model's second pass, and costs no pass.
+    Laine, Aila, ICLR 2017 (arXiv 1610.02242), "Temporal Ensembling for Semi-Supervised Learning", section 2.2. The
+    average of many networks, each seen through other noise and another view, is a better target than the Pi-model's
+    second pass, and costs no pass.
 
     With p the softmax output for a view of sample i, Z_i the ensemble, and w growing along a ramp::
 
@@ -31,18 +32,19 @@ class TemporalEnsembling(Method):
         after an epoch:  Z_i <- alpha Z_i + (1 - alpha) p_i for the samples that it visited, t_i <- t_i + 1
         w = consistency * labelled part * exp(-5 (1 - T)^2),  T = progress / ramp up to 1
 
-    Dividing by 1 - alpha^t undoes that Z starts at 0. A sample that an epoch left out keeps its Z; one that was never there
-    has no target, so the whole first epoch has labels alone; of several visits in an epoch the last counts.
+    Dividing by 1 - alpha^t undoes that Z starts at 0. A sample that an epoch left out keeps its Z; one that was never
+    there has no target, so the whole first epoch has labels alone; of several visits in an epoch the last counts.
 
-    Shapes: image is [B, C, S, S]; p is [B, K]. The memory is two [N, K] tables, in every checkpoint. Held-out samples have no
-    rows in it, so in eval mode the loss is that of the labels.
+    Shapes: image is [B, C, S, S]; p is [B, K]. The memory is two [N, K] tables, in every checkpoint. Held-out samples
+    have no rows in it, so in eval mode the loss is that of the labels.
 
-    The authors' code takes alpha 0.6, consistency 30 and otherwise what the Pi-model has (see there for views, noise and the
-    departures, which are the same). Departure: t is counted for each sample, because batches with a fixed labelled share and
-    dropped last batches leave samples out.
+    The authors' code takes alpha 0.6, consistency 30 and otherwise what the Pi-model has (see there for views, noise
+    and the departures, which are the same). Departure: t is counted for each sample, because batches with a fixed
+    labelled share and dropped last batches leave samples out.
 
     Args:
-        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain permutation.
+        share: Labelled part of each batch, in [0, 1); an epoch then visits every unlabelled sample once. 0 is a plain
+            permutation.
         alpha: Momentum of the ensemble over epochs, in [0, 1): 0 knows the last epoch alone.
         consistency: Weight of the agreement after the ramp, before it is scaled by the labelled part.
         ramp: Part of training in which that weight grows.
@@ -77,11 +79,15 @@ class TemporalEnsembling(Method):
     ) -> None:
         super().__init__()
         if not (0 <= share < 1 and 0 <= dropout < 1 and 0 <= alpha < 1):
-            raise UserError(f"share, dropout and alpha of temporal_ensembling must be in [0, 1), not {share}, {dropout} and {alpha}")
+            raise UserError(
+                f"share, dropout and alpha of temporal_ensembling must be in [0, 1), not {share}, {dropout} and {alpha}"
+            )
         if not 0 <= ramp <= 1:
             raise UserError(f"ramp of temporal_ensembling must be in [0, 1], not {ramp}")
         if consistency < 0 or noise < 0:
-            raise UserError(f"consistency and noise of temporal_ensembling must be at least 0, not {consistency} and {noise}")
+            raise UserError(
+                f"consistency and noise of temporal_ensembling must be at least 0, not {consistency} and {noise}"
+            )
         self.encoder = encoder
         self.head: nn.Linear | None = None  # its width is known once the data is
         self.share, self.alpha, self.consistency, self.ramp = share, alpha, consistency, ramp
@@ -102,9 +108,7 @@ class TemporalEnsembling(Method):
         """Labelled and unlabelled samples in a fixed proportion."""
         return self.streams.order(epoch, seed)
 
-    def forward(
-        self, image: Tensor, label: Tensor, index: Tensor, clock: Clock, **_: Any
-    ) -> Outputs:
+    def forward(self, image: Tensor, label: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Both terms, the weight "w" of the second, and "predictions" with their "rows" for `after_step`."""
         logits = self.logits(image, Noise(clock.seed, clock.step, 0))  # [B, K]
         p, chance = logits.softmax(1), torch.tensor(1 / logits.shape[1])
@@ -151,6 +155,8 @@ class TemporalEnsembling(Method):
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
         """The epoch that ended joins the ensemble."""
         one_more = self.visited[:, None]
-        self.ensemble.copy_(torch.where(one_more, self.alpha * self.ensemble + (1 - self.alpha) * self.latest, self.ensemble))
+        self.ensemble.copy_(
+            torch.where(one_more, self.alpha * self.ensemble + (1 - self.alpha) * self.latest, self.ensemble)
+        )
         self.updates.add_(self.visited.long())
         self.visited.zero_()

@@ -23,8 +23,8 @@ class VICReg(Method):
     """Two views of an image have the same features, every feature varies over images, and no two features vary together.
 
     Bardes, Ponce, LeCun, ICLR 2022 (arXiv 2105.04906), "VICReg: Variance-Invariance-Covariance Regularization for
-    Self-Supervised Learning". Variance and covariance are asked of each view by itself, so the two sides need not share weights,
-    and nothing has to be normalised, stopped or remembered.
+    Self-Supervised Learning". Variance and covariance are asked of each view by itself, so the two sides need not share
+    weights, and nothing has to be normalised, stopped or remembered.
 
     With x and y [N, d] the projections of the two views of the N images of all ranks::
 
@@ -36,14 +36,14 @@ class VICReg(Method):
 
     Shapes: first and second are [B, C, S, S]; x and y are [B, dim].
 
-    There is no right answer to predict; "accuracy" is how often a view's centred projection is closest in direction, among the
-    batch, to that of its image's other view; "spread" watches them (1 healthy, 0 collapsed); "invariance", "variance" and
-    "covariance" are the three terms without their weights.
+    There is no right answer to predict; "accuracy" is how often a view's centred projection is closest in direction,
+    among the batch, to that of its image's other view; "spread" watches them (1 healthy, 0 collapsed); "invariance",
+    "variance" and "covariance" are the three terms without their weights.
 
-    The weights (25, 25, 1) are the paper's; its head ("expander") is 8192 wide. Its views are those of BYOL: on ImageNet the
-    first is always blurred and the second with probability 0.1 (blur 1, other_blur 0.1); images of 32 pixels are not blurred.
-    Departures: the recipe is AdamW for a few minutes instead of LARS (lr 0.2 * batch / 256, batch 2048, weight decay 1e-6,
-    biases and norms exempt from both) for 1000 epochs.
+    The weights (25, 25, 1) are the paper's; its head ("expander") is 8192 wide. Its views are those of BYOL: on
+    ImageNet the first is always blurred and the second with probability 0.1 (blur 1, other_blur 0.1); images of 32
+    pixels are not blurred. Departures: the recipe is AdamW for a few minutes instead of LARS (lr 0.2 * batch / 256,
+    batch 2048, weight decay 1e-6, biases and norms exempt from both) for 1000 epochs.
 
     Args:
         dim: Width of the projections and of the head's hidden layers.
@@ -95,7 +95,8 @@ class VICReg(Method):
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """The three terms over the images of all ranks."""
-        x, y = (gather_with_gradient(self.head(self.encoder(view)).float()) for view in (first, second))  # [N, dim] each
+        # [N, dim] each
+        x, y = (gather_with_gradient(self.head(self.encoder(view)).float()) for view in (first, second))
         same = F.mse_loss(x, y)
         x, y = x - x.mean(0), y - y.mean(0)
         varied = (lack_of_variance(x) + lack_of_variance(y)) / 2

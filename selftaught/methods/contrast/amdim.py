@@ -25,27 +25,30 @@ TAG = 0x616D64696D  # keeps the draw of places apart from other uses of (seed, s
 class AMDIM(Method):
     """One view's summary, and one of its places, find the places of the other view among those of all other images.
 
-    Bachman, Hjelm, Buchwalter, NeurIPS 2019 (arXiv 1906.00910), "Learning Representations by Maximizing Mutual Information Across
-    Views". Deep InfoMax between two augmentations of an image instead of within one, and between several scales: what is
-    predicted is local, so that the summary must say what is where, and another view's, so that it must not copy pixels.
+    Bachman, Hjelm, Buchwalter, NeurIPS 2019 (arXiv 1906.00910), "Learning Representations by Maximizing Mutual
+    Information Across Views". Deep InfoMax between two augmentations of an image instead of within one, and between
+    several scales: what is predicted is local, so that the summary must say what is where, and another view's, so that
+    it must not copy pixels.
 
-    With phi_1, phi_5 and phi_7 the mapped features of the 1 x 1, 5 x 5 and 7 x 7 maps, for a pair of scales (a, b), view x of
-    image i and the other view x' of image j at place l::
+    With phi_1, phi_5 and phi_7 the mapped features of the 1 x 1, 5 x 5 and 7 x 7 maps, for a pair of scales (a, b),
+    view x of image i and the other view x' of image j at place l::
 
         s_ijl = clip tanh(r_ijl / clip)        r_ijl = phi_a(x_i) . phi_b(x'_j)_l / sqrt(d)
         L_ab  = -mean_il log( exp(s_iil) / (exp(s_iil) + sum_{j != i, m} exp(s_ijm)) ) + penalty mean_ijl r_ijl^2
         L     = mean of L_15, L_17 and L_55 over both directions; phi_5(x_i) is that of one random place
 
-    Shapes: views is a list of two [B, C, S, S]; scores are [B, N, places], N the images of all ranks. The place is drawn for each
-    image and step, the same for both views, so that swapping the views changes nothing.
+    Shapes: views is a list of two [B, C, S, S]; scores are [B, N, places], N the images of all ranks. The place is
+    drawn for each image and step, the same for both views, so that swapping the views changes nothing.
 
-    Padding would tell every position how near the edge is, and wide receptive fields what its neighbours hold. Any encoder but
-    `unpadded` is therefore replaced by that one, with the same width where it has one, and that is what is kept; `padded` keeps
-    the encoder that was given. The scales are its last features and its last two maps with positions, whatever their sides.
+    Padding would tell every position how near the edge is, and wide receptive fields what its neighbours hold. Any
+    encoder but `unpadded` is therefore replaced by that one, with the same width where it has one, and that is what is
+    kept; `padded` keeps the encoder that was given. The scales are its last features and its last two maps with
+    positions, whatever their sides.
 
-    Defaults follow the released code (clip 20, penalty 0.05, crops of at least 0.3, jitter 0.4, grey 0.25) with a narrow network.
-    Departures: the maps of 28 pixels are 6 x 6 and 4 x 4; one set of features, not the mixture-based variant; features are taken
-    before the mapping to phi, which is not normalised at its end; the recipe is AdamW for a few minutes.
+    Defaults follow the released code (clip 20, penalty 0.05, crops of at least 0.3, jitter 0.4, grey 0.25) with a
+    narrow network. Departures: the maps of 28 pixels are 6 x 6 and 4 x 4; one set of features, not the mixture-based
+    variant; features are taken before the mapping to phi, which is not normalised at its end; the recipe is AdamW for a
+    few minutes.
 
     Args:
         dim: d, the width in which scales are compared.
@@ -80,7 +83,10 @@ class AMDIM(Method):
     ) -> None:
         super().__init__()
         if dim < 1 or clip <= 0 or penalty < 0:
-            raise UserError(f"amdim takes dim of at least 1, clip above 0 and penalty of at least 0, not {dim}, {clip} and {penalty}")
+            raise UserError(
+                f"amdim takes dim of at least 1, clip above 0 and penalty of at least 0, not {dim}, {clip} and "
+                f"{penalty}"
+            )
         seen = encoder.spec["input"]
         if not padded and encoder.spec["name"] != "unpadded":
             width = {"width": encoder.spec["width"]} if encoder.spec["name"] == "conv" else {}
@@ -95,7 +101,10 @@ class AMDIM(Method):
         shape_of(noted, encoder, seen)
         maps = [i for i, shape in enumerate(shapes) if len(shape) == 3 and shape[1] * shape[2] > 1]
         if len(maps) < 2:
-            raise UserError(f"amdim needs an encoder with two maps of positions, such as conv or resnet18, not {encoder.spec['name']}")
+            raise UserError(
+                "amdim needs an encoder with two maps of positions, such as conv or resnet18, not "
+                f"{encoder.spec['name']}"
+            )
         self.scales = (maps[-1], maps[-2])
         self.phi1 = Mapped(math.prod(shapes[-1]), dim)
         self.phi5, self.phi7 = (Mapped(shapes[i][0], dim) for i in self.scales)
@@ -114,7 +123,8 @@ class AMDIM(Method):
             )
         )  # [B, 2, d, places] each  # fmt: skip
         all5, all7 = gather_with_gradient(phi5), gather_with_gradient(phi7)  # [N, 2, d, places]
-        one = phi5.gather(3, self.place(phi5, clock)[:, None, None, None].expand(-1, 2, phi5.shape[2], 1))  # [B, 2, d, 1]
+        # [B, 2, d, 1]
+        one = phi5.gather(3, self.place(phi5, clock)[:, None, None, None].expand(-1, 2, phi5.shape[2], 1))
         found = []
         for mine, other in ((0, 1), (1, 0)):
             for query, keys in ((phi1, all5), (phi1, all7), (one, all5)):
@@ -125,14 +135,20 @@ class AMDIM(Method):
         }}  # fmt: skip
 
     def place(self, phi5: Tensor, clock: Clock) -> Tensor:
-        """A place for each of this rank's images, int64 [B]: a function of (seed, step) and the image's place in the batch."""
+        """A place for each of this rank's images, int64 [B].
+
+        A function of (seed, step) and the image's place in the batch.
+        """
         generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
-        drawn = generator.integers(phi5.shape[3], size=world() * len(phi5))[rank() * len(phi5) : (rank() + 1) * len(phi5)]
+        drawn = generator.integers(phi5.shape[3], size=world() * len(phi5))[
+            rank() * len(phi5) : (rank() + 1) * len(phi5)
+        ]
         return torch.from_numpy(drawn).to(phi5.device)
 
     def contrast(self, query: Tensor, keys: Tensor) -> dict[str, Tensor]:
         """One direction between two scales: query [B, d] of this rank's images, keys [N, d, places] of all."""
-        raw = (query @ keys.transpose(0, 1).flatten(1) / math.sqrt(query.shape[1])).unflatten(1, (len(keys), -1))  # [B, N, places]
+        # [B, N, places]
+        raw = (query @ keys.transpose(0, 1).flatten(1) / math.sqrt(query.shape[1])).unflatten(1, (len(keys), -1))
         own = torch.arange(len(query), device=query.device) + rank() * len(query)
         return {**local_info_nce(clipped(raw, self.clip), own), "square": raw.square().mean()}
 
@@ -148,7 +164,9 @@ class Mapped(nn.Module):
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()
-        self.deep = nn.Sequential(nn.Conv2d(channels, dim, 1, bias=False), BatchNorm2d(dim), nn.ReLU(), nn.Conv2d(dim, dim, 1, bias=False))
+        self.deep = nn.Sequential(
+            nn.Conv2d(channels, dim, 1, bias=False), BatchNorm2d(dim), nn.ReLU(), nn.Conv2d(dim, dim, 1, bias=False)
+        )
         self.short = nn.Conv2d(channels, dim, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -27,30 +27,31 @@ from selftaught.views.image import Augment, ImageViews
 class CMC(Method):
     """Lightness and colour of one picture find each other among other pictures.
 
-    Tian, Krishnan, Isola, ECCV 2020 (arXiv 1906.05849), "Contrastive Multiview Coding". What several views of one scene share
-    is what the scene is; here a view is a group of channels, and every view has a network of its own. No colour may be jittered:
-    the channels themselves are the views.
+    Tian, Krishnan, Isola, ECCV 2020 (arXiv 1906.05849), "Contrastive Multiview Coding". What several views of one scene
+    share is what the scene is; here a view is a group of channels, and every view has a network of its own. No colour
+    may be jittered: the channels themselves are the views.
 
     With z^i the normalised code of view i and k^j_1 ... k^j_K codes of other images in view j::
 
         L(i -> j) = -log( exp(z^i.z^j/t) / (exp(z^i.z^j/t) + sum_k exp(z^i.k^j_k/t)) )
         L = sum over edges {i, j} of L(i -> j) + L(j -> i)
 
-    where the edges are all pairs of views (full graph) or those of the first view (core). A query of view i is only ever scored
-    with codes of view j, never with those of its own view.
+    where the edges are all pairs of views (full graph) or those of the first view (core). A query of view i is only
+    ever scored with codes of view j, never with those of its own view.
 
-    Shapes: image is [B, 3, S, S]; the M codes are [B, dim] each. What is kept is encoder `multiview`: it takes the ordinary
-    picture, takes it apart itself, and joins the features of its M networks, each built like the given encoder. These start
-    from the given encoder's weights wherever the shapes agree: all but the first layer, which sees fewer channels.
+    Shapes: image is [B, 3, S, S]; the M codes are [B, dim] each. What is kept is encoder `multiview`: it takes the
+    ordinary picture, takes it apart itself, and joins the features of its M networks, each built like the given
+    encoder. These start from the given encoder's weights wherever the shapes agree: all but the first layer, which sees
+    fewer channels.
 
-    Keys come from the batch (of all ranks, with gradients), or from one memory bank a view, as in the paper: then the positive
-    is the image's own row in the bank of view j, and the loss is a softmax or NCE with constants Z, one a direction, from the
-    first batch. Held-out images have no row, so in eval mode the positive is the other view's code.
+    Keys come from the batch (of all ranks, with gradients), or from one memory bank a view, as in the paper: then the
+    positive is the image's own row in the bank of view j, and the loss is a softmax or NCE with constants Z, one a
+    direction, from the first batch. Held-out images have no row, so in eval mode the positive is the other view's code.
 
-    Defaults are the authors' for STL-10 (temperature 0.1, dim 128, crop 0.2, L and ab); on ImageNet temperature 0.07, 16384
-    negatives and NCE. They find YCbCr slightly better. Departures: the batch itself holds the negatives unless a bank is asked
-    for; all queries of a step share the rows that are drawn from a bank; the recipe is AdamW for a few minutes instead of SGD
-    0.03 for 240 epochs.
+    Defaults are the authors' for STL-10 (temperature 0.1, dim 128, crop 0.2, L and ab); on ImageNet temperature 0.07,
+    16384 negatives and NCE. They find YCbCr slightly better. Departures: the batch itself holds the negatives unless a
+    bank is asked for; all queries of a step share the rows that are drawn from a bank; the recipe is AdamW for a few
+    minutes instead of SGD 0.03 for 240 epochs.
 
     Args:
         views: Channels of Lab, YCbCr or RGB in groups: "L,ab", "Y,CbCr", "Y,Cb,Cr", "R,G,B".
@@ -90,9 +91,15 @@ class CMC(Method):
         super().__init__()
         channels = encoder.spec["input"]["channels"]
         if channels != 3:
-            raise UserError(f"cmc compares the colours of an image, and these have {channels} channels, not 3: give it colour images")
+            raise UserError(
+                f"cmc compares the colours of an image, and these have {channels} channels, not 3: give it colour "
+                "images"
+            )
         if temperature <= 0 or dim < 1 or negatives < 1:
-            raise UserError(f"cmc needs a temperature above 0, dim and negatives of at least 1, not {temperature}, {dim} and {negatives}")
+            raise UserError(
+                f"cmc needs a temperature above 0, dim and negatives of at least 1, not {temperature}, {dim} and "
+                f"{negatives}"
+            )
         choices = {"graph": (graph, "full", "core"), "keys": (keys, "batch", "bank"), "loss": (loss, "softmax", "nce")}
         for name, (value, *known) in choices.items():
             if value not in known:
@@ -115,7 +122,10 @@ class CMC(Method):
             self.banks = nn.ModuleList(Bank(len(source), self.dim, self.momentum) for _ in self.heads)
 
     def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """The summed loss of all edges; with a bank, for `after_step` "codes" [B, M, dim], "samples" [B] and "z" [1, M, M]."""
+        """The summed loss of all edges.
+
+        With a bank, for `after_step` "codes" [B, M, dim], "samples" [B] and "z" [1, M, M].
+        """
         z = [F.normalize(head(code), dim=1) for head, code in zip(self.heads, self.encoder.codes(image), strict=True)]
         directions = [pair for i, j in self.edges for pair in ((i, j), (j, i))]
         if self.keys == "batch":
@@ -159,14 +169,23 @@ class CMC(Method):
 
 
 def multiview(encoder: Encoder, views: str) -> Multiview:
-    """Encoder `multiview` of networks like `encoder`, which starts them; itself if it is one already, for the same views."""
+    """Encoder `multiview` of networks like `encoder`, which starts them.
+
+    Itself if it is one already, for the same views.
+    """
     if isinstance(encoder, Multiview):
         if encoder.spec["views"] != views:
-            raise UserError(f"the encoder was made for views '{encoder.spec['views']}', not '{views}': give cmc the same")
+            raise UserError(
+                f"the encoder was made for views '{encoder.spec['views']}', not '{views}': give cmc the same"
+            )
         return encoder
     settings = {key: value for key, value in encoder.spec.items() if key not in ("name", "input")}
     made = encoders.build(
-        "multiview", encoder.spec["input"], views=views, network=encoder.spec["name"], arguments=json.dumps(settings, sort_keys=True)
+        "multiview",
+        encoder.spec["input"],
+        views=views,
+        network=encoder.spec["name"],
+        arguments=json.dumps(settings, sort_keys=True),
     )
     assert isinstance(made, Multiview)
     for network in made.encoders():

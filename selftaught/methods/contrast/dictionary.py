@@ -23,9 +23,9 @@ class Dictionary(Method):
     """One loss, three ways to keep the negatives: what is compared is where keys come from and how many there can be.
 
     He, Fan, Wu, Xie, Girshick, CVPR 2020 (arXiv 1911.05722), "Momentum Contrast for Unsupervised Visual Representation
-    Learning", section 3 and figures 2 and 3. A query looks for its key in a dictionary. End to end, the keys are those of the
-    batch; a memory bank (Wu et al., CVPR 2018) remembers each sample's feature; a queue holds keys that a slow copy of the
-    encoder made of recent batches.
+    Learning", section 3 and figures 2 and 3. A query looks for its key in a dictionary. End to end, the keys are those
+    of the batch; a memory bank (Wu et al., CVPR 2018) remembers each sample's feature; a queue holds keys that a slow
+    copy of the encoder made of recent batches.
 
     With q the query, k+ its key, and n_1 ... n_K the negatives, all of length 1::
 
@@ -41,22 +41,25 @@ class Dictionary(Method):
 
     Shapes: query and key are [B, C, S, S] (the bank needs no key); q and k are [B, dim].
 
-    The more negatives, the tighter the bound log(1 + K) - L on what two views share, and the more of them are false: another
-    photograph of the same thing. So K is logged as "negatives" beside every loss; "accuracy" is that of the (K + 1)-way
-    choice; "collisions" is the part of the drawn keys that came from the query's own sample, which are left out; "age" is the
-    mean age of the keys.
+    The more negatives, the tighter the bound log(1 + K) - L on what two views share, and the more of them are false:
+    another photograph of the same thing. So K is logged as "negatives" beside every loss; "accuracy" is that of the (K
+    + 1)-way choice; "collisions" is the part of the drawn keys that came from the query's own sample, which are left
+    out; "age" is the mean age of the keys.
 
-    Defaults are those of `moco`, whose loss and steps ``keys="queue"`` has, with a shorter queue. Departures: own keys in a bank
-    or in a queue that is longer than an epoch are no negatives; one network makes queries and in-batch keys; held-out images,
-    which have no row in a bank, are looked for by their mirror images; rows start as the untrained features, because in the few
-    epochs of a few minutes an encoder hardly recovers from one of learning random rows; the recipe is AdamW for a few minutes.
+    Defaults are those of `moco`, whose loss and steps ``keys="queue"`` has, with a shorter queue. Departures: own keys
+    in a bank or in a queue that is longer than an epoch are no negatives; one network makes queries and in-batch keys;
+    held-out images, which have no row in a bank, are looked for by their mirror images; rows start as the untrained
+    features, because in the few epochs of a few minutes an encoder hardly recovers from one of learning random rows;
+    the recipe is AdamW for a few minutes.
 
     Args:
         keys: Where keys come from: the batch, a bank or a queue.
         k: K, the number of negatives; 0 takes all that the batch or the bank has.
         negatives: random takes what the dictionary gives; hard takes the K nearest of `pool`, as in Local Aggregation.
-        pool: Keys among which hard negatives are found: drawn from the bank, or the length of the queue; the batch gives all.
-        duplicates: A negative whose cosine with the query's own key is above this is taken for a copy and left out; 1 keeps all.
+        pool: Keys among which hard negatives are found: drawn from the bank, or the length of the queue; the batch
+            gives all.
+        duplicates: A negative whose cosine with the query's own key is above this is taken for a copy and left out; 1
+            keeps all.
         dim: Width of queries and keys.
         temperature: t, greater than 0. Tune it with K.
         momentum: Of the slow copy that fills the queue, in [0, 1].
@@ -115,7 +118,13 @@ class Dictionary(Method):
             raise UserError(f"momentum of dictionary must be in [0, 1], not {momentum}")
         self.encoder = encoder
         self.head = projection(encoder.dim, encoder.dim, dim, depth=1, norm=False)
-        self.kind, self.k, self.hard, self.duplicates, self.temperature = keys, k, negatives == "hard", duplicates, temperature
+        self.kind, self.k, self.hard, self.duplicates, self.temperature = (
+            keys,
+            k,
+            negatives == "hard",
+            duplicates,
+            temperature,
+        )
         self.dim, self.bank_momentum, self.start, self.store = dim, bank_momentum, start, bank
         self.size = pool if self.hard else k  # keys that a step sees
         self.keys: Keys
@@ -131,7 +140,9 @@ class Dictionary(Method):
         """A bank with a random row for each sample, where keys come from one."""
         if self.kind == "bank":
             if self.size > len(source):
-                raise UserError(f"a bank of {len(source)} samples cannot give {self.size} keys: use a smaller k and pool")
+                raise UserError(
+                    f"a bank of {len(source)} samples cannot give {self.size} keys: use a smaller k and pool"
+                )
             self.keys = BankKeys(Bank(len(source), self.dim, self.bank_momentum, self.store), self.size)
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
@@ -163,7 +174,9 @@ class Dictionary(Method):
         if self.kind == "batch":
             m = scores.shape[1]
             if self.k > m - 1:
-                raise UserError(f"a batch of {m} gives {m - 1} negatives, not {self.k}: use a smaller k, or a larger --batch-size")
+                raise UserError(
+                    f"a batch of {m} gives {m - 1} negatives, not {self.k}: use a smaller k, or a larger --batch-size"
+                )
             if self.k and not self.hard:  # the next k of the batch, whose order is random
                 place = torch.arange(m, device=own.device)
                 out = out | ((place - own.float().argmax(1)[:, None]) % m > self.k)

@@ -28,12 +28,13 @@ class InfoMax(Method):
     """A picture's summary knows the picture's own places from those of other pictures.
 
     Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler, Bengio, ICLR 2019 (arXiv 1808.06670), "Learning deep
-    representations by mutual information estimation and maximization". A network that is good at telling pairs that belong
-    together from pairs that do not bounds the mutual information of the two sides from below; the encoder raises that bound.
-    What a summary shares with every place of its picture is what the picture is of, and not the noise of one place.
+    representations by mutual information estimation and maximization". A network that is good at telling pairs that
+    belong together from pairs that do not bounds the mutual information of the two sides from below; the encoder raises
+    that bound. What a summary shares with every place of its picture is what the picture is of, and not the noise of
+    one place.
 
-    With y_i the summary of picture i, M_il place l of a layer's positions, T_ijl = T(M_jl, y_i) the discriminator's score and
-    sp(t) = log(1 + e^t), each place l has an estimate I_l::
+    With y_i the summary of picture i, M_il place l of a layer's positions, T_ijl = T(M_jl, y_i) the discriminator's
+    score and sp(t) = log(1 + e^t), each place l has an estimate I_l::
 
         jsd:       I_l = mean_i (log 2 - sp(-T_iil)) - mean_{i != j} (sp(T_ijl) - log 2)
         dv:        I_l = mean_i T_iil - log mean_{i != j} exp T_ijl                          (Donsker and Varadhan 1983)
@@ -41,21 +42,23 @@ class InfoMax(Method):
 
         L = -alpha I(whole layer as one place) - beta mean_l I_l + gamma mean_i sp(-D(s(y_i)))
 
-    The last term is a game: the critic D, a player of its own, learns to tell s(y), s the logistic function, from uniform noise
-    in (0, 1)^dim, by mean sp(-D(noise)) + mean sp(D(s(y))), and the encoder to pass for noise. So summaries spread evenly. Each
-    of the three estimates is 0 where T is 0.
+    The last term is a game: the critic D, a player of its own, learns to tell s(y), s the logistic function, from
+    uniform noise in (0, 1)^dim, by mean sp(-D(noise)) + mean sp(D(s(y))), and the encoder to pass for noise. So
+    summaries spread evenly. Each of the three estimates is 0 where T is 0.
 
-    Shapes: image is [B, C, S, S], places [B, C', P], scores [N, N, P] with summaries first; N counts all ranks' pictures.
+    Shapes: image is [B, C, S, S], places [B, C', P], scores [N, N, P] with summaries first; N counts all ranks'
+    pictures.
 
-    Defaults are DIM(L) with InfoNCE: alpha 0, beta 1, gamma 0.1, 64 units in the summary, a critic of 1000 and 200 units; DIM(G)
-    is alpha 1, beta 0, gamma 1. Departures: the summary is a head that is thrown away, and what is kept are the features before
-    it; self pairs are left out and not given a score of -10; concat scores every pair of the batch and not one negative for
-    each; both discriminators and the critic have no batch norm; the recipe is AdamW for a few minutes.
+    Defaults are DIM(L) with InfoNCE: alpha 0, beta 1, gamma 0.1, 64 units in the summary, a critic of 1000 and 200
+    units; DIM(G) is alpha 1, beta 0, gamma 1. Departures: the summary is a head that is thrown away, and what is kept
+    are the features before it; self pairs are left out and not given a score of -10; concat scores every pair of the
+    batch and not one negative for each; both discriminators and the critic have no batch norm; the recipe is AdamW for
+    a few minutes.
 
     Args:
         objective: How the mutual information is estimated; jsd learns slowly at first, dv is unstable in small batches.
-        discriminator: dot maps both sides and takes their inner product; concat runs 1x1 convolutions over every place beside
-            the summary, which costs N^2 places instead of N.
+        discriminator: dot maps both sides and takes their inner product; concat runs 1x1 convolutions over every place
+            beside the summary, which costs N^2 places instead of N.
         alpha: Weight of the whole layer.
         beta: Weight of the places' average.
         gamma: Weight of the prior; 0 leaves the critic out.
@@ -93,7 +96,10 @@ class InfoMax(Method):
                 f"{', '.join(get_args(Discriminator))}, not '{objective}' and '{discriminator}'"
             )
         if min(alpha, beta, gamma) < 0 or alpha + beta == 0:
-            raise UserError(f"alpha, beta and gamma of infomax must be at least 0, and alpha or beta more, not {alpha}, {beta} and {gamma}")
+            raise UserError(
+                f"alpha, beta and gamma of infomax must be at least 0, and alpha or beta more, not {alpha}, {beta} "
+                f"and {gamma}"
+            )
         if dim < 1 or units < 1:
             raise UserError(f"dim and units of infomax must be at least 1, not {dim} and {units}")
         self.encoder = encoder
@@ -117,7 +123,10 @@ class InfoMax(Method):
         return [main, Player("prior", [{"params": critic}])] if critic else [main]
 
     def forward(self, image: Tensor, player: str, clock: Clock, **_: Any) -> Outputs:
-        """The player's loss. "accuracy": the part of summaries whose own picture scores highest, averaged over its places."""
+        """The player's loss. "accuracy".
+
+        The part of summaries whose own picture scores highest, averaged over its places.
+        """
         if player == "prior":
             with torch.no_grad():
                 y = self.summary(self.encoder.layers(image)[-1])  # [B, dim]
@@ -138,7 +147,10 @@ class InfoMax(Method):
         return {"loss": loss, **outputs}
 
     def distinguish(self, y: Tensor, clock: Clock) -> Tensor:
-        """The critic's loss on summaries y [B, dim]. The noise is a function of (seed, step) and the rows' places in the batch."""
+        """The critic's loss on summaries y [B, dim].
+
+        The noise is a function of (seed, step) and the rows' places in the batch.
+        """
         assert self.critic is not None
         generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
         noise = generator.random((world() * len(y), y.shape[1]), np.float32)[rank() * len(y) : (rank() + 1) * len(y)]
@@ -147,13 +159,20 @@ class InfoMax(Method):
 
 
 def positions(encoder: Encoder, layer: int) -> tuple[int, int]:
-    """Channels and number of positions of a layer. Raises UserError when there is no such layer or it has no positions."""
+    """Channels and number of positions of a layer.
+
+    Raises UserError when there is no such layer or it has no positions.
+    """
     try:
         shape = shape_of(lambda x: encoder.layers(x)[layer], encoder, encoder.spec["input"])
     except IndexError:
-        raise UserError(f"layer {layer} of infomax is none of the encoder's: choose a smaller number, or a deeper encoder") from None
+        raise UserError(
+            f"layer {layer} of infomax is none of the encoder's: choose a smaller number, or a deeper encoder"
+        ) from None
     if len(shape) != 3:
-        raise UserError(f"infomax needs an encoder with positions, such as conv or resnet18, not {encoder.spec['name']}")
+        raise UserError(
+            f"infomax needs an encoder with positions, such as conv or resnet18, not {encoder.spec['name']}"
+        )
     return shape[0], shape[1] * shape[2]
 
 
@@ -199,7 +218,8 @@ class ConcatAndConvolve(nn.Module):
 
     def __init__(self, dim: int, channels: int, units: int) -> None:
         super().__init__()
-        self.summary, self.place = nn.Linear(dim, units), nn.Linear(channels, units, bias=False)  # one layer, cut in two
+        # one layer, cut in two
+        self.summary, self.place = nn.Linear(dim, units), nn.Linear(channels, units, bias=False)
         self.rest = nn.Sequential(nn.ReLU(), nn.Linear(units, units), nn.ReLU(), nn.Linear(units, 1))
 
     def forward(self, y: Tensor, m: Tensor) -> Tensor:

@@ -24,8 +24,9 @@ class InstDisc(Method):
     """Every image is a class of its own, and what it last looked like to the network is its class's weight vector.
 
     Wu, Xiong, Yu, Lin, CVPR 2018 (arXiv 1805.01978), "Unsupervised Feature Learning via Non-Parametric Instance
-    Discrimination". A bank keeps one feature for each image instead of a classifier's weights, so the feature space itself is
-    what the softmax shapes, and nearest neighbours among the bank's rows classify without embedding the training set.
+    Discrimination". A bank keeps one feature for each image instead of a classifier's weights, so the feature space
+    itself is what the softmax shapes, and nearest neighbours among the bank's rows classify without embedding the
+    training set.
 
     With v the feature of image i, v_1 ... v_n the bank, all of length 1, and Z a constant::
 
@@ -37,17 +38,19 @@ class InstDisc(Method):
 
     Shapes: image is [B, C, S, S]; v is [B, dim]; the bank is [n, dim].
 
-    One step: score v against the bank as it was; step the optimiser; then let the rows of this batch follow their features. On
-    held-out images, which have no row, an image has to be found by its mirror image among the rows of the bank.
+    One step: score v against the bank as it was; step the optimiser; then let the rows of this batch follow their
+    features. On held-out images, which have no row, an image has to be found by its mirror image among the rows of the
+    bank.
 
-    Defaults are the authors' CIFAR-10 command: full softmax, temperature 0.1, rows that keep half of their past, and the
-    augmentations of their release; on ImageNet nce with 4096 draws and temperature 0.07. The paper instead replaces rows
-    (momentum 0) and adds the proximal term with lambda 30. Departures: the m draws are the same for all images of a batch, so
-    that their rows are read once, and need no alias table as they are uniform; an image's own row may be among them, as in the
-    paper, and does not count for the accuracy; the recipe is AdamW for a few minutes instead of SGD 0.03 for 200 epochs. At its
-    learning rate nce diverged in 300 steps on 10,000 images where the softmax did not: lower it. Rows start as the untrained features:
-    to learn random rows, as the paper's first epoch does, left an encoder that was trained for little more than an epoch worse than
-    none (CIFAR-10, 45 s: linear probe 36 where the untrained has 48).
+    Defaults are the authors' CIFAR-10 command: full softmax, temperature 0.1, rows that keep half of their past, and
+    the augmentations of their release; on ImageNet nce with 4096 draws and temperature 0.07. The paper instead replaces
+    rows (momentum 0) and adds the proximal term with lambda 30. Departures: the m draws are the same for all images of
+    a batch, so that their rows are read once, and need no alias table as they are uniform; an image's own row may be
+    among them, as in the paper, and does not count for the accuracy; the recipe is AdamW for a few minutes instead of
+    SGD 0.03 for 200 epochs. At its learning rate nce diverged in 300 steps on 10,000 images where the softmax did not:
+    lower it. Rows start as the untrained features: to learn random rows, as the paper's first epoch does, left an
+    encoder that was trained for little more than an epoch worse than none (CIFAR-10, 45 s: linear probe 36 where the
+    untrained has 48).
 
     Args:
         dim: Width of features.
@@ -102,7 +105,9 @@ class InstDisc(Method):
         self.loss, self.noise, self.temperature, self.proximal = loss, noise, temperature, proximal
         self.dim, self.momentum, self.start, self.store = dim, momentum, start, bank
         self.register_buffer("z", torch.zeros(()))  # 0: not yet estimated
-        augment = Augment(crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, min(jitter, 0.5)), jitter_p=1.0, grey=grey)
+        augment = Augment(
+            crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, min(jitter, 0.5)), jitter_p=1.0, grey=grey
+        )
         self.views = ImageViews(encoder.spec["input"], image=augment)
 
     z: Tensor

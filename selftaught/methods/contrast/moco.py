@@ -24,9 +24,9 @@ class MoCo(Method):
     """A query finds its key among a long queue of past keys, which a slow copy of the encoder made.
 
     He, Fan, Wu, Xie, Girshick, CVPR 2020 (arXiv 1911.05722), "Momentum Contrast for Unsupervised Visual Representation
-    Learning", and Chen, Fan, Girshick, He 2020 (arXiv 2003.04297), "Improved Baselines with Momentum Contrastive Learning"
-    (v2). The queue makes the dictionary larger than a batch; the slow copy keeps its keys comparable though they were made at
-    different times.
+    Learning", and Chen, Fan, Girshick, He 2020 (arXiv 2003.04297), "Improved Baselines with Momentum Contrastive
+    Learning" (v2). The queue makes the dictionary larger than a batch; the slow copy keeps its keys comparable though
+    they were made at different times.
 
     With q the query, k+ the key of the same image, and k_1 ... k_K the queue, all of length 1::
 
@@ -34,24 +34,24 @@ class MoCo(Method):
 
     Shapes: query and key are [B, C, S, S]; q and k are [B, dim]; the queue is [queue, dim].
 
-    One step: encode queries; encode keys with the slow copy, shuffled over batch norm groups and ranks, without gradients;
-    score against the queue as it was, so that no key of this batch is a negative; step the optimiser; then let the slow copy
-    follow and push the keys. Following after the optimiser's step is the released code's following before the keys are encoded:
-    only the first step differs, where both copies are equal and following changes nothing.
+    One step: encode queries; encode keys with the slow copy, shuffled over batch norm groups and ranks, without
+    gradients; score against the queue as it was, so that no key of this batch is a negative; step the optimiser; then
+    let the slow copy follow and push the keys. Following after the optimiser's step is the released code's following
+    before the keys are encoded: only the first step differs, where both copies are equal and following changes nothing.
 
-    Defaults are the authors' CIFAR-10 demo (K 4096, momentum 0.99, temperature 0.1, linear head, jitter 0.4; its ResNet-18
-    normalises a batch of 512 in 8 groups, SGD 0.06 cosine, weight decay 5e-4) with the crop of both papers. Version 1 on
-    ImageNet: queue 65536, momentum 0.999, temperature 0.07, hue 0.4. Version 2: the same with mlp, temperature 0.2, hue 0.1,
-    blur 0.5. Departures: the queue need not be a multiple of the batch; version 1 always jitters, here with probability 0.8;
-    the recipe is AdamW for a few minutes.
+    Defaults are the authors' CIFAR-10 demo (K 4096, momentum 0.99, temperature 0.1, linear head, jitter 0.4; its
+    ResNet-18 normalises a batch of 512 in 8 groups, SGD 0.06 cosine, weight decay 5e-4) with the crop of both papers.
+    Version 1 on ImageNet: queue 65536, momentum 0.999, temperature 0.07, hue 0.4. Version 2: the same with mlp,
+    temperature 0.2, hue 0.1, blur 0.5. Departures: the queue need not be a multiple of the batch; version 1 always
+    jitters, here with probability 0.8; the recipe is AdamW for a few minutes.
 
     Args:
         dim: Width of queries and keys.
         queue: K, the number of past keys.
         momentum: Of the slow copy, in [0, 1]: 1 never changes it.
         temperature: t, greater than 0. Tune it again after adding the head.
-        mlp: Version 2's head: two linear layers with ReLU between them, hidden width that of the features up to 2048; else one
-            linear layer.
+        mlp: Version 2's head: two linear layers with ReLU between them, hidden width that of the features up to 2048;
+            else one linear layer.
         symmetric: Each view is the query once, as in the demo's option; the loss is the sum of both directions.
         shuffle: Shuffle BN. Without it, batch statistics can give the answer away.
         crop: Smallest part of the image's area that a crop takes.
@@ -102,7 +102,10 @@ class MoCo(Method):
         self.views = ImageViews(encoder.spec["input"], query=augment, key=augment)
 
     def forward(self, query: Tensor, key: Tensor, clock: Clock, **_: Any) -> Outputs:
-        """The contrastive softmax against the queue, and "keys" for `after_step`: [B, 1, dim], symmetric [B, 2, dim]."""
+        """The contrastive softmax against the queue, and "keys" for `after_step`.
+
+        [B, 1, dim], symmetric [B, 2, dim].
+        """
         directions = [(query, key), (key, query)] if self.symmetric else [(query, key)]
         outputs, keys = [], []
         for one, other in directions:

@@ -27,32 +27,35 @@ Loss = Literal["nt_xent", "logistic", "triplet", "semi_hard", "margin", "n_pairs
 class SimCLR(Method):
     """Two views of an image find each other among all views in a large batch.
 
-    Chen, Kornblith, Norouzi, Hinton, ICML 2020 (arXiv 2002.05709), "A Simple Framework for Contrastive Learning of Visual
-    Representations". Every other image in the batch is a negative, so nothing has to be remembered between steps. The loss is
-    taken after a small projection head, and features before it, which lets the head drop what the augmentations destroy.
+    Chen, Kornblith, Norouzi, Hinton, ICML 2020 (arXiv 2002.05709), "A Simple Framework for Contrastive Learning of
+    Visual Representations". Every other image in the batch is a negative, so nothing has to be remembered between
+    steps. The loss is taken after a small projection head, and features before it, which lets the head drop what the
+    augmentations destroy.
 
     With z_1 ... z_2N the normalised projections of N pairs, s_ij = z_i . z_j, and j(i) the other view of i's image (NT-Xent)::
 
         L = -1/(2N) sum_i log( exp(s_ij(i)/t) / sum_{k != i} exp(s_ik/t) )
 
-    Shapes: views is a list of two [B, C, S, S]; z is [2B, dim]; N counts the samples of all ranks. The matrix s is never held, so
-    memory grows with the batch, not with its square; only the other losses hold it.
+    Shapes: views is a list of two [B, C, S, S]; z is [2B, dim]; N counts the samples of all ranks. The matrix s is
+    never held, so memory grows with the batch, not with its square; only the other losses hold it.
 
-    Defaults are those of the authors' CIFAR-10 command (temperature 0.5, jitter strength 0.5, no blur) with the 512 hidden
-    units of its ResNet-18; on ImageNet the paper takes temperature 0.1, strength 1, blur 0.5. Departures: batch norm sees the
-    groups of the recipe instead of always the whole batch over all devices; the loss is the paper's mean, half of the released
-    code's; the recipe is AdamW for a few minutes instead of LARS for 100 to 1000 epochs. The paper's is --optimizer lars with
-    --lr 0.3 * batch / 256 or 0.075 * sqrt(batch) (1.0 at 512 for CIFAR-10), --weight-decay 1e-6 (1e-4) and ten epochs of warm-up.
+    Defaults are those of the authors' CIFAR-10 command (temperature 0.5, jitter strength 0.5, no blur) with the 512
+    hidden units of its ResNet-18; on ImageNet the paper takes temperature 0.1, strength 1, blur 0.5. Departures: batch
+    norm sees the groups of the recipe instead of always the whole batch over all devices; the loss is the paper's mean,
+    half of the released code's; the recipe is AdamW for a few minutes instead of LARS for 100 to 1000 epochs. The
+    paper's is --optimizer lars with
+    --lr 0.3 * batch / 256 or 0.075 * sqrt(batch) (1.0 at 512 for CIFAR-10), --weight-decay 1e-6 (1e-4) and ten epochs
+    of warm-up.
 
     Args:
         dim: Width of the space in which views are compared.
         hidden: Units of the head's hidden layers.
         depth: Linear layers in the head: 2 in the paper, 1 is linear, 0 compares features themselves.
         temperature: t, greater than 0; of nt_xent and logistic.
-        loss: Over the same scores, what the paper compares with and its ancestors. nt_xent: above. logistic: each pair by itself,
-            other view or not, at odds of 2N - 2 to 1. triplet, semi_hard: the other view closer by a margin than all others, than
-            the closest that is farther. margin: two views together, others a distance apart. n_pairs: nt_xent of rows that are
-            not normalised.
+        loss: Over the same scores, what the paper compares with and its ancestors. nt_xent: above. logistic: each pair
+            by itself, other view or not, at odds of 2N - 2 to 1. triplet, semi_hard: the other view closer by a margin
+            than all others, than the closest that is farther. margin: two views together, others a distance apart.
+            n_pairs: nt_xent of rows that are not normalised.
         margin: Of triplet and semi_hard, a difference of cosines; of margin, a distance, at most 2.
         crop: Smallest part of the image's area that a crop takes; the largest is all of it.
         strength: Of the colour jitter: brightness, contrast, saturation 0.8 times this, hue 0.2 times this.
@@ -106,7 +109,10 @@ class SimCLR(Method):
         return self.contrast(z, gather_with_gradient(z), rank() * len(z))
 
     def contrast(self, z: Tensor, everyone: Tensor, first: int) -> Outputs:
-        """The loss of `z` [2B, dim], rows first, first + 1, ... of `everyone` [2N, dim], whose rows 2i and 2i + 1 are a pair."""
+        """The loss of `z` [2B, dim], rows first, first + 1, ...
+
+        Of `everyone` [2N, dim], whose rows 2i and 2i + 1 are a pair.
+        """
         if self.loss == "nt_xent":
             return nt_xent(z, everyone, first, self.temperature)
         if self.loss == "margin":
@@ -115,8 +121,11 @@ class SimCLR(Method):
             return n_pairs(*scores(Dot(), z, everyone, first), z)
         if self.loss == "logistic":
             positive, negative = scores(Cosine(self.temperature), z, everyone, first)
-            return nce(positive, negative, noise=1.0)  # K to 1 against each view, or pushing all apart would be the easiest answer
-        return triplet(*scores(Cosine(), z, everyone, first), self.margin, "semi_hard" if self.loss == "semi_hard" else "all")
+            # K to 1 against each view, or pushing all apart would be the easiest answer
+            return nce(positive, negative, noise=1.0)
+        return triplet(
+            *scores(Cosine(), z, everyone, first), self.margin, "semi_hard" if self.loss == "semi_hard" else "all"
+        )
 
 
 def nt_xent(z: Tensor, everyone: Tensor, first: int, temperature: float) -> Outputs:

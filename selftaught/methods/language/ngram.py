@@ -29,30 +29,32 @@ STRENGTH = 4.0
 class NGram(Compiled):
     """Counts how often each word followed each few words, and smooths the counts into probabilities.
 
-    Shannon 1948, "A Mathematical Theory of Communication", for the model; Kneser and Ney, ICASSP 1995, "Improved backing-off for
-    m-gram language modeling", and Chen and Goodman 1999, "An Empirical Study of Smoothing Techniques for Language Modeling", whose
-    interpolated forms these are. A sentence is START, its words, END, and its probability the product of P(w | the order - 1 tokens
-    before w), the end included, so that sentences of different lengths compare. With c the counts, h a history, h' the same without
-    its first token, N1+(h.) the number of different tokens after h, and V the outcomes (words, other words, the end)::
+    Shannon 1948, "A Mathematical Theory of Communication", for the model; Kneser and Ney, ICASSP 1995, "Improved
+    backing-off for m-gram language modeling", and Chen and Goodman 1999, "An Empirical Study of Smoothing Techniques
+    for Language Modeling", whose interpolated forms these are. A sentence is START, its words, END, and its probability
+    the product of P(w | the order - 1 tokens before w), the end included, so that sentences of different lengths
+    compare. With c the counts, h a history, h' the same without its first token, N1+(h.) the number of different tokens after h, and V the outcomes (words, other words, the end)::
 
-        Kneser-Ney    P(w|h) = max(c(hw) - D, 0) / c(h.) + D N1+(h.) / c(h.) P(w|h')    with N1+(.hw) for c(hw) of all but the longest hw
-        modified      the same with D of 1, 2, and 3 or more times: D1, D2, D3+
+        Kneser-Ney    P(w|h) = max(c(hw) - D, 0) / c(h.) + D N1+(h.) / c(h.) P(w|h')    with N1+(.hw) for c(hw) of all
+        but the longest hw modified      the same with D of 1, 2, and 3 or more times: D1, D2, D3+
         Witten-Bell   P(w|h) = (c(hw) + N1+(h.) P(w|h')) / (c(h.) + N1+(h.))
         add-k         P(w|h) = (c(hw) + k) / (c(h.) + k V)
 
-    The shortest history leaves its share to 1 / V; a history never seen leaves all to the shorter one. What begins with START, before
-    which nothing stands, keeps its counts. Sums over w are 1 to rounding: float64 from integer counts.
+    The shortest history leaves its share to 1 / V; a history never seen leaves all to the shorter one. What begins with
+    START, before which nothing stands, keeps its counts. Sums over w are 1 to rounding: float64 from integer counts.
 
-    Shapes: a trie of 8 bytes for each of the longest n-grams and 12 for any other (`kernels/ngrams`); while counting 27 to 54 bytes,
-    however long the text. The loss that is logged is -log P of each token, predicted from all counted before it.
+    Shapes: a trie of 8 bytes for each of the longest n-grams and 12 for any other (`kernels/ngrams`); while counting 27
+    to 54 bytes, however long the text. The loss that is logged is -log P of each token, predicted from all counted
+    before it.
 
-    Defaults are the textbook's. The vocabulary is the encoder's (--min-count), other words are one. Later epochs count nothing.
+    Defaults are the textbook's. The vocabulary is the encoder's (--min-count), other words are one. Later epochs count
+    nothing.
 
     Args:
         order: Tokens in the longest n-gram, 2 to 5.
         smoothing: How counts become probabilities.
-        discount: D of kneser-ney, at most 1; 0 estimates one for each length of n-gram, n1 / (n1 + 2 n2) where n1 are counted once and
-            n2 twice. modified-kneser-ney always estimates its three.
+        discount: D of kneser-ney, at most 1; 0 estimates one for each length of n-gram, n1 / (n1 + 2 n2) where n1 are
+            counted once and n2 twice. modified-kneser-ney always estimates its three.
         k: Of add-k, greater than 0.
 
     Raises:
@@ -75,7 +77,12 @@ class NGram(Compiled):
     count: Tensor
 
     def __init__(
-        self, encoder: Encoder, order: int = 3, smoothing: Smoothing = "kneser-ney", discount: float = 0.75, k: float = 0.1
+        self,
+        encoder: Encoder,
+        order: int = 3,
+        smoothing: Smoothing = "kneser-ney",
+        discount: float = 0.75,
+        k: float = 0.1,
     ) -> None:
         super().__init__()
         if not 2 <= order <= 5:
@@ -83,15 +90,24 @@ class NGram(Compiled):
         if smoothing not in get_args(Smoothing):
             raise unknown("smoothing of ngram", smoothing, get_args(Smoothing))
         if not (0 <= discount <= 1 and 0 < k < float("inf")):
-            raise UserError(f"discount of ngram must be in [0, 1] and k finite and greater than 0, not {discount} and {k}")
+            raise UserError(
+                f"discount of ngram must be in [0, 1] and k finite and greater than 0, not {discount} and {k}"
+            )
         if any(True for _ in encoder.parameters()) or "words" not in encoder.spec["input"]:
-            raise UserError(f"ngram counts the words of text and learns no vectors: {encoder.spec['name']} is no encoder for it, use bag")
+            raise UserError(
+                f"ngram counts the words of text and learns no vectors: {encoder.spec['name']} is no encoder for "
+                "it, use bag"
+            )
         self.encoder, self.views = encoder, TextViews(encoder.spec["input"])
         self.length, self.smoothing, self.discount, self.k = order, smoothing, discount, k
         self.words: tuple[str, ...] = encoder.words  # type: ignore[assignment]
         self.reader = Reader(encoder.spec["input"], encoder.index)  # type: ignore[arg-type]
         base = len(self.words) + ngrams.BASE
-        arrays = {"slots": ngrams.table(1 << 12), "left": np.zeros(base + order, np.int32), "seen": np.zeros(base, np.int64)}
+        arrays = {
+            "slots": ngrams.table(1 << 12),
+            "left": np.zeros(base + order, np.int32),
+            "seen": np.zeros(base, np.int64),
+        }
         arrays |= {"used": np.asarray(base), "last_loss": np.zeros(()), "unigrams": np.zeros(0, np.int64)}
         for name, array in (arrays | {name: np.zeros(0, np.int32) for name in ("begin", "word", "count")}).items():
             self.register_buffer(name, torch.from_numpy(array))
@@ -120,7 +136,9 @@ class NGram(Compiled):
         where = ids, sentences, 0, int(last - first), self.length, len(self.words), STRENGTH
         slots, left, used, loss, tokens, fresh = ngrams.count(*where, *self._counted())
         if used < 0:
-            raise UserError(f"there are more than {ngrams.MOST:,} different n-grams: use a smaller --order or a greater --min-count")
+            raise UserError(
+                f"there are more than {ngrams.MOST:,} different n-grams: use a smaller --order or a greater --min-count"
+            )
         self.slots, self.left = torch.from_numpy(slots), torch.from_numpy(left)
         self.used.fill_(used)
         if tokens:
@@ -152,14 +170,19 @@ class NGram(Compiled):
         """The trie, and what makes its counts probabilities. Raises UserError before everything was counted."""
         if self._ready is None:
             if not len(self.begin):
-                raise UserError("this n-gram model has not finished counting: continue its run with 'selftaught resume RUN'")
+                raise UserError(
+                    "this n-gram model has not finished counting: continue its run with 'selftaught resume RUN'"
+                )
             trie = ngrams.Trie(len(self.unigrams), self.begin.numpy(), self.word.numpy(), self.count.numpy())
             given = self.unigrams.numpy(), self.length, self.smoothing, self.discount, self.k
             self._ready = trie, ngrams.smoothed(trie, *given)
         return self._ready
 
     def score(self, text: str) -> list[tuple[str, float]]:
-        """The tokens of one sentence and its end, each with log P given those before it; an unknown word with that of all unknown ones."""
+        """The tokens of one sentence and its end, each with log P given those before it.
+
+        An unknown word with that of all unknown ones.
+        """
         return self.reader.scored(text, self.score_ids)
 
     def unknown(self, text: str) -> list[str]:
@@ -169,7 +192,9 @@ class NGram(Compiled):
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
         """log P of the tokens and the end of each sentence, float64 [N + S], of ids int32 [N] in the encoder's numbers."""
         out = np.empty(len(ids) + len(sentences) - 1)
-        ngrams.score(*self.model(), np.require(ids, np.int32, ["C", "W"]), np.require(sentences, np.int64, ["C", "W"]), out)
+        ngrams.score(
+            *self.model(), np.require(ids, np.int32, ["C", "W"]), np.require(sentences, np.int64, ["C", "W"]), out
+        )
         return out
 
     def fill(self, before: str, after: str, candidates: Sequence[str] | None = None) -> list[tuple[str, float]]:
@@ -183,13 +208,19 @@ class NGram(Compiled):
         return [(known[i], float(out[i])) for i in np.argsort(-out, kind="stable")]
 
     def follow(self, text: str | NDArray[np.int32]) -> NDArray[np.float64]:
-        """P of what comes next in a sentence that begins with `text`: float64 [V + 2], the words, another word, the end."""
+        """P of what comes next in a sentence that begins with `text`.
+
+        Float64 [V + 2], the words, another word, the end.
+        """
         out = np.empty(len(self.words) + 2)
         ngrams.follow(*self.model(), self.reader.ids(text) if isinstance(text, str) else text, True, out)
         return out
 
     def generate(self, prompt: str, length: int, seed: int) -> str:
-        """`prompt` and up to `length` more words, drawn; shorter where the sentence ends. Of unknown words it has none to give."""
+        """`prompt` and up to `length` more words, drawn; shorter where the sentence ends.
+
+        Of unknown words it has none to give.
+        """
         rng, ids, known = np.random.default_rng(seed), self.reader.ids(prompt), len(self.words)
         drawn: list[str] = []
         while len(drawn) < length:

@@ -26,19 +26,20 @@ CELLS = 1 << 24
 class NNLM(Method):
     """The vectors of the words before, side by side, through one hidden layer: how probable each word is to come next.
 
-    Bengio, Ducharme, Vincent, Jauvin, JMLR 3, 2003, "A Neural Probabilistic Language Model". Words that occur in like places get like
-    vectors, so that a sentence never seen is as probable as the sentences it resembles, which counts cannot do. With C the shared
-    vectors, n the order, V outcomes::
+    Bengio, Ducharme, Vincent, Jauvin, JMLR 3, 2003, "A Neural Probabilistic Language Model". Words that occur in like
+    places get like vectors, so that a sentence never seen is as probable as the sentences it resembles, which counts
+    cannot do. With C the shared vectors, n the order, V outcomes::
 
         x = [C(w_{t-n+1}); ...; C(w_{t-1})]        y = b + W x + U tanh(d + H x)        L = -log softmax(y)[w_t]
 
-    Shapes: context int64 [B, n - 1] and target int64 [B]; x is [B, (n - 1) dim], y is [B, V]. C is the encoder's table with two rows more,
-    for other words and for what stands before a sentence; V counts the encoder's words, other words and the end of a sentence.
+    Shapes: context int64 [B, n - 1] and target int64 [B]; x is [B, (n - 1) dim], y is [B, V]. C is the encoder's table
+    with two rows more, for other words and for what stands before a sentence; V counts the encoder's words, other words
+    and the end of a sentence.
 
-    Defaults are small for a CPU: dim is the encoder's (--dim; the paper's networks have 30 to 100), n 4 (3 to 6), 64 hidden units (50 to
-    100). Departures: batches and AdamW in place of single samples and SGD with a falling rate (--optimizer sgd has it); weights decay but
-    C does not, so that rare words keep what they learned (in the paper only biases are spared); C starts with, or is brought to, a mean
-    square length of 1; no mixture with a trigram model.
+    Defaults are small for a CPU: dim is the encoder's (--dim; the paper's networks have 30 to 100), n 4 (3 to 6), 64
+    hidden units (50 to 100). Departures: batches and AdamW in place of single samples and SGD with a falling rate
+    (--optimizer sgd has it); weights decay but C does not, so that rare words keep what they learned (in the paper only
+    biases are spared); C starts with, or is brought to, a mean square length of 1; no mixture with a trigram model.
 
     Args:
         order: n: a word is predicted from the n - 1 before it. At least 2.
@@ -62,16 +63,20 @@ class NNLM(Method):
             raise UserError(f"hidden of nnlm must be at least 1, not {hidden}")
         table = getattr(encoder, "table", None)
         if not isinstance(table, nn.Parameter) or len(table) != len(getattr(encoder, "words", ())):
-            raise UserError(f"nnlm shares one vector for each word, and the encoder {encoder.spec['name']} has none: use lookup")
+            raise UserError(
+                f"nnlm shares one vector for each word, and the encoder {encoder.spec['name']} has none: use lookup"
+            )
         self.encoder = encoder
         self.words = len(table)
         self.reader = Reader(encoder.spec["input"], encoder.index)  # type: ignore[arg-type]
         self.length = order - 1
         self.views = WindowViews(self.reader.index, self.length)
         width, outcomes = self.length * encoder.dim, self.words + 2
-        with torch.no_grad():  # the encoder's own start is too small for tanh; vectors from elsewhere keep their geometry
+        # the encoder's own start is too small for tanh; vectors from elsewhere keep their geometry
+        with torch.no_grad():
             table.div_(table.square().sum(1).mean().sqrt().clamp(min=1e-12))
-        self.special = nn.Parameter(torch.randn(2, encoder.dim) / math.sqrt(encoder.dim))  # other words, before the sentence
+        # other words, before the sentence
+        self.special = nn.Parameter(torch.randn(2, encoder.dim) / math.sqrt(encoder.dim))
         self.H = nn.Linear(width, hidden)
         self.U = nn.Linear(hidden, outcomes)
         self.W = nn.Linear(width, outcomes, bias=False) if direct else None
@@ -94,7 +99,9 @@ class NNLM(Method):
         loss, parts = x.new_zeros(()), self._parts(len(context))
         for rows in parts:
             arguments = x[rows], hidden[rows], target[rows]
-            loss = loss + (self._lost(*arguments) if len(parts) == 1 else checkpoint(self._lost, *arguments, use_reentrant=False))
+            loss = loss + (
+                self._lost(*arguments) if len(parts) == 1 else checkpoint(self._lost, *arguments, use_reentrant=False)
+            )
         return {"loss": loss / len(context)}
 
     def read(self, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,7 +127,10 @@ class NNLM(Method):
     # --- what was learned ---------------------------------------------------------------------------------------------
 
     def score(self, text: str) -> list[tuple[str, float]]:
-        """The tokens of one sentence and its end, each with log P given those before it; an unknown word with that of all unknown ones."""
+        """The tokens of one sentence and its end, each with log P given those before it.
+
+        An unknown word with that of all unknown ones.
+        """
         return self.reader.scored(text, self.score_ids)
 
     def unknown(self, text: str) -> list[str]:

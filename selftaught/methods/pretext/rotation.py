@@ -22,22 +22,22 @@ class Rotation(Method):
     """Say by how many right angles an image was turned.
 
     Gidaris, Singh, Komodakis, ICLR 2018 (arXiv 1803.07728), "Unsupervised Representation Learning by Predicting Image
-    Rotations". To see which way is up one has to know what is seen; turning by right angles leaves no trace of interpolation
-    that would give it away.
+    Rotations". To see which way is up one has to know what is seen; turning by right angles leaves no trace of
+    interpolation that would give it away.
 
     With g_r the counter-clockwise turn by r right angles and F^r the predicted probability of r::
 
         L = -1/(4N) sum_i sum_r log F^r(g_r(x_i))
 
-    Shapes: image is [B, C, S, S]; its four copies are [4B, C, S, S], a sample's side by side, in one batch: the paper found
-    that better than one random turn for each image.
+    Shapes: image is [B, C, S, S]; its four copies are [4B, C, S, S], a sample's side by side, in one batch: the paper
+    found that better than one random turn for each image.
 
-    The last layers come to know about turns alone, so the paper takes its features from the middle. Here the encoder is that
-    first half, and the second half is this head: `blocks` convolutions that are thrown away (the paper's 4-block network judged
-    at block 2 is a 2-block encoder with 2 blocks of head). Defaults follow the authors' CIFAR-10 code (all four turns in a
-    batch of 128, mirror images, shifts by 4 of 32 pixels). Departures: a random crop of at least `crop` of the area stands for
-    shifts; residual or strided encoders stand for Network in Network; the recipe is AdamW for a few minutes instead of SGD 0.1
-    for 200 epochs.
+    The last layers come to know about turns alone, so the paper takes its features from the middle. Here the encoder is
+    that first half, and the second half is this head: `blocks` convolutions that are thrown away (the paper's 4-block
+    network judged at block 2 is a 2-block encoder with 2 blocks of head). Defaults follow the authors' CIFAR-10 code
+    (all four turns in a batch of 128, mirror images, shifts by 4 of 32 pixels). Departures: a random crop of at least
+    `crop` of the area stands for shifts; residual or strided encoders stand for Network in Network; the recipe is AdamW
+    for a few minutes instead of SGD 0.1 for 200 epochs.
 
     Args:
         blocks: 3x3 convolutions between the encoder's positions and the classifier; 0 reads the pooled positions.
@@ -59,7 +59,9 @@ class Rotation(Method):
         self.encoder = encoder
         shape = shape_of(encoder.local, encoder, encoder.spec["input"])
         if len(shape) != 3:
-            raise UserError(f"rotation needs an encoder with positions, such as conv or resnet18, not {encoder.spec['name']}")
+            raise UserError(
+                f"rotation needs an encoder with positions, such as conv or resnet18, not {encoder.spec['name']}"
+            )
         channels = shape[0]
         widths = [channels, *[width or channels] * blocks]
         self.head = nn.Sequential(

@@ -30,25 +30,25 @@ STREAM = 0x6E6F697365  # keeps the noise apart from other views' random numbers
 class Denoising(Method):
     """Rebuild a clean image from a damaged copy.
 
-    Vincent, Larochelle, Bengio, Manzagol, ICML 2008, "Extracting and Composing Robust Features with Denoising Autoencoders";
-    emphasis and salt and pepper from Vincent et al., JMLR 2010. To fill in what is missing the code must know what usually
-    stands together, which copying does not need.
+    Vincent, Larochelle, Bengio, Manzagol, ICML 2008, "Extracting and Composing Robust Features with Denoising
+    Autoencoders"; emphasis and salt and pepper from Vincent et al., JMLR 2010. To fill in what is missing the code must
+    know what usually stands together, which copying does not need.
 
     With x in [0, 1]^d, x~ its damaged copy, J the damaged coordinates, z the decoder's output (a logit for cross-entropy)::
 
         l2:             L = a sum_{j in J} (x_j - z_j)^2 + b sum_{j not in J} (x_j - z_j)^2
         cross_entropy:  the same sums over -( x_j log s(z_j) + (1 - x_j) log(1 - s(z_j)) ), s the logistic function
 
-    gaussian: x~ = x + level * N(0, I), every coordinate is in J. masking: a random part `level` of the coordinates is 0.
-    salt_and_pepper: a random part `level` is 0 or 1, evenly. A coordinate is one channel of one pixel. Damage is drawn afresh
-    every epoch, and only while training: features are taken of clean images.
+    gaussian: x~ = x + level * N(0, I), every coordinate is in J. masking: a random part `level` of the coordinates is
+    0. salt_and_pepper: a random part `level` is 0 or 1, evenly. A coordinate is one channel of one pixel. Damage is
+    drawn afresh every epoch, and only while training: features are taken of clean images.
 
-    Shapes: clean, corrupt and rebuilt are [B, C, S, S] in units of full brightness = 1; mask is bool, True in J. The loss sums
-    over coordinates and averages over images.
+    Shapes: clean, corrupt and rebuilt are [B, C, S, S] in units of full brightness = 1; mask is bool, True in J. The
+    loss sums over coordinates and averages over images.
 
-    Defaults: masking of a quarter with cross-entropy, as in the paper; alpha 1, beta 0.5 is the mild emphasis of JMLR 2010.
-    Departures: the decoder of an encoder with positions is its mirror, of transposed 3x3 convolutions (the paper has one hidden
-    layer: encoder mlp with depth 1, activation sigmoid, tied); the recipe is AdamW instead of plain SGD.
+    Defaults: masking of a quarter with cross-entropy, as in the paper; alpha 1, beta 0.5 is the mild emphasis of JMLR
+    2010. Departures: the decoder of an encoder with positions is its mirror, of transposed 3x3 convolutions (the paper
+    has one hidden layer: encoder mlp with depth 1, activation sigmoid, tied); the recipe is AdamW instead of plain SGD.
 
     Args:
         noise: The damage.
@@ -81,7 +81,8 @@ class Denoising(Method):
         super().__init__()
         if noise not in get_args(Noise) or loss not in get_args(Loss):
             raise UserError(
-                f"noise of denoising must be one of {', '.join(get_args(Noise))} and loss one of {', '.join(get_args(Loss))}, "
+                f"noise of denoising must be one of {', '.join(get_args(Noise))} and loss one of "
+                f"{', '.join(get_args(Loss))}, "
                 f"not '{noise}' and '{loss}'"
             )
         if level < 0 or (level > 1 and noise != "gaussian"):
@@ -119,13 +120,19 @@ class Denoising(Method):
 
 
 def emphasised(kind: Loss, z: Tensor, x: Tensor, mask: Tensor, alpha: float, beta: float) -> Tensor:
-    """The loss of `Denoising`, a scalar: z, x and mask (bool) are [B, ...]; summed over coordinates, averaged over B."""
+    """The loss of `Denoising`, a scalar: z, x and mask (bool) are [B, ...].
+
+    Summed over coordinates, averaged over B.
+    """
     each = (x - z) ** 2 if kind == "l2" else F.binary_cross_entropy_with_logits(z, x, reduction="none")
     return (each * torch.where(mask, alpha, beta)).sum() / len(x)
 
 
 def damaged(kind: Noise, x: Tensor, noise: Tensor, level: float) -> tuple[Tensor, Tensor]:
-    """(x~, mask) of x [B, ...]; `noise` has x's shape: normal numbers for gaussian, uniform ones in [0, 1) for the others."""
+    """(x~, mask) of x [B, ...].
+
+    `noise` has x's shape: normal numbers for gaussian, uniform ones in [0, 1) for the others.
+    """
     if kind == "gaussian":
         return x + level * noise, torch.full_like(x, level > 0, dtype=torch.bool)
     mask = noise < level
@@ -162,7 +169,10 @@ class Damage(Views):
 
 @final
 class Upward(nn.Module):
-    """Strided convolutions in reverse: each doubles the side and halves the channels (to 16); the last gives C channels."""
+    """Strided convolutions in reverse: each doubles the side and halves the channels (to 16).
+
+    The last gives C channels.
+    """
 
     def __init__(self, encoder: Encoder, tied: bool) -> None:
         super().__init__()

@@ -20,19 +20,19 @@ class Supervised(Method):
     """Predict the labels that people gave.
 
     Not self-supervised: what labels alone teach the same encoder under the same recipe, and what fine-tuning runs. He,
-    Girshick, Dollar, ICCV 2019 (arXiv 1811.08883), "Rethinking ImageNet Pre-training", is the caution that a long schedule may
-    need no pretraining.
+    Girshick, Dollar, ICCV 2019 (arXiv 1811.08883), "Rethinking ImageNet Pre-training", is the caution that a long
+    schedule may need no pretraining.
 
     With p the softmax of a linear layer on the features and y the label::
 
         L = -1/B sum_i log p(y_i | x_i)
 
-    Shapes: image is [B, C, S, S], label int64 [B]; samples with label -1 are never visited, and ignored where a batch holds
-    them.
+    Shapes: image is [B, C, S, S], label int64 [B]; samples with label -1 are never visited, and ignored where a batch
+    holds them.
 
-    Defaults follow the CIFAR-10 training of He et al. 2016 (mirror images, shifts by 4 of 32 pixels; here a crop of at least
-    `crop` of the area stands for shifts). Departure: the recipe is AdamW for a few minutes instead of SGD 0.1 for 64 thousand
-    steps.
+    Defaults follow the CIFAR-10 training of He et al. 2016 (mirror images, shifts by 4 of 32 pixels; here a crop of at
+    least `crop` of the area stands for shifts). Departure: the recipe is AdamW for a few minutes instead of SGD 0.1 for
+    64 thousand steps.
 
     Args:
         crop: Smallest part of the image's area that a crop takes; 1 with flip 0 and jitter 0 trains on plain images.

@@ -34,11 +34,11 @@ LEAST = 20
 class FastTextClassifier(Compiled):
     """Name the class of a text by the mean of the vectors of its words, which are learned for that alone.
 
-    Joulin, Grave, Bojanowski, Mikolov, EACL 2017 (arXiv 1607.01759), "Bag of Tricks for Efficient Text Classification". Not
-    self-supervised: what labels alone teach word vectors, in seconds, and often as good as a deep network.
+    Joulin, Grave, Bojanowski, Mikolov, EACL 2017 (arXiv 1607.01759), "Bag of Tricks for Efficient Text Classification".
+    Not self-supervised: what labels alone teach word vectors, in seconds, and often as good as a deep network.
 
-    With R the rows of a text (one for each of its known words, or those of its words' character n-grams too; and one for each run of 2 to
-    `word_ngrams` words, hashed), o_k the vector of class k and y the text's class::
+    With R the rows of a text (one for each of its known words, or those of its words' character n-grams too; and one
+    for each run of 2 to `word_ngrams` words, hashed), o_k the vector of class k and y the text's class::
 
         h = 1/|R| sum_{r in R} z_r        L = -log softmax(o_1 . h, ..., o_K . h)_y
 
@@ -46,33 +46,47 @@ class FastTextClassifier(Compiled):
 
         one_vs_all      L = -log s(o_y . h) - sum_{k != y} log s(-o_k . h)
         negative        L = -log s(o_y . h) - sum_{i=1..k} log s(-o_{n_i} . h)
-        hierarchical    L = -sum_j log s(+-o_j . h)    over the inner nodes j from the root of a Huffman tree to y, + where it turns left
+        hierarchical    L = -sum_j log s(+-o_j . h)    over the inner nodes j from the root of a Huffman tree to y, +
+        where it turns left
 
-    Shapes: the encoder's table is [V, dim] (`lookup`) or [V + n-grams, dim] (`subwords`), `runs` are [R, dim], `out` is [classes, dim]
-    (hierarchical: [classes - 1, dim]). Texts of unknown class are never visited.
+    Shapes: the encoder's table is [V, dim] (`lookup`) or [V + n-grams, dim] (`subwords`), `runs` are [R, dim], `out` is
+    [classes, dim] (hierarchical: [classes - 1, dim]). Texts of unknown class are never visited.
 
-    Defaults are the authors' tool's: dim 100, rate 0.1 falling to 0, 5 epochs, single words, the softmax over all classes. Its hashes
-    too, of words and of runs of words; but only runs that some training text has take a row. Departures: texts come in a new order
-    each epoch; the end of a line is no word, and runs of words go over it; --min-count is 5 unless told, the tool's is 1; logistic
-    functions are exact, where the tool has a table. The encoder that is kept has the words alone: `classify` adds the runs. With
-    --encoder subwords a text has twenty times as many rows, each of which takes its share of the gradient: give it a larger --lr.
+    Defaults are the authors' tool's: dim 100, rate 0.1 falling to 0, 5 epochs, single words, the softmax over all
+    classes. Its hashes too, of words and of runs of words; but only runs that some training text has take a row.
+    Departures: texts come in a new order each epoch; the end of a line is no word, and runs of words go over it;
+    --min-count is 5 unless told, the tool's is 1; logistic functions are exact, where the tool has a table. The encoder
+    that is kept has the words alone: `classify` adds the runs. With
+    --encoder subwords a text has twenty times as many rows, each of which takes its share of the gradient: give it a
+    larger --lr.
 
-    The accuracy of the texts before their steps is logged where the loss needs all classes' scores: softmax and one_vs_all.
+    The accuracy of the texts before their steps is logged where the loss needs all classes' scores: softmax and
+    one_vs_all.
 
     Args:
-        loss: softmax, one probability over all classes; hierarchical, the same kind of probability in about log2(classes) steps, for
-            thousands of classes; one_vs_all, a yes or no for each class on its own; negative, yes for the text's class and no for
-            `negatives` others, as quick as the tree, but what it gives are scores and no probabilities.
+        loss: softmax, one probability over all classes; hierarchical, the same kind of probability in about
+            log2(classes) steps, for thousands of classes; one_vs_all, a yes or no for each class on its own; negative,
+            yes for the text's class and no for `negatives` others, as quick as the tree, but what it gives are scores
+            and no probabilities.
         negatives: Classes that are drawn for each text with the loss negative; the others draw none.
-        word_ngrams: Words of the longest runs that have a vector of their own; 1 for single words, 2 to know some of their order.
+        word_ngrams: Words of the longest runs that have a vector of their own; 1 for single words, 2 to know some of
+            their order.
         bucket: How many numbers runs are hashed to; those that share one share a vector.
         threads: 0 for one a core, which train on the same tables without locks; 1 gives the same bytes every time.
 
     Raises:
-        UserError: A value out of range, another encoder than `lookup` or `subwords`; in `prepare`, no labels, or a single class.
+        UserError: A value out of range, another encoder than `lookup` or `subwords`; in `prepare`, no labels, or a
+            single class.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"lr": 0.1, "epochs": 5, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "log_every": 1}
+    recipe: ClassVar[dict[str, Any]] = {
+        "lr": 0.1,
+        "epochs": 5,
+        "schedule": "linear",
+        "warmup": 0.0,
+        "final_lr": 0.0,
+        "log_every": 1,
+    }
     sees = ("text",)
     network = "lookup"
     unit = "words"
@@ -119,7 +133,8 @@ class FastTextClassifier(Compiled):
             count = number_runs(self.ids, self.begins, self.ends, self.vocabulary[2], self.word_ngrams, self.row_of)
         self.runs = nn.Parameter((2 * torch.rand(count, dim) - 1) / dim)
         self.out = nn.Parameter(torch.zeros(classes - (self.loss == HIERARCHICAL), dim))
-        texts = np.maximum(np.bincount(self.labels, minlength=classes), 1)  # a class without texts can be drawn, and has a leaf
+        # a class without texts can be drawn, and has a leaf
+        texts = np.maximum(np.bincount(self.labels, minlength=classes), 1)
         self.draws, self.paths = alias(np.sqrt(texts)), of_classes(texts)
         self.steps = max(-(-int((self.ends - self.begins).sum()) // SLICE), min(LEAST, len(known)))
 
@@ -128,7 +143,10 @@ class FastTextClassifier(Compiled):
         return self.steps
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Part `start` of the texts in the epoch's order: mean loss, words, and, where all classes have scores, those named rightly."""
+        """Part `start` of the texts in the epoch's order.
+
+        Mean loss, words, and, where all classes have scores, those named rightly.
+        """
         order = np.random.Generator(np.random.Philox(key=[clock.seed, clock.epoch])).permutation(len(self.labels))
         order = np.array_split(order, self.steps)[start]
         lengths = np.concatenate([[0], np.cumsum((self.ends - self.begins)[order])])
@@ -139,20 +157,42 @@ class FastTextClassifier(Compiled):
         def work(begin: int, end: int) -> None:
             totals.append(part := np.zeros(4))
             learn(
-                self.ids, self.begins, self.ends, self.labels, order[begin:end], starts, rows, tables[0], hashed,
-                self.word_ngrams, self.row_of, tables[1], tables[2], self.loss, *self.paths, self.negatives, *self.draws, clock.seed,
-                clock.epoch, rate, part,
-            )  # fmt: skip
+                self.ids,
+                self.begins,
+                self.ends,
+                self.labels,
+                order[begin:end],
+                starts,
+                rows,
+                tables[0],
+                hashed,
+                self.word_ngrams,
+                self.row_of,
+                tables[1],
+                tables[2],
+                self.loss,
+                *self.paths,
+                self.negatives,
+                *self.draws,
+                clock.seed,
+                clock.epoch,
+                rate,
+                part,
+            )
 
         spread(work, lengths, self.threads)
         loss, texts, right, words = (float(total) for total in sum(totals))
         texts = max(texts, 1)  # a part may have none with a known word
         scored = self.loss in (SOFTMAX, ONE_VS_ALL)
-        return {"loss": loss / texts, "words": words} | ({"accuracy": right / texts, "chance": 1 / len(self.out)} if scored else {})
+        return {"loss": loss / texts, "words": words} | (
+            {"accuracy": right / texts, "chance": 1 / len(self.out)} if scored else {}
+        )
 
     @torch.no_grad()
     def classify(self, text: list[list[str]]) -> Tensor:
-        """Lists of tokens to scores [B, classes]: log-probabilities (softmax, hierarchical) or each class's o_k . h, log-odds of its own.
+        """Lists of tokens to scores [B, classes]: log-probabilities (softmax, hierarchical) or each class's o_k.
+
+        H, log-odds of its own.
 
         A text without anything known is judged with h = 0.
         """
@@ -162,7 +202,19 @@ class FastTextClassifier(Compiled):
         starts, rows, hashed = self._bags(list(place))
         mean = np.empty((len(text), self.encoder.dim), np.float32)
         table, runs = self.encoder.table.detach().numpy(), self.runs.detach().numpy()
-        means(read_only(ids), borders[:-1], borders[1:], starts, rows, table, hashed, self.word_ngrams, self.row_of, runs, mean)
+        means(
+            read_only(ids),
+            borders[:-1],
+            borders[1:],
+            starts,
+            rows,
+            table,
+            hashed,
+            self.word_ngrams,
+            self.row_of,
+            runs,
+            mean,
+        )
         scores = torch.from_numpy(mean) @ self.out.T
         if self.loss == HIERARCHICAL:
             return torch.from_numpy(log_probabilities(self.paths, scores.numpy()))

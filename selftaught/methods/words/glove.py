@@ -26,9 +26,9 @@ _WORK = 2**26  # pairs times dim in a slice: about 0.2 s of one core
 class GloVe(Compiled):
     """Vectors whose products are the logarithms of how often words stand near each other, counted once over the whole text.
 
-    Pennington, Socher, Manning, EMNLP 2014, "GloVe: Global Vectors for Word Representation". Ratios of co-occurrence tell what
-    words mean (solid is nearer to ice than to steam), and differences of logarithms are ratios; fitting the counts instead of the text
-    visits each pair of words once an epoch, however often it occurs.
+    Pennington, Socher, Manning, EMNLP 2014, "GloVe: Global Vectors for Word Representation". Ratios of co-occurrence
+    tell what words mean (solid is nearer to ice than to steam), and differences of logarithms are ratios; fitting the
+    counts instead of the text visits each pair of words once an epoch, however often it occurs.
 
     With X_ij the sum of 1 / distance over all places where word j stands near word i, and over the pairs where it is not 0::
 
@@ -36,20 +36,21 @@ class GloVe(Compiled):
 
     by AdaGrad, in a random order. A word's vector is w_i + w~_i at the end.
 
-    Shapes: w and w~ are [V, dim], b and b~ [V]. `words` and `contexts`, [V, 2, dim + 1] each, hold vector and bias, and below them
-    their squared sums. The encoder's table holds the result after every step.
+    Shapes: w and w~ are [V, dim], b and b~ [V]. `words` and `contexts`, [V, 2, dim + 1] each, hold vector and bias, and
+    below them their squared sums. The encoder's table holds the result after every step.
 
-    Two compiled loops: counting (see `data/cooccurrence`; happens again on resume, with the same result), then epochs of slices over the
-    pairs, which lie in one random order that is the same for all runs; slices come in another order each epoch. A pair and its mirror
-    image are trained one after the other: they touch different rows. Threads share the tables without locks, so only one thread
-    (``threads=1``) gives the same bytes again. The logged loss is the mean of J over pairs, as the authors' program prints it.
+    Two compiled loops: counting (see `data/cooccurrence`; happens again on resume, with the same result), then epochs
+    of slices over the pairs, which lie in one random order that is the same for all runs; slices come in another order
+    each epoch. A pair and its mirror image are trained one after the other: they touch different rows. Threads share
+    the tables without locks, so only one thread (``threads=1``) gives the same bytes again. The logged loss is the mean
+    of J over pairs, as the authors' program prints it.
 
-    Defaults are those of the authors' program (window 15, rate 0.05 = the recipe's lr, 25 epochs, gradients clipped at 100, squared sums
-    that start at 1 and add up squares of rate times gradient), and x_max of its demo on 17 million words; the paper has 100 for billions
-    of words. Like the program, words that are too rare leave no hole, so that their neighbours come nearer. Departures:
-    float32 instead of double; pairs never cross sentences (there, lines); biases move with the rate (the program's newest version
-    leaves it out for them); the clip holds for biases too; the start is the encoder's table, split at random into w and w~,
-    and biases of 0; of
+    Defaults are those of the authors' program (window 15, rate 0.05 = the recipe's lr, 25 epochs, gradients clipped at
+    100, squared sums that start at 1 and add up squares of rate times gradient), and x_max of its demo on 17 million
+    words; the paper has 100 for billions of words. Like the program, words that are too rare leave no hole, so that
+    their neighbours come nearer. Departures: float32 instead of double; pairs never cross sentences (there, lines);
+    biases move with the rate (the program's newest version leaves it out for them); the clip holds for biases too; the
+    start is the encoder's table, split at random into w and w~, and biases of 0; of
     one-sided windows the program stores the mirror image, which only exchanges w and w~.
 
     Args:
@@ -110,7 +111,9 @@ class GloVe(Compiled):
         size, dim = table.shape
         words, contexts = torch.ones(2, size, 2, dim + 1)
         noise = (torch.rand(size, dim) - 0.5) / (dim + 1)
-        words[:, 0, :dim], contexts[:, 0, :dim] = (table, noise) if vectors == "word" else (table / 2 + noise, table / 2 - noise)
+        words[:, 0, :dim], contexts[:, 0, :dim] = (
+            (table, noise) if vectors == "word" else (table / 2 + noise, table / 2 - noise)
+        )
         words[:, 0, dim], contexts[:, 0, dim] = 0, 0
         self.register_buffer("words", words)
         self.register_buffer("contexts", contexts)
@@ -125,7 +128,10 @@ class GloVe(Compiled):
         )  # fmt: skip
 
     def steps_in_epoch(self) -> int:
-        """Slices of about a fifth of a second; of no fewer pairs than words, beside which renewing the encoder's table costs little."""
+        """Slices of about a fifth of a second.
+
+        Of no fewer pairs than words, beside which renewing the encoder's table costs little.
+        """
         size, _, width = self.words.shape
         return math.ceil(len(self.pairs) / max(_WORK // width, size))
 

@@ -35,8 +35,8 @@ def data(page: Page) -> dict[str, Any] | None:
 def capitals(vectors: WordVectors) -> dict[str, Any] | None:
     """Countries and capitals on the first two principal components of their own vectors, as in Mikolov et al. 2013, figure 2.
 
-    ``{"pairs": [[country, capital]], "xy": uint16 [N, 2, 2] packed, "agree": mean cosine of the steps from country to capital with their
-    mean}``; None when fewer than three pairs are among the words.
+    ``{"pairs": [[country, capital]], "xy": uint16 [N, 2, 2] packed, "agree": mean cosine of the steps from country to
+    capital with their mean}``; None when fewer than three pairs are among the words.
     """
     known = Known(vectors, most=max(len(vectors), 1))
     rows = [[known.number(word) for word in pair] for pair in CAPITALS]
@@ -51,4 +51,8 @@ def capitals(vectors: WordVectors) -> dict[str, Any] | None:
     xy = pca(x)
     if xy[1::2, 0].mean() < xy[::2, 0].mean():
         xy[:, 0] *= -1  # countries on the left, as in the paper; a component's sign is arbitrary
-    return {"pairs": [[vectors.words[row] for row in pair] for pair in there], "xy": pack(fit_square(xy), "<u2"), "agree": agree}
+    return {
+        "pairs": [[vectors.words[row] for row in pair] for pair in there],
+        "xy": pack(fit_square(xy), "<u2"),
+        "agree": agree,
+    }

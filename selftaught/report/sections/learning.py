@@ -29,9 +29,21 @@ class Panel(NamedTuple):
 
 PANELS = (
     Panel("Loss", "What training minimises. Compare its shape, not its size, between methods.", ("loss",)),
-    Panel("Pretext accuracy", "How often the method solves its own puzzle, against guessing.", ("accuracy", "chance"), "part"),
-    Panel("Online kNN", "Nearest-neighbour accuracy while training. Labels only watch; they never train.", ("knn",), "percent"),
-    Panel("Effective rank", "RankMe: how many directions the features use. A fall towards 1 means collapse.", ("rankme",)),
+    Panel(
+        "Pretext accuracy",
+        "How often the method solves its own puzzle, against guessing.",
+        ("accuracy", "chance"),
+        "part",
+    ),
+    Panel(
+        "Online kNN",
+        "Nearest-neighbour accuracy while training. Labels only watch; they never train.",
+        ("knn",),
+        "percent",
+    ),
+    Panel(
+        "Effective rank", "RankMe: how many directions the features use. A fall towards 1 means collapse.", ("rankme",)
+    ),
     Panel("Embedding spread", "Standard deviation over samples. Near 0, all samples look alike.", ("embedding_std",)),
     Panel("Alignment", "Distance between two views of one sample: lower is closer.", ("alignment",)),
     Panel("Uniformity", "How evenly features fill the sphere: lower is more even.", ("uniformity",)),
@@ -53,7 +65,9 @@ def data(page: Page) -> dict[str, Any] | None:
 
 
 def thin(x: list[float], y: list[float | None], most: int = POINTS) -> tuple[list[float], list[float | None]]:
-    """At most `most` points of a curve, and about all of what the eye would see: of each stretch its lowest and its highest.
+    """At most `most` points of a curve, and about all of what the eye would see.
+
+    Of each stretch its lowest and its highest.
 
     The first and the last point always stay; gaps (None) inside a stretch go.
     """
@@ -70,7 +84,10 @@ def thin(x: list[float], y: list[float | None], most: int = POINTS) -> tuple[lis
 
 
 def series(metrics: Iterable[Mapping[str, Any]], key: str) -> tuple[list[float], list[float | None]]:
-    """The steps at which `key` was logged, and its values; None where it was not finite. A replayed step counts once, as replayed."""
+    """The steps at which `key` was logged, and its values; None where it was not finite.
+
+    A replayed step counts once, as replayed.
+    """
     seen: dict[float, float | None] = {}
     for line in metrics:
         step = number(line.get("step"))

@@ -39,12 +39,16 @@ def data(page: Page) -> dict[str, Any] | None:
 def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | None:
     """``{"rows": [row], "budgets": [row with "x"], "protocol": [[name, value]]}``, or None when nothing was probed.
 
-    A row is ``{"name", "trained", "untrained", "raw", "spread", "draws"}``, accuracies in percent, None where not measured.
-    A budget's "x" is how many labels it used, None where that is unknown.
+    A row is ``{"name", "trained", "untrained", "raw", "spread", "draws"}``, accuracies in percent, None where not
+    measured. A budget's "x" is how many labels it used, None where that is unknown.
     """
     if not isinstance(probe, dict):
         return None
-    rows = [row for key, name in (("linear", "Linear probe"), ("knn", "Nearest neighbours")) if (row := line(name, probe.get(key)))]
+    rows = [
+        row
+        for key, name in (("linear", "Linear probe"), ("knn", "Nearest neighbours"))
+        if (row := line(name, probe.get(key)))
+    ]
     budgets = []
     for key, value in mapping(probe, "labels").items():
         row = line(budget_name(str(key)), value)
@@ -66,11 +70,16 @@ def line(name: str, values: Any) -> dict[str, Any] | None:
     if all(value is None for value in numbers.values()):
         return None
     spread = mapping(values, "spread")
-    return {"name": name, **numbers, "spread": {key: number(spread.get(key)) for key in FEATURES}, "draws": values.get("draws")}
+    return {
+        "name": name,
+        **numbers,
+        "spread": {key: number(spread.get(key)) for key in FEATURES},
+        "draws": values.get("draws"),
+    }
 
 
 def budget_name(key: str) -> str:
-    """"100" -> "100 labels a class", "1%" -> "1% of the labels", "all" -> "All labels"."""
+    """ "100" -> "100 labels a class", "1%" -> "1% of the labels", "all" -> "All labels"."""
     if key == "all":
         return "All labels"
     return f"{key} of the labels" if key.endswith("%") else f"{key} labels a class"

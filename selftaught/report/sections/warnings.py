@@ -29,7 +29,9 @@ def warnings(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for line in metrics:
         texts = line.get("warning") or []
         for text in [texts] if isinstance(texts, str) else texts:
-            entry = found.setdefault(str(text), {"text": str(text), "first": line.get("step"), "last": None, "times": 0})
+            entry = found.setdefault(
+                str(text), {"text": str(text), "first": line.get("step"), "last": None, "times": 0}
+            )
             entry["last"] = line.get("step")
             entry["times"] += 1
     return list(found.values())

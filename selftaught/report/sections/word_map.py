@@ -42,9 +42,9 @@ def data(page: Page) -> dict[str, Any] | None:
 def word_map(vectors: WordVectors, points: int = 2000) -> dict[str, Any] | None:
     """The most frequent words in two dimensions, or None for fewer than three words.
 
-    Packed: "words", those of the map and then the neighbours that are not on it; "near" uint16 [N, K] (of "words"; the nearest in
-    the whole vocabulary), "cosine" uint8 [N, K] (0 to 255 = 0 to 1), "labels" int16 [N] (groups by k-means), "counts" uint32 [N] or
-    None, each layout uint16 [N, 2]. "first": the word that the page opens with.
+    Packed: "words", those of the map and then the neighbours that are not on it; "near" uint16 [N, K] (of "words"; the
+    nearest in the whole vocabulary), "cosine" uint8 [N, K] (0 to 255 = 0 to 1), "labels" int16 [N] (groups by k-means),
+    "counts" uint32 [N] or None, each layout uint16 [N, 2]. "first": the word that the page opens with.
     """
     n = min(points, len(vectors))
     if n < 3:
@@ -59,17 +59,31 @@ def word_map(vectors: WordVectors, points: int = 2000) -> dict[str, Any] | None:
     labels, classes = groups(vectors, n)
     counts = None if vectors.counts is None else pack(np.minimum(vectors.counts[:n], 0xFFFFFFFF), "<u4")
     return {
-        "n": n, "of": len(vectors), "held_out": False, "dim": vectors.dim, "k": near.shape[1], "classes": classes,
-        "words": [vectors.words[int(row)] for row in (*range(n), *beyond)], "counts": counts,
-        "labels": pack(labels, "<i2"), "index": pack(np.arange(n), "<u4"), "near": pack(np.where(near < n, near, place), "<u2"),
+        "n": n,
+        "of": len(vectors),
+        "held_out": False,
+        "dim": vectors.dim,
+        "k": near.shape[1],
+        "classes": classes,
+        "words": [vectors.words[int(row)] for row in (*range(n), *beyond)],
+        "counts": counts,
+        "labels": pack(labels, "<i2"),
+        "index": pack(np.arange(n), "<u4"),
+        "near": pack(np.where(near < n, near, place), "<u2"),
         "cosine": pack(np.round(np.clip(cosine, 0, 1) * 255), "u1"),
         "layouts": {name: pack(fit_square(xy), "<u2") for name, xy in layouts.items()},
-        "first": first_shown(vectors, n), "accuracy": None, "sheet": None, "tsne": "t-SNE" in layouts,
-    }  # fmt: skip
+        "first": first_shown(vectors, n),
+        "accuracy": None,
+        "sheet": None,
+        "tsne": "t-SNE" in layouts,
+    }
 
 
 def nearest_of_all(unit: NDArray[np.float32], n: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each of the first n rows of `unit` [V, D] the k nearest other rows, nearest first: indices [n, k] and cosines [n, k]."""
+    """For each of the first n rows of `unit` [V, D] the k nearest other rows, nearest first.
+
+    Indices [n, k] and cosines [n, k].
+    """
     k = min(k, len(unit) - 1)
     index, value = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
     for start in range(0, n, BLOCK):
@@ -93,7 +107,10 @@ def groups(vectors: WordVectors, n: int) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def first_shown(vectors: WordVectors, n: int) -> int:
-    """The most frequent country or capital of the first n words, else one of the middle: the first words of any text say little."""
+    """The most frequent country or capital of the first n words, else one of the middle.
+
+    The first words of any text say little.
+    """
     known = Known(vectors, most=n)
     rows = [int(known.first[number]) for pair in CAPITALS for word in pair if (number := known.number(word)) >= 0]
     return min(rows, default=min(300, n // 2))

@@ -29,7 +29,10 @@ def data(page: Page) -> dict[str, Any] | None:
 
 
 def judged(words: Any) -> dict[str, Any] | None:
-    """``summary["words"]`` as the page reads it: {"rows", "sections": [{"name", "trained", "untrained", "used", "of"}], "protocol"}."""
+    """``summary["words"]`` as the page reads it: {"rows", "sections".
+
+    [{"name", "trained", "untrained", "used", "of"}], "protocol"}.
+    """
     if not isinstance(words, Mapping):
         return None
     rows = [_row(name, words[key]) for key, name in ROWS.items() if isinstance(words.get(key), Mapping)]

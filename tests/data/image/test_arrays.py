@@ -21,10 +21,16 @@ def test_both_orders_of_axes(channels):
         np.testing.assert_array_equal(source.fetch(np.array([2, 0]))["image"], pixels[[2, 0]])
 
 
-@pytest.mark.parametrize("convert", [
-    lambda p: (p / 255).astype(np.float64), lambda p: (p / 255).astype(np.float32), lambda p: p.astype(np.int64),
-    lambda p: p.astype(np.uint16), lambda p: p.astype(">i4"),
-])
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda p: (p / 255).astype(np.float64),
+        lambda p: (p / 255).astype(np.float32),
+        lambda p: p.astype(np.int64),
+        lambda p: p.astype(np.uint16),
+        lambda p: p.astype(">i4"),
+    ],
+)
 def test_other_types_give_the_same_bytes(convert):
     source = open_images(convert(PIXELS), "all")
     batch = source.fetch(np.arange(9))["image"]
@@ -68,8 +74,11 @@ def test_an_empty_batch():
 def test_fingerprint_counts_pixels_labels_and_order():
     labels = np.arange(9) % 2
     sources = [
-        open_images(PIXELS, "all"), open_images(PIXELS[::-1], "all"), open_images(PIXELS[:8], "all"),
-        open_images(PIXELS, "all", labels=labels), open_images(PIXELS, "all", labels=1 - labels),
+        open_images(PIXELS, "all"),
+        open_images(PIXELS[::-1], "all"),
+        open_images(PIXELS[:8], "all"),
+        open_images(PIXELS, "all", labels=labels),
+        open_images(PIXELS, "all", labels=1 - labels),
         open_images(PIXELS.transpose(0, 2, 1, 3), "all"),
     ]
     prints = [source.fingerprint for source in sources]
@@ -98,18 +107,21 @@ def test_blocks_change_nothing(monkeypatch):
         open_images(late)
 
 
-@pytest.mark.parametrize(("given", "labels", "classes"), [
-    ([0, 2, 1], [0, 2, 1], ("0", "1", "2")),
-    ([0, -1, 1], [0, -1, 1], ("0", "1")),
-    ([0.0, 2.0, 1.0], [0, 2, 1], ("0", "1", "2")),
-    ([[2], [0], [1]], [2, 0, 1], ("0", "1", "2")),
-    ([[0, 0, 1], [1, 0, 0], [0, 1, 0]], [2, 0, 1], ("0", "1", "2")),
-    (["dog", "cat", "dog"], [1, 0, 1], ("cat", "dog")),
-    ([b"dog", b"cat", b"dog"], [1, 0, 1], ("cat", "dog")),
-    (["dog", None, "cat"], [1, -1, 0], ("cat", "dog")),
-    ([True, False, True], [1, 0, 1], ("0", "1")),
-    (None, [-1, -1, -1], ()),
-])
+@pytest.mark.parametrize(
+    ("given", "labels", "classes"),
+    [
+        ([0, 2, 1], [0, 2, 1], ("0", "1", "2")),
+        ([0, -1, 1], [0, -1, 1], ("0", "1")),
+        ([0.0, 2.0, 1.0], [0, 2, 1], ("0", "1", "2")),
+        ([[2], [0], [1]], [2, 0, 1], ("0", "1", "2")),
+        ([[0, 0, 1], [1, 0, 0], [0, 1, 0]], [2, 0, 1], ("0", "1", "2")),
+        (["dog", "cat", "dog"], [1, 0, 1], ("cat", "dog")),
+        ([b"dog", b"cat", b"dog"], [1, 0, 1], ("cat", "dog")),
+        (["dog", None, "cat"], [1, -1, 0], ("cat", "dog")),
+        ([True, False, True], [1, 0, 1], ("0", "1")),
+        (None, [-1, -1, -1], ()),
+    ],
+)
 def test_labels(given, labels, classes):
     found, names = as_labels(given, 3, "here")
     assert found.dtype == np.int64
@@ -117,15 +129,18 @@ def test_labels(given, labels, classes):
     assert names == classes
 
 
-@pytest.mark.parametrize(("given", "match"), [
-    ([0, 1], r"here: labels have shape \(2,\), but there are 3 images"),
-    ([0, 1, -2], r"run from -2 to 1"),
-    ([0, 1, 2**40], "must be in"),
-    ([0.5, 1, 2], "whole numbers or names"),
-    ([float("nan"), 1, 2], "whole numbers or names"),
-    ([[1, 2], [3, 4], [5, 6]], r"shape \(3, 2\)"),
-    ([{}, {}, {}], "whole numbers or names"),
-])
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ([0, 1], r"here: labels have shape \(2,\), but there are 3 images"),
+        ([0, 1, -2], r"run from -2 to 1"),
+        ([0, 1, 2**40], "must be in"),
+        ([0.5, 1, 2], "whole numbers or names"),
+        ([float("nan"), 1, 2], "whole numbers or names"),
+        ([[1, 2], [3, 4], [5, 6]], r"shape \(3, 2\)"),
+        ([{}, {}, {}], "whole numbers or names"),
+    ],
+)
 def test_labels_that_are_none(given, match):
     with pytest.raises(UserError, match=match):
         as_labels(given, 3, "here")

@@ -59,8 +59,14 @@ def test_exif_turns_pictures_upright(orientation, kind):
     exif[0x0112] = orientation
     found = decode(encoded(pixels, kind, exif=exif, **({"quality": 100, "subsampling": 0} if kind == "JPEG" else {})))
     turns = {  # by the EXIF standard, written with numpy
-        1: pixels, 2: pixels[:, ::-1], 3: pixels[::-1, ::-1], 4: pixels[::-1], 5: pixels.transpose(1, 0, 2),
-        6: np.rot90(pixels, -1), 7: np.rot90(pixels, 2).transpose(1, 0, 2), 8: np.rot90(pixels, 1),
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: pixels.transpose(1, 0, 2),
+        6: np.rot90(pixels, -1),
+        7: np.rot90(pixels, 2).transpose(1, 0, 2),
+        8: np.rot90(pixels, 1),
     }
     np.testing.assert_allclose(found.astype(int), turns[orientation].astype(int), atol=0 if kind == "PNG" else 6)
 
@@ -90,7 +96,9 @@ def test_colour_jpeg_equals_pillow():
         np.testing.assert_allclose(decode(data).astype(int), np.asarray(image).astype(int), atol=1)
 
 
-@pytest.mark.parametrize("data", [png_of(50_000, 50_000), png_of(10_000, 9_000), jpeg_of(65_500, 65_500), jpeg_of(10_000, 9_000)])
+@pytest.mark.parametrize(
+    "data", [png_of(50_000, 50_000), png_of(10_000, 9_000), jpeg_of(65_500, 65_500), jpeg_of(10_000, 9_000)]
+)
 def test_bombs_are_refused_before_they_are_unpacked(data, monkeypatch):
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("unpacked"))
     with pytest.raises(Unreadable, match="bomb"):
@@ -120,7 +128,11 @@ def test_readers_that_start_programs_are_off():
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]), st.floats(0, 1), st.lists(st.floats(0, 1), max_size=4))
+@given(
+    st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]),
+    st.floats(0, 1),
+    st.lists(st.floats(0, 1), max_size=4),
+)
 def test_damaged_files_are_decoded_or_unreadable_never_worse(kind, cut, flips):
     data = bytearray(WHOLE[kind])
     for flip in flips:

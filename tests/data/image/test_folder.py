@@ -26,7 +26,9 @@ def picture(path: Path, pixels: np.ndarray, kind: str = "PNG") -> None:
 def test_hostile_folder(hostile):
     seen = []
     source = open_images(hostile.root, "all", progress=lambda done, total: seen.append((done, total)))
-    names = sorted(hostile.read, key=lambda name: name.encode("latin-1") if name == "caf\\xe9.png" else os.fsencode(name))
+    names = sorted(
+        hostile.read, key=lambda name: name.encode("latin-1") if name == "caf\\xe9.png" else os.fsencode(name)
+    )
     assert len(source) == len(hostile.read)
     assert {one["path"] for one in source.skipped} == set(hostile.skipped)
     for one in source.skipped:
@@ -51,7 +53,9 @@ def test_hostile_folder_again_is_the_same_and_quick(hostile, monkeypatch):
 
     looked = []
     measure = scan.measure
-    monkeypatch.setattr(scan, "measure", lambda items, position: looked.append(items.name(position)) or measure(items, position))
+    monkeypatch.setattr(
+        scan, "measure", lambda items, position: looked.append(items.name(position)) or measure(items, position)
+    )
     second = open_images(hostile.root, "all")
     assert second.fingerprint == first.fingerprint
     assert second.skipped == first.skipped
@@ -151,7 +155,9 @@ def test_all_grey_stays_one_channel_and_a_mixture_becomes_three(tmp_path):
     picture(tmp_path / "c.png", noise(8, 8, 3, seed=3))
     mixed = open_images(tmp_path, "all")
     assert mixed.channels == 3
-    np.testing.assert_array_equal(mixed.fetch(np.array([0]))["image"][0], np.repeat(noise(8, 8, 1, seed=1)[..., None], 3, axis=2))
+    np.testing.assert_array_equal(
+        mixed.fetch(np.array([0]))["image"][0], np.repeat(noise(8, 8, 1, seed=1)[..., None], 3, axis=2)
+    )
 
 
 def test_size_packs_the_central_square(tmp_path):
@@ -170,7 +176,8 @@ def test_size_packs_the_central_square(tmp_path):
 
 
 def test_size_keeps_what_a_full_decode_would_show(tmp_path):
-    pixels = np.asarray(Image.fromarray(noise(60, 80)).resize((320, 240)))  # an eighth of it would be less than is asked for
+    # an eighth of it would be less than is asked for
+    pixels = np.asarray(Image.fromarray(noise(60, 80)).resize((320, 240)))
     picture(tmp_path / "photo.jpg", pixels, "JPEG")
     found = open_images(tmp_path, "all", size=40).fetch(np.array([0]))["image"][0]
     with Image.open(tmp_path / "photo.jpg") as image:
@@ -206,8 +213,10 @@ def test_same_bytes_from_any_thread_and_process(hostile):
         again = [images[j].tobytes() for j in np.argsort(order)]
         assert b"".join(again) == alone
     code = (
-        "import sys, hashlib, numpy as np\nfrom selftaught.data.image import open_images\ns = open_images(sys.argv[1], 'all')\n"
-        "print(hashlib.sha256(b''.join(i.tobytes() for i in s.fetch(np.arange(len(s)))['image'])).hexdigest(), s.fingerprint)"
+        "import sys, hashlib, numpy as np\nfrom selftaught.data.image import open_images\ns = "
+        "open_images(sys.argv[1], 'all')\n"
+        "print(hashlib.sha256(b''.join(i.tobytes() for i in s.fetch(np.arange(len(s)))['image'])).hexdigest(), "
+        "s.fingerprint)"
     )
     import hashlib
 
@@ -253,7 +262,8 @@ def test_unreadable_permissions_are_skipped(tmp_path):
     picture(tmp_path / "f/locked/inside.png", noise(8, 8, seed=2))
     code = (
         "import os, sys, json\nfrom selftaught.data.image import open_images, decoded, folder, parquet\n"
-        "if os.getuid() == 0: os.setuid(65534)\ns = open_images(sys.argv[1], 'all')\nprint(json.dumps([len(s), s.skipped]))"
+        "if os.getuid() == 0: os.setuid(65534)\ns = open_images(sys.argv[1], 'all')\nprint(json.dumps([len(s), "
+        "s.skipped]))"
     )
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == os.getuid() and folder != Path("/"):
@@ -261,14 +271,17 @@ def test_unreadable_permissions_are_skipped(tmp_path):
     (tmp_path / "f/locked.png").chmod(0)
     (tmp_path / "f/locked").chmod(0)
     try:
-        child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "f")], capture_output=True, text=True, check=False)
+        child = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "f")], capture_output=True, text=True, check=False
+        )
     finally:
         (tmp_path / "f/locked").chmod(0o755)
     assert child.returncode == 0, child.stderr
     count, skipped = json.loads(child.stdout)
     assert count == 1
     assert {one["path"]: one["reason"] for one in skipped} == {
-        "locked": "folder cannot be read: Permission denied", "locked.png": "Permission denied",
+        "locked": "folder cannot be read: Permission denied",
+        "locked.png": "Permission denied",
     }
 
 
@@ -287,7 +300,9 @@ def test_empty_folder(tmp_path):
 def test_nothing_readable_names_the_first_reasons(tmp_path):
     for i in range(5):
         (tmp_path / f"{i}.png").write_bytes(b"" if i else b"text")
-    with pytest.raises(UserError, match=r"none of its 5 pictures can be read \(0\.png: not a picture.*1\.png: empty file.*2 more"):
+    with pytest.raises(
+        UserError, match=r"none of its 5 pictures can be read \(0\.png: not a picture.*1\.png: empty file.*2 more"
+    ):
         open_images(tmp_path)
 
 
@@ -297,9 +312,12 @@ def test_memory_stays_bounded(tmp_path):
     code = (
         "import sys, resource, numpy as np\nfrom selftaught.data.image import open_images, decoded\n"
         "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nbefore = used()\n"
-        "s = open_images(sys.argv[1], 'all')\nfor i in range(0, 40, 4): s.fetch(np.arange(i, i + 4))\nprint((used() - before) // 1024)"
+        "s = open_images(sys.argv[1], 'all')\nfor i in range(0, 40, 4): s.fetch(np.arange(i, i + "
+        "4))\nprint((used() - before) // 1024)"
     )
-    child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "f")], capture_output=True, text=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "f")], capture_output=True, text=True, check=True
+    )
     assert int(child.stdout) < 60  # MB
 
 
@@ -313,6 +331,8 @@ def test_pillow_agrees_on_every_readable_picture(hostile):
             continue
         with Image.open(hostile.root / name) as image:
             expected = np.asarray(image.convert("RGB"))
-        np.testing.assert_allclose(source.fetch(np.array([i]))["image"][0].astype(int), expected.astype(int), atol=1, err_msg=name)
+        np.testing.assert_allclose(
+            source.fetch(np.array([i]))["image"][0].astype(int), expected.astype(int), atol=1, err_msg=name
+        )
         checked += 1
     assert checked > 20

@@ -16,7 +16,10 @@ PIXELS = [noise(20, 24, seed=i) for i in range(12)]
 
 def made(count: int = 12, start: int = 0):
     features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["ant", "bee", "cat"])})
-    rows = {"image": [Image.fromarray(p) for p in PIXELS[start : start + count]], "label": [i % 3 for i in range(start, start + count)]}
+    rows = {
+        "image": [Image.fromarray(p) for p in PIXELS[start : start + count]],
+        "label": [i % 3 for i in range(start, start + count)],
+    }
     return datasets.Dataset.from_dict(rows, features=features)
 
 
@@ -29,7 +32,11 @@ def test_images_and_class_names():
 
 def test_parts_of_a_dict():
     parts = datasets.DatasetDict(train=made(8), test=made(4, 8))
-    assert (len(open_images(parts, "train")), len(open_images(parts, "test")), len(open_images(parts, "all"))) == (8, 4, 12)
+    assert (len(open_images(parts, "train")), len(open_images(parts, "test")), len(open_images(parts, "all"))) == (
+        8,
+        4,
+        12,
+    )
     assert len(open_images(datasets.DatasetDict(train=made(8), validation=made(3, 8)), "test")) == 3
     assert len(open_images(datasets.DatasetDict(everything=made(10)), "train")) == 8
     with pytest.raises(UserError, match="needs the parts 'train' and 'test', but this one has: a, b"):
@@ -46,13 +53,20 @@ def test_arrays_without_labels():
 
 def test_damaged_rows_and_rows_that_name_files(tmp_path):
     (tmp_path / "x.png").write_bytes(encoded(PIXELS[0], "PNG"))
-    rows = [{"bytes": b"broken", "path": None}, {"bytes": None, "path": str(tmp_path / "x.png")}, None,
-            {"bytes": None, "path": str(tmp_path / "gone.png")}]
+    rows = [
+        {"bytes": b"broken", "path": None},
+        {"bytes": None, "path": str(tmp_path / "x.png")},
+        None,
+        {"bytes": None, "path": str(tmp_path / "gone.png")},
+    ]
     data = datasets.Dataset.from_dict({"image": rows}, features=datasets.Features({"image": datasets.Image()}))
     source = open_images(data, "all")
     assert len(source) == 1
     assert {one["path"]: one["reason"] for one in source.skipped} == {
-        "row 0": "not a picture of a known kind", "row 2": "no picture in this row", "row 3": "No such file or directory"}
+        "row 0": "not a picture of a known kind",
+        "row 2": "no picture in this row",
+        "row 3": "No such file or directory",
+    }
 
 
 def test_streams_and_tables_without_images_are_refused():

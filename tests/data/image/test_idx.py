@@ -59,16 +59,19 @@ def test_labels_of_another_count_are_refused(tmp_path):
         open_images(tmp_path / "a-images-idx3-ubyte", "all")
 
 
-@pytest.mark.parametrize(("data", "match"), [
-    (b"", "not an IDX file"),
-    (b"PK\x03\x04 something else", "not an IDX file"),
-    (to_idx(IMAGES)[:9], "cut short"),
-    (to_idx(IMAGES)[:-1], "damaged: shape"),
-    (to_idx(IMAGES) + b"x", "damaged: shape"),
-    (struct.pack(">BBBB8I", 0, 0, 8, 8, *[2**32 - 1] * 8), "damaged: shape"),
-    (gzip.compress(to_idx(IMAGES))[:-3], "cannot be read"),
-    (gzip.compress(to_idx(IMAGES))[:20] + b"????" + gzip.compress(to_idx(IMAGES))[24:], "cannot be read"),
-])
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (b"", "not an IDX file"),
+        (b"PK\x03\x04 something else", "not an IDX file"),
+        (to_idx(IMAGES)[:9], "cut short"),
+        (to_idx(IMAGES)[:-1], "damaged: shape"),
+        (to_idx(IMAGES) + b"x", "damaged: shape"),
+        (struct.pack(">BBBB8I", 0, 0, 8, 8, *[2**32 - 1] * 8), "damaged: shape"),
+        (gzip.compress(to_idx(IMAGES))[:-3], "cannot be read"),
+        (gzip.compress(to_idx(IMAGES))[:20] + b"????" + gzip.compress(to_idx(IMAGES))[24:], "cannot be read"),
+    ],
+)
 def test_damage_is_one_sentence(tmp_path, data, match):
     path = tmp_path / "x-images-idx3-ubyte"
     path.write_bytes(data)

@@ -47,7 +47,13 @@ def test_the_side_that_the_encoder_sees(shape, asked, side):
 
 def test_sizes_that_differ_are_resized():
     source = open_images([np.zeros((8, 8, 3), np.uint8), np.zeros((9, 12, 3), np.uint8)], "all")
-    assert Image().input(source) | {"mean": 0, "std": 0} == {"kind": "image", "size": LARGEST_SIDE, "channels": 3, "mean": 0, "std": 0}
+    assert Image().input(source) | {"mean": 0, "std": 0} == {
+        "kind": "image",
+        "size": LARGEST_SIDE,
+        "channels": 3,
+        "mean": 0,
+        "std": 0,
+    }
 
 
 def test_what_looks_like_images(tmp_path: Path) -> None:
@@ -67,7 +73,9 @@ def test_a_folder_that_could_be_of_two_kinds_is_refused_with_both_named(tmp_path
     (tmp_path / "a.txt").write_text("one text beside one picture")
     assert open_source(tmp_path, "all").samples == "images"  # half of the files: notes on the pictures
     (tmp_path / "b.txt").write_text("and another")
-    with pytest.raises(UserError, match=r"could be images or documents: choose with --data\.kind image or --data\.kind text"):
+    with pytest.raises(
+        UserError, match=r"could be images or documents: choose with --data\.kind image or --data\.kind text"
+    ):
         open_source(tmp_path, "all")
     assert open_source(tmp_path, "all", kind="image").samples == "images"
     assert open_source(tmp_path, "all", kind="text").samples == "documents"

@@ -28,17 +28,26 @@ def test_npy_of_any_channels_is_mapped(tmp_path, channels):
     np.testing.assert_array_equal(source.fetch(np.array([3, 1]))["image"], images[[3, 1]])
 
 
-@pytest.mark.parametrize(("images", "labels"), [
-    ("photos.npy", "photos-labels.npy"), ("photos.npy", "photos_labels.npy"), ("train_images.npy", "train_labels.npy"),
-    ("train-images-64.npy", "train-labels-64.npy"), ("x_train.npy", "y_train.npy"), ("X.npy", "y.npy"),
-])
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("photos.npy", "photos-labels.npy"),
+        ("photos.npy", "photos_labels.npy"),
+        ("train_images.npy", "train_labels.npy"),
+        ("train-images-64.npy", "train-labels-64.npy"),
+        ("x_train.npy", "y_train.npy"),
+        ("X.npy", "y.npy"),
+    ],
+)
 def test_labels_beside_an_npy(tmp_path, images, labels):
     np.save(tmp_path / images, IMAGES)
     np.save(tmp_path / labels, LABELS)
     assert open_images(tmp_path / images, "all").labels.tolist() == LABELS.tolist()
 
 
-@pytest.mark.parametrize("names", [("images", "labels"), ("x", "y"), ("X", "y"), ("data", "target"), ("arr_0", "arr_1"), ("foo", "bar")])
+@pytest.mark.parametrize(
+    "names", [("images", "labels"), ("x", "y"), ("X", "y"), ("data", "target"), ("arr_0", "arr_1"), ("foo", "bar")]
+)
 def test_npz_names(tmp_path, names):
     np.savez(tmp_path / "a.npz", **{names[0]: IMAGES, names[1]: LABELS})
     source = open_images(tmp_path / "a.npz", "all")
@@ -48,7 +57,12 @@ def test_npz_names(tmp_path, names):
 
 @pytest.mark.parametrize("form", ["{}_{}", "{1}_{0}"])
 def test_npz_with_its_own_split(tmp_path, form):
-    parts = {("x", "train"): IMAGES[:7], ("y", "train"): LABELS[:7], ("x", "test"): IMAGES[7:], ("y", "test"): LABELS[7:]}
+    parts = {
+        ("x", "train"): IMAGES[:7],
+        ("y", "train"): LABELS[:7],
+        ("x", "test"): IMAGES[7:],
+        ("y", "test"): LABELS[7:],
+    }
     np.savez_compressed(tmp_path / "a.npz", **{form.format(*name): array for name, array in parts.items()})
     assert open_images(tmp_path / "a.npz", "train").labels.tolist() == LABELS[:7].tolist()
     assert open_images(tmp_path / "a.npz", "test").labels.tolist() == LABELS[7:].tolist()
@@ -63,17 +77,20 @@ def test_objects_are_never_unpickled(tmp_path):
             open_images(tmp_path / name)
 
 
-@pytest.mark.parametrize(("array", "match"), [
-    (np.zeros((5, 784), np.uint8), r"shape \(5, 784\)"),
-    (np.zeros((0, 8, 8), np.uint8), "there is nothing in it"),
-    (np.zeros((5, 8, 8, 3, 2), np.uint8), r"shape \(5, 8, 8, 3, 2\)"),
-    (np.full((5, 8, 8), 300, np.uint16), r"must be in \[0, 255\], but run from 300 to 300"),
-    (np.full((5, 8, 8), -1.0), r"must be in \[0, 1\], but run from -1 to -1"),
-    (np.full((5, 8, 8), 200.0, np.float32), "rescale them, or give uint8"),
-    (np.full((5, 8, 8), np.nan), "not finite"),
-    (np.full((5, 8, 8), 1j), "complex128"),
-    (np.full((5, 8, 8), "a"), "<U1"),
-])
+@pytest.mark.parametrize(
+    ("array", "match"),
+    [
+        (np.zeros((5, 784), np.uint8), r"shape \(5, 784\)"),
+        (np.zeros((0, 8, 8), np.uint8), "there is nothing in it"),
+        (np.zeros((5, 8, 8, 3, 2), np.uint8), r"shape \(5, 8, 8, 3, 2\)"),
+        (np.full((5, 8, 8), 300, np.uint16), r"must be in \[0, 255\], but run from 300 to 300"),
+        (np.full((5, 8, 8), -1.0), r"must be in \[0, 1\], but run from -1 to -1"),
+        (np.full((5, 8, 8), 200.0, np.float32), "rescale them, or give uint8"),
+        (np.full((5, 8, 8), np.nan), "not finite"),
+        (np.full((5, 8, 8), 1j), "complex128"),
+        (np.full((5, 8, 8), "a"), "<U1"),
+    ],
+)
 def test_what_is_no_image_is_refused(tmp_path, array, match):
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(UserError, match=match) as caught:

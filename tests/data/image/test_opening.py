@@ -13,26 +13,32 @@ from selftaught.data.image import open_images
 from selftaught.errors import UserError
 
 
-@pytest.mark.parametrize(("data", "match"), [
-    ("fasion-mnist", "unknown data 'fasion-mnist': did you mean 'fashion-mnist'"),
-    ("digit", "did you mean 'digits'"),
-    ("qqqq", "unknown data 'qqqq': known are: anarchism, cifar10, digits"),
-    ("no/such/folder", "no/such/folder: there is no such file or folder"),
-    ("a" * 300, "cannot be read: File name too long"),
-    ("~nobody-is-called-this/x", "cannot be read"),
-    ("missing.npz", "missing.npz: there is no such file or folder"),
-])
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        ("fasion-mnist", "unknown data 'fasion-mnist': did you mean 'fashion-mnist'"),
+        ("digit", "did you mean 'digits'"),
+        ("qqqq", "unknown data 'qqqq': known are: anarchism, cifar10, digits"),
+        ("no/such/folder", "no/such/folder: there is no such file or folder"),
+        ("a" * 300, "cannot be read: File name too long"),
+        ("~nobody-is-called-this/x", "cannot be read"),
+        ("missing.npz", "missing.npz: there is no such file or folder"),
+    ],
+)
 def test_names_and_paths_that_are_none(data, match):
     with pytest.raises(UserError, match=match):
         open_images(data)
 
 
-@pytest.mark.parametrize(("options", "match"), [
-    ({"split": "tset"}, "unknown split 'tset': did you mean 'test'"),
-    ({"limit": 0}, "limit must be at least 1, not 0"),
-    ({"size": -5}, "size must be at least 1, not -5"),
-    ({"labels": [1, 2]}, "labels can be given with arrays and sequences only"),
-])
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"split": "tset"}, "unknown split 'tset': did you mean 'test'"),
+        ({"limit": 0}, "limit must be at least 1, not 0"),
+        ({"size": -5}, "size must be at least 1, not -5"),
+        ({"labels": [1, 2]}, "labels can be given with arrays and sequences only"),
+    ],
+)
 def test_options_out_of_range(options, match):
     with pytest.raises(UserError, match=match):
         open_images("digits", **options)
@@ -66,15 +72,28 @@ def test_a_source_is_taken_as_it_is():
     assert len(open_images(source, "test")) == round(0.2 * len(source))
 
 
-@pytest.mark.parametrize("code", [
-    "from selftaught.data import catalog; from selftaught.data.image import open_images",
-    "from selftaught.data import catalog; catalog.entries()",
-])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from selftaught.data import catalog; from selftaught.data.image import open_images",
+        "from selftaught.data import catalog; catalog.entries()",
+    ],
+)
 def test_listing_needs_no_torch_and_little_time(code):
-    child = subprocess.run([sys.executable, "-c", (
-        f"import time; start = time.perf_counter(); {code}; took = time.perf_counter() - start\n"
-        "import sys; print(took, [name for name in ('torch', 'numba', 'sklearn', 'skimage', 'pyarrow', 'scipy') if name in sys.modules])"
-    )], capture_output=True, text=True, check=True)
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            (
+                f"import time; start = time.perf_counter(); {code}; took = time.perf_counter() - start\n"
+                "import sys; print(took, [name for name in ('torch', 'numba', 'sklearn', 'skimage', 'pyarrow', "
+                "'scipy') if name in sys.modules])"
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     seconds, modules = child.stdout.split(maxsplit=1)
     assert modules.strip() == "[]"
     assert float(seconds) < 3

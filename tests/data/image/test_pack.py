@@ -46,7 +46,19 @@ def test_every_kind_of_damage_is_seen_and_mended(folder, own_cache):
     path = packed_file(own_cache)
     whole = path.read_bytes()
     generator = np.random.default_rng(0)
-    cuts = [0, 1, 26, 27, 28, 100, pack.HEADER - 1, pack.HEADER, pack.HEADER + 1, len(whole) - 1, *generator.integers(0, len(whole), 10)]
+    cuts = [
+        0,
+        1,
+        26,
+        27,
+        28,
+        100,
+        pack.HEADER - 1,
+        pack.HEADER,
+        pack.HEADER + 1,
+        len(whole) - 1,
+        *generator.integers(0, len(whole), 10),
+    ]
     line = whole.index(b"\n", len(pack.MARK))
     flips = [*range(0, line, 7), *generator.integers(pack.HEADER, len(whole), 10)]
     damaged = [whole[:cut] for cut in cuts] + [whole + b"x"]
@@ -94,8 +106,10 @@ def test_leftovers_of_killed_processes_are_swept(tmp_path):
 
 def test_a_process_killed_while_packing_does_no_harm(folder, own_cache):
     code = "import os, signal\nfrom selftaught.data.image import pack\n" + CODE.replace(
-        "s = open", "real = pack._blocks\ndef blocks(*a):\n    yield from real(*a)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "pack._blocks = blocks\ns = open")
+        "s = open",
+        "real = pack._blocks\ndef blocks(*a):\n    yield from real(*a)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "pack._blocks = blocks\ns = open",
+    )
     killed = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, check=False)
     assert killed.returncode == -9
     assert [path.suffix for path in (own_cache / "packed").iterdir()] == [".partial"]
@@ -103,7 +117,9 @@ def test_a_process_killed_while_packing_does_no_harm(folder, own_cache):
 
 
 def test_two_processes_at_once(folder, own_cache):
-    children = [subprocess.Popen([sys.executable, "-c", CODE, str(folder)], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    children = [
+        subprocess.Popen([sys.executable, "-c", CODE, str(folder)], stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
     said = {child.communicate()[0] for child in children}
     assert len(said) == 1
     assert said.pop().startswith("ArraySource ")
@@ -113,7 +129,9 @@ def test_two_processes_at_once(folder, own_cache):
 
 
 def test_no_room_means_decoding_as_fetched_with_a_warning(folder, own_cache):
-    child = subprocess.run([sys.executable, "-c", CODE, str(folder), "20000"], capture_output=True, text=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", CODE, str(folder), "20000"], capture_output=True, text=True, check=True
+    )
     kind, fingerprint, total = child.stdout.split()
     assert kind == "DecodedSource"
     assert int(total) == int(EXPECTED.astype(np.int64).sum())

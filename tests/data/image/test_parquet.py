@@ -30,7 +30,8 @@ def write(path, column, labels=LABELS, metadata=None, name="image"):
 @pytest.mark.parametrize("form", ["binary", "large_binary", "struct", "struct with other fields"])
 def test_forms_of_bytes(tmp_path, form):
     column = {
-        "binary": lambda: pa.array(BYTES, pa.binary()), "large_binary": lambda: pa.array(BYTES, pa.large_binary()),
+        "binary": lambda: pa.array(BYTES, pa.binary()),
+        "large_binary": lambda: pa.array(BYTES, pa.large_binary()),
         "struct": lambda: pa.array([{"bytes": data, "path": None} for data in BYTES]),
         "struct with other fields": lambda: pa.array([{"id": 3, "path": "x.png", "bytes": data} for data in BYTES]),
     }[form]()
@@ -38,11 +39,15 @@ def test_forms_of_bytes(tmp_path, form):
     source = open_images(tmp_path / "a.parquet", "all")
     assert (len(source), source.channels, source.image_size) == (30, 3, (20, 24))
     assert source.labels.tolist() == LABELS
-    np.testing.assert_array_equal(source.fetch(np.array([29, 0, 13]))["image"], np.stack([PIXELS[i] for i in (29, 0, 13)]))
+    np.testing.assert_array_equal(
+        source.fetch(np.array([29, 0, 13]))["image"], np.stack([PIXELS[i] for i in (29, 0, 13)])
+    )
 
 
 def test_class_names_of_hugging_face(tmp_path):
-    names = {"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["x", "y", "z"], "_type": "ClassLabel"}}}}
+    names = {
+        "info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["x", "y", "z"], "_type": "ClassLabel"}}}
+    }
     write(tmp_path / "a.parquet", BYTES, metadata={"huggingface": json.dumps(names)})
     assert open_images(tmp_path / "a.parquet", "all").classes == ("x", "y", "z")
     write(tmp_path / "b.parquet", BYTES, metadata={"huggingface": "{ not json"})
@@ -79,8 +84,14 @@ def test_missing_labels_are_unknown_and_names_are_numbered(tmp_path):
 
 def test_rows_that_name_files(tmp_path):
     (tmp_path / "x.png").write_bytes(BYTES[0])
-    write(tmp_path / "a.parquet", pa.array([{"bytes": None, "path": "x.png"}, {"bytes": None, "path": "gone.png"}],
-                                           pa.struct([("bytes", pa.binary()), ("path", pa.string())])), [0, 1])
+    write(
+        tmp_path / "a.parquet",
+        pa.array(
+            [{"bytes": None, "path": "x.png"}, {"bytes": None, "path": "gone.png"}],
+            pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
+        ),
+        [0, 1],
+    )
     source = open_images(tmp_path / "a.parquet", "all")
     assert len(source) == 1
     assert source.skipped == [{"path": "row 1", "reason": "No such file or directory"}]
@@ -101,14 +112,17 @@ def test_large_tables_are_read_from_one_file_in_the_cache(tmp_path, own_cache, m
     assert len(open_images(tmp_path / "a.parquet", "all")) == 5
 
 
-@pytest.mark.parametrize(("make", "match"), [
-    (lambda path: path.write_bytes(b""), "cannot be read as Parquet"),
-    (lambda path: path.write_bytes(b"PAR1 something else PAR1"), "cannot be read as Parquet"),
-    (lambda path: write(path, [1, 2, 3], [0, 1, 2]), r"which of its columns \(image, label\) holds images"),
-    (lambda path: pq.write_table(pa.table({"a": BYTES, "b": BYTES}), path), r"which of its columns \(a, b\)"),
-    (lambda path: write(path, pa.array([], pa.binary()), []), "it has no rows"),
-    (lambda path: write(path, [b"x", b"y"], [0, 1]), r"none of its 2 pictures can be read \(row 0: not a picture"),
-])
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda path: path.write_bytes(b""), "cannot be read as Parquet"),
+        (lambda path: path.write_bytes(b"PAR1 something else PAR1"), "cannot be read as Parquet"),
+        (lambda path: write(path, [1, 2, 3], [0, 1, 2]), r"which of its columns \(image, label\) holds images"),
+        (lambda path: pq.write_table(pa.table({"a": BYTES, "b": BYTES}), path), r"which of its columns \(a, b\)"),
+        (lambda path: write(path, pa.array([], pa.binary()), []), "it has no rows"),
+        (lambda path: write(path, [b"x", b"y"], [0, 1]), r"none of its 2 pictures can be read \(row 0: not a picture"),
+    ],
+)
 def test_bad_files_are_one_sentence(tmp_path, make, match):
     make(tmp_path / "a.parquet")
     with pytest.raises(UserError, match=match) as caught:
@@ -119,5 +133,7 @@ def test_bad_files_are_one_sentence(tmp_path, make, match):
 def test_without_pyarrow_the_extra_is_named(tmp_path):
     write(tmp_path / "a.parquet", BYTES)
     code = "import sys\nsys.modules['pyarrow'] = None\nfrom selftaught.data.image import open_images\nopen_images(sys.argv[1])"
-    child = subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.parquet")], capture_output=True, text=True, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.parquet")], capture_output=True, text=True, check=False
+    )
     assert "UserError: reading Parquet needs pyarrow: pip install selftaught[parquet]" in child.stderr

@@ -20,7 +20,15 @@ from selftaught.errors import UserError
 from selftaught.evaluate.splits import parts
 
 FREE = {
-    "public domain", "no known restrictions", "CC0-1.0", "CC-BY-2.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC-BY-SA-4.0", "GFDL-1.2+", "GPL-2+",
+    "public domain",
+    "no known restrictions",
+    "CC0-1.0",
+    "CC-BY-2.0",
+    "CC-BY-4.0",
+    "CC-BY-SA-3.0",
+    "CC-BY-SA-4.0",
+    "GFDL-1.2+",
+    "GPL-2+",
 }
 CELLS = np.arange(48).reshape(6, 8)
 MADE = {"album": ("lake", "castle", "bee"), "atlas": ("coast", "dune")}
@@ -42,17 +50,26 @@ def noise(height: int, width: int, seed: int) -> np.ndarray:
 
 @pytest.fixture
 def made(tmp_path, monkeypatch, programs) -> Path:
-    """Two Debian packages of noise instead of all others; returns the folder of their files, beside which apt-get writes a log."""
+    """Two Debian packages of noise instead of all others.
+
+    Returns the folder of their files, beside which apt-get writes a log.
+    """
     root, table = tmp_path / "packages", []
     for package, names in MADE.items():
         for name in names:
             path = root / package / f"usr/{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(png(noise(60, 90, len(table))))
-            table.append(photos.Photograph(package, f"usr/{name}.png", name, "", "", hashlib.sha256(path.read_bytes()).hexdigest()))
+            table.append(
+                photos.Photograph(
+                    package, f"usr/{name}.png", name, "", "", hashlib.sha256(path.read_bytes()).hexdigest()
+                )
+            )
     monkeypatch.setattr(photos, "TABLE", table)
     monkeypatch.setattr(photos, "PACKAGES", tuple(MADE))
-    programs("apt-get", f"for last; do :; done\ntest -d {root}/$last && echo $last >> {tmp_path}/apt.log && touch $last.deb")
+    programs(
+        "apt-get", f"for last; do :; done\ntest -d {root}/$last && echo $last >> {tmp_path}/apt.log && touch $last.deb"
+    )
     programs("dpkg-deb", f"cp -r {root}/$(basename $2 .deb) files")
     return root
 
@@ -149,7 +166,8 @@ def test_a_split_by_group_keeps_photographs_on_both_sides(made):
     for seed in range(5):
         part = parts(train.labels, 5, seed, train.groups)
         assert all(len(set(part[train.groups == group])) == 1 for group in np.unique(train.groups))
-        assert all(len(np.unique(train.labels[part != held])) > 3 for held in range(5))  # few classes are unseen, never all
+        # few classes are unseen, never all
+        assert all(len(np.unique(train.labels[part != held])) > 3 for held in range(5))
 
 
 def test_a_damaged_cache_is_fetched_again(made):
@@ -160,9 +178,14 @@ def test_a_damaged_cache_is_fetched_again(made):
     assert asked(made) == ["album", "atlas", "atlas"]
 
 
-@pytest.mark.parametrize(("trouble", "said"), [
-    ("package", "apt-get cannot download album"), ("file", "has no usr/bee.png"), ("other", "another usr/bee.png than is expected"),
-])
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ("package", "apt-get cannot download album"),
+        ("file", "has no usr/bee.png"),
+        ("other", "another usr/bee.png than is expected"),
+    ],
+)
 def test_a_package_that_is_not_what_is_listed_is_left_out(made, monkeypatch, caplog, trouble, said):
     path = made / "album/usr/bee.png"
     if trouble == "package":
@@ -212,6 +235,8 @@ def test_without_debian_the_bundled_ones_are_left(programs, caplog):
 
 def test_without_anything_it_is_one_sentence(programs, monkeypatch):
     monkeypatch.setattr(photos, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"scikit-image is not installed.*apt-get is not here.*pip install scikit-image") as caught:
+    with pytest.raises(
+        UserError, match=r"scikit-image is not installed.*apt-get is not here.*pip install scikit-image"
+    ) as caught:
         open_images("photos")
     assert "\n" not in str(caught.value)

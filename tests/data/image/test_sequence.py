@@ -51,7 +51,11 @@ def test_arrays_of_several_sizes(channels, own_cache):
     for found, image in zip(source.fetch(np.arange(3))["image"], images, strict=True):
         np.testing.assert_array_equal(found, image)
     assert not list(own_cache.iterdir())  # what is in memory is not written anywhere
-    assert open_images(images[::-1], "all").fingerprint != source.fingerprint == open_images(list(images), "all").fingerprint
+    assert (
+        open_images(images[::-1], "all").fingerprint
+        != source.fingerprint
+        == open_images(list(images), "all").fingerprint
+    )
 
 
 def test_float_and_channels_first_arrays_of_several_sizes():
@@ -95,10 +99,18 @@ def test_pictures_of_several_modes_follow_the_folder_rules():
     assert (images[1] == 255).all()  # composited over white
 
 
-@pytest.mark.parametrize(("data", "match"), [
-    ([], "empty"), ({}, "of type dict is none that holds images"), (3, "of type int"), (None, "of type NoneType"),
-    ([1, 2], r"none of its 2 pictures can be read"), (iter(SAME), "of type list_iterator"), (b"abc", "of type bytes"),
-])
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        ([], "empty"),
+        ({}, "of type dict is none that holds images"),
+        (3, "of type int"),
+        (None, "of type NoneType"),
+        ([1, 2], r"none of its 2 pictures can be read"),
+        (iter(SAME), "of type list_iterator"),
+        (b"abc", "of type bytes"),
+    ],
+)
 def test_what_holds_no_images(data, match):
     with pytest.raises(UserError, match=match):
         open_images(data, "all")
@@ -110,7 +122,9 @@ def test_a_mixture_of_channels_is_refused():
 
 
 def test_equal_bytes_of_different_shapes_are_no_duplicates():
-    source = open_images([np.zeros((4, 6, 1), np.uint8), np.zeros((6, 4, 1), np.uint8), np.zeros((4, 6, 1), np.uint8)], "all")
+    source = open_images(
+        [np.zeros((4, 6, 1), np.uint8), np.zeros((6, 4, 1), np.uint8), np.zeros((4, 6, 1), np.uint8)], "all"
+    )
     first, second, third = (row.tobytes() for row in source.digests)
     assert first == third != second
 

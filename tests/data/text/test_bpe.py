@@ -88,7 +88,9 @@ def merges_of(pairs: BytePairs) -> list[Pair]:
 
 def words_of(seed: int) -> Counter[str]:
     rng = random.Random(seed)
-    words = [" " + "".join(rng.choices("abcdeé中", weights=[9, 7, 5, 3, 2, 2, 1], k=rng.randrange(1, 8))) for _ in range(150)]
+    words = [
+        " " + "".join(rng.choices("abcdeé中", weights=[9, 7, 5, 3, 2, 2, 1], k=rng.randrange(1, 8))) for _ in range(150)
+    ]
     return Counter({word: rng.randrange(1, 30) for word in words})
 
 
@@ -163,7 +165,13 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     again = BytePairs.load(tmp_path / "pairs.json")
     assert again.encode(SOME) == trained().encode(SOME) and again.tokens == trained().tokens
     whole = (tmp_path / "pairs.json").read_bytes()
-    for broken in (b"", whole[:300], b"\xff\xfe", b"{}", b'{"version":"1.0","model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}'):
+    for broken in (
+        b"",
+        whole[:300],
+        b"\xff\xfe",
+        b"{}",
+        b'{"version":"1.0","model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}',
+    ):
         (tmp_path / "pairs.json").write_bytes(broken)
         with pytest.raises(UserError, match=r"pairs.json: not (a model of byte pairs|UTF-8)"):
             BytePairs.load(tmp_path / "pairs.json")
@@ -207,9 +215,14 @@ def test_a_corpus_of_byte_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     how = corpus.input()["tokens"]
     json.dumps(corpus.input())
     again = [[tokenise(line, how, True) for line in row.splitlines() if line.strip()] for row in rows]
-    lines = [[corpus.words[int(i)] for i in corpus.ids[a:b]] for a, b in zip(corpus.sentences[:-1], corpus.sentences[1:], strict=True)]
+    lines = [
+        [corpus.words[int(i)] for i in corpus.ids[a:b]]
+        for a, b in zip(corpus.sentences[:-1], corpus.sentences[1:], strict=True)
+    ]
     assert lines == [line for row in again for line in row]
-    assert dict(zip(corpus.words, corpus.counts.tolist(), strict=True)) == Counter(token for line in lines for token in line)
+    assert dict(zip(corpus.words, corpus.counts.tolist(), strict=True)) == Counter(
+        token for line in lines for token in line
+    )
     assert sorted(corpus.counts, reverse=True) == corpus.counts.tolist()
     other = open_text(["a new lowest"], "all", tokens=how)
     assert [other.words[int(i)] for i in other.ids] == tokenise("a new lowest", how) and other.tokens == how

@@ -76,8 +76,12 @@ def test_counts_are_those_of_a_plain_loop(sentences: list[list[int]], size: int,
 
 def test_a_symmetric_window_gives_a_symmetric_table_and_a_word_beside_itself_counts_twice() -> None:
     pairs = cooccurrence(*arrays([[0, 1, 0, 0]]), 2)
-    assert whole(pairs) == pytest.approx({(0, 0): 2 * (1 / 2 + 1 / 3 + 1), (0, 1): 1 + 1 + 1 / 2, (1, 0): 1 + 1 + 1 / 2})
-    assert whole(cooccurrence(*arrays([[0, 1, 0, 0]]), 2, symmetric=False)) == pytest.approx({(1, 0): 1, (0, 1): 1.5, (0, 0): 1.5 + 1 / 3})
+    assert whole(pairs) == pytest.approx(
+        {(0, 0): 2 * (1 / 2 + 1 / 3 + 1), (0, 1): 1 + 1 + 1 / 2, (1, 0): 1 + 1 + 1 / 2}
+    )
+    assert whole(cooccurrence(*arrays([[0, 1, 0, 0]]), 2, symmetric=False)) == pytest.approx(
+        {(1, 0): 1, (0, 1): 1.5, (0, 0): 1.5 + 1 / 3}
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -140,21 +144,31 @@ def test_too_little_memory_is_refused_with_what_would_do() -> None:
 
 def test_an_unusable_folder_is_one_sentence(tmp_path: Path) -> None:
     given_ = *arrays(text(400)), 25
-    with pytest.raises(UserError, match=r"cannot keep the counted pairs in .*/none: No such file or directory; name another folder"):
+    with pytest.raises(
+        UserError, match=r"cannot keep the counted pairs in .*/none: No such file or directory; name another folder"
+    ):
         cooccurrence(*given_, memory=SPILL, folder=str(tmp_path / "none"))
     assert len(cooccurrence(*given_, folder=str(tmp_path / "none")))  # nothing is written where memory is enough
 
 
 @pytest.mark.parametrize("full", ["runs", "pairs"])
-def test_a_full_disk_is_one_sentence_and_nothing_stays(full: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_one_sentence_and_nothing_stays(
+    full: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The system's own refusal: no file of this process may grow beyond 1000 bytes."""
     given_ = *arrays(text(400, words=200)), 200
     if full == "pairs":
-        monkeypatch.setattr(module._Growing, "append", lambda self, part: self.parts.append(part) or setattr(self, "n", self.n + len(part)))
+        monkeypatch.setattr(
+            module._Growing,
+            "append",
+            lambda self, part: self.parts.append(part) or setattr(self, "n", self.n + len(part)),
+        )
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        with pytest.raises(UserError, match=rf"cannot keep the counted pairs in {tmp_path}: File too large; .*more memory than 0.04 MB"):
+        with pytest.raises(
+            UserError, match=rf"cannot keep the counted pairs in {tmp_path}: File too large; .*more memory than 0.04 MB"
+        ):
             cooccurrence(*given_, memory=LITTLE, folder=str(tmp_path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

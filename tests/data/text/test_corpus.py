@@ -22,7 +22,11 @@ def test_ids_by_falling_count_then_by_first_sight() -> None:
 
 
 def test_three_ways_to_give_documents() -> None:
-    lines, tokens, nested = Corpus.of(["a b\n\nc", "d"]), Corpus.of([["a", "b", "c"], ["d"]]), Corpus.of([[["a", "b"], ["c"]], [["d"]]])
+    lines, tokens, nested = (
+        Corpus.of(["a b\n\nc", "d"]),
+        Corpus.of([["a", "b", "c"], ["d"]]),
+        Corpus.of([[["a", "b"], ["c"]], [["d"]]]),
+    )
     assert lines.sentences.tolist() == nested.sentences.tolist() == [0, 2, 3, 4]
     assert tokens.sentences.tolist() == [0, 3, 4]
     assert lines.documents.tolist() == nested.documents.tolist() == [0, 2, 3]
@@ -37,7 +41,9 @@ def test_fetch_labels_and_the_whole() -> None:
     raw = corpus.fetch(np.array([2, 1]))
     assert raw["text"] == ["", "b b"] and raw["label"].tolist() == [-1, 0] and raw["index"].tolist() == [2, 1]
     hidden = corpus.relabelled(np.array([1, -1, -1]))
-    assert hidden.labels.tolist() == [1, -1, -1] and hidden.whole.labels.tolist() == [1, 0, -1] and corpus.whole is corpus
+    assert (
+        hidden.labels.tolist() == [1, -1, -1] and hidden.whole.labels.tolist() == [1, 0, -1] and corpus.whole is corpus
+    )
     assert hidden.fingerprint != corpus.fingerprint and hidden.ids is corpus.ids
     other = corpus.with_labels(np.array([0, 0, 1]), ("u", "v"))
     assert other.classes == ("u", "v") and other.whole is other and other.fingerprint != corpus.fingerprint
@@ -46,16 +52,28 @@ def test_fetch_labels_and_the_whole() -> None:
 
 
 def test_fingerprints_and_digests_follow_the_content() -> None:
-    first, again, borders, words = Corpus.of(["a b", "c"]), Corpus.of(["a b", "c"]), Corpus.of(["a", "b c"]), Corpus.of(["a b", "d"])
+    first, again, borders, words = (
+        Corpus.of(["a b", "c"]),
+        Corpus.of(["a b", "c"]),
+        Corpus.of(["a", "b c"]),
+        Corpus.of(["a b", "d"]),
+    )
     assert first.fingerprint == again.fingerprint
-    assert len({first.fingerprint, borders.fingerprint, words.fingerprint, Corpus.of(["a b", "c"], [0, 1]).fingerprint}) == 4
+    assert (
+        len({first.fingerprint, borders.fingerprint, words.fingerprint, Corpus.of(["a b", "c"], [0, 1]).fingerprint})
+        == 4
+    )
     same = Corpus.of(["x y", "z", "x y"]).digests
     assert same.shape == (3, 32) and (same[0] == same[2]).all() and (same[0] != same[1]).any()
 
 
 def test_words_are_a_sequence() -> None:
     words = Words.of(["the", "中", "é"])
-    assert list(words) == ["the", "中", "é"] == [words[0], words[-2], words[2]] and words[1:] == ["中", "é"] and len(words) == 3
+    assert (
+        list(words) == ["the", "中", "é"] == [words[0], words[-2], words[2]]
+        and words[1:] == ["中", "é"]
+        and len(words) == 3
+    )
     assert "中" in words and words.index("é") == 2
     with pytest.raises(IndexError):
         words[3]

@@ -123,7 +123,9 @@ def test_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as parquet
 
-    parquet.write_table(pyarrow.table({"text": ["Hello there", "b"], "label": [1, 0], "other": ["u", "v"]}), tmp_path / "a.parquet")
+    parquet.write_table(
+        pyarrow.table({"text": ["Hello there", "b"], "label": [1, 0], "other": ["u", "v"]}), tmp_path / "a.parquet"
+    )
     corpus = open_text(tmp_path / "a.parquet", "all")
     assert texts(corpus) == ["hello there", "b"] and corpus.labels.tolist() == [1, 0]
     assert texts(open_text(tmp_path, "all", column="other")) == ["u", "v"]
@@ -196,13 +198,15 @@ def test_python_objects() -> None:
     (b"abc", "data of type bytes is none that holds text"),
     ([1, 2], "record 0: must be a string or a list of tokens, not int"),
     (["a", ["b"]], "record 1: is a list of tokens, but the first is a string: give records of one kind"),
-    ([["a", "b c"]], "record 0: the token 'b c' is empty or holds white space: write one word, or join its parts with '_'"),
+    ([["a", "b c"]], ("record 0: the token 'b c' is empty or holds white space: write one word, or join its parts "
+                     "with '_'")),
     ([["a", ""]], "record 0: the token '' is empty"),
     ([["a", 1]], "record 0: a token must be a string, not int"),
     ([{"body": "a"}], "record 0: there is no column 'text', but body: name the one that holds text with --data.column"),
     ([{"text": 1}], "record 0: 'text' must be text, not int"),
     ([{"text": "a", "label": [1]}], "record 0: a label must be a name or a whole number"),
-    ([{"text": "a", "label": "x"}, {"text": "b", "label": 1}], "some labels are names and others numbers, such as 1: use one of the two"),
+    ([{"text": "a", "label": "x"}, {"text": "b", "label": 1}], ("some labels are names and others numbers, such as "
+                                                               "1: use one of the two")),
     ([{"text": "a", "label": 1 << 40}], "record 0: the label 1099511627776 is out of range"),
     ([], "the text is empty: there is not one word in it"),
     (["", " ,. "], "the text is empty: there is not one word in it"),
@@ -260,7 +264,9 @@ def test_one_word_and_a_mark_of_byte_order(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfword")
     corpus = open_text(tmp_path / "a.txt", "all", tokens="whitespace")
     assert list(corpus.words) == ["word"] and len(corpus) == 1
-    with pytest.raises(UserError, match="1 sample without two that differ cannot be split into train and test: ask for all of it"):
+    with pytest.raises(
+        UserError, match="1 sample without two that differ cannot be split into train and test: ask for all of it"
+    ):
         open_text(tmp_path / "a.txt", "train")
 
 
@@ -273,7 +279,8 @@ def test_other_files_in_a_folder(tmp_path: Path, two: Path) -> None:
     corpus = open_text(two, "all")
     assert len(corpus) == 7 and "no ending but text" in texts(corpus)
     assert {one["path"]: one["reason"] for one in corpus.skipped} == {
-        "picture.png": "not text", "good/empty.txt": "there is not one word in it",
+        "picture.png": "not text",
+        "good/empty.txt": "there is not one word in it",
     }
     (tmp_path / "none").mkdir()
     with pytest.raises(UserError, match="there is no text in this folder"):
@@ -341,7 +348,10 @@ def test_groups_share_a_side() -> None:
 
 def test_a_part_is_as_if_it_had_been_read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(0)
-    rows = ["\n".join(" ".join(rng.choices("abcdefghij", k=rng.randrange(5))) for _ in range(rng.randrange(4))) for _ in range(60)]
+    rows = [
+        "\n".join(" ".join(rng.choices("abcdefghij", k=rng.randrange(5))) for _ in range(rng.randrange(4)))
+        for _ in range(60)
+    ]
     whole = open_text(rows, "all")
     index = np.flatnonzero(np.random.default_rng(0).random(60) < 0.4)
     expected = open_text([rows[i] for i in index], "all")
@@ -378,8 +388,11 @@ def test_the_cache_is_used_and_made_again_when_damaged(tmp_path: Path, monkeypat
 def test_options_are_part_of_the_key() -> None:
     data = ["A b\nc", "d"]
     found = [
-        open_text(data, "all"), open_text(data, "all", lower=False), open_text(data, "all", tokens="characters"), open_text(data, "all", 1),
-    ]  # fmt: skip
+        open_text(data, "all"),
+        open_text(data, "all", lower=False),
+        open_text(data, "all", tokens="characters"),
+        open_text(data, "all", 1),
+    ]
     assert len({corpus.fingerprint for corpus in found}) == 4
     assert len(list((cache.folder() / "corpora").glob("*.corpus"))) == 4
     assert open_text(list(data), "all").fingerprint == found[0].fingerprint

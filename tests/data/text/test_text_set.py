@@ -62,7 +62,11 @@ def test_a_damaged_cache_is_built_again(harm):
 
 def test_ways_are_tried_in_order_until_one_gives_what_was_expected():
     asked = []
-    found = toy(refuses("no network"), lambda: asked.append("other") or {"a.txt": b"other"}, lambda: asked.append("right") or dict(FILES))
+    found = toy(
+        refuses("no network"),
+        lambda: asked.append("other") or {"a.txt": b"other"},
+        lambda: asked.append("right") or dict(FILES),
+    )
     assert found.files().is_dir()
     assert asked == ["other", "right"]
 
@@ -71,7 +75,9 @@ def test_nowhere_is_one_sentence(own_cache):
     with pytest.raises(UserError) as caught:
         toy(refuses("no network"), lambda: {"a.txt": b"other"}).files()
     said = str(caught.value)
-    assert said.startswith("data 'toy' cannot be fetched (no network; what came is another version than expected (SHA-256 ")
+    assert said.startswith(
+        "data 'toy' cannot be fetched (no network; what came is another version than expected (SHA-256 "
+    )
     assert said.endswith(": use another")
     assert "\n" not in said
     assert not list(own_cache.rglob("*"))
@@ -110,8 +116,17 @@ def test_what_a_killed_process_left_is_removed(own_cache):
 
 
 def test_texts_leave_out_what_was_said_before_and_what_has_no_letter():
-    documents = {"b": ["One.", "Two.", "* * *", "", "One."], "a": ["Two.", "Drei \u4e09"], "c": ["One.", "12"], "d": ["\u4e09"]}
-    assert texts(documents) == {"b.txt": b"One.\nTwo.\n", "a.txt": "Drei \u4e09\n".encode(), "d.txt": "\u4e09\n".encode()}
+    documents = {
+        "b": ["One.", "Two.", "* * *", "", "One."],
+        "a": ["Two.", "Drei \u4e09"],
+        "c": ["One.", "12"],
+        "d": ["\u4e09"],
+    }
+    assert texts(documents) == {
+        "b.txt": b"One.\nTwo.\n",
+        "a.txt": "Drei \u4e09\n".encode(),
+        "d.txt": "\u4e09\n".encode(),
+    }
 
 
 def test_records_are_one_file_and_files_returns_it():
@@ -140,7 +155,8 @@ def deb(files: dict[str, bytes]) -> bytes:
                 tar.addfile(member, io.BytesIO(content))
         packed = lzma.compress(data.getvalue())
     whole = b"!<arch>\n"
-    for name, content in (("debian-binary", b"2.0"), ("control.tar.xz", b"odd"), ("data.tar.xz", packed)):  # the first two: odd lengths
+    # the first two: odd lengths
+    for name, content in (("debian-binary", b"2.0"), ("control.tar.xz", b"odd"), ("data.tar.xz", packed)):
         head = f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(content):<10}`\n".encode()
         whole += head + content + b"\n" * (len(content) % 2)
     return whole
@@ -187,7 +203,9 @@ def test_debians_addresses_come_next(programs, tmp_path, archive, trouble):
 
 def test_all_of_debian_fails_in_one_sentence(programs, archive):
     sha256 = archive(deb({"usr/a.txt": b"one\n"}))
-    with pytest.raises(UserError, match=r"apt-get is not here; http\S+:1/\S+ does not answer .*; toys has no b.txt\): use another$"):
+    with pytest.raises(
+        UserError, match=r"apt-get is not here; http\S+:1/\S+ does not answer .*; toys has no b.txt\): use another$"
+    ):
         toy(*debian("toys", "t/toys.deb", sha256, build)).files()
     sha256 = archive(b"no package")
     with pytest.raises(UserError, match=r"toys.deb is no Debian package"):
@@ -212,10 +230,16 @@ def pip(programs, tmp_path, monkeypatch):
     """A pip on the path that says where the file of a project lies, as it does when it passes over it."""
     monkeypatch.setattr(remote, "find_spec", lambda name: None)
 
-    def serve(data: bytes, said: str = "Skipping link: No sources permitted for toy: {}/toy-1.0.tar.gz (from x)") -> str:
+    def serve(
+        data: bytes, said: str = "Skipping link: No sources permitted for toy: {}/toy-1.0.tar.gz (from x)"
+    ) -> str:
         (tmp_path / "toy-1.0.tar.gz").write_bytes(data)
         address = said.format(f"file://{tmp_path}")
-        programs("pip", f'echo "$@" >> {tmp_path}/pip.log\necho "  Found {address}.metadata"\necho "  {address}#sha256=0" >&2\nexit 1')
+        programs(
+            "pip",
+            f'echo "$@" >> {tmp_path}/pip.log\necho "  Found {address}.metadata"\necho "  {address}#sha256=0" '
+            ">&2\nexit 1",
+        )
         return cache.sha256(tmp_path / "toy-1.0.tar.gz")
 
     return serve
@@ -237,7 +261,10 @@ def test_a_source_distribution_that_is_not_there(pip, programs):
     with pytest.raises(remote.Unavailable, match=r"pip finds no toy-1\.0\.tar\.gz"), remote.sdist("toy", "1.0", ""):
         pass
     pip(b"other")
-    with pytest.raises(remote.Unavailable, match="serves other data than expected"), remote.sdist("toy", "1.0", "0" * 64):
+    with (
+        pytest.raises(remote.Unavailable, match="serves other data than expected"),
+        remote.sdist("toy", "1.0", "0" * 64),
+    ):
         pass
 
 
@@ -255,7 +282,11 @@ def test_npm(programs, tmp_path):
     with remote.npm("@x/toy", "1.0") as tar:
         assert remote.member(tar, "package/a") == b"one"
     assert (tmp_path / "npm.log").read_text() == "pack --silent --ignore-scripts @x/toy@1.0\n"
-    for script, match in (("exit 1", "npm cannot download @x/toy 1.0"), ("true", "npm downloaded no"), ("echo x > a.tgz", "no whole")):
+    for script, match in (
+        ("exit 1", "npm cannot download @x/toy 1.0"),
+        ("true", "npm downloaded no"),
+        ("echo x > a.tgz", "no whole"),
+    ):
         programs("npm", script)
         with pytest.raises(remote.Unavailable, match=match), remote.npm("@x/toy", "1.0"):
             pass
@@ -287,7 +318,9 @@ def test_images_and_text_are_not_taken_for_each_other():
 
 def test_describe_text(monkeypatch):
     monkeypatch.setattr(catalog, "listed", lambda: {"toy": "text"})
-    monkeypatch.setattr(catalog, "get", lambda name: TextSet(ENTRY, digest(FILES), [lambda: dict(FILES)], "", "characters"))
+    monkeypatch.setattr(
+        catalog, "get", lambda name: TextSet(ENTRY, digest(FILES), [lambda: dict(FILES)], "", "characters")
+    )
     told = catalog.describe("toy")["all"]
     assert {key: told[key] for key in ("documents", "sentences", "words", "distinct", "per_class")} == {
         "documents": 2, "sentences": 2, "words": 13, "distinct": 9, "per_class": {},

@@ -56,7 +56,8 @@ def served(files: dict[str, bytes], asked: list):
 def test_sentences_end_where_they_end():
     text = 'Mr. Speaker said: "We will." And the U.S. Congress did. On Jan. 3 it met! [x] Did John F. Kennedy? "Yes." No. 5 of Art. II did.'
     assert list(sotu.sentences(text)) == [
-        'Mr. Speaker said: "We will."', "And the U.S. Congress did.", "On Jan. 3 it met! [x] Did John F. Kennedy?", '"Yes."',
+        'Mr. Speaker said: "We will."', "And the U.S. Congress did.", ("On Jan. 3 it met! [x] Did "
+                                                                      "John F. Kennedy?"), '"Yes."',
         "No. 5 of Art. II did.",
     ]  # fmt: skip
 
@@ -77,10 +78,13 @@ def test_sotu(monkeypatch):
 
 def test_anarchism(tmp_path):
     folder = tmp_path / "usr/share/doc/anarchism/html"
-    put(folder / "secA1.html", """<html><head><title>A.1</title></head><body><h2>A.1 What is <i>it</i>?</h2>
+    put(
+        folder / "secA1.html",
+        """<html><head><title>A.1</title></head><body><h2>A.1 What is <i>it</i>?</h2>
         <p>It is <i>"[t]he absence of a master."</i> [Proudhon, <b>Property</b>, p. 264] More [of it] follows (<b>Op. Cit.</b>, p. 1).</p>
         <p>See http://example.org/a?b=1 for more.</p><p>* * *</p>
-        <div id="book-navigation-239"><a>up</a></div></body></html>""")  # fmt: skip
+        <div id="book-navigation-239"><a>up</a></div></body></html>""",
+    )
     put(folder / "append1.html", "<p>See for more.</p><p>Quite new.</p>")
     put(folder / "biblio.html", "<p>A list of books.</p>")
     put(folder / "style.css", "p {}")
@@ -95,9 +99,15 @@ def test_wordnet(tmp_path):
     licence = "  1 This software and database\n"
     noun = '00217593 04 n 02 kill 1 mountain_lion 0 001 @ 00217014 n 0000 + 00355365 v 0101 | the destruction of a plane; "two kills"  \n'
     put(folder / "data.noun", licence + noun)
-    put(folder / "data.verb", "00211852 30 v 01 freeze-dry 0 001 * 00211108 v 0000 01 + 08 00 | preserve by freezing  \n")
+    put(
+        folder / "data.verb",
+        "00211852 30 v 01 freeze-dry 0 001 * 00211108 v 0000 01 + 08 00 | preserve by freezing  \n",
+    )
     put(folder / "data.adj", "00185160 00 s 02 on_tap(p) 0 On_Tap(a) 0 001 & 00183053 a 0000 | available  \n")
-    put(folder / "data.adv", "00151521 02 r 0b a 0 b 0 c 0 d 0 e 0 f 0 g 0 h 0 i 0 j 0 k 0 000 | as fast as possible  \n")
+    put(
+        folder / "data.adv",
+        "00151521 02 r 0b a 0 b 0 c 0 d 0 e 0 f 0 g 0 h 0 i 0 j 0 k 0 000 | as fast as possible  \n",
+    )
     files = wordnet.build(tmp_path)
     assert {name: data.decode() for name, data in files.items()} == {
         "adj.all.txt": "on tap, On Tap: available\n",
@@ -156,7 +166,10 @@ def dictionary(folder: Path) -> None:
         rows.append((entry.split()[0], begin, len(entry.encode())))
         begin += len(entry.encode())
     rows += [("bank", 6, len(ENTRIES[0].encode())), ("Bank credit", 6 + ENTRIES[0].index("   {Bank"), 40)]
-    put(folder / "gcide.index", "".join(f"{word}\t{number(at)}\t{number(length)}\n" for word, at, length in sorted(rows)))
+    put(
+        folder / "gcide.index",
+        "".join(f"{word}\t{number(at)}\t{number(length)}\n" for word, at, length in sorted(rows)),
+    )
     (folder / "gcide.dict.dz").write_bytes(gzip.compress(whole))
 
 
@@ -241,7 +254,10 @@ def test_rated(monkeypatch):
         assert file[0] == f"{name}.jsonl"
         rows = [json.loads(line) for line in file[1].decode().splitlines()]
         group = {} if name in ("rated-movies", "rated-tweets") else {"group": "12"}
-        assert rows == [{"text": "good & new", "label": "positive", **group}, {"text": "bad", "label": "negative", "group": "2"}]
+        assert rows == [
+            {"text": "good & new", "label": "positive", **group},
+            {"text": "bad", "label": "negative", "group": "2"},
+        ]
 
 
 def polarity(names=("sentence_polarity/rt-polarity.neg", "sentence_polarity/rt-polarity.pos")) -> bytes:

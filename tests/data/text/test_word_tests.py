@@ -15,7 +15,8 @@ from selftaught.errors import UserError
 SMALL = {
     "wordsim353.tsv": b"# a title\n# Word 1\tWord 2\tHuman (mean)\nlove\tsex\t6.77\ntiger\ttiger\t10.00\n",
     "simlex999.txt": b"# a title\nold\tnew\t1.58\n",
-    "questions-words.txt": b": capital-world\nAthens Greece Oslo Norway\n: gram8-plural\ncat cats dog dogs\ndog dogs cat cats\n",
+    "questions-words.txt": b": capital-world\nAthens Greece Oslo Norway\n: gram8-plural\ncat cats dog dogs\ndog "
+    b"dogs cat cats\n",
 }
 
 
@@ -94,13 +95,16 @@ def test_a_damaged_file_is_fetched_again(pip, own_cache):
     same("again")
 
 
-@pytest.mark.parametrize(("serve", "match"), [
-    (None, "gensim is not installed; pip is not here"),
-    ("exit 1", "pip cannot download gensim 4.4.0"),
-    ("true", "pip downloaded no whole wheel of gensim 4.4.0"),
-    ({"wordsim353.tsv": SMALL["wordsim353.tsv"]}, "the wheel of gensim has no simlex999.txt"),
-    (SMALL | {"simlex999.txt": b"other"}, "simlex999.txt is not the file that was expected"),
-])
+@pytest.mark.parametrize(
+    ("serve", "match"),
+    [
+        (None, "gensim is not installed; pip is not here"),
+        ("exit 1", "pip cannot download gensim 4.4.0"),
+        ("true", "pip downloaded no whole wheel of gensim 4.4.0"),
+        ({"wordsim353.tsv": SMALL["wordsim353.tsv"]}, "the wheel of gensim has no simlex999.txt"),
+        (SMALL | {"simlex999.txt": b"other"}, "simlex999.txt is not the file that was expected"),
+    ],
+)
 def test_nowhere_is_one_sentence(pip, programs, own_cache, serve, match):
     if isinstance(serve, dict):
         pip(serve)

@@ -46,7 +46,9 @@ def by_loop(vectors: WordVectors, question: Question, method: str, epsilon: floa
         if word not in question[:3]:
             target = b - a + c
             add = d @ target / np.linalg.norm(target)
-            scores[word] = add if method == "add" else ((1 + d @ b) / 2) * ((1 + d @ c) / 2) / ((1 + d @ a) / 2 + epsilon)
+            scores[word] = (
+                add if method == "add" else ((1 + d @ b) / 2) * ((1 + d @ c) / 2) / ((1 + d @ a) / 2 + epsilon)
+            )
     return max(scores, key=lambda w: scores[w])
 
 
@@ -106,7 +108,9 @@ def test_one_rotation_and_lengths_of_single_vectors_change_nothing(method: analo
 
 def test_unknown_words_change_coverage_only() -> None:
     vectors, sections = grid()
-    found = analogies(vectors, sections | {"gram9": [("man", "woman", "king", "never"), ("nor", "this", "man", "king")]})
+    found = analogies(
+        vectors, sections | {"gram9": [("man", "woman", "king", "never"), ("nor", "this", "man", "king")]}
+    )
     assert found["total"]["accuracy"] == 100
     assert found["sections"]["gram9"] == {"accuracy": None, "right": 0, "asked": 0, "of": 2, "coverage": 0.0}
     assert found["total"]["coverage"] == pytest.approx(100 * 24 / 26)
@@ -120,7 +124,8 @@ def test_case_is_folded_and_no_spelling_of_a_given_word_is_an_answer() -> None:
     assert analogies(vectors, question)["total"]["right"] == 1
     assert analogies(vectors, question, fold=False)["total"]["asked"] == 0
     far = WordVectors(
-        ("Paris", "France", "Rome", "ROME", "Italy"), np.asarray([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1], [1, 2, 1]], np.float32)
+        ("Paris", "France", "Rome", "ROME", "Italy"),
+        np.asarray([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1], [1, 2, 1]], np.float32),
     )
     assert analogies(far, question)["total"]["right"] == 1  # ROME is nearer, and is left out
 

@@ -15,7 +15,10 @@ PAIRS = {
     "wordsim353": [("sun", "moon", 9.0), ("sun", "tree", 2.0), ("Moon", "tree", 1.0), ("sun", "never", 5.0)],
     "simlex999": [("sun", "tree", 1.0)],
 }
-QUESTIONS = {"capitals": [("sun", "moon", "tree", "leaf"), ("sun", "moon", "never", "leaf")], "gram1": [("moon", "sun", "leaf", "tree")]}
+QUESTIONS = {
+    "capitals": [("sun", "moon", "tree", "leaf"), ("sun", "moon", "never", "leaf")],
+    "gram1": [("moon", "sun", "leaf", "tree")],
+}
 TESTS = Tests(PAIRS, QUESTIONS)  # type: ignore[arg-type]
 WORDS = ("sun", "moon", "tree", "leaf", "sea")
 
@@ -36,9 +39,18 @@ def test_each_row_is_the_test_of_its_name_for_both_sides() -> None:
         for method, row in (("add", "analogies"), ("mul", "analogies_mul")):
             assert found[row][side] == analogies(vectors, TESTS.analogies, method=method)["total"]["accuracy"]  # type: ignore[arg-type]
         told = analogies(vectors, TESTS.analogies)
-        assert (found["semantic"][side], found["syntactic"][side]) == (told["semantic"]["accuracy"], told["syntactic"]["accuracy"])
-        assert {name: row[side] for name, row in found["sections"].items()} == {n: s["accuracy"] for n, s in told["sections"].items()}
-    assert {key: found["wordsim353"][key] for key in ("used", "of", "coverage")} == {"used": 3, "of": 4, "coverage": 75.0}
+        assert (found["semantic"][side], found["syntactic"][side]) == (
+            told["semantic"]["accuracy"],
+            told["syntactic"]["accuracy"],
+        )
+        assert {name: row[side] for name, row in found["sections"].items()} == {
+            n: s["accuracy"] for n, s in told["sections"].items()
+        }
+    assert {key: found["wordsim353"][key] for key in ("used", "of", "coverage")} == {
+        "used": 3,
+        "of": 4,
+        "coverage": 75.0,
+    }
     assert found["analogies"]["of"] == 3
     assert found["simlex999"]["trained"] is None
     assert found["protocol"]["words"] == 5
@@ -63,7 +75,11 @@ def test_words_known_by_their_parts_have_a_row_of_their_own() -> None:
 
 def test_an_encoder_without_word_vectors_is_told() -> None:
     with pytest.raises(UserError, match="encoder conv has no word vectors"):
-        vectors_of(encoders.build("conv", {"kind": "image", "size": 8, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}))
+        vectors_of(
+            encoders.build("conv", {"kind": "image", "size": 8, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3})
+        )
     torch.manual_seed(0)
-    table = encoders.build("lookup", {"kind": "text", "tokens": "words", "lower": True, "words": ["a", "b"], "counts": [9, 7]}, dim=3)
+    table = encoders.build(
+        "lookup", {"kind": "text", "tokens": "words", "lower": True, "words": ["a", "b"], "counts": [9, 7]}, dim=3
+    )
     assert vectors_of(table).words == ("a", "b")

@@ -11,7 +11,9 @@ from selftaught.parts.word_vectors import WordVectors
 
 
 def some(words: int = 80, dim: int = 7) -> WordVectors:
-    return WordVectors(tuple(f"w{i}" for i in range(words)), np.random.default_rng(0).normal(size=(words, dim)).astype(np.float32))
+    return WordVectors(
+        tuple(f"w{i}" for i in range(words)), np.random.default_rng(0).normal(size=(words, dim)).astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("k", [1, 5, 79, 500])
@@ -31,7 +33,9 @@ def test_of_equal_ones_the_more_frequent_comes_first() -> None:
 
 
 def test_a_word_is_found_as_written_before_lower_case() -> None:
-    vectors = WordVectors(("Turkey", "turkey", "bird", "Ankara"), np.asarray([[1, 0], [0, 1], [0.1, 1], [1, 0.1]], np.float32))
+    vectors = WordVectors(
+        ("Turkey", "turkey", "bird", "Ankara"), np.asarray([[1, 0], [0, 1], [0.1, 1], [1, 0.1]], np.float32)
+    )
     assert nearest(vectors, "Turkey", 1)[0][0] == "Ankara"
     assert nearest(vectors, "turkey", 1)[0][0] == "bird"
     assert nearest(vectors, "TURKEY", 1)[0][0] == "bird"
@@ -39,7 +43,9 @@ def test_a_word_is_found_as_written_before_lower_case() -> None:
 
 def test_a_word_known_by_its_parts_has_neighbours_itself_not_among_them() -> None:
     vectors = WordVectors(
-        ("walk", "walked", "sea"), np.eye(3, dtype=np.float32), unseen=lambda w: np.asarray([1, 2, 0], np.float32) if "walk" in w else None
+        ("walk", "walked", "sea"),
+        np.eye(3, dtype=np.float32),
+        unseen=lambda w: np.asarray([1, 2, 0], np.float32) if "walk" in w else None,
     )
     assert [word for word, _ in nearest(vectors, "walkers")] == ["walked", "walk", "sea"]
     with pytest.raises(UserError, match=r"'lake' is not among the 3 words"):

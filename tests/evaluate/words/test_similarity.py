@@ -26,7 +26,10 @@ def pairs(count: int = 60, words: int = 40) -> Pairs:
     """Different ones, scores with ties."""
     rng = np.random.default_rng(4)
     both = [(a, b) for a in range(words) for b in range(a)]
-    return [(f"w{a}", f"w{b}", float(rng.integers(8))) for a, b in (both[i] for i in rng.choice(len(both), count, replace=False))]
+    return [
+        (f"w{a}", f"w{b}", float(rng.integers(8)))
+        for a, b in (both[i] for i in rng.choice(len(both), count, replace=False))
+    ]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -81,7 +84,9 @@ def test_case_is_folded_unless_told_otherwise_and_the_more_frequent_spelling_cou
     rows: Pairs = [("TIGER", "Cat", 5), ("tiger", "car", 1), ("cat", "car", 3)]
     found = similarity(vectors, rows)
     assert found["rows"] == 3
-    assert found["spearman"] == pytest.approx(float(spearmanr([cosine(x[0], x[1]), cosine(x[0], x[3]), cosine(x[1], x[3])], [5, 1, 3])[0]))
+    assert found["spearman"] == pytest.approx(
+        float(spearmanr([cosine(x[0], x[1]), cosine(x[0], x[3]), cosine(x[1], x[3])], [5, 1, 3])[0])
+    )
     assert similarity(vectors, rows, fold=False)["rows"] == 2
 
 
@@ -98,7 +103,9 @@ def test_words_known_by_their_parts_are_reported_apart() -> None:
     assert (found["rows"], found["unseen"]["rows"], found["unseen"]["of"]) == (20, 22, 23)
     assert vectors.unseen is not None
     both = [(vectors.vector(a.lower()), vectors.vector(b.lower())) for a, b, _ in rows[:-1]]
-    expected = spearmanr([cosine(a, b) for a, b in both if a is not None and b is not None], [s for *_, s in rows[:-1]]).statistic
+    expected = spearmanr(
+        [cosine(a, b) for a, b in both if a is not None and b is not None], [s for *_, s in rows[:-1]]
+    ).statistic
     assert found["unseen"]["spearman"] == pytest.approx(float(expected), abs=1e-6)
 
 

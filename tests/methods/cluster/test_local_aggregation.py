@@ -23,9 +23,20 @@ LEARNS = {"warm": 20}
 """What it needs besides to learn the toy: neighbours that mean something before it follows them."""
 
 OTHERS: dict[str, Any] = {
-    "dim": 5, "temperature": 0.2, "background": 3, "clusterings": 1, "clusters": 2, "iterations": 1, "interval": 8, "warm": 0,
-    "momentum": 0.1, "crop": 0.9, "jitter": 0.1, "flip": 0.0, "grey": 0.9,
-}  # fmt: skip
+    "dim": 5,
+    "temperature": 0.2,
+    "background": 3,
+    "clusterings": 1,
+    "clusters": 2,
+    "iterations": 1,
+    "interval": 8,
+    "warm": 0,
+    "momentum": 0.1,
+    "crop": 0.9,
+    "jitter": 0.1,
+    "flip": 0.0,
+    "grey": 0.9,
+}
 
 
 def at(epoch: int, seed: int = 0) -> Clock:
@@ -46,7 +57,9 @@ def embedded(views: Any, layer: Any) -> Tensor:
 
 def make(bench: Any, n: int = 30, **arguments: Any) -> LocalAggregation:
     torch.manual_seed(1)
-    method = LocalAggregation(bench.encoder(), **({"dim": 8, "background": 12, "clusters": 4, "temperature": 0.3} | arguments))
+    method = LocalAggregation(
+        bench.encoder(), **({"dim": 8, "background": 12, "clusters": 4, "temperature": 0.3} | arguments)
+    )
     method.prepare(bench.Pictures(n))
     return method
 

@@ -21,10 +21,24 @@ SMALL = {"prototypes": 16, "hidden": 64, "small": 1, "crop": 0.6, "small_crop": 
 """Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
-    "dim": 5, "hidden": 9, "prototypes": 7, "temperature": 0.3, "epsilon": 0.2, "iterations": 1, "freeze": 0, "queue": 8,
-    "queue_epoch": 0, "small": 1, "small_size": 7, "crop": 0.9, "small_crop": 0.02, "strength": 0.1, "flip": 0.0, "grey": 0.9,
+    "dim": 5,
+    "hidden": 9,
+    "prototypes": 7,
+    "temperature": 0.3,
+    "epsilon": 0.2,
+    "iterations": 1,
+    "freeze": 0,
+    "queue": 8,
+    "queue_epoch": 0,
+    "small": 1,
+    "small_size": 7,
+    "crop": 0.9,
+    "small_crop": 0.02,
+    "strength": 0.1,
+    "flip": 0.0,
+    "grey": 0.9,
     "blur": 1.0,
-}  # fmt: skip
+}
 STAGE: dict[str, dict[str, Any]] = {"queue": {"queue_epoch": 0}, "queue_epoch": {"queue": 16}}
 """What must be on for an argument to matter."""
 
@@ -129,7 +143,8 @@ def test_the_queue_joins_in_the_balance_from_its_epoch_and_once_it_is_full(bench
         z = projected(method, bench.batch(method)["views"])
         scores = [one @ method.prototypes.T for one in z[:2]]
         assert method.pushed == 16 * step
-        assert torch.equal(method.code(0, scores[0], later(epoch=2)), plain.code(0, scores[0], later(epoch=2)))  # not yet full
+        # not yet full
+        assert torch.equal(method.code(0, scores[0], later(epoch=2)), plain.code(0, scores[0], later(epoch=2)))
         bench.step(method, clock=later())
     z = projected(method, bench.batch(method)["views"])
     for s in (0, 1):
@@ -170,7 +185,14 @@ def test_codes_balance_the_batches_of_all_ranks(bench: Any, ranks: Ranks) -> Non
 def test_the_views_are_the_papers(bench: Any) -> None:
     arguments = {"crop": 0.14, "small_crop": 0.05, "strength": 1.0, "blur": 0.5, "flip": 0.25, "grey": 0.1, "small": 6}
     views = make(bench, **arguments).views
-    look = {"flip": 0.25, "jitter": (0.8, 0.8, 0.8, 0.2), "jitter_p": 0.8, "grey": 0.1, "blur": 0.5, "blur_sigma": (0.1, 2.0)}
+    look = {
+        "flip": 0.25,
+        "jitter": (0.8, 0.8, 0.8, 0.2),
+        "jitter_p": 0.8,
+        "grey": 0.1,
+        "blur": 0.5,
+        "blur_sigma": (0.1, 2.0),
+    }
     assert views.augments == [Augment(crop=(0.14, 1.0), **look)] * 2 + [Augment(crop=(0.05, 0.14), size=5, **look)] * 6
     assert [v.shape[-1] for v in bench.batch(make(bench, small=2, small_size=7))["views"]] == [12, 12, 7, 7]
     assert [v.shape[-1] for v in bench.batch(make(bench, small=1, small_size=12))["views"]] == [12, 12, 12]
@@ -217,4 +239,6 @@ def test_an_encoder_of_one_size_is_refused_but_without_small_crops(bench: Any) -
 def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert list(OTHERS) == [a.name for a in methods.describe("swav").arguments]
     stage = STAGE.get(argument, {})
-    assert bench.fingerprint(make(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(make(bench, **stage))
+    assert bench.fingerprint(make(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(
+        make(bench, **stage)
+    )

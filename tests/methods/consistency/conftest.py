@@ -19,9 +19,13 @@ class Agreement:
 
     def encoder(self) -> Encoder:
         torch.manual_seed(0)
-        return encoders.build("mlp", {"kind": "image", "size": 4, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}, width=32, depth=1)
+        return encoders.build(
+            "mlp", {"kind": "image", "size": 4, "channels": 3, "mean": [0.5] * 3, "std": [0.2] * 3}, width=32, depth=1
+        )
 
-    def train(self, method: Method, named: Callable[[Tensor, Tensor], dict[str, Any]], steps: int = 100) -> list[dict[str, float]]:
+    def train(
+        self, method: Method, named: Callable[[Tensor, Tensor], dict[str, Any]], steps: int = 100
+    ) -> list[dict[str, float]]:
         """The scalars of every step; `named` gives the two views the names that the method's forward wants."""
         clock, history = Clock(0, steps), []
         optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], lr=1e-2)

@@ -19,9 +19,18 @@ SMALL = {"dim": 128, "crop": 0.8, "solarise": 0.0}
 """Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
-    "dim": 7, "depth": 2, "redundancy": 0.5, "bias_rate": 0.1, "crop": 0.9, "strength": 0.1, "flip": 0.0, "grey": 0.9, "blur": 1.0,
-    "other_blur": 1.0, "solarise": 0.9,
-}  # fmt: skip
+    "dim": 7,
+    "depth": 2,
+    "redundancy": 0.5,
+    "bias_rate": 0.1,
+    "crop": 0.9,
+    "strength": 0.1,
+    "flip": 0.0,
+    "grey": 0.9,
+    "blur": 1.0,
+    "other_blur": 1.0,
+    "solarise": 0.9,
+}
 
 
 def make(bench: Any, **arguments: Any) -> BarlowTwins:
@@ -160,7 +169,13 @@ def test_half_precision_keeps_the_loss(bench: Any) -> None:
 
 def test_augmentations_are_the_papers(bench: Any) -> None:
     first, second = make(bench, blur=1.0, other_blur=0.1).views.augments
-    shared: dict[str, Any] = {"crop": (0.08, 1.0), "flip": 0.5, "jitter": (0.4, 0.4, 0.2, 0.1), "jitter_p": 0.8, "grey": 0.2}
+    shared: dict[str, Any] = {
+        "crop": (0.08, 1.0),
+        "flip": 0.5,
+        "jitter": (0.4, 0.4, 0.2, 0.1),
+        "jitter_p": 0.8,
+        "grey": 0.2,
+    }
     assert first == Augment(**shared, blur=1.0)
     assert second == Augment(**shared, blur=0.1, solarise=0.2)
 

@@ -22,11 +22,29 @@ SMALL = {"hidden": 64, "prototypes": 64, "small": 2, "crop": 0.6, "small_crop": 
 """Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
-    "hidden": 7, "bottleneck": 6, "prototypes": 9, "norm": False, "student_temperature": 0.5, "teacher_temperature": 0.5,
-    "first_teacher_temperature": 0.2, "rise": 1.0, "momentum": 0.2, "centring": 0.1, "freeze": 1.0, "small": 1, "small_size": 6,
-    "crop": 0.9, "small_crop": 0.3, "strength": 0.1, "flip": 0.0, "grey": 0.9, "blur": 1.0, "other_blur": 1.0, "small_blur": 1.0,
+    "hidden": 7,
+    "bottleneck": 6,
+    "prototypes": 9,
+    "norm": False,
+    "student_temperature": 0.5,
+    "teacher_temperature": 0.5,
+    "first_teacher_temperature": 0.2,
+    "rise": 1.0,
+    "momentum": 0.2,
+    "centring": 0.1,
+    "freeze": 1.0,
+    "small": 1,
+    "small_size": 6,
+    "crop": 0.9,
+    "small_crop": 0.3,
+    "strength": 0.1,
+    "flip": 0.0,
+    "grey": 0.9,
+    "blur": 1.0,
+    "other_blur": 1.0,
+    "small_blur": 1.0,
     "solarise": 0.9,
-}  # fmt: skip
+}
 
 
 def make(bench: Any, encoder: Any = None, **arguments: Any) -> DINO:
@@ -190,7 +208,10 @@ def test_entropy_is_a_part_of_the_largest() -> None:
 
 
 def test_centring_keeps_one_prototype_from_winning(bench: Any) -> None:
-    """With the centre held at zero and a sharp teacher, the teacher's bias towards one prototype stays; the centre takes it away."""
+    """With the centre held at zero and a sharp teacher, the teacher's bias towards one prototype stays.
+
+    The centre takes it away.
+    """
     method = make(bench).eval()
     views = bench.batch(method)["views"]
     with torch.no_grad():
@@ -261,7 +282,13 @@ def test_half_precision_keeps_the_loss(bench: Any) -> None:
 
 def test_augmentations_are_the_papers(bench: Any) -> None:
     first, second, *small = make(bench, small=2, blur=1.0, other_blur=0.1, small_blur=0.5).views.augments
-    shared: dict[str, Any] = {"flip": 0.5, "jitter": (0.4, 0.4, 0.2, 0.1), "jitter_p": 0.8, "grey": 0.2, "blur_sigma": (0.1, 2.0)}
+    shared: dict[str, Any] = {
+        "flip": 0.5,
+        "jitter": (0.4, 0.4, 0.2, 0.1),
+        "jitter_p": 0.8,
+        "grey": 0.2,
+        "blur_sigma": (0.1, 2.0),
+    }
     assert first == Augment(crop=(0.4, 1.0), blur=1.0, **shared)
     assert second == Augment(crop=(0.4, 1.0), blur=0.1, solarise=0.2, **shared)
     assert small == [Augment(crop=(0.05, 0.4), blur=0.5, size=5, **shared)] * 2

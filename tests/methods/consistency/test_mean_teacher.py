@@ -19,9 +19,19 @@ from selftaught.views.image import Augment
 LABELS = np.where(np.arange(16) % 4 == 0, np.arange(16) // 4 % 3, -1)
 
 OTHERS: dict[str, Any] = {
-    "share": 0.5, "consistency": 3.0, "cost": "kl", "ramp": 0.9, "momentum": 0.1, "early": 0.2, "two_heads": False, "distance": 1.0,
-    "noise": 0.5, "dropout": 0.1, "crop": 0.2, "flip": 0.0,
-}  # fmt: skip
+    "share": 0.5,
+    "consistency": 3.0,
+    "cost": "kl",
+    "ramp": 0.9,
+    "momentum": 0.1,
+    "early": 0.2,
+    "two_heads": False,
+    "distance": 1.0,
+    "noise": 0.5,
+    "dropout": 0.1,
+    "crop": 0.2,
+    "flip": 0.0,
+}
 
 
 def prepared(bench: Any, **hyper: Any) -> MeanTeacher:
@@ -96,7 +106,9 @@ def test_one_head_may_do_both(bench: Any) -> None:
     with torch.no_grad():
         f = method.head(method.encoder(data["student"]))
         wanted = F.cross_entropy(f, data["label"], ignore_index=-1, reduction="sum") / 16
-    assert outputs["loss"].item() == pytest.approx(float(wanted) + outputs["w"] * float(outputs["disagreement"]), rel=1e-4)
+    assert outputs["loss"].item() == pytest.approx(
+        float(wanted) + outputs["w"] * float(outputs["disagreement"]), rel=1e-4
+    )
 
 
 def test_the_teacher_starts_equal_takes_no_gradient_and_is_nobodys(bench: Any) -> None:
@@ -130,7 +142,8 @@ def test_the_momentum_changes_after_the_ramp(bench: Any) -> None:
     assert not torch.equal(teacher(method)[0], next(method.encoder.parameters()))
     bench.step(method, batch(bench, method), at(5, 10))
     student = [*method.encoder.parameters(), *method.head.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(teacher(method), student, strict=True))  # momentum 0: the student itself
+    # momentum 0: the student itself
+    assert all(torch.equal(a, b) for a, b in zip(teacher(method), student, strict=True))
 
 
 def test_a_frozen_teacher_never_changes(bench: Any) -> None:

@@ -79,7 +79,8 @@ def test_noise_is_of_the_step(bench: Any) -> None:
 
 
 def test_unlabelled_rows_have_no_class_loss_and_gradients_flow_through_both_passes(bench: Any) -> None:
-    method = prepared(bench, noise=0, dropout=0, crop=0.3).eval()  # so that a row is a function of itself, and views differ
+    # so that a row is a function of itself, and views differ
+    method = prepared(bench, noise=0, dropout=0, crop=0.3).eval()
     data = batch(bench, method)
     first, second = data["first"].requires_grad_(), data["second"].requires_grad_()
     method(clock=at(0), **data)["loss"].backward()
@@ -128,7 +129,9 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert trace(bench, **{argument: OTHERS[argument]}) != trace(bench)
 
 
-@pytest.mark.parametrize("hyper", [{"share": 1.0}, {"dropout": 1.0}, {"ramp": 2.0}, {"consistency": -1.0}, {"noise": -0.1}])
+@pytest.mark.parametrize(
+    "hyper", [{"share": 1.0}, {"dropout": 1.0}, {"ramp": 2.0}, {"consistency": -1.0}, {"noise": -0.1}]
+)
 def test_values_out_of_range(bench: Any, hyper: dict[str, float]) -> None:
     with pytest.raises(UserError, match=next(iter(hyper))):
         PiModel(bench.encoder(), **hyper)

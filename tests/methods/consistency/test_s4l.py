@@ -65,7 +65,9 @@ def test_rotation_is_both_losses_over_all_turns(bench: Any) -> None:
     assert outputs["loss"].item() == pytest.approx(named + 0.7 * puzzle, rel=1e-4)
     assert outputs["solved"].item() == pytest.approx(solved / 64)
     says = method.classify(data["image"]).argmax(1)
-    assert outputs["accuracy"] == (says == data["label"])[::2].float().mean() and outputs["chance"] == pytest.approx(1 / 3)
+    assert outputs["accuracy"] == (says == data["label"])[::2].float().mean() and outputs["chance"] == pytest.approx(
+        1 / 3
+    )
 
 
 def test_without_the_puzzle_it_is_supervised(bench: Any) -> None:
@@ -73,7 +75,8 @@ def test_without_the_puzzle_it_is_supervised(bench: Any) -> None:
     data = batch(bench, method)
     image = data["image"].requires_grad_()
     method(**data)["loss"].backward()
-    assert ((image.grad.flatten(1).abs().sum(1) > 0).numpy() == (LABELS >= 0)).all()  # unlabelled ones never enter the class loss
+    # unlabelled ones never enter the class loss
+    assert ((image.grad.flatten(1).abs().sum(1) > 0).numpy() == (LABELS >= 0)).all()
     assert method.puzzle.weight.grad is None or method.puzzle.weight.grad.abs().sum() == 0
 
 
@@ -115,7 +118,9 @@ def test_the_hardest_positive_and_negative_are_a_loops(n: int, copies: int) -> N
 
 def test_permuting_images_or_scaling_the_puzzle_head_changes_nothing(bench: Any) -> None:
     z = embedded(6, 3).view(6, 3, 5)
-    torch.testing.assert_close(exemplar(z[torch.randperm(6)].flatten(0, 1), 3)["loss"], exemplar(z.flatten(0, 1), 3)["loss"])
+    torch.testing.assert_close(
+        exemplar(z[torch.randperm(6)].flatten(0, 1), 3)["loss"], exemplar(z.flatten(0, 1), 3)["loss"]
+    )
     method = prepared(bench, kind="exemplar")
     data = batch(bench, method)
     before = method(**data)["loss"]

@@ -22,8 +22,16 @@ SMALL = {"dim": 128, "bottleneck": 32, "crop": 0.8, "jitter": 0.2}
 """Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
-    "dim": 9, "depth": 2, "bottleneck": 3, "constant_rate": False, "crop": 0.9, "jitter": 0.1, "flip": 0.0, "grey": 0.9, "blur": 1.0
-}  # fmt: skip
+    "dim": 9,
+    "depth": 2,
+    "bottleneck": 3,
+    "constant_rate": False,
+    "crop": 0.9,
+    "jitter": 0.1,
+    "flip": 0.0,
+    "grey": 0.9,
+    "blur": 1.0,
+}
 
 
 def make(bench: Any, **arguments: Any) -> SimSiam:
@@ -142,7 +150,9 @@ def test_half_precision_keeps_the_loss(bench: Any) -> None:
 
 def test_augmentations_are_the_papers(bench: Any) -> None:
     one, two = make(bench, blur=0.5).views.augments
-    assert one == two == Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2, blur=0.5)
+    assert (
+        one == two == Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2, blur=0.5)
+    )
 
 
 @pytest.mark.parametrize("argument", OTHERS)

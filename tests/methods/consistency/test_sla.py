@@ -79,12 +79,15 @@ def test_joint_labels_round_trip() -> None:
 def test_with_additive_logits_the_vote_is_that_of_the_class_alone() -> None:
     """The multi-task model, class and transformation each with logits of their own, is the special case of additive joint logits."""
     generator = torch.Generator().manual_seed(0)
-    classes, turn = torch.randn(5, 4, 3, generator=generator), torch.randn(5, 4, 4, generator=generator)  # [B, M, K], [B, M, M]
+    # [B, M, K], [B, M, M]
+    classes, turn = torch.randn(5, 4, 3, generator=generator), torch.randn(5, 4, 4, generator=generator)
     joint = (classes[..., None] + turn[:, :, None]).flatten(2)  # [B, M, KM]
     assert torch.equal(aggregated(joint).argmax(1), classes.mean(1).argmax(1))
     y, j = torch.tensor([0, 2, 1, 1, 0]), torch.arange(4)
     both = F.cross_entropy(joint.flatten(0, 1), joint_label(y, 4).flatten())
-    apart = F.cross_entropy(classes.flatten(0, 1), y.repeat_interleave(4)) + F.cross_entropy(turn.flatten(0, 1), j.repeat(5))
+    apart = F.cross_entropy(classes.flatten(0, 1), y.repeat_interleave(4)) + F.cross_entropy(
+        turn.flatten(0, 1), j.repeat(5)
+    )
     torch.testing.assert_close(both, apart)
 
 
@@ -133,7 +136,9 @@ def test_views(bench: Any) -> None:
 def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert list(OTHERS) == [a.name for a in methods.describe("sla").arguments]
     stage = {"distill": True} if argument == "temperature" else {}
-    one, other = (bench.fingerprint(prepared(bench, **stage, **hyper).train()) for hyper in ({}, {argument: OTHERS[argument]}))
+    one, other = (
+        bench.fingerprint(prepared(bench, **stage, **hyper).train()) for hyper in ({}, {argument: OTHERS[argument]})
+    )
     assert one != other
 
 

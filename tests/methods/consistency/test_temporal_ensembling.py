@@ -45,7 +45,9 @@ def nothing(views: Views, layer: int | None) -> torch.Tensor:
 
 def say(method: TemporalEnsembling, rows: list[int], predictions: Any) -> None:
     """One step in which the network said `predictions` of `rows`."""
-    method.after_step(Clock(), {"rows": torch.tensor(rows), "predictions": torch.as_tensor(predictions, dtype=torch.float32)})
+    method.after_step(
+        Clock(), {"rows": torch.tensor(rows), "predictions": torch.as_tensor(predictions, dtype=torch.float32)}
+    )
 
 
 def empty(bench: Any, alpha: float) -> TemporalEnsembling:
@@ -53,7 +55,11 @@ def empty(bench: Any, alpha: float) -> TemporalEnsembling:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from([0.0, 0.3, 0.6]), st.lists(st.lists(st.integers(0, 15), max_size=20), min_size=1, max_size=5), st.integers(0, 99))
+@given(
+    st.sampled_from([0.0, 0.3, 0.6]),
+    st.lists(st.lists(st.integers(0, 15), max_size=20), min_size=1, max_size=5),
+    st.integers(0, 99),
+)
 def test_targets_are_those_of_a_plain_recursion(alpha: float, epochs: list[list[int]], seed: int) -> None:
     from methods.conftest import Bench
 

@@ -19,8 +19,16 @@ SMALL = {"dim": 16}
 INPUT = {"kind": "image", "size": 16, "channels": 3, "mean": [0.5, 0.4, 0.6], "std": [0.2, 0.3, 0.25]}
 
 OTHERS: dict[str, Any] = {
-    "dim": 5, "clip": 0.5, "penalty": 0.5, "padded": True, "crop": 0.9, "jitter": 0.0, "hue": 0.4, "flip": 0.0, "grey": 0.9,
-}  # fmt: skip
+    "dim": 5,
+    "clip": 0.5,
+    "penalty": 0.5,
+    "padded": True,
+    "crop": 0.9,
+    "jitter": 0.0,
+    "hue": 0.4,
+    "flip": 0.0,
+    "grey": 0.9,
+}
 
 
 def at(step: int, seed: int = 0) -> Clock:
@@ -37,7 +45,9 @@ def made(**arguments: Any) -> AMDIM:
 def batch(method: AMDIM, n: int = 5) -> list[Tensor]:
     images = np.random.default_rng(0).integers(0, 256, (n, 16, 16, 3), np.uint8)
     index = np.arange(n)
-    found: list[Tensor] = method.views.apply({"image": images}, method.views.sample(index, 0, 0), torch.device("cpu"))["views"]
+    found: list[Tensor] = method.views.apply({"image": images}, method.views.sample(index, 0, 0), torch.device("cpu"))[
+        "views"
+    ]
     return found
 
 
@@ -46,13 +56,20 @@ def naive(method: AMDIM, views: list[Tensor], clock: Clock) -> tuple[float, floa
     n, clip = len(views[0]), method.clip
     maps = [method.encoder.layers(x) for x in views]
     one = [method.phi1(layers[-1].flatten(1)[:, :, None, None])[:, :, 0] for layers in maps]
-    five, seven = ([phi(layers[i]) for layers in maps] for phi, i in zip((method.phi5, method.phi7), method.scales, strict=True))
-    place = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG])).integers(five[0].shape[2], size=n)
+    five, seven = (
+        [phi(layers[i]) for layers in maps] for phi, i in zip((method.phi5, method.phi7), method.scales, strict=True)
+    )
+    place = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG])).integers(
+        five[0].shape[2], size=n
+    )
     losses, squares = [], []
     for mine, other in ((0, 1), (1, 0)):
         from_five = torch.stack([five[mine][i, :, place[i]] for i in range(n)])
         for query, keys in ((one[mine], five[other]), (one[mine], seven[other]), (from_five, five[other])):
-            raw = [[[float(query[i] @ keys[j, :, p]) / math.sqrt(6) for p in range(keys.shape[2])] for j in range(n)] for i in range(n)]
+            raw = [
+                [[float(query[i] @ keys[j, :, p]) / math.sqrt(6) for p in range(keys.shape[2])] for j in range(n)]
+                for i in range(n)
+            ]
             squares.append(np.mean(np.square(raw)))
             each = []
             for i in range(n):
@@ -96,7 +113,10 @@ def test_clipping_is_soft_and_bounded() -> None:
 
 
 def test_negatives_are_all_places_of_all_other_images() -> None:
-    """Raising a query's scores with every place of its own image can only lower the loss: none of them is a negative."""
+    """Raising a query's scores with every place of its own image can only lower the loss.
+
+    None of them is a negative.
+    """
     method = made()
     query, keys = torch.randn(4, 6), torch.randn(4, 6, 9)
     assert method.contrast(query, keys)["negatives"] == 3 * 9
@@ -111,7 +131,8 @@ def test_the_loss_starts_near_the_logarithm_of_the_choices() -> None:
     out = method(batch(method, 16), Clock())
     side5, side7 = 5, 7  # of 16 pixels
     wanted = (2 * math.log(1 + 15 * side5**2) + math.log(1 + 15 * side7**2)) / 3
-    assert out["nce"].item() == pytest.approx(wanted, abs=0.8)  # untrained scores vary a little: that adds about half their variance
+    # untrained scores vary a little: that adds about half their variance
+    assert out["nce"].item() == pytest.approx(wanted, abs=0.8)
     flat = method.contrast(torch.zeros(8, 64), torch.randn(8, 64, 9))
     assert flat["loss"].item() == pytest.approx(math.log(1 + 7 * 9), rel=1e-5)
 
@@ -120,7 +141,11 @@ def test_the_place_is_a_function_of_seed_and_step() -> None:
     method = made()
     phi5 = torch.zeros(500, 2, 6, 9)
     places = [method.place(phi5, clock) for clock in (at(0), at(0), at(1), at(0, seed=1))]
-    assert torch.equal(places[0], places[1]) and not torch.equal(places[0], places[2]) and not torch.equal(places[0], places[3])
+    assert (
+        torch.equal(places[0], places[1])
+        and not torch.equal(places[0], places[2])
+        and not torch.equal(places[0], places[3])
+    )
     assert set(places[0].tolist()) == set(range(9))
 
 
@@ -128,7 +153,10 @@ def test_gradients_reach_every_scale() -> None:
     method = made()
     method(batch(method), Clock())["loss"].backward()
     assert all(
-        p.grad is not None and p.grad.abs().sum() > 0 for m in (method.phi1, method.phi5, method.phi7) for p in m.parameters() if p.ndim > 1
+        p.grad is not None and p.grad.abs().sum() > 0
+        for m in (method.phi1, method.phi5, method.phi7)
+        for p in m.parameters()
+        if p.ndim > 1
     )
 
 
@@ -139,7 +167,9 @@ def test_what_is_kept_does_not_pad_unless_asked() -> None:
     assert AMDIM(given, padded=True).encoder is given
     own = encoders.build("unpadded", INPUT, width=5)
     assert AMDIM(own).encoder is own
-    with pytest.raises(UserError, match="amdim needs an encoder with two maps of positions, such as conv or resnet18, not mlp"):
+    with pytest.raises(
+        UserError, match="amdim needs an encoder with two maps of positions, such as conv or resnet18, not mlp"
+    ):
         AMDIM(encoders.build("mlp", INPUT), padded=True)
 
 

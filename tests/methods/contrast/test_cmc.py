@@ -21,10 +21,20 @@ TOY = {"channels": 3}
 """The toys of the contract must be in colour."""
 
 OTHERS: dict[str, Any] = {
-    "views": "Y,CbCr", "graph": "core", "dim": 5, "temperature": 0.3, "keys": "bank", "loss": "nce", "negatives": 7, "momentum": 0.1,
-    "crop": 0.9, "flip": 0.0,
-}  # fmt: skip
-STAGE: dict[str, dict[str, Any]] = {"graph": {"views": "R,G,B"}} | {name: {"keys": "bank"} for name in ("loss", "negatives", "momentum")}
+    "views": "Y,CbCr",
+    "graph": "core",
+    "dim": 5,
+    "temperature": 0.3,
+    "keys": "bank",
+    "loss": "nce",
+    "negatives": 7,
+    "momentum": 0.1,
+    "crop": 0.9,
+    "flip": 0.0,
+}
+STAGE: dict[str, dict[str, Any]] = {"graph": {"views": "R,G,B"}} | {
+    name: {"keys": "bank"} for name in ("loss", "negatives", "momentum")
+}
 """What must be on for an argument to matter."""
 
 
@@ -36,7 +46,9 @@ def make(bench: Any, **arguments: Any) -> CMC:
 
 
 def codes(method: CMC, image: Tensor) -> list[Tensor]:
-    return [F.normalize(head(code), dim=1) for head, code in zip(method.heads, method.encoder.codes(image), strict=True)]
+    return [
+        F.normalize(head(code), dim=1) for head, code in zip(method.heads, method.encoder.codes(image), strict=True)
+    ]
 
 
 def softmax(query: Tensor, positive: Tensor, keys: list[Tensor], temperature: float) -> float:
@@ -167,7 +179,10 @@ def test_every_view_has_a_network_like_the_given_one_and_starts_from_it(bench: A
     assert isinstance(kept, Multiview) and kept.dim == 2 * given.dim
     first = next(iter(given.state_dict()))
     for network, channels in zip(kept.encoders(), (1, 2), strict=True):
-        assert network.spec == given.spec | {"input": network.spec["input"]} and network.spec["input"]["channels"] == channels
+        assert (
+            network.spec == given.spec | {"input": network.spec["input"]}
+            and network.spec["input"]["channels"] == channels
+        )
         own = network.state_dict()
         assert all(torch.equal(own[k], v) for k, v in given.state_dict().items() if k != first)
         assert own[first].shape != given.state_dict()[first].shape
@@ -217,4 +232,6 @@ def test_grey_images_are_refused(bench: Any) -> None:
 def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert list(OTHERS) == [a.name for a in methods.describe("cmc").arguments]
     stage = STAGE.get(argument, {})
-    assert bench.fingerprint(make(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(make(bench, **stage))
+    assert bench.fingerprint(make(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(
+        make(bench, **stage)
+    )

@@ -31,9 +31,23 @@ SMALL = {"k": 64}
 KEYS = ("batch", "bank", "queue")
 N = 32
 OTHERS: dict[str, Any] = {
-    "keys": "batch", "k": 7, "negatives": "hard", "pool": 20, "duplicates": 0.3, "dim": 5, "temperature": 0.3, "momentum": 0.5,
-    "bank_momentum": 0.1, "start": "random", "bank": "file", "crop": 0.9, "jitter": 0.1, "hue": 0.4, "flip": 0.0, "grey": 0.9,
-}  # fmt: skip
+    "keys": "batch",
+    "k": 7,
+    "negatives": "hard",
+    "pool": 20,
+    "duplicates": 0.3,
+    "dim": 5,
+    "temperature": 0.3,
+    "momentum": 0.5,
+    "bank_momentum": 0.1,
+    "start": "random",
+    "bank": "file",
+    "crop": 0.9,
+    "jitter": 0.1,
+    "hue": 0.4,
+    "flip": 0.0,
+    "grey": 0.9,
+}
 STAGE: dict[str, dict[str, Any]] = {"pool": {"negatives": "hard"}, "bank_momentum": {"keys": "bank"}}
 """What must be on for an argument to matter."""
 
@@ -82,7 +96,8 @@ def softmax(q: Tensor, positive: Tensor, negatives: list[list[Tensor]], temperat
     return total / len(q)
 
 
-# --- one loss, three dictionaries -----------------------------------------------------------------------------------------
+# --- one loss, three dictionaries
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [0, 5, 12, 15])
@@ -129,13 +144,17 @@ def test_a_queue_gives_keys_of_the_slow_copy_and_is_mocos(bench: Any) -> None:
 
 
 def test_bank_and_queue_with_the_same_rows_give_the_same_loss(bench: Any) -> None:
-    """Momentum 0 and no learning: the slow copy is the encoder, the rows are its keys, and only the bookkeeping differs."""
+    """Momentum 0 and no learning.
+
+    The slow copy is the encoder, the rows are its keys, and only the bookkeeping differs.
+    """
     bank, queue = made(bench, "bank", k=0, bank_momentum=0.0), made(bench, "queue", k=N, momentum=0.0)
     queue.head.load_state_dict(bank.head.state_dict())
     queue.keys.slow.load_state_dict(queue.tower().state_dict())
     for m in (bank, queue):
         m.train()
-        [x.eval() for x in m.modules() if isinstance(x, torch.nn.modules.batchnorm._BatchNorm)]  # features of a sample alone
+        # features of a sample alone
+        [x.eval() for x in m.modules() if isinstance(x, torch.nn.modules.batchnorm._BatchNorm)]
     whole = bench.batch(queue, n=N)
     keys = F.normalize(queue.tower()(whole["key"]), dim=1).detach()
     bank.keys.update(bank.tower(), whole["index"], keys, keys, 0)
@@ -157,7 +176,9 @@ def test_gradients_reach_the_keys_of_a_batch_and_of_nothing_else(keys: str, benc
     assert found.positive.requires_grad == found.others.requires_grad == (keys == "batch")
     loss = method(clock=Clock(), **batch)["loss"]
     q = F.normalize(method.tower()(batch["query"]), dim=1)
-    fixed = info_nce((q * found.positive.detach()).sum(1), method.chosen(q @ found.others.detach().T, *found[:3]), 0.1)["loss"]
+    fixed = info_nce((q * found.positive.detach()).sum(1), method.chosen(q @ found.others.detach().T, *found[:3]), 0.1)[
+        "loss"
+    ]
     assert loss.item() == pytest.approx(fixed.item(), rel=1e-5)
     weight = method.head[0].weight
     whole, queries_only = (torch.autograd.grad(x, weight)[0] for x in (loss, fixed))
@@ -170,7 +191,9 @@ def test_gradients_reach_the_keys_of_a_batch_and_of_nothing_else(keys: str, benc
 def test_at_the_start_the_loss_is_log_1_plus_k(keys: str, k: int, bench: Any) -> None:
     method = made(bench, keys, k=k, temperature=1.0, dim=128)
     out = method(clock=Clock(), **bench.batch(method, n=32))
-    assert out["loss"].item() == pytest.approx(math.log(1 + float(out["negatives"])), abs=0.08 if keys == "bank" else 0.7)
+    assert out["loss"].item() == pytest.approx(
+        math.log(1 + float(out["negatives"])), abs=0.08 if keys == "bank" else 0.7
+    )
     assert out["loss"].item() <= math.log(1 + k) + 0.1
     assert out["chance"].item() == pytest.approx(1 / (1 + float(out["negatives"])))
 
@@ -183,7 +206,8 @@ def test_with_more_negatives_the_choice_gets_harder(bench: Any) -> None:
     assert found == sorted(found, reverse=True) and found[0] > found[-1]
 
 
-# --- which negatives ------------------------------------------------------------------------------------------------------
+# --- which negatives
+# ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("keys", KEYS)
@@ -228,7 +252,8 @@ def test_draws_are_different_rows_and_change_with_step_and_seed() -> None:
     assert list(draw(100, 60, 0, 1)) != list(draw(100, 60, 1, 1))
 
 
-# --- how old keys are -----------------------------------------------------------------------------------------------------
+# --- how old keys are
+# -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("keys", "k"), [("bank", 0), ("queue", 64)])
@@ -258,7 +283,8 @@ def test_ages_are_logged(bench: Any) -> None:
     assert out["age"] == 1.5  # two batches, pushed 1 and 2 steps ago
 
 
-# --- state ----------------------------------------------------------------------------------------------------------------
+# --- state
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def test_own_keys_in_a_long_queue_are_no_negatives(bench: Any) -> None:
@@ -284,7 +310,9 @@ def test_a_bank_follows_its_queries(bench: Any) -> None:
     method = made(bench, "bank", bank_momentum=0.25)
     before = method.keys.bank.all()
     out = bench.step(method, clock=at(4))
-    assert torch.allclose(method.keys.bank.all()[:16], F.normalize(0.25 * before[:16] + 0.75 * out["queries"].detach(), dim=1), atol=1e-6)
+    assert torch.allclose(
+        method.keys.bank.all()[:16], F.normalize(0.25 * before[:16] + 0.75 * out["queries"].detach(), dim=1), atol=1e-6
+    )
     assert torch.equal(method.keys.bank.all()[16:], before[16:])
     assert method.keys.born[:16].eq(4).all() and method.keys.born[16:].eq(0).all()
 
@@ -343,16 +371,21 @@ def test_augmentations_are_mocos(bench: Any) -> None:
     plain = Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2)
     assert made(bench, "queue").views.augments == [plain, plain]
     changed = made(bench, "bank", crop=0.5, jitter=0.1, hue=0.2, flip=0.0, grey=0.0)
-    assert changed.views.augments == [Augment(crop=(0.5, 1.0), flip=0.0, jitter=(0.1, 0.1, 0.1, 0.2), jitter_p=0.8, grey=0.0)]
+    assert changed.views.augments == [
+        Augment(crop=(0.5, 1.0), flip=0.0, jitter=(0.1, 0.1, 0.1, 0.2), jitter_p=0.8, grey=0.0)
+    ]
 
 
 @pytest.mark.parametrize("argument", [a for a in OTHERS if a not in ("bank", "start")])  # a queue has no rows
 def test_every_argument_matters(argument: str, bench: Any) -> None:
     stage = {"keys": "queue"} | STAGE.get(argument, {})
-    assert bench.fingerprint(made(bench, **(stage | {argument: OTHERS[argument]}))) != bench.fingerprint(made(bench, **stage))
+    assert bench.fingerprint(made(bench, **(stage | {argument: OTHERS[argument]}))) != bench.fingerprint(
+        made(bench, **stage)
+    )
 
 
-# --- whole runs -----------------------------------------------------------------------------------------------------------
+# --- whole runs
+# -----------------------------------------------------------------------------------------------------------
 
 
 def build(keys: str, seed: int = 0, **arguments: Any) -> Dictionary:

@@ -18,9 +18,17 @@ SMALL = {"units": 32}
 """Arguments that fit the method to the toys of the contract."""
 
 OTHERS: dict[str, Any] = {
-    "objective": "dv", "discriminator": "concat", "alpha": 0.5, "beta": 0.3, "gamma": 0.0, "layer": -1, "dim": 7, "units": 9, "crop": 0.4,
+    "objective": "dv",
+    "discriminator": "concat",
+    "alpha": 0.5,
+    "beta": 0.3,
+    "gamma": 0.0,
+    "layer": -1,
+    "dim": 7,
+    "units": 9,
+    "crop": 0.4,
     "flip": 1.0,
-}  # fmt: skip
+}
 
 
 def at(step: int, seed: int = 0) -> Clock:
@@ -56,7 +64,9 @@ def test_the_estimates_are_the_papers(objective: Any) -> None:
     assert estimate(objective, scores).item() == pytest.approx(naive(objective, scores), rel=1e-5)
     assert estimate(objective, torch.zeros(5, 5, 3)).item() == pytest.approx(0, abs=1e-6)
     order = torch.tensor([0, 3, 2, 1, 4])  # pictures 1 and 3 change places, on both sides
-    assert estimate(objective, scores[order][:, order]).item() == pytest.approx(estimate(objective, scores).item(), rel=1e-5)
+    assert estimate(objective, scores[order][:, order]).item() == pytest.approx(
+        estimate(objective, scores).item(), rel=1e-5
+    )
 
 
 def test_swapping_two_negatives_changes_nothing() -> None:
@@ -134,7 +144,9 @@ def test_the_critic_is_a_player_of_its_own(bench: Any) -> None:
     main, prior = method.players()
     assert (main.name, prior.name) == ("main", "prior")
     assert {id(p) for g in prior.groups for p in g["params"]} == {id(p) for p in method.critic.parameters()}
-    assert len({id(p) for pl in (main, prior) for g in pl.groups for p in g["params"]}) == len(list(method.parameters()))
+    assert len({id(p) for pl in (main, prior) for g in pl.groups for p in g["params"]}) == len(
+        list(method.parameters())
+    )
     batch = bench.batch(method)
     method(player="prior", clock=Clock(), **batch)["loss"].backward()
     assert all(p.grad is not None for p in method.critic.parameters())
@@ -150,7 +162,9 @@ def test_the_critics_noise_is_uniform_and_a_function_of_seed_and_step(bench: Any
     for clock in (at(0), at(0), at(1), at(0, seed=1)):
         method.distinguish(y, clock)
     noise, codes = seen[::2], seen[1::2]
-    assert torch.equal(noise[0], noise[1]) and not torch.equal(noise[0], noise[2]) and not torch.equal(noise[0], noise[3])
+    assert (
+        torch.equal(noise[0], noise[1]) and not torch.equal(noise[0], noise[2]) and not torch.equal(noise[0], noise[3])
+    )
     assert torch.equal(codes[0], y.sigmoid())
     many = torch.cat([method_noise(seen, method, step) for step in range(60)])
     np.testing.assert_allclose(many.mean(0), 0.5, atol=0.05)

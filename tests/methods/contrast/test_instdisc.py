@@ -22,15 +22,28 @@ from selftaught.run import RunFolder
 from selftaught.views.image import Augment
 
 OTHERS: dict[str, Any] = {
-    "dim": 5, "temperature": 0.3, "loss": "nce", "noise": 9, "momentum": 0.1, "proximal": 3.0, "start": "random", "bank": "file",
-    "crop": 0.9, "jitter": 0.1, "flip": 0.0, "grey": 0.9,
-}  # fmt: skip
+    "dim": 5,
+    "temperature": 0.3,
+    "loss": "nce",
+    "noise": 9,
+    "momentum": 0.1,
+    "proximal": 3.0,
+    "start": "random",
+    "bank": "file",
+    "crop": 0.9,
+    "jitter": 0.1,
+    "flip": 0.0,
+    "grey": 0.9,
+}
 
 
-@pytest.mark.parametrize("argument", [a for a in OTHERS if a not in ("bank", "start")])  # where rows are kept must change nothing
+# where rows are kept must change nothing
+@pytest.mark.parametrize("argument", [a for a in OTHERS if a not in ("bank", "start")])
 def test_every_argument_matters(argument: str, bench: Any) -> None:
     stage = {"loss": "nce"} if argument == "noise" else {}
-    assert bench.fingerprint(made(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(made(bench, **stage))
+    assert bench.fingerprint(made(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(
+        made(bench, **stage)
+    )
 
 
 def made(bench: Any, n: int = 24, **arguments: Any) -> InstDisc:
@@ -92,7 +105,8 @@ def test_nce_is_the_papers(bench: Any) -> None:
     assert out["loss"].item() == pytest.approx(total / 16, rel=1e-4)
     assert out["z"].item() == pytest.approx(z, rel=1e-4)
     others = [m - int((drawn == int(i)).sum()) for i in batch["index"]]
-    assert out["negatives"].item() == pytest.approx(sum(others) / 16)  # its own row is noise to the loss, no rival to the accuracy
+    # its own row is noise to the loss, no rival to the accuracy
+    assert out["negatives"].item() == pytest.approx(sum(others) / 16)
 
 
 def test_with_the_true_normaliser_and_many_draws_nce_has_the_gradient_of_the_softmax(bench: Any) -> None:
@@ -166,7 +180,10 @@ def test_held_out_images_are_found_by_their_mirror_images(bench: Any) -> None:
 def test_rows_serve_as_the_memory_of_nearest_neighbours(bench: Any) -> None:
     source = Blobs(96)
     torch.manual_seed(0)
-    method = InstDisc(selftaught.encoders.build("conv", {"kind": "image", "size": 16, "channels": 1, "mean": [0.4], "std": [0.25]}), dim=8)
+    method = InstDisc(
+        selftaught.encoders.build("conv", {"kind": "image", "size": 16, "channels": 1, "mean": [0.4], "std": [0.25]}),
+        dim=8,
+    )
     method.prepare(source)
     assert isinstance(method, Remembers)
     look = Diagnostics(source)
@@ -198,9 +215,13 @@ def test_bad_values_are_one_sentence(arguments: dict[str, Any], words: str, benc
 
 
 def test_augmentations_are_those_of_the_release(bench: Any) -> None:
-    assert made(bench).views.augments == [Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.4), jitter_p=1.0, grey=0.2)]
+    assert made(bench).views.augments == [
+        Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.4), jitter_p=1.0, grey=0.2)
+    ]
     changed = made(bench, crop=0.5, jitter=0.1, flip=0.0, grey=0.0)
-    assert changed.views.augments == [Augment(crop=(0.5, 1.0), flip=0.0, jitter=(0.1, 0.1, 0.1, 0.1), jitter_p=1.0, grey=0.0)]
+    assert changed.views.augments == [
+        Augment(crop=(0.5, 1.0), flip=0.0, jitter=(0.1, 0.1, 0.1, 0.1), jitter_p=1.0, grey=0.0)
+    ]
 
 
 @pytest.mark.parametrize("loss", ["softmax", "nce"])
@@ -235,7 +256,9 @@ def test_nce_on_one_rank_and_on_two_agree(ranks: Ranks, tmp_path: Path) -> None:
 
 def test_a_finished_run_gives_its_method_back_with_a_bank_in_a_file(tmp_path: Path) -> None:
     images = Blobs(64).images
-    run = selftaught.pretrain("instdisc", images, out=tmp_path / "run", steps=3, batch_size=16, bank="file", dim=8, progress=False)
+    run = selftaught.pretrain(
+        "instdisc", images, out=tmp_path / "run", steps=3, batch_size=16, bank="file", dim=8, progress=False
+    )
     method = run.method(selftaught.data.open_source(images, "all"))
     assert method.bank.all().shape == (64, 8)
     assert torch.allclose(method.bank.all().norm(dim=1), torch.ones(64), atol=1e-5)

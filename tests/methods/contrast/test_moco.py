@@ -146,17 +146,28 @@ def test_augmentations_are_the_papers(bench: Any) -> None:
     assert (
         views.augments[0]
         == views.augments[1]
-        == Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2, blur=0.5, blur_sigma=(0.1, 2.0))
+        == Augment(
+            crop=(0.2, 1.0),
+            flip=0.5,
+            jitter=(0.4, 0.4, 0.4, 0.1),
+            jitter_p=0.8,
+            grey=0.2,
+            blur=0.5,
+            blur_sigma=(0.1, 2.0),
+        )
     )
     other = MoCo(bench.encoder(), crop=0.3, jitter=0.6, hue=0.4, flip=0.1, grey=0.3).views.augments[0]
-    assert other == Augment(crop=(0.3, 1.0), flip=0.1, jitter=(0.6, 0.6, 0.6, 0.4), jitter_p=0.8, grey=0.3, blur=0.0, blur_sigma=(0.1, 2.0))
+    assert other == Augment(
+        crop=(0.3, 1.0), flip=0.1, jitter=(0.6, 0.6, 0.6, 0.4), jitter_p=0.8, grey=0.3, blur=0.0, blur_sigma=(0.1, 2.0)
+    )
     batch = bench.batch(MoCo(bench.encoder()))
     assert (batch["query"] - batch["key"]).flatten(1).abs().amax(1).min() > 0.1
 
 
 @pytest.mark.parametrize("queue", [16, 256, 4096])
 def test_at_the_start_the_loss_is_that_of_guessing(bench: Any, queue: int) -> None:
-    method = MoCo(bench.encoder(), queue=queue, temperature=20.0).eval()  # hot enough that an untrained encoder's scores do not matter
+    # hot enough that an untrained encoder's scores do not matter
+    method = MoCo(bench.encoder(), queue=queue, temperature=20.0).eval()
     outputs = method(clock=Clock(), **bench.batch(method))
     assert outputs["loss"].item() == pytest.approx(math.log(1 + queue), abs=0.1)
     assert outputs["chance"].item() == pytest.approx(1 / (1 + queue))
@@ -220,7 +231,9 @@ def in_company(step: int) -> tuple[Tensor, Tensor]:
     return query.flatten(0, 1), key.flatten(0, 1)
 
 
-def blanks(bench: Any, shuffle: bool, groups: int = GROUPS, norm: str = "batch", steps: int = 12) -> tuple[float, Tensor]:
+def blanks(
+    bench: Any, shuffle: bool, groups: int = GROUPS, norm: str = "batch", steps: int = 12
+) -> tuple[float, Tensor]:
     """How often a blank's query finds its own key among the blanks' keys of all other groups and steps, and these queries."""
     torch.manual_seed(0)
     method = MoCo(bench.encoder(norm=norm), shuffle=shuffle)
@@ -284,8 +297,13 @@ def test_batch_norm_makes_features_depend_on_the_company(bench: Any, groups: int
     ],
     ids=["split", "split and shuffled", "whole batch", "layer"],
 )
-def test_training_learns_to_read_the_leak(bench: Any, norm: str, groups: int, shuffle: bool, least: float, most: float) -> None:
-    """After training, how often a blank's key is told from the same step's other blanks: by its company, it has no content."""
+def test_training_learns_to_read_the_leak(
+    bench: Any, norm: str, groups: int, shuffle: bool, least: float, most: float
+) -> None:
+    """After training, how often a blank's key is told from the same step's other blanks.
+
+    By its company, it has no content.
+    """
     torch.manual_seed(0)
     method = MoCo(bench.encoder(norm=norm), dim=32, queue=512, momentum=0.9, temperature=0.2, shuffle=shuffle)
     set_groups(method, groups)

@@ -6,18 +6,20 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from test_contract import batch, build
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import Blobs
 from training import train
 
+from selftaught.contract.case import Case, batch
 from selftaught.errors import UserError
 from selftaught.methods.contrast.simclr import Loss, SimCLR, nt_xent
 from selftaught.parts import streamed_info_nce
 from selftaught.parts.norm import set_groups
 from selftaught.views.image import Augment
+
+CASE = Case("simclr", "image")
 
 
 def embeddings(pairs: int = 6, dim: int = 5, seed: int = 0) -> Tensor:
@@ -107,7 +109,15 @@ def test_augmentations_are_the_papers(bench: Any) -> None:
     assert (
         one
         == two
-        == Augment(crop=(0.08, 1.0), flip=0.5, jitter=(0.8, 0.8, 0.8, 0.2), jitter_p=0.8, grey=0.2, blur=0.5, blur_sigma=(0.1, 2.0))
+        == Augment(
+            crop=(0.08, 1.0),
+            flip=0.5,
+            jitter=(0.8, 0.8, 0.8, 0.2),
+            jitter_p=0.8,
+            grey=0.2,
+            blur=0.5,
+            blur_sigma=(0.1, 2.0),
+        )
     )
     other = SimCLR(bench.encoder(), crop=0.3, strength=0.25, flip=0.1, grey=0.4).views.augments[0]
     assert other == Augment(
@@ -206,7 +216,9 @@ class Shapes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         out = func(*args, **(kwargs or {}))
-        self.seen |= {tuple(x.shape) for x in (out if isinstance(out, (tuple, list)) else (out,)) if isinstance(x, Tensor)}
+        self.seen |= {
+            tuple(x.shape) for x in (out if isinstance(out, (tuple, list)) else (out,)) if isinstance(x, Tensor)
+        }
         return out
 
 
@@ -223,10 +235,10 @@ def test_the_matrix_of_scores_is_never_held(bench: Any, kind: Loss, monkeypatch:
 
 def test_lars_learns(tmp_path: Path) -> None:
     recipe = {"optimizer": "lars", "lr": 2.0, "weight_decay": 1e-6, "warmup": 0.1, "steps": 60, "batch_size": 64}
-    trained, _ = train(lambda: build("simclr"), tmp_path / "run", Blobs(256), **recipe)
+    trained, _ = train(CASE.build, tmp_path / "run", Blobs(256), **recipe)
     views = batch(trained, Blobs(64, seed=1), range(64))["views"]
     with torch.no_grad():
-        after, before = (float(m.eval()(views=views)["loss"]) for m in (trained, build("simclr")))
+        after, before = (float(m.eval()(views=views)["loss"]) for m in (trained, CASE.build()))
     assert before == pytest.approx(math.log(127), abs=0.05)
     assert after < before - 0.1
 

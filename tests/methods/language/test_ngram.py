@@ -1,4 +1,7 @@
-"""The n-gram model as a method: words and unknown words, stopping and resuming, clozes, and the classic of three sentences."""
+"""The n-gram model as a method.
+
+Words and unknown words, stopping and resuming, clozes, and the classic of three sentences.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def log_p(method: NGram, text: str) -> float:
 
 def test_it_is_what_the_verbs_ask_for() -> None:
     assert isinstance(build(), Scores | ScoresCorpus) and isinstance(build(), Generates)
-    assert methods.describe("ngram").network == "bag" and methods.describe("ngram").sees == "text"
+    assert methods.describe("ngram").network == "bag" and methods.sees("ngram") == ("text",)
 
 
 def test_a_sentence_is_scored_token_by_token_and_its_end_last() -> None:
@@ -88,13 +91,21 @@ def test_rare_words_are_one_word_and_are_named() -> None:
 @pytest.mark.parametrize("argument", OTHERS)
 def test_each_argument_matters(argument: str) -> None:
     base: dict[str, Any] = {"smoothing": "add-k"} if argument == "k" else {}
-    assert log_p(counted(**base), "the dog sat on") != log_p(counted(**base, **{argument: OTHERS[argument]}), "the dog sat on")
+    assert log_p(counted(**base), "the dog sat on") != log_p(
+        counted(**base, **{argument: OTHERS[argument]}), "the dog sat on"
+    )
 
 
 def test_every_smoothing_is_another_model() -> None:
     lines = (Path(__file__).parent / "addresses.txt").read_text().splitlines()
     text = Corpus.of(["\n".join(lines[:200])], tokens="words", lower=True)
-    kinds = ({}, {"discount": 0.0}, {"smoothing": "modified-kneser-ney"}, {"smoothing": "witten-bell"}, {"smoothing": "add-k"})
+    kinds = (
+        {},
+        {"discount": 0.0},
+        {"smoothing": "modified-kneser-ney"},
+        {"smoothing": "witten-bell"},
+        {"smoothing": "add-k"},
+    )
     assert len({log_p(counted(text, **kind), "the state of the union") for kind in kinds}) == len(kinds)
 
 
@@ -103,10 +114,16 @@ def test_a_corpus_in_slices_is_the_corpus_in_one(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ngram, "SLICE", 7)
     method = counted()
     assert method.steps_in_epoch() == 3
-    assert all(torch.equal(a, b) for (k, a), (_, b) in zip(state(whole).items(), state(method).items(), strict=True) if k != "last_loss")
+    assert all(
+        torch.equal(a, b)
+        for (k, a), (_, b) in zip(state(whole).items(), state(method).items(), strict=True)
+        if k != "last_loss"
+    )
 
 
-def test_stopping_between_slices_and_resuming_gives_the_bits_of_never_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_between_slices_and_resuming_gives_the_bits_of_never_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ngram, "SLICE", 3)
     whole, stopped = stopped_and_resumed(build, tmp_path, CATS, 3, seeded=False, steps=None, epochs=1)
     assert whole.steps_in_epoch() == 7

@@ -84,7 +84,12 @@ def test_the_order_of_the_context_matters() -> None:
 
 def test_only_the_vectors_of_words_in_the_context_get_a_gradient() -> None:
     method = build(order=3)
-    out = method(player="main", clock=Clock(), context=torch.tensor([[0, 2], [2, method.words + START]]), target=torch.tensor([1, 1]))
+    out = method(
+        player="main",
+        clock=Clock(),
+        context=torch.tensor([[0, 2], [2, method.words + START]]),
+        target=torch.tensor([1, 1]),
+    )
     out["loss"].backward()
     assert method.encoder.table.grad.abs().sum(1).nonzero()[:, 0].tolist() == [0, 2]
     assert method.special.grad.abs().sum(1).nonzero()[:, 0].tolist() == [1]  # no unknown word, one start
@@ -101,7 +106,9 @@ def test_probabilities_sum_to_one_and_a_score_is_their_product() -> None:
     assert [token for token, _ in scored] == ["a", "zebra", "b", "</s>"] and method.unknown("a zebra b") == ["zebra"]
     start, other, end = method.words + START, method.words, method.words + 1
     a, b = method.encoder.index["a"], method.encoder.index["b"]
-    for i, (context, target) in enumerate([([start, start], a), ([start, a], other), ([a, other], b), ([other, b], end)]):
+    for i, (context, target) in enumerate(
+        [([start, start], a), ([start, a], other), ([a, other], b), ([other, b], end)]
+    ):
         p = method.logits(*method.read(torch.tensor([context]))).double().softmax(1)[0].detach()
         assert float(p.sum()) == pytest.approx(1, abs=1e-9)
         assert math.exp(scored[i][1]) == pytest.approx(float(p[target]), rel=1e-5)
@@ -154,7 +161,9 @@ def test_order_and_hidden_are_the_shapes() -> None:
 def test_it_learns_more_than_counts_know() -> None:
     """Two sentences that it never saw resemble those that it saw."""
     numbers = ["two", "three", "four", "five", "six", "seven", "eight"]
-    lines = [f"{n} {what} {does}" for n in numbers for what, does in (("birds", "sing"), ("dogs", "bark"), ("cats", "purr"))]
+    lines = [
+        f"{n} {what} {does}" for n in numbers for what, does in (("birds", "sing"), ("dogs", "bark"), ("cats", "purr"))
+    ]
     lines = [line for line in lines if line not in ("eight birds sing", "three dogs bark")]
     corpus = Corpus.of(["\n".join(lines)])
     method = train(build(corpus, dim=8, order=3), corpus, 150)
@@ -171,7 +180,8 @@ def test_it_learns_more_than_counts_know() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [({"order": 1}, "order of nnlm must be at least 2, not 1"), ({"hidden": 0}, "hidden of nnlm must be at least 1")]
+    ("arguments", "said"),
+    [({"order": 1}, "order of nnlm must be at least 2, not 1"), ({"hidden": 0}, "hidden of nnlm must be at least 1")],
 )
 def test_bad_values_get_a_sentence(arguments: dict[str, int], said: str) -> None:
     with pytest.raises(UserError, match=said):

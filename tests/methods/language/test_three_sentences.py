@@ -21,14 +21,17 @@ TEXTS: dict[str, tuple[Tokens, int, dict[str, float]]] = {
     "addresses.txt": ("words", 2, {"steps": 100}),
     "analects.txt": ("characters", 1, {"steps": 120}),
 }
-"""Addresses of US presidents to Congress, 1961 to 1965 (in the public domain), and the Analects. Every fifth sentence is held out."""
+"""Addresses of US presidents to Congress, 1961 to 1965 (in the public domain), and the Analects. Every fifth sentence
+is held out."""
 
 
 @cache
 def parts(name: str) -> tuple[Corpus, list[str]]:
     lines, tokens = (HERE / name).read_text(encoding="utf-8").splitlines(), TEXTS[name][0]
     held_out = [line for line in lines[4::5] if len(tokenise(line, tokens)) >= 7][:60]
-    return Corpus.of(["\n".join(line for i, line in enumerate(lines) if i % 5 != 4)], tokens=tokens, lower=True), held_out
+    return Corpus.of(
+        ["\n".join(line for i, line in enumerate(lines) if i % 5 != 4)], tokens=tokens, lower=True
+    ), held_out
 
 
 def shuffled(sentence: str, tokens: Tokens, rng: np.random.Generator, lightly: bool) -> str:
@@ -61,7 +64,9 @@ def test_a_real_sentence_is_more_plausible_than_the_same_words_shuffled(name: st
     def log_p(text: str) -> float:
         return sum(p for _, p in model.score(text))
 
-    found = np.array([[log_p(s), log_p(shuffled(s, tokens, rng, True)), log_p(shuffled(s, tokens, rng, False))] for s in held_out])
+    found = np.array(
+        [[log_p(s), log_p(shuffled(s, tokens, rng, True)), log_p(shuffled(s, tokens, rng, False))] for s in held_out]
+    )
     real, light, full = found.mean(0)
     assert real > light > full, found.mean(0)
     beaten = (found[:, :1] > found[:, 1:]).mean(0)

@@ -33,7 +33,10 @@ def test_a_quarter_turn_is_a_transpose_and_a_vertical_flip() -> None:
 
 
 class Corners(nn.Module):
-    """Scores each turn by the brightness of the corner where a mark at the upper left would then be: counter-clockwise."""
+    """Scores each turn by the brightness of the corner where a mark at the upper left would then be.
+
+    Counter-clockwise.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         return 50 * torch.stack([x[:, 0, 0, 0], x[:, 0, -1, 0], x[:, 0, -1, -1], x[:, 0, 0, -1]], 1)

@@ -64,7 +64,9 @@ def test_cross_entropy_is_finite_for_sure_predictions() -> None:
     assert loss == 2000
 
 
-def drawn(bench: Any, kind: Any, level: float, n: int = 64, epoch: int = 0, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+def drawn(
+    bench: Any, kind: Any, level: float, n: int = 64, epoch: int = 0, seed: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
     method = Denoising(bench.encoder(), noise=kind, level=level)
     batch = bench.batch(method, n=n, epoch=epoch, seed=seed)
     return batch["clean"], batch["corrupt"], batch["mask"]
@@ -180,14 +182,19 @@ def test_untied_weights_are_the_decoders_own(bench: Any) -> None:
     b2, b1 = method.decoder.biases
     assert (w1.shape, w2.shape) == ((432, 6), (6, 6))
     code = torch.randn(5, 6)
-    assert torch.allclose(method.decoder(code, encoder).flatten(1), (code @ w2.T + b2).clamp(min=0) @ w1.T + b1, atol=1e-6)
+    assert torch.allclose(
+        method.decoder(code, encoder).flatten(1), (code @ w2.T + b2).clamp(min=0) @ w1.T + b1, atol=1e-6
+    )
 
 
 def test_features_are_taken_of_clean_pictures(bench: Any) -> None:
     method = Denoising(bench.encoder(), level=0.9).eval()
     raw, index = bench.Pictures(4).fetch(np.arange(4)), np.arange(4)
     views = plain(bench.input)
-    features = [method.encoder(views.apply(raw, views.sample(index, epoch, 0), torch.device("cpu"))["image"]) for epoch in (0, 1)]
+    features = [
+        method.encoder(views.apply(raw, views.sample(index, epoch, 0), torch.device("cpu"))["image"])
+        for epoch in (0, 1)
+    ]
     mean, std = (np.array(bench.input[k], np.float32) for k in ("mean", "std"))
     clean = torch.from_numpy((raw["image"] / np.float32(255) - mean) / std).permute(0, 3, 1, 2).float()
     assert torch.equal(*features)

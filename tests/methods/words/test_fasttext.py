@@ -23,11 +23,22 @@ SMALL = {"threads": 1}
 """Arguments that fit the method to the toys of the contract."""
 
 # One other value for every argument
-OTHERS = {"model": "cbow", "window": 2, "negatives": 3, "negatives_per": "pair", "sample": 1e-3, "power": 2.0, "shuffle": 20, "threads": 2}
+OTHERS = {
+    "model": "cbow",
+    "window": 2,
+    "negatives": 3,
+    "negatives_per": "pair",
+    "sample": 1e-3,
+    "power": 2.0,
+    "shuffle": 20,
+    "threads": 2,
+}
 RECIPE: dict[str, Any] = {"lr": 0.05, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "steps": 20}
 
 
-def build(corpus: Corpus | None = None, seed: int = 0, encoder: dict[str, Any] | None = None, **arguments: Any) -> FastText:
+def build(
+    corpus: Corpus | None = None, seed: int = 0, encoder: dict[str, Any] | None = None, **arguments: Any
+) -> FastText:
     torch.manual_seed(seed)
     given = (corpus or toys.text()).input()
     made = encoders.build("subwords", given, **({"dim": 8, "min_count": 1, "bucket": 5000} | (encoder or {})))
@@ -110,7 +121,8 @@ def test_resuming_inside_an_epoch_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_the_loss_starts_at_log_two_for_each_score() -> None:
     method = build(negatives=4)
     method.prepare(toys.text())
-    assert method.advance(Clock(0, 10), 1e-6, 0)["loss"] == pytest.approx(5 * np.log(2), rel=0.05)  # less the negatives passed over
+    # less the negatives passed over
+    assert method.advance(Clock(0, 10), 1e-6, 0)["loss"] == pytest.approx(5 * np.log(2), rel=0.05)
 
 
 @pytest.mark.parametrize("argument", [name for name in OTHERS if name != "threads"])
@@ -127,7 +139,10 @@ def test_rare_words_are_left_out() -> None:
     """Words below min_count are passed over, as if the text did not have them."""
     corpus = toys.text()
     size = corpus.size(30)
-    cut = [" ".join(w for w in corpus.text(i).split() if corpus.counts[list(corpus.words).index(w)] >= 30) for i in range(len(corpus))]
+    cut = [
+        " ".join(w for w in corpus.text(i).split() if corpus.counts[list(corpus.words).index(w)] >= 30)
+        for i in range(len(corpus))
+    ]
     assert 2 < size < len(corpus.words)
     method = build(encoder={"min_count": 30})
     method.prepare(corpus)
@@ -139,7 +154,8 @@ def test_rare_words_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"shuffle": 400_001}, r"shuffle of fasttext must be in \[0, 400000\], not 400001: it is how many words stay together"),
+        ({"shuffle": 400_001}, (r"shuffle of fasttext must be in \[0, 400000\], not 400001: it is how many words "
+                               r"stay together")),
         ({"window": 0}, r"window of fasttext must be in \[1, 1000\] and negatives at least 1, not 0 and 5"),
         ({"negatives": 0}, "not 5 and 0"),
         ({"sample": -1.0}, "sample of fasttext"), ({"power": float("nan")}, "power a number"), ({"threads": -1}, "threads must be 0"),

@@ -45,7 +45,9 @@ def ordered(n: int = 200, seed: int = 0) -> Corpus:
     """The class is which of two words comes first: single words cannot tell."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, n)
-    return Corpus.of([["x y", "y x"][label] + " " + " ".join(rng.choice(list("abc"), 2)) for label in labels], labels.tolist())
+    return Corpus.of(
+        [["x y", "y x"][label] + " " + " ".join(rng.choice(list("abc"), 2)) for label in labels], labels.tolist()
+    )
 
 
 def accuracy(method: FastTextClassifier, corpus: Corpus) -> float:
@@ -93,7 +95,9 @@ def test_scores_are_what_the_loss_says_of_the_mean(loss: str) -> None:
         paths = method.paths
         for k in range(4):
             turns = [(int(paths.nodes[j]), 1 if paths.left[j] else -1) for j in range(paths.ends[k], paths.ends[k + 1])]
-            torch.testing.assert_close(found[:, k], sum(torch.nn.functional.logsigmoid(sign * products[:, n]) for n, sign in turns))
+            torch.testing.assert_close(
+                found[:, k], sum(torch.nn.functional.logsigmoid(sign * products[:, n]) for n, sign in turns)
+            )
     else:
         torch.testing.assert_close(found, products)
 
@@ -147,7 +151,10 @@ def test_negatives_depend_on_the_seed_and_the_epoch() -> None:
         return state(method)["out"]
 
     assert torch.equal(moved(0, 0), moved(0, 0))
-    assert len({tuple(moved(seed, epoch).flatten().tolist()) for seed, epoch in ((0, 0), (1, 0), (0, 1), (2, 1), (1, 2))}) == 5
+    assert (
+        len({tuple(moved(seed, epoch).flatten().tolist()) for seed, epoch in ((0, 0), (1, 0), (0, 1), (2, 1), (1, 2))})
+        == 5
+    )
 
 
 def test_frequent_classes_have_short_paths() -> None:
@@ -160,19 +167,25 @@ def test_frequent_classes_have_short_paths() -> None:
 
 def test_an_epoch_visits_each_labelled_text_once_in_a_new_order() -> None:
     corpus = toys.text()
-    hidden = Corpus.of([corpus.text(i) for i in range(len(corpus))], [-1 if i % 3 else int(y) for i, y in enumerate(corpus.labels)])
+    hidden = Corpus.of(
+        [corpus.text(i) for i in range(len(corpus))], [-1 if i % 3 else int(y) for i, y in enumerate(corpus.labels)]
+    )
     method = build(hidden)
     method.prepare(hidden)
     steps = method.steps_in_epoch()
     assert steps == 20
-    assert sum(method.advance(Clock(0, 10), 0.1, step)["words"] for step in range(steps)) == 10 * sum(hidden.labels >= 0)
+    assert sum(method.advance(Clock(0, 10), 0.1, step)["words"] for step in range(steps)) == 10 * sum(
+        hidden.labels >= 0
+    )
     first, second = state(prepared()), prepared()
     second.advance(Clock(0, 10), 0.1, 0)
     clock = Clock(0, 10)
     clock.epoch = 1
     third = prepared()
     third.advance(clock, 0.1, 0)
-    assert not torch.equal(state(second)["out"], state(third)["out"]) and not torch.equal(first["out"], state(second)["out"])
+    assert not torch.equal(state(second)["out"], state(third)["out"]) and not torch.equal(
+        first["out"], state(second)["out"]
+    )
 
 
 def test_the_loss_starts_at_the_logarithm_of_the_classes() -> None:
@@ -210,7 +223,10 @@ def test_each_argument_matters() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"loss": "hinge"}, "loss of fasttext_classifier must be softmax or hierarchical or negative or one_vs_all, not hinge"),
+        (
+            {"loss": "hinge"},
+            "loss of fasttext_classifier must be softmax or hierarchical or negative or one_vs_all, not hinge",
+        ),
         ({"negatives": 0}, "negatives of fasttext_classifier must be at least 1, not 0"),
         ({"word_ngrams": 0}, "word_ngrams of fasttext_classifier must be at least 1, not 0"),
         ({"bucket": 0}, "bucket of fasttext_classifier must be from 1"),

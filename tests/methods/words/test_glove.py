@@ -76,13 +76,20 @@ def test_words_of_one_subject_come_together(tmp_path: Path) -> None:
     method, result = train(lambda: build(corpus), tmp_path / "run", corpus, **(RECIPE | {"steps": None, "epochs": 60}))
     vectors = method.encoder.word_vectors()
     assert result.samples_per_second > 0
-    same_, other = cosine(vectors.vector("sea1"), vectors.vector("sea5")), cosine(vectors.vector("sea1"), vectors.vector("sky5"))
+    same_, other = (
+        cosine(vectors.vector("sea1"), vectors.vector("sea5")),
+        cosine(vectors.vector("sea1"), vectors.vector("sky5")),
+    )
     assert same_ > other + 0.3
 
 
 def test_the_loss_falls_and_is_the_mean_over_pairs_both_ways() -> None:
     method = prepared()
-    words, contexts, pairs = method.words.numpy().astype(np.float64), method.contexts.numpy().astype(np.float64), method.pairs
+    words, contexts, pairs = (
+        method.words.numpy().astype(np.float64),
+        method.contexts.numpy().astype(np.float64),
+        method.pairs,
+    )
     losses = []
     for i, j, x in zip(pairs.first, pairs.second, pairs.count, strict=True):
         for a, b in {(i, j), (j, i)}:
@@ -98,7 +105,9 @@ def test_the_loss_falls_and_is_the_mean_over_pairs_both_ways() -> None:
 def test_the_table_is_the_sum_of_both_vectors_after_every_step() -> None:
     method = prepared()
     for step in range(3):
-        assert torch.allclose(method.encoder.table, method.words[:, 0, :-1] + method.contexts[:, 0, :-1], atol=1e-6), step
+        assert torch.allclose(method.encoder.table, method.words[:, 0, :-1] + method.contexts[:, 0, :-1], atol=1e-6), (
+            step
+        )
         method.advance(Clock(), 0.05, 0)
     alone = prepared(vectors="word")
     alone.advance(Clock(), 0.05, 0)

@@ -26,9 +26,17 @@ SMALL = {"threads": 1}
 
 # One other value for every argument
 OTHERS = {
-    "model": "cbow", "loss": "hierarchical", "window": 2, "negatives": 3, "negatives_per": "pair", "power": 2.0, "sample": 1e-2,
-    "share_error": True, "shuffle": 20, "threads": 2,
-}  # fmt: skip
+    "model": "cbow",
+    "loss": "hierarchical",
+    "window": 2,
+    "negatives": 3,
+    "negatives_per": "pair",
+    "power": 2.0,
+    "sample": 1e-2,
+    "share_error": True,
+    "shuffle": 20,
+    "threads": 2,
+}
 RECIPE: dict[str, Any] = {**Word2Vec.recipe, "epochs": None, "steps": 20}
 ALL = [
     {"model": model, "loss": loss, "negatives_per": per}
@@ -51,7 +59,9 @@ def trained(corpus: Corpus | None = None, steps: int = 2, rate: float = 0.1, **a
     return state(method)
 
 
-@pytest.mark.parametrize("arguments", [a for a in ALL if a["negatives_per"] == "window"], ids=lambda a: f"{a['model']}-{a['loss']}")
+@pytest.mark.parametrize(
+    "arguments", [a for a in ALL if a["negatives_per"] == "window"], ids=lambda a: f"{a['model']}-{a['loss']}"
+)
 def test_words_of_one_subject_come_together(arguments: dict[str, Any], tmp_path: Path) -> None:
     corpus = toys.text(400)
     recipe = RECIPE | {"steps": None, "epochs": 15, "lr": 0.05}
@@ -90,7 +100,10 @@ def test_planted_analogies_are_solved(negatives_per: str) -> None:
     for i, j in itertools.permutations(range(places), 2):
         wanted = unit[f"capital{i}"] - unit[f"country{i}"] + unit[f"country{j}"]
         asked = {f"capital{i}", f"country{i}", f"country{j}"}
-        right += max((name for name in names if name not in asked), key=lambda name: float(unit[name] @ wanted)) == f"capital{j}"
+        right += (
+            max((name for name in names if name not in asked), key=lambda name: float(unit[name] @ wanted))
+            == f"capital{j}"
+        )
     assert right >= 27  # of 30; by chance 3
 
 
@@ -173,7 +186,8 @@ def test_resuming_inside_an_epoch_gives_the_same_bytes(arguments: dict[str, Any]
 def test_the_loss_starts_at_log_two_for_each_score() -> None:
     method = build(negatives=4)
     method.prepare(toys.text())
-    assert method.advance(Clock(0, 10), 1e-6, 0)["loss"] == pytest.approx(5 * np.log(2), rel=0.1)  # less the draws left out
+    # less the draws left out
+    assert method.advance(Clock(0, 10), 1e-6, 0)["loss"] == pytest.approx(5 * np.log(2), rel=0.1)
     tree = build(loss="hierarchical")
     tree.prepare(toys.text())
     lengths = np.diff(tree.paths.ends)

@@ -99,4 +99,4 @@ def test_the_report_compares_no_kinds() -> None:
                 assert not {*KINDS} & {*texts}, f"{file}:{node.lineno}"
     for file in (*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.html")):
         if ".min." not in file.name:
-            assert not re.search(rf"""[=!]= *["'](?:{'|'.join(KINDS)})["']|data-for""", file.read_text()), file
+            assert not re.search(rf"""[=!]= *["'](?:{"|".join(KINDS)})["']|data-for""", file.read_text()), file

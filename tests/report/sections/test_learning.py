@@ -42,4 +42,7 @@ def test_pretext_accuracy_comes_with_chance() -> None:
 
 def test_each_warning_is_told_once() -> None:
     lines = [{"step": 5, "warning": "a"}, {"step": 6}, {"step": 7, "warning": ["a", "b"]}]
-    assert warnings(lines) == [{"text": "a", "first": 5, "last": 7, "times": 2}, {"text": "b", "first": 7, "last": 7, "times": 1}]
+    assert warnings(lines) == [
+        {"text": "a", "first": 5, "last": 7, "times": 2},
+        {"text": "b", "first": 7, "last": 7, "times": 1},
+    ]

@@ -18,7 +18,10 @@ def test_table_orders_budgets_by_labels_used() -> None:
     found = table({"linear": row(90, 80, 70), "knn": {"trained": 5.0}, "labels": labels}, Stripes(150))
     assert found is not None
     assert [(r["name"], r["x"]) for r in found["budgets"]] == [
-        ("2% of the labels", 3), ("10 labels a class", 30), ("All labels", 150), ("1000 labels a class", 150),
+        ("2% of the labels", 3),
+        ("10 labels a class", 30),
+        ("All labels", 150),
+        ("1000 labels a class", 150),
     ]
     assert found["budgets"][1]["spread"] == {"trained": 0.5, "untrained": 0.5, "raw": 0.5}
     assert [r["name"] for r in found["rows"]] == ["Linear probe", "Nearest neighbours"]

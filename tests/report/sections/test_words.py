@@ -1,4 +1,7 @@
-"""What a page of word vectors holds: the true neighbours, the groups, countries and capitals, and what people's answers said."""
+"""What a page of word vectors holds.
+
+The true neighbours, the groups, countries and capitals, and what people's answers said.
+"""
 
 from __future__ import annotations
 
@@ -47,13 +50,22 @@ def test_a_full_page_holds_words_and_no_pictures(tmp_path: Path) -> None:
     assert len(told["capitals"]["pairs"]) == 10
     assert told["word_tests"]["rows"][0]["trained"] == 61.25
     facts = data["facts"]
-    assert (facts["samples"], facts["samples_are"], facts["speed"], facts["speed_in"]) == (7, "documents", 812345.6, "words")
+    assert (facts["samples"], facts["samples_are"], facts["speed"], facts["speed_in"]) == (
+        7,
+        "documents",
+        812345.6,
+        "words",
+    )
 
 
 def test_pages_of_pictures_stay_of_pictures(tmp_path: Path) -> None:
     data = data_of(report.write(made.full(tmp_path / "run"), encoder=made.encoder(), source_test=made.Stripes(30)))
     assert list(data["sections"]) == ["warnings", "result", "map", "learning", "saw", "run"]
-    assert (data["facts"]["samples_are"], data["facts"]["speed"], data["facts"]["speed_in"]) == ("images", 1234.5, "images")
+    assert (data["facts"]["samples_are"], data["facts"]["speed"], data["facts"]["speed_in"]) == (
+        "images",
+        1234.5,
+        "images",
+    )
 
 
 def test_neighbours_are_of_the_whole_vocabulary_and_true() -> None:
@@ -112,8 +124,11 @@ def test_capitals_are_pairs_in_the_vocabulary_with_countries_on_the_left() -> No
     assert turned[:, 1, 0].mean() > turned[:, 0, 0].mean()
     x = vectors.unit[[vectors.index[w] for pair in found["pairs"] for w in pair]].astype(float)
     spread = np.linalg.svd(x - x.mean(0))[0][:, :2] * np.linalg.svd(x - x.mean(0))[1][:2]
-    np.testing.assert_allclose(np.linalg.norm(xy[0, 0] - xy[3, 1]) / np.linalg.norm(xy[5, 0] - xy[2, 1]),
-                               np.linalg.norm(spread[0] - spread[7]) / np.linalg.norm(spread[10] - spread[5]), rtol=1e-3)
+    np.testing.assert_allclose(
+        np.linalg.norm(xy[0, 0] - xy[3, 1]) / np.linalg.norm(xy[5, 0] - xy[2, 1]),
+        np.linalg.norm(spread[0] - spread[7]) / np.linalg.norm(spread[10] - spread[5]),
+        rtol=1e-3,
+    )
     assert capitals(WordVectors(vectors.words[:24], vectors.matrix[:24])) is None  # two pairs
 
 
@@ -127,9 +142,18 @@ def test_the_judged_rows_are_told_in_order() -> None:
     found = judged(made_words.judged())
     assert found is not None
     assert [row["name"] for row in found["rows"]] == [
-        "WordSim-353, rank correlation x 100", "SimLex-999, rank correlation x 100", "analogies, % right", "analogies of meaning",
+        "WordSim-353, rank correlation x 100",
+        "SimLex-999, rank correlation x 100",
+        "analogies, % right",
+        "analogies of meaning",
     ]
-    assert found["rows"][2] == {"name": "analogies, % right", "trained": 25.0, "untrained": 0.0, "used": 1200.0, "of": 19544.0}
+    assert found["rows"][2] == {
+        "name": "analogies, % right",
+        "trained": 25.0,
+        "untrained": 0.0,
+        "used": 1200.0,
+        "of": 19544.0,
+    }
     assert found["rows"][3]["trained"] is None
     assert found["sections"][0]["used"] == 10
     assert judged(None) is None

@@ -27,7 +27,8 @@ def learn(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
         for file in folder.glob("*.py"):
             name = f"{package.__name__}.{file.stem}"
-            monkeypatch.setitem(sys.modules, name, None)  # so that undoing it also forgets what is imported under the name
+            # so that undoing it also forgets what is imported under the name
+            monkeypatch.setitem(sys.modules, name, None)
             del sys.modules[name]
 
 
@@ -90,7 +91,9 @@ class Everything(Method):
         gap[0, 1, 50:60] = np.nan
         rows = [["low", 20, 0.5], [self.name, None, -0.25], ["last", 3, float("nan")]]
         return [
-            Pictures("spectrum", list(np.abs(np.fft.rfft(waves))[:, :64].reshape(-1, 8, 8, 1).clip(0, 255).astype(np.uint8))),
+            Pictures(
+                "spectrum", list(np.abs(np.fft.rfft(waves))[:, :64].reshape(-1, 8, 8, 1).clip(0, 255).astype(np.uint8))
+            ),
             Curves("start", list(gap)),
             Sounds("heard", list(waves), INPUT["rate"]),
             Table(self.name, ["what", "how many", "share"], rows),

@@ -27,30 +27,33 @@ TAG = 0x637063  # keeps the draw of negatives apart from other uses of (seed, st
 class CPC(Method):
     """What stands above in an image foretells the code of a patch further down.
 
-    van den Oord, Li, Vinyals 2018 (arXiv 1807.03748), "Representation Learning with Contrastive Predictive Coding", and Henaff,
-    Srinivas, De Fauw, Razavi, Doersch, Eslami, van den Oord, ICML 2020 (arXiv 1905.09272), "Data-Efficient Image Recognition with
-    Contrastive Predictive Coding" (v2). An image is cut into overlapping patches and each is coded on its own. A masked
-    convolutional network sums up the codes of all rows down to row i, and must pick the true code some rows further down among
-    codes of other places and images. That takes what is common to distant parts; texture and noise do not help.
+    van den Oord, Li, Vinyals 2018 (arXiv 1807.03748), "Representation Learning with Contrastive Predictive Coding", and
+    Henaff, Srinivas, De Fauw, Razavi, Doersch, Eslami, van den Oord, ICML 2020 (arXiv 1905.09272), "Data-Efficient
+    Image Recognition with Contrastive Predictive Coding" (v2). An image is cut into overlapping patches and each is
+    coded on its own. A masked convolutional network sums up the codes of all rows down to row i, and must pick the true
+    code some rows further down among codes of other places and images. That takes what is common to distant parts;
+    texture and noise do not help.
 
     With z_ij the code of the patch in row i and column j, c_ij = g({z_uv: u <= i}) and Z the candidates, z_i+k,j among them::
 
         f_k(z, c) = exp(z^T W_k c / sqrt(D))        L = -mean_ijk log( f_k(z_i+k,j, c_ij) / sum_{z in Z} f_k(z, c_ij) )
 
-    k runs over `steps` numbers from the first whose patches share no pixel with row i: with half a patch of overlap it is 2, or
-    the answer could be copied. Version 2 does the same from below, left and right, each with a network and matrices of its own.
+    k runs over `steps` numbers from the first whose patches share no pixel with row i: with half a patch of overlap it
+    is 2, or the answer could be copied. Version 2 does the same from below, left and right, each with a network and
+    matrices of its own.
 
-    Shapes: patches is [B, rows, columns, C, p, p]; codes and contexts are [B, D, rows, columns]. For each step of training
-    `negatives` of all ranks' codes are drawn, the same for every prediction; the own target is no negative.
+    Shapes: patches is [B, rows, columns, C, p, p]; codes and contexts are [B, D, rows, columns]. For each step of
+    training `negatives` of all ranks' codes are drawn, the same for every prediction; the own target is no negative.
 
-    The encoder must be blind beyond a patch. Any encoder but `patchwise` is therefore rebuilt as the network of one, with its
-    weights where they fit, and that is what is kept: an image's features are its grid of codes. Batch norm would tell each code
-    about all others, so that network takes layer norm, as version 2 does.
+    The encoder must be blind beyond a patch. Any encoder but `patchwise` is therefore rebuilt as the network of one,
+    with its weights where they fit, and that is what is kept: an image's features are its grid of codes. Batch norm
+    would tell each code about all others, so that network takes layer norm, as version 2 does.
 
-    Defaults are version 2; version 1 is directions 1, patch_flip 0, drop 0. Departures: scores are divided by sqrt(D); the loss
-    is the mean over steps and directions, not the sum; a code is the mean of a patch's last features, without version 2's
-    target projection; the context is `depth` residual blocks; a dropped colour becomes the mean; the recipe is AdamW for a few
-    minutes on a small network, in small batches: each image brings as many examples as it has patches.
+    Defaults are version 2; version 1 is directions 1, patch_flip 0, drop 0. Departures: scores are divided by sqrt(D);
+    the loss is the mean over steps and directions, not the sum; a code is the mean of a patch's last features, without
+    version 2's target projection; the context is `depth` residual blocks; a dropped colour becomes the mean; the recipe
+    is AdamW for a few minutes on a small network, in small batches: each image brings as many examples as it has
+    patches.
 
     Args:
         directions: 1 predicts downwards (v1), 2 also upwards, 4 also to the right and to the left (v2).
@@ -94,17 +97,23 @@ class CPC(Method):
         if directions not in TURNS:
             raise UserError(f"directions of cpc must be 1, 2 or 4, not {directions}")
         if min(steps, negatives, width, depth) < 1:
-            raise UserError(f"steps, negatives, width and depth of cpc must be at least 1, not {steps}, {negatives}, {width} and {depth}")
+            raise UserError(
+                f"steps, negatives, width and depth of cpc must be at least 1, not {steps}, {negatives}, {width} "
+                f"and {depth}"
+            )
         self.encoder: patchwise.Patchwise = patchwise.of(encoder, patch, stride, norm)
         patch, stride = self.encoder.patch, self.encoder.stride
         self.views = PatchViews(
-            encoder.spec["input"], Augment(crop=(crop, 1.0), flip=flip, grey=grey), Grid(patch, stride, flip=patch_flip, drop=drop)
+            encoder.spec["input"],
+            Augment(crop=(crop, 1.0), flip=flip, grey=grey),
+            Grid(patch, stride, flip=patch_flip, drop=drop),
         )
         first = -(-patch // stride)  # the smallest k without overlap: k * stride >= patch
         self.steps = range(first, min(first + steps, self.views.rows))
         if not self.steps:
             raise UserError(
-                f"cpc needs patches {first} rows apart to predict without overlap, and {self.views.rows} rows of patches of {patch} "
+                f"cpc needs patches {first} rows apart to predict without overlap, and {self.views.rows} rows of "
+                f"patches of {patch} "
                 f"pixels every {stride} fit: make them smaller"
             )
         self.negatives = negatives
@@ -124,7 +133,9 @@ class CPC(Method):
         generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
         drawn = torch.from_numpy(generator.permutation(len(everyone))[: self.negatives]).to(z.device)
         others = everyone[drawn]  # [K, D]
-        places = torch.arange(targets[:, 0].numel(), device=z.device).view_as(targets[:, 0]) + rank() * targets[:, 0].numel()
+        places = (
+            torch.arange(targets[:, 0].numel(), device=z.device).view_as(targets[:, 0]) + rank() * targets[:, 0].numel()
+        )
         found = []
         for turns, predictor in zip(self.turns, self.predictors, strict=True):
             aim, place = targets.rot90(turns, (2, 3)), places.rot90(turns, (1, 2))
@@ -147,7 +158,10 @@ class Predictor(nn.Module):
         self.maps = nn.ModuleList(nn.Linear(codes, codes, bias=False) for _ in steps)
 
     def forward(self, z: Tensor) -> list[Tensor]:
-        """Codes [B, D, R, R] to W_k c of every place that has one k rows below, row by row: [B * (R - k) * R, D] for each k."""
+        """Codes [B, D, R, R] to W_k c of every place that has one k rows below, row by row.
+
+        [B * (R - k) * R, D] for each k.
+        """
         c = self.context(z).permute(0, 2, 3, 1)  # [B, R, R, D]
         return [w(c[:, :-k].flatten(0, 2)) for k, w in zip(self.steps, self.maps, strict=True)]
 

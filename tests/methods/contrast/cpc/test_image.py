@@ -20,9 +20,20 @@ SMALL = {"width": 8, "depth": 1, "steps": 1, "negatives": 64}
 INPUT = {"kind": "image", "size": 16, "channels": 3, "mean": [0.5, 0.4, 0.6], "std": [0.2, 0.3, 0.25]}
 
 OTHERS: dict[str, Any] = {
-    "directions": 1, "steps": 1, "negatives": 9, "width": 5, "depth": 1, "patch": 2, "stride": 1, "norm": "none", "crop": 0.9, "flip": 0.0,
-    "grey": 0.9, "patch_flip": 0.0, "drop": 0.0,
-}  # fmt: skip
+    "directions": 1,
+    "steps": 1,
+    "negatives": 9,
+    "width": 5,
+    "depth": 1,
+    "patch": 2,
+    "stride": 1,
+    "norm": "none",
+    "crop": 0.9,
+    "flip": 0.0,
+    "grey": 0.9,
+    "patch_flip": 0.0,
+    "drop": 0.0,
+}
 
 
 def at(step: int, seed: int = 0) -> Clock:
@@ -39,12 +50,17 @@ def made(**arguments: Any) -> CPC:
 def batch(method: CPC, n: int = 6, epoch: int = 0) -> Tensor:
     images = np.random.default_rng(epoch).integers(0, 256, (n, 16, 16, 3), np.uint8)
     index = np.arange(n)
-    found: Tensor = method.views.apply({"image": images}, method.views.sample(index, epoch, 0), torch.device("cpu"))["patches"]
+    found: Tensor = method.views.apply({"image": images}, method.views.sample(index, epoch, 0), torch.device("cpu"))[
+        "patches"
+    ]
     return found
 
 
 def upright(z: Tensor, turns: int) -> Tensor:
-    """The grid as the direction reads it, from top to bottom, by hand: 1 reads from the right, 2 from below, 3 from the left."""
+    """The grid as the direction reads it, from top to bottom, by hand.
+
+    1 reads from the right, 2 from below, 3 from the left.
+    """
     if turns == 1:
         return z.transpose(2, 3).flip(2)
     if turns == 2:
@@ -69,7 +85,11 @@ def naive(method: CPC, z: Tensor, clock: Clock) -> float:
                         query = weight @ c[b, :, i, j]
                         target = grid[b, :, i + k, j]
                         own = math.exp(target @ query / math.sqrt(codes))
-                        rest = sum(math.exp(everyone[n] @ query / math.sqrt(codes)) for n in drawn if not torch.equal(everyone[n], target))
+                        rest = sum(
+                            math.exp(everyone[n] @ query / math.sqrt(codes))
+                            for n in drawn
+                            if not torch.equal(everyone[n], target)
+                        )
                         losses.append(-math.log(own / (own + rest)))
             means.append(sum(losses) / len(losses))
     return sum(means) / len(means)
@@ -104,7 +124,10 @@ def test_the_context_of_a_row_knows_the_rows_above_it_and_no_others() -> None:
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 def test_each_direction_is_causal_in_its_own_order(turns: int) -> None:
-    """No prediction changes when pixels of its target's patch, or beyond, do: neither overlap nor context leaks the answer."""
+    """No prediction changes when pixels of its target's patch, or beyond, do.
+
+    Neither overlap nor context leaks the answer.
+    """
     method = made(steps=4, negatives=9).eval()
     place = method.turns.index(turns)
     side, p, s = 7, method.encoder.patch, method.encoder.stride
@@ -118,7 +141,8 @@ def test_each_direction_is_causal_in_its_own_order(turns: int) -> None:
         for i, row in enumerate(prediction.unflatten(0, (side - k, side))):
             (grad,) = torch.autograd.grad(row.pow(2).sum(), image, retain_graph=True)
             read = grad.abs().sum((0, 1)) > 0
-            assert depth[read].max() <= i * s + p - 1 < (i + k) * s  # the last pixel read lies before the target's first
+            # the last pixel read lies before the target's first
+            assert depth[read].max() <= i * s + p - 1 < (i + k) * s
             assert read.any()
 
 
@@ -145,11 +169,16 @@ def test_the_target_is_never_a_negative_and_negatives_are_drawn_by_seed_and_step
 
 
 def test_permuted_targets_give_no_gain() -> None:
-    """What is learned is what an image shares with itself: another image's codes in the targets' place cannot be foretold."""
+    """What is learned is what an image shares with itself.
+
+    Another image's codes in the targets' place cannot be foretold.
+    """
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     method = made(directions=1, steps=1, negatives=63, depth=1)
-    patches = torch.from_numpy(rng.normal(size=(16, 1, 1, 3, 1, 1)) + 0.1 * rng.normal(size=(16, 7, 7, 3, 4, 4))).float()
+    patches = torch.from_numpy(
+        rng.normal(size=(16, 1, 1, 3, 1, 1)) + 0.1 * rng.normal(size=(16, 7, 7, 3, 4, 4))
+    ).float()
     optimizer = torch.optim.Adam(method.parameters(), lr=1e-2)
     for step in range(40):
         optimizer.zero_grad()
@@ -189,7 +218,9 @@ def test_what_is_kept_is_an_ordinary_encoder_with_the_given_weights() -> None:
 def test_the_views_patches_are_the_encoders() -> None:
     method = made(crop=1.0, flip=0.0, grey=0.0, patch_flip=0.0, drop=0.0, patch=5, stride=3)
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
-    patches = method.views.apply({"image": images}, method.views.sample(np.arange(2), 0, 0), torch.device("cpu"))["patches"]
+    patches = method.views.apply({"image": images}, method.views.sample(np.arange(2), 0, 0), torch.device("cpu"))[
+        "patches"
+    ]
     mean, std = (torch.tensor(INPUT[k])[:, None, None] for k in ("mean", "std"))
     whole = (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - mean) / std
     assert torch.allclose(method.encoder.cut(whole), patches, atol=1e-5)
@@ -210,7 +241,9 @@ def test_bad_values_are_refused() -> None:
         made(directions=3)
     with pytest.raises(UserError, match="steps, negatives, width and depth of cpc must be at least 1, not 0"):
         made(steps=0)
-    with pytest.raises(UserError, match="cpc needs patches 2 rows apart to predict without overlap, and 2 rows of patches of 10 pixels"):
+    with pytest.raises(
+        UserError, match="cpc needs patches 2 rows apart to predict without overlap, and 2 rows of patches of 10 pixels"
+    ):
         made(patch=10)
 
 

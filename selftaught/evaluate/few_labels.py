@@ -1,4 +1,4 @@
-"""Label efficiency: accuracy against the number of labels, on nested, class-balanced subsets that are the same for all methods."""
+"""Label efficiency: accuracy against the number of labels, on nested, class-balanced subsets, alike for all methods."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def few_labels(
 ) -> dict[str, FewLabels]:
     """Linear probes on few labels, by budget; they see neither other labels nor the test labels.
 
-    Features are standardised by all training samples, which takes no labels. A budget that covers all labels has one draw.
+    Features are standardised by all training samples, which takes no labels. A budget that covers all labels has one
+    draw.
 
     Args:
         train_x: [N, D].

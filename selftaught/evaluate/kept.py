@@ -1,4 +1,4 @@
-"""What was found for the untrained encoder and the raw input, kept in the user's cache: every run on the same data asks for it again."""
+"""What was found for the untrained encoder and the raw input, kept for the next run on the same data."""
 
 from __future__ import annotations
 

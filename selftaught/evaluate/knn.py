@@ -24,7 +24,7 @@ CANDIDATES = 2
 
 
 def neighbours(size: int, classes: int, k: int | None = None) -> int:
-    """How many neighbours vote: `k` or 200, but 20 where a class has fewer than 50 samples on average, and never more than there are."""
+    """How many neighbours vote: `k`, by default 200 (20 where a class has fewer than 50 samples); at most `size`."""
     if k is None:
         k = 200 if size >= 50 * classes else 20
     if k < 1:
@@ -36,13 +36,14 @@ def neighbours(size: int, classes: int, k: int | None = None) -> int:
 class Neighbours:
     """Classify by the k most similar training samples (Wu et al., CVPR 2018, arXiv 1805.01978), in chunks.
 
-    With s_i the cosine similarity to the training sample i of class y_i, class c collects w_c = sum over the k nearest of
-    exp(s_i / temperature) [y_i = c], and the largest wins.
+    With s_i the cosine similarity to the training sample i of class y_i, class c collects w_c = sum over the k nearest
+    of exp(s_i / temperature) [y_i = c], and the largest wins.
 
-    Few or narrow samples are all compared. Of many wide ones the 2 k nearest in 192 principal components are candidates, and those
-    are ranked by their exact similarity. Where another sample may well be nearer than the k-th of them, all are compared after all: with
-    e_i the part of s_i that the components miss, when the last candidate's similarity in the components, plus the mean of e_i over the
-    candidates and its standard deviation, exceeds the k-th exact similarity.
+    Few or narrow samples are all compared. Of many wide ones the 2 k nearest in 192 principal components are
+    candidates, and those are ranked by their exact similarity. Where another sample may well be nearer than the k-th of
+    them, all are compared after all: with e_i the part of s_i that the components miss, when the last candidate's
+    similarity in the components, plus the mean of e_i over the candidates and its standard deviation, exceeds the k-th
+    exact similarity.
 
     Args:
         x: Training features, [N, D].
@@ -94,7 +95,7 @@ class Neighbours:
         return wide and len(self.memory) >= 10 * CANDIDATES * self.k and self.device.type == "cpu"
 
     def _search(self, threads: Pool) -> tuple[Tensor, Tensor]:
-        """Principal directions [D, R] of the training samples scaled to length 1, and those samples' components [N, R]."""
+        """Principal directions [D, R] of the training samples scaled to length 1, and their components [N, R]."""
         some = slice(None, None, -(-len(self.memory) // SAMPLES))
         basis = principal(self.memory[some] * self.scale[some, None], DIRECTIONS).basis
         assert basis is not None

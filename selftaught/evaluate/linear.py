@@ -38,7 +38,7 @@ ROWS = 1024
 
 @final
 class Standard:
-    """Each feature shifted and scaled to mean 0 and standard deviation 1 on the training samples; a constant one becomes 0.
+    """Each feature shifted and scaled to mean 0 and deviation 1 on the training samples; a constant one becomes 0.
 
     `components` are the principal ones of what comes out.
 
@@ -116,7 +116,7 @@ class Linear:
 @final
 @dataclass(frozen=True)
 class Probe:
-    """A linear probe's result; accuracies in percent. `top5` is None where there are at most 5 classes. For the rest see `Linear`."""
+    """A linear probe's result, in percent. `top5` is None with at most 5 classes. For the rest see `Linear`."""
 
     accuracy: float
     top5: float | None
@@ -165,8 +165,9 @@ def fit_linear(
 ) -> Linear:
     """Multinomial logistic regression on standardised features, its L2 weight chosen on held-out training samples.
 
-    The objective is sum_i CE(x_i W' + b, y_i) + l2/2 ||W||^2. With few labels the weight is chosen by cross-validation, with many
-    on one split of at most 10,000 samples to fit and 10,000 others to choose by; then all samples are fitted, starting from that fit.
+    The objective is sum_i CE(x_i W' + b, y_i) + l2/2 ||W||^2. With few labels the weight is chosen by cross-validation,
+    with many on one split of at most 10,000 samples to fit and 10,000 others to choose by; then all samples are fitted,
+    starting from that fit.
 
     Args:
         x: Features [N, D].
@@ -207,10 +208,10 @@ def _check(x: NDArray[Any], y: Labels) -> None:
 
 
 def _row_space(x: Tensor) -> tuple[Tensor, Principal, Tensor]:
-    """With fewer samples than features, nothing outside the samples' span matters: z [N, R] and basis [R, D] with x = z basis.
+    """With fewer samples than features, only their span matters: z [N, R] and basis [R, D] with x = z basis.
 
-    The basis is orthonormal, so the penalty on weights is the same in both spaces. It is that of the principal components, which come
-    second.
+    The basis is orthonormal, so the penalty on weights is the same in both spaces. It is that of the principal
+    components, which come second.
     """
     exact = x.double()
     squares, u = torch.linalg.eigh(exact @ exact.T)  # far quicker than the SVD, and as good where squares are not small
@@ -223,7 +224,7 @@ def _row_space(x: Tensor) -> tuple[Tensor, Principal, Tensor]:
 
 @final
 class _Fold:
-    """One side to fit on, the other to choose by; each fit starts where the last one, with a stronger penalty, ended."""
+    """One side to fit on, the other to choose by; each fit starts where the last, with a stronger penalty, ended."""
 
     def __init__(
         self,

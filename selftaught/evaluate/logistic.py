@@ -1,4 +1,4 @@
-"""Multinomial logistic regression to the optimum: L-BFGS on preconditioned weights, in chunks that stay in the cache."""
+"""Multinomial logistic regression: L-BFGS on preconditioned weights, in chunks that stay in the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from selftaught.evaluate.principal import Principal
 from selftaught.evaluate.threads import Pool, pool
 
 ROWS = 512
-"""Samples whose logits and gradient are computed while they are in the processor's cache: each is read once an iteration."""
+"""Samples whose logits and gradient are computed while they are in the cache: each is read once an iteration."""
 LANES = 16
 """Classes are padded to a multiple: matrix products with 10 columns take twice as long as with 16."""
 
@@ -57,8 +57,8 @@ def solve(
 ) -> Solution:
     """Minimise (1/N) sum_i CE(x_i W' + b, y_i) + l2/(2N) ||W||^2 over W [K, D] and b [K].
 
-    The same objective as scikit-learn's `LogisticRegression(C=1/l2)`. The optimiser moves V in W = S V, see `Preconditioner`; without,
-    correlated features take several times the iterations.
+    The same objective as scikit-learn's `LogisticRegression(C=1/l2)`. The optimiser moves V in W = S V, see
+    `Preconditioner`; without, correlated features take several times the iterations.
 
     Args:
         x: Features [N, D], float32 or float64: the precision of the result.
@@ -67,7 +67,8 @@ def solve(
         l2: Weight of the penalty, greater than 0.
         components: The principal ones of x, or of samples like these; None does without.
         start: Where to begin, by default at zero.
-        tolerance: Length of the derivative by V and b at which to stop. What is still to be gained is about half of its square.
+        tolerance: Length of the derivative by V and b at which to stop. What is still to be gained is about half of its
+            square.
         iterations: At most.
     """
     options = {"maxiter": iterations, "gtol": 0.0, "ftol": 0.0, "maxcor": 20, "maxfun": 2 * iterations}
@@ -90,7 +91,7 @@ def solve(
 
 @final
 class _Objective:
-    """The loss and its gradient as scipy wants them: float64 vectors [K * (D + 1)], the bias last in each class's row."""
+    """The loss and its gradient as scipy wants them: float64 [K * (D + 1)], the bias last in each class's row."""
 
     def __init__(
         self,
@@ -141,7 +142,7 @@ class _Objective:
         self.slopes = _joined(self.preconditioner.gradient(by_weight), by_bias)
 
     def _sums(self, weight: Tensor, bias: Tensor) -> tuple[float, Tensor, Tensor]:
-        """The summed cross-entropy, and its derivatives by weight and bias; the parts are added in order, whatever thread they ran on."""
+        """The summed cross-entropy, and its derivatives by weight and bias; the parts are added in order."""
 
         def part(begin: int) -> tuple[Tensor, Tensor, Tensor]:
             x, y = self.x[begin : begin + self.rows], self.y[begin : begin + self.rows, None]

@@ -24,9 +24,10 @@ ROWS = 512
 
 @final
 class Preconditioner:
-    """W = S V with S S' = H^-1, H standing for the Hessian of the mean cross-entropy of x W' + b with a ridge r/2 ||W||^2 for W [K, D].
+    """W = S V with S S' = H^-1, for weights W [K, D] of a linear classifier.
 
-    In the principal components z of x, with the class probabilities p at the start,
+    H stands for the Hessian of the mean cross-entropy of x W' + b with a ridge r/2 ||W||^2. In the principal components
+    z of x, with the class probabilities p at the start,
 
     - between the leading ones H is exact, d2/dW_k dW_l = mean of p_k (delta_kl - p_l) z z' + r;
     - along each of the others it is c mean(z^2) + r, c being the mean of p (1 - p) over samples and classes;

@@ -1,4 +1,4 @@
-"""The leading principal components of features: all of a Gram matrix that preconditioning and a search for neighbours need."""
+"""The leading principal components of features: all that preconditioning and a search for neighbours need to know."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selftaught.evaluate.threads import Pool, pool
 SAMPLES = 4096
 """Rows, at most, that the components are found from."""
 ROUNDS, SPARE = 3, 16
-"""Rounds of subspace iteration that suffice to find neighbours and to precondition, and directions carried along beyond those asked for."""
+"""Rounds of subspace iteration that suffice for neighbours and preconditioning, and directions carried along for it."""
 ROWS = 512
 """Rows that a thread multiplies at a time."""
 
@@ -37,8 +37,9 @@ class Principal:
 def principal(x: Tensor, count: int, rounds: int = ROUNDS) -> Principal:
     """The `count` leading components of x [N, D], from up to 4,096 evenly spaced rows.
 
-    All D of them, exactly, where D is hardly more than `count`. Else by subspace iteration (Halko et al. 2011), whose cost grows with
-    N D `count`, not with N D^2: the Gram matrix is never formed. The result does not depend on the number of threads.
+    All D of them, exactly, where D is hardly more than `count`. Else by subspace iteration (Halko et al. 2011), whose
+    cost grows with N D `count`, not with N D^2: the Gram matrix is never formed. The result does not depend on the
+    number of threads.
     """
     x = x[:: -(-len(x) // SAMPLES)]
     n, d = x.shape

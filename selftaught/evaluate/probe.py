@@ -1,4 +1,4 @@
-"""The whole protocol: linear probe, nearest neighbours and few labels, each for the encoder, for itself untrained and for the raw input."""
+"""The whole protocol: linear probe, neighbours and few labels, for the encoder, itself untrained and the raw input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from selftaught.source import digest_of
 
 SIDES = ("trained", "untrained", "raw")
 VERSION = 1
-"""Of what `judge` does: a number that grows when the same features would be judged otherwise, so that nothing older is taken as kept."""
+"""Of what `judge` does. It grows when the same features would be judged otherwise; older results are then not taken."""
 Said = Callable[[str], None]
 
 
@@ -46,17 +46,18 @@ def probe(
 ) -> dict[str, Any]:
     """Judge a frozen encoder beside itself untrained and the raw input. Accuracies in percent.
 
-    Everything is fitted and every hyper-parameter chosen on training samples; test labels are first looked at when all is predicted.
-    Samples without a label are left out, and so are test samples that also occur in training. What is found for the untrained encoder
-    and the raw input is kept in the user's cache, and taken from there when all that it depends on is the same again: samples, training
-    labels, encoder and weights, and every argument.
+    Everything is fitted and every hyper-parameter chosen on training samples; test labels are first looked at when all
+    is predicted. Samples without a label are left out, and so are test samples that also occur in training. What is
+    found for the untrained encoder and the raw input is kept in the user's cache, and taken from there when all that it
+    depends on is the same again: samples, training labels, encoder and weights, and every argument.
 
     Args:
         encoder: What to judge.
         train_source: Labelled training samples.
         test_source: Labelled test samples.
         seed: Of the splits, the draws and, without `untrained`, the untrained encoder's weights.
-        untrained: The encoder as it was before training; by default one freshly built after ``torch.manual_seed(seed)``.
+        untrained: The encoder as it was before training; by default one freshly built after
+            ``torch.manual_seed(seed)``.
         budgets: Labels a class, or parts of all labels such as "1%"; "all" always joins them.
         draws: Subsets of labels of each size.
         k: Neighbours that vote, see `Neighbours`.
@@ -65,10 +66,11 @@ def probe(
         say: Called with a line at each stage.
 
     Returns:
-        "linear" and "knn": {side: %} for the sides trained, untrained and raw. "labels": {budget: {side: %, "spread": {side: points},
-        "draws", "labels"}}, spread being the standard deviation over draws. "gain": {side: {"linear", "interval"}}, what the trained
-        encoder's linear probe has over the side in points, with half of its paired 95% confidence interval. "protocol": how it was
-        measured. "fits": how each linear probe went.
+        "linear" and "knn": {side: %} for the sides trained, untrained and raw. "labels": {budget: {side: %, "spread":
+            {side: points},
+        "draws", "labels"}}, spread being the standard deviation over draws. "gain": {side: {"linear", "interval"}},
+        what the trained encoder's linear probe has over the side in points, with half of its paired 95% confidence
+        interval. "protocol": how it was measured. "fits": how each linear probe went.
 
     Raises:
         UserError: Labels are missing, of one class only, or no test sample is new.
@@ -115,8 +117,8 @@ def probe(
         name = "the raw input" if side == "raw" else f"the {side} encoder"
         key = None
         if side != "trained":
-            made = repr(encoder.spec["input"]).encode() if side == "raw" else _identity(untrained, train_source)
-            key = digest_of(side, made, *data)
+            seen = repr(encoder.spec["input"]) if side == "raw" else _identity(untrained, train_source)
+            key = digest_of(side, seen, *data)
         found = None if key is None else load(key)
         if say is not None:
             say(f"probing {name}" if found is None else f"{name} was probed before on the same data")
@@ -130,7 +132,8 @@ def probe(
     result = score(judged, test_source.labels[test], len(train))
     result["protocol"] = {
         "seed": seed, "train": len(train), "test": len(test), "duplicates_removed": known - len(test),
-        "unlabelled_left_out": len(train_source) - len(train) + len(test_source) - known, "classes": int(train_y.max()) + 1,
+        "unlabelled_left_out": len(train_source) - len(train) + len(test_source) - known,
+        "classes": int(train_y.max()) + 1,
         "k": judged["raw"].k, "temperature": temperature, "draws": draws, "grouped": groups is not None,
         "kept": taken, "seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
@@ -150,7 +153,7 @@ def judge(
     temperature: float = 0.07,
     groups: NDArray[np.int64] | None = None,
 ) -> Judged:
-    """Everything that is fitted on one set of features; it is not given the test labels. Destroys `train_x` if it is float32."""
+    """All that is fitted on one set of features; it is not given test labels. Destroys `train_x` if it is float32."""
     with pool():
         nearest = Neighbours(train_x, train_y, k, temperature)
         knn_says, voters = nearest.predict(test_x), nearest.k
@@ -163,12 +166,11 @@ def judge(
             train_x, train_y, seed, groups=groups, standard=standard, in_place=train_x.dtype == np.float32
         )
         says = linear.predict(test_x)
-    weights = hashlib.sha256(linear.weight.cpu().numpy().tobytes() + linear.bias.cpu().numpy().tobytes()).hexdigest()[
-        :16
-    ]
+    weights = hashlib.sha256(linear.weight.cpu().numpy().tobytes() + linear.bias.cpu().numpy().tobytes()).hexdigest()
     fit = {
         "width": train_x.shape[1], "l2": linear.l2, "iterations": linear.iterations, "gradient": linear.gradient,
-        "converged": linear.converged, "weights": weights, "few_l2": {budget: list(found.l2) for budget, found in few.items()},
+        "converged": linear.converged, "weights": weights[:16],
+        "few_l2": {budget: list(found.l2) for budget, found in few.items()},
     }  # fmt: skip
     return Judged(fit, says, voters, knn_says, few)
 
@@ -196,7 +198,7 @@ def score(judged: dict[str, Judged], test_y: Labels, labels: int) -> dict[str, A
 
 
 def _gain(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dict[str, float]:
-    """Difference of accuracies in points, and half of its 95% interval: normal, from the samples on which just one is right."""
+    """Difference of accuracies in points, and half of its 95% interval: normal, from samples that one gets right."""
     difference = ours.astype(np.float64) - theirs
     return {
         "linear": 100 * float(difference.mean()),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def products(memory: NDArray[np.float32], query: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float32]:
-    """float32 [B, C]: query b [B, D] times each of its rows ``memory[index[b]]`` (memory [N, D], index int64 [B, C])."""
+    """float32 [B, C]: query b of [B, D] times each of its rows ``memory[index[b]]`` ([N, D], index int64 [B, C])."""
     found: NDArray[np.float32] = np.empty(index.shape, np.float32)
     _products(memory, query, index, found)
     return found

@@ -22,9 +22,9 @@ EXACT, ROUNDS = 500, 10
 def pca(x: NDArray[Any], dims: int = 2) -> Array:
     """The first `dims` principal components of x [N, D], as float64 [N, dims]; zeros beyond the rank.
 
-    The eigenvectors of the smaller of the two Gram matrices, which is the SVD of the centred x; where both are large, by subspace
-    iteration, which takes a hundredth of the time. Signs are fixed: the largest loading of each component is positive (scikit-learn's
-    convention).
+    The eigenvectors of the smaller of the two Gram matrices, which is the SVD of the centred x; where both are large,
+    by subspace iteration, which takes a hundredth of the time. Signs are fixed: the largest loading of each component
+    is positive (scikit-learn's convention).
     """
     x = np.asarray(x, np.float64)
     x = x - x.mean(0)
@@ -81,9 +81,9 @@ def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
 def neighbours(
     x: NDArray[Any], k: int, metric: Literal["cosine", "euclidean"] = "cosine"
 ) -> tuple[NDArray[np.int64], Array]:
-    """The k nearest other rows of each row of x [N, D]: their indices [N, k], nearest first, and cosines (or distances) [N, k].
+    """The k nearest other rows of each row of x [N, D]: their indices and cosines (or distances), [N, k] both.
 
-    Ties go to the lower index. k is cut to N - 1.
+    The nearest comes first. Ties go to the lower index. k is cut to N - 1.
     """
     x = np.asarray(x, np.float64)
     if metric == "cosine":
@@ -113,7 +113,7 @@ def _largest(score: Array, k: int) -> NDArray[np.int64]:
 
 
 def vote(labels: NDArray[np.int64], index: NDArray[np.int64]) -> float:
-    """How often the majority of a row's neighbours [N, k] has the row's own label, in percent; the nearest break ties."""
+    """How often the majority of a row's neighbours [N, k] has the row's label, in percent; the nearest break ties."""
     seen = labels[index]  # [N, k]
     weight = 1 - np.arange(index.shape[1]) / (1000.0 * max(index.shape[1], 1))
     counts = np.zeros((len(labels), int(labels.max()) + 1))

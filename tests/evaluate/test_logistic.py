@@ -29,7 +29,7 @@ def centred(w: Tensor) -> Tensor:
 
 
 def exact(x: Tensor, y: Tensor, k: int, l2: float, **options: object) -> Solution:
-    """As near as losses in float64 can tell on any CPU: where derivatives are below 1e-8, a step changes them by less than rounding."""
+    """As near as losses in float64 can tell: below derivatives of 1e-8 a step changes them by less than rounding."""
     return solve(x, y, k, l2, tolerance=1e-8, iterations=3000, **options)  # type: ignore[arg-type]
 
 

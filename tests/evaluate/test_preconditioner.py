@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -21,9 +23,10 @@ def hessian(x: Tensor, weight: Tensor, ridge: float) -> Tensor:
     return found
 
 
-def matrix(function: object, k: int, d: int) -> Tensor:
+def matrix(function: Callable[[Tensor], Tensor], k: int, d: int) -> Tensor:
     """The matrix of a linear function of [K, D]."""
-    return torch.stack([function(e.view(k, d)).flatten() for e in torch.eye(k * d, dtype=torch.float64)], 1)  # type: ignore[operator]
+    units = torch.eye(k * d, dtype=torch.float64).view(-1, k, d)
+    return torch.stack([function(unit).flatten() for unit in units], 1)
 
 
 def problem(k: int, d: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -74,6 +74,7 @@ def few_labels(
     if draws < 1:
         raise UserError(f"draws must be at least 1, not {draws}")
     standard = standard or Standard(train_x)
+    asked = standard(test_x)
     drawn = {(budget, draw): subset(train_y, budget, seed + draw) for budget in budgets for draw in range(draws)}
     jobs = [job for job, index in drawn.items() if job[1] == 0 or len(index) < len(train_y)]
 
@@ -81,7 +82,7 @@ def few_labels(
         index = drawn[job]
         mine = groups[index] if groups is not None else None
         fitted = fit_linear(train_x[index], train_y[index], seed + job[1], groups=mine, standard=standard)
-        return fitted.l2, fitted.predict(test_x)
+        return fitted.l2, fitted.of_standard(asked).argmax(1).numpy()
 
     few = [job for job in jobs if len(drawn[job]) <= CROSS_VALIDATED]
     with pool() as threads:

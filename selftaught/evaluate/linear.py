@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import methodcaller
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -29,8 +29,8 @@ TUNED_ON = 10_000
 FOLDS = 5
 CROSS_VALIDATED = 2_000
 """Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
-TOLERANCE = 0.015
-"""Of `logistic.solve`: about 1e-4 of the mean loss is left to be gained."""
+TOLERANCE, TOLERANCE_OF_FEW = 0.03, 0.015
+"""Of `logistic.solve`: about 4e-4 and 1e-4 of the mean loss are left to be gained. Few labels need more: folds agree."""
 DIRECTIONS = 256
 """Principal components of the features that precondition their fits."""
 ROWS = 1024
@@ -98,14 +98,13 @@ class Linear:
 
     def logits(self, x: NDArray[Any]) -> Tensor:
         """float32 [M, K] for features as they come from the encoder."""
-
-        def part(begin: int) -> Tensor:
-            return F.linear(
-                torch.from_numpy(self.standard(x[begin : begin + ROWS])).to(self.weight.device), self.weight, self.bias
-            ).cpu()
-
         with pool() as threads:
-            return torch.cat(list(threads.map(part, range(0, len(x), ROWS))))
+            starts = range(0, len(x), ROWS)
+            return torch.cat(list(threads.map(lambda b: self.of_standard(self.standard(x[b : b + ROWS])), starts)))
+
+    def of_standard(self, x: NDArray[np.float32]) -> Tensor:
+        """float32 [M, K] for features that are standardised already."""
+        return F.linear(torch.from_numpy(x).to(self.weight.device), self.weight, self.bias).cpu()
 
     def predict(self, x: NDArray[Any]) -> Labels:
         """int64 [M]: the likeliest class of each row."""
@@ -188,12 +187,13 @@ def fit_linear(
     data = torch.from_numpy(standard(x, out=x if in_place else None)).to(device)
     components, back = standard.components, None
     target = torch.from_numpy(np.ascontiguousarray(y)).to(device)
-    classes = int(y.max()) + 1
     with pool():
         if len(x) < min(x.shape[1], CROSS_VALIDATED):
             data, components, back = _row_space(data)
-        l2, start = _choose(data, target, classes, components, seed, groups, strengths)
-        end = solve(data, target, classes, l2, components=components, start=start, tolerance=TOLERANCE)
+        tolerance = TOLERANCE_OF_FEW if len(x) <= CROSS_VALIDATED else TOLERANCE
+        problem = _Problem(data, target, int(y.max()) + 1, components, tolerance)
+        l2, start = _choose(problem, seed, groups, strengths)
+        end = problem.solve(l2, start)
     weight = end.weight if back is None else end.weight @ back
     return Linear(
         standard, weight, end.bias, l2, end.iterations, end.gradient, end.converged, time.perf_counter() - began
@@ -222,47 +222,48 @@ def _row_space(x: Tensor) -> tuple[Tensor, Principal, Tensor]:
     return z.to(x.dtype), Principal(None, squares / len(x), 0.0), basis
 
 
+class _Problem(NamedTuple):
+    """What is fitted, and how well. See `logistic.solve`."""
+
+    x: Tensor
+    y: Tensor
+    classes: int
+    components: Principal
+    tolerance: float
+
+    def part(self, index: NDArray[np.int64]) -> _Problem:
+        """That of some samples."""
+        where = torch.from_numpy(index).to(self.x.device)
+        return self._replace(x=self.x[where], y=self.y[where])
+
+    def solve(self, l2: float, start: Solution | None) -> Solution:
+        """The weights, sought from those of `start`."""
+        return solve(*self[:3], l2, components=self.components, start=start, tolerance=self.tolerance)
+
+
 @final
 class _Fold:
     """One side to fit on, the other to choose by; each fit starts where the last, with a stronger penalty, ended."""
 
-    def __init__(
-        self,
-        x: Tensor,
-        y: Tensor,
-        classes: int,
-        components: Principal,
-        fit: NDArray[np.int64],
-        held_out: NDArray[np.int64],
-    ) -> None:
-        self.classes, self.components = classes, components
-        (self.x, self.y), (self.held_x, self.held_y) = (
-            (x[side], y[side]) for side in (torch.from_numpy(index).to(x.device) for index in (fit, held_out))
-        )
+    def __init__(self, problem: _Problem, fit: NDArray[np.int64], held_out: NDArray[np.int64]) -> None:
+        self.fit, self.held_out = problem.part(fit), problem.part(held_out)
         self.solution: Solution | None = None
 
     def loss(self, l2: float) -> float:
         """Mean cross-entropy of the held-out side after fitting with `l2`."""
-        self.solution = solve(
-            self.x, self.y, self.classes, l2, components=self.components, start=self.solution, tolerance=TOLERANCE
-        )
-        return float(F.cross_entropy(F.linear(self.held_x, self.solution.weight, self.solution.bias), self.held_y))
+        self.solution = self.fit.solve(l2, self.solution)
+        logits = F.linear(self.held_out.x, self.solution.weight, self.solution.bias)
+        return float(F.cross_entropy(logits, self.held_out.y))
 
 
 def _choose(
-    x: Tensor,
-    y: Tensor,
-    classes: int,
-    components: Principal,
-    seed: int,
-    groups: NDArray[np.int64] | None,
-    strengths: Sequence[float],
+    problem: _Problem, seed: int, groups: NDArray[np.int64] | None, strengths: Sequence[float]
 ) -> tuple[float, Solution | None]:
     """The L2 weight with the lowest held-out loss, and where the last fit may start.
 
     Cross-entropy chooses as well as accuracy with many labels and better with few, where accuracies are often equal.
     """
-    folds = [_Fold(x, y, classes, components, *sides) for sides in _sides(y.cpu().numpy(), seed, groups)]
+    folds = [_Fold(problem, *sides) for sides in _sides(problem.y.cpu().numpy(), seed, groups)]
     if not folds:
         return float(np.median(strengths)), None
     losses: list[float] = []

@@ -16,7 +16,7 @@ SAMPLES = 4096
 """Rows, at most, that the Hessian is estimated from."""
 COUPLED = 1280
 """Classes times principal components, at most, between which all second derivatives are known."""
-SHARE = 4
+SHARE = 1
 """What estimating them may cost, in evaluations of the objective."""
 ROWS = 512
 """Rows that a thread multiplies at a time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Source, Views, given
+from selftaught.evaluate.threads import pool
+from selftaught.method import Batch, Encoder, Source, Views, given
 from selftaught.views import plain
 from selftaught.views import raw as raw_views
 
@@ -22,10 +24,7 @@ Features = NDArray[np.floating[Any]]
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Eval mode and no gradients inside.
-
-    Afterwards every submodule's mode and torch's random state are what they were.
-    """
+    """Eval mode and no gradients inside; afterwards every submodule's mode and torch's random state are what they were."""
     modes = {part: part.training for part in module.modules()}
     devices = {t.device for t in (*module.parameters(), *module.buffers()) if t.device.type == "cuda"}
     try:
@@ -52,7 +51,7 @@ def embed(
     """[N, dim]: the frozen encoder's output for every sample, in the order of the source.
 
     The encoder sees plain views (no augmentation) in eval mode; its modes and buffers stay as they are. Memory: the
-    result, and one batch.
+    result, and a few batches.
 
     Args:
         encoder: Its `spec["input"]` says what it sees.
@@ -62,10 +61,10 @@ def embed(
         progress: Called with (samples done, samples).
         dtype: float16 halves the memory.
         views: What to show instead of the plain views; what they give is what the encoder gets.
-        layer: Number of the layer whose features are wanted, from 0, or from the end (-1); its positions are laid side
-            by side. By default the encoder's output.
-        local: Keep the positions: [N, C, *positions] of `layer`, by default of the last layer that has any. Where
-            samples have different numbers of positions, as texts do, shorter ones are filled up with zeros.
+        layer: Number of the layer whose features are wanted, from 0, or from the end (-1); its positions are laid side by side. By
+            default the encoder's output.
+        local: Keep the positions: [N, C, *positions] of `layer`, by default of the last layer that has any. Where samples have
+            different numbers of positions, as texts do, shorter ones are filled up with zeros.
 
     Raises:
         UserError: The source does not fit the encoder, it has no such layer, or features are not finite.
@@ -100,8 +99,8 @@ def raw(
 ) -> Features:
     """The baseline without an encoder.
 
-    Of images the very plain views that an encoder with this `input` would get, flattened to [N, C * S * S]; of text the
-    bag of its most frequent words, see `views/text`.
+    Of images the very plain views that an encoder with this `input` would get, flattened to [N, C * S * S]; of text the bag of its most
+    frequent words, see `views/text`.
     """
     return _collect(lambda x: x, source, raw_views(input), batch_size, torch.device("cpu"), progress, dtype)
 
@@ -132,35 +131,38 @@ def _collect(
         raise UserError("there is nothing to embed: the data are empty")
     found: Features | None = None
     done = 0
-    for batch in batches(source, np.arange(total), views, batch_size, device):
+
+    def encode(batch: Batch) -> Tensor:
         x, masks = given(batch)
-        features = function(x, **masks).float()
-        features = features if local else features.flatten(1)  # [B, D]
-        if not bool(torch.isfinite(features).all()):
-            raise UserError(
-                f"the features of sample {done} or soon after are not finite: the encoder diverged in training"
-            )
-        if found is None:
-            found = np.empty((total, *features.shape[1:]), dtype)
-        elif features.shape[1:] != found.shape[1:]:
-            found, features = _alike(found, features, local)
-        found[done : done + len(features)] = features.cpu().numpy()
-        done += len(features)
-        if progress is not None:
-            progress(done, total)
+        with torch.no_grad():  # which is each thread's own matter
+            features = function(x, **masks).float()
+        return features if local else features.flatten(1)  # [B, D]
+
+    with pool() as threads:
+        made = batches(source, np.arange(total), views, batch_size, device)
+        for features in threads.stream(encode, made) if device.type == "cpu" else map(encode, made):
+            # the sum is quicker to ask, but may be infinite where no feature is
+            if not math.isfinite(float(features.sum())) and not bool(torch.isfinite(features).all()):
+                raise UserError(
+                    f"the features of sample {done} or soon after are not finite: the encoder diverged in training"
+                )
+            if found is None:
+                found = np.empty((total, *features.shape[1:]), dtype)
+            elif features.shape[1:] != found.shape[1:]:
+                found, features = _alike(found, features, local)
+            found[done : done + len(features)] = features.cpu().numpy()
+            done += len(features)
+            if progress is not None:
+                progress(done, total)
     assert found is not None
     return found
 
 
 def _alike(found: Features, features: Tensor, local: bool) -> tuple[Features, Tensor]:
-    """Both with as many positions as the longer has, the new ones zeros.
-
-    Raises UserError for features without positions.
-    """
+    """Both with as many positions as the longer has, the new ones zeros. Raises UserError for features without positions."""
     if not local:
         raise UserError(
-            "samples have different numbers of positions in this layer: keep the positions (local), or take "
-            "another layer"
+            "samples have different numbers of positions in this layer: keep the positions (local), or take another layer"
         )
     longest = tuple(max(a, b) for a, b in zip(found.shape[2:], features.shape[2:], strict=True))
     wide = np.zeros((*found.shape[:2], *longest), found.dtype)

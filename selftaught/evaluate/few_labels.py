@@ -1,4 +1,4 @@
-"""Label efficiency: accuracy against the number of labels, on nested, class-balanced subsets that are the same for all methods."""
+"""Label efficiency: accuracy against the number of labels, on nested, class-balanced subsets, alike for all methods."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from selftaught.data.budget import Budget, Labels, subset
 from selftaught.errors import UserError
 from selftaught.evaluate.knn import percent
-from selftaught.evaluate.linear import Standard, fit_linear
+from selftaught.evaluate.linear import CROSS_VALIDATED, Standard, fit_linear
+from selftaught.evaluate.threads import pool
 
 BUDGETS: tuple[Budget, ...] = (10, 100, "1%", "10%")
 """Labels a class, or a part of all labels."""
@@ -50,10 +51,12 @@ def few_labels(
     draws: int = DRAWS,
     seed: int = 0,
     groups: NDArray[np.int64] | None = None,
+    standard: Standard | None = None,
 ) -> dict[str, FewLabels]:
     """Linear probes on few labels, by budget; they see neither other labels nor the test labels.
 
-    Features are standardised by all training samples, which takes no labels. A budget that covers all labels has one draw.
+    Features are standardised by all training samples, which takes no labels. A budget that covers all labels has one
+    draw.
 
     Args:
         train_x: [N, D].
@@ -63,25 +66,34 @@ def few_labels(
         draws: Subsets of each size.
         seed: Draw i is that of seed + i.
         groups: int64 [N]; samples of one group stay on one side when the L2 weight is chosen.
+        standard: Of all training samples, where it is known already.
 
     Raises:
         UserError: A budget or a number of draws that means nothing, or fewer than two classes.
     """
     if draws < 1:
         raise UserError(f"draws must be at least 1, not {draws}")
-    standard = Standard(train_x)
+    standard = standard or Standard(train_x)
+    asked = standard(test_x)
+    drawn = {(budget, draw): subset(train_y, budget, seed + draw) for budget in budgets for draw in range(draws)}
+    jobs = [job for job, index in drawn.items() if job[1] == 0 or len(index) < len(train_y)]
+
+    def fit(job: tuple[Budget, int]) -> tuple[float, Labels]:
+        index = drawn[job]
+        mine = groups[index] if groups is not None else None
+        fitted = fit_linear(train_x[index], train_y[index], seed + job[1], groups=mine, standard=standard)
+        return fitted.l2, fitted.of_standard(asked).argmax(1).numpy()
+
+    few = [job for job in jobs if len(drawn[job]) <= CROSS_VALIDATED]
+    with pool() as threads:
+        fitted = dict(zip(few, threads.map(fit, few), strict=True))  # a thread each
+        fitted |= {job: fit(job) for job in jobs if job not in fitted}  # all threads together
     found = {}
     for budget in budgets:
-        chosen, predictions = [], []
-        for draw in range(draws):
-            index = subset(train_y, budget, seed + draw)
-            mine = groups[index] if groups is not None else None
-            fitted = fit_linear(train_x[index], train_y[index], seed + draw, groups=mine, standard=standard)
-            chosen.append(fitted.l2)
-            predictions.append(fitted.predict(test_x))
-            if len(index) == len(train_y):
-                break
-        found[str(budget)] = FewLabels(len(index), np.stack(predictions), tuple(chosen))
+        mine = [fitted[job] for job in jobs if job[0] == budget]
+        found[str(budget)] = FewLabels(
+            len(drawn[budget, 0]), np.stack([says for _, says in mine]), tuple(l2 for l2, _ in mine)
+        )
     return found
 
 

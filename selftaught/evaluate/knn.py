@@ -11,14 +11,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.evaluate.threads import pool
+from selftaught.evaluate.principal import SAMPLES, principal
+from selftaught.evaluate.threads import Pool, pool
+from selftaught.kernels.nearest import products
 
-BLOCK = 64 << 20
+BLOCK = 32 << 20
 """Bytes of similarities (float32) that each thread holds at a time."""
+DIRECTIONS = 192
+"""Principal components in which neighbours are looked for."""
+TOGETHER = 16
+"""Samples of which only the most similar is looked at first."""
+CANDIDATES = 2
+"""Candidates found there for each neighbour that votes."""
 
 
 def neighbours(size: int, classes: int, k: int | None = None) -> int:
-    """How many neighbours vote: `k` or 200, but 20 where a class has fewer than 50 samples on average, and never more than there are."""
+    """How many neighbours vote: `k`, by default 200 (20 where a class has fewer than 50 samples); at most `size`."""
     if k is None:
         k = 200 if size >= 50 * classes else 20
     if k < 1:
@@ -28,10 +36,16 @@ def neighbours(size: int, classes: int, k: int | None = None) -> int:
 
 @final
 class Neighbours:
-    """Classify by the k most similar training samples (Wu et al., CVPR 2018, arXiv 1805.01978): exact, in chunks.
+    """Classify by the k most similar training samples (Wu et al., CVPR 2018, arXiv 1805.01978), in chunks.
 
-    With s_i the cosine similarity to the training sample i of class y_i, class c collects w_c = sum over the k nearest of
-    exp(s_i / temperature) [y_i = c], and the largest wins.
+    With s_i the cosine similarity to the training sample i of class y_i, class c collects w_c = sum over the k nearest
+    of exp(s_i / temperature) [y_i = c], and the largest wins.
+
+    Few or narrow samples are all compared. Of many wide ones the 2 k nearest in 192 principal components are
+    candidates, and those are ranked by their exact similarity. Where another sample may well be nearer than the k-th of
+    them, all are compared after all: with e_i the part of s_i that the components miss, when the last candidate's
+    similarity in the components, plus the mean of e_i over the candidates and its standard deviation, exceeds the k-th
+    exact similarity.
 
     Args:
         x: Training features, [N, D].
@@ -52,12 +66,15 @@ class Neighbours:
         if not temperature > 0:
             raise UserError(f"temperature of the nearest neighbours must be greater than 0, not {temperature}")
         if len(x) == 0 or len(x) != len(y):
-            raise UserError(f"nearest neighbours need as many features as labels, and some: there are {len(x)} and {len(y)}")
+            raise UserError(
+                f"nearest neighbours need as many features as labels, and some: there are {len(x)} and {len(y)}"
+            )
         self.classes = int(y.max()) + 1
         self.k = neighbours(len(x), len(np.unique(y)), k)
         self.temperature = temperature
         self.device = torch.device(device)
-        self.memory = unit(x, self.device)  # [N, D]
+        self.memory = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(self.device)  # [N, D]
+        self.scale = 1 / torch.linalg.vector_norm(self.memory, dim=1).clamp_min(1e-12)  # [N]
         self.labels = torch.from_numpy(np.asarray(y, dtype=np.int64)).to(self.device)
 
     def predict(self, x: NDArray[Any], exclude_self: bool = False) -> NDArray[np.int64]:
@@ -65,23 +82,90 @@ class Neighbours:
 
         Ties go to the smallest class.
         """
-        rows = max(1, BLOCK // (4 * len(self.memory)))
-
-        def part(start: int) -> Tensor:
-            query = unit(x[start : start + rows], self.device)  # [B, D]
-            similarity = query @ self.memory.T  # [B, N]
-            if exclude_self:
-                similarity.diagonal(start).fill_(-torch.inf)
-            return self._vote(similarity).cpu()
-
+        own = np.arange(len(x)) if exclude_self else None
         with pool() as threads:
-            return torch.cat(list(threads.map(part, range(0, len(x), rows)))).numpy()
+            if not self._many(len(x)):
+                return self._among_all(x, own, threads)
+            voted, doubtful = self._among_candidates(x, own, threads)
+            if len(doubtful):
+                voted[doubtful] = self._among_all(x[doubtful], None if own is None else own[doubtful], threads)
+        return voted
 
-    def _vote(self, similarity: Tensor) -> Tensor:
-        nearest, index = similarity.topk(self.k, dim=1)  # [B, k], the most similar first
-        weight = ((nearest - nearest[:, :1]).double() / self.temperature).exp()  # dividing all by the largest changes no winner
-        votes = torch.zeros(len(nearest), self.classes, dtype=torch.float64, device=self.device)
+    def _many(self, queries: int) -> bool:
+        """Whether looking for candidates costs less than comparing all."""
+        wide = min(self.memory.shape[1], queries) >= 2 * DIRECTIONS
+        return wide and len(self.memory) >= 10 * CANDIDATES * self.k and self.device.type == "cpu"
+
+    def _search(self, threads: Pool) -> tuple[Tensor, Tensor]:
+        """Principal directions [D, R] of the training samples scaled to length 1, and their components [N, R]."""
+        some = slice(None, None, -(-len(self.memory) // SAMPLES))
+        basis = principal(self.memory[some] * self.scale[some, None], DIRECTIONS).basis
+        assert basis is not None
+        starts = range(0, len(self.memory), SAMPLES)
+        parts = list(threads.map(lambda start: self.memory[start : start + SAMPLES] @ basis, starts))
+        return basis, torch.cat(parts).mul_(self.scale[:, None])
+
+    def _among_all(self, x: NDArray[Any], own: NDArray[np.int64] | None, threads: Pool) -> NDArray[np.int64]:
+        """int64 [M]: the class of each row, all training samples compared but its `own`."""
+
+        def part(rows: slice) -> Tensor:
+            similarity = (unit(x[rows], self.device) @ self.memory.T).mul_(self.scale)  # [B, N]
+            return self._vote(*_without(similarity, own, rows).topk(self.k, dim=1)).cpu()
+
+        return torch.cat(list(threads.map(part, self._blocks(len(x))))).numpy()
+
+    def _among_candidates(
+        self, x: NDArray[Any], own: NDArray[np.int64] | None, threads: Pool
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The class of each row, int64 [M], and the rows for which too few samples may have been looked at."""
+        basis, components = self._search(threads)
+
+        def part(rows: slice) -> tuple[Tensor, Tensor]:
+            query = unit(x[rows])  # [B, D]
+            guess, index = _without((query @ basis) @ components.T, own, rows).topk(
+                CANDIDATES * self.k, dim=1
+            )  # [B, C]
+            exact = torch.from_numpy(products(self.memory.numpy(), query.numpy(), index.numpy())).mul_(
+                self.scale[index]
+            )
+            similarity, order = exact.topk(self.k, dim=1)
+            missed = exact - guess
+            doubtful = guess[:, -1] + missed.mean(1) + missed.std(1) > similarity[:, -1]
+            return self._vote(similarity, index.gather(1, order)), doubtful
+
+        voted, doubtful = map(torch.cat, zip(*threads.map(part, self._blocks(len(x))), strict=True))
+        return voted.numpy(), doubtful.nonzero()[:, 0].numpy()
+
+    def _blocks(self, count: int) -> list[slice]:
+        rows = max(1, BLOCK // (4 * len(self.memory)))
+        return [slice(start, start + rows) for start in range(0, count, rows)]
+
+    def _vote(self, similarity: Tensor, index: Tensor) -> Tensor:
+        """The winning class of each row's neighbours [B, k], the most similar first."""
+        weight = (
+            (similarity - similarity[:, :1]).double() / self.temperature
+        ).exp()  # dividing all by the largest changes no winner
+        votes = torch.zeros(len(index), self.classes, dtype=torch.float64, device=self.device)
         return votes.scatter_add_(1, self.labels[index], weight).argmax(1)
+
+
+def _largest(similarity: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """As ``similarity.topk(count, dim=1)`` [B, N], in half of the time: only groups with large maxima matter."""
+    groups = similarity.shape[1] // TOGETHER
+    apart = similarity[:, : groups * TOGETHER].unflatten(1, (TOGETHER, groups))  # every `groups`-th sample is a group
+    chosen = apart.amax(1).topk(min(count, groups), dim=1).indices  # [B, G]
+    index = (chosen[:, None] + groups * torch.arange(TOGETHER)[:, None]).flatten(1)
+    rest = torch.arange(groups * TOGETHER, similarity.shape[1]).expand(len(index), -1)
+    index = torch.cat([index, rest], dim=1)
+    found, order = similarity.gather(1, index).topk(count, dim=1)
+    return found, index.gather(1, order)
+
+
+def _without(similarity: Tensor, own: NDArray[np.int64] | None, rows: slice) -> Tensor:
+    """Similarities [B, N] of which those of a row with its own sample count for nothing."""
+    if own is not None:
+        similarity.scatter_(1, torch.from_numpy(own[rows, None]).to(similarity.device), -torch.inf)
+    return similarity
 
 
 def knn(

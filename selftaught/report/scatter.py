@@ -58,7 +58,8 @@ def fit_square(points: NDArray[np.float64]) -> NDArray[np.uint16]:
 def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> dict[str, Any] | None:
     """What the map draws, or None when the source has fewer than three samples.
 
-    Packed: "labels" int16 [N] (-1 = unknown), "index" uint32 [N] (in the source), "near" uint16 [N, K] (rows of this map), "cosine"
+    Packed: "labels" int16 [N] (-1 = unknown), "index" uint32 [N] (in the source), "near" uint16 [N, K] (rows of this
+        map), "cosine"
     uint8 [N, K] (0 to 255 = 0 to 1), each layout uint16 [N, 2].
     """
     if len(source) < 3:
@@ -71,25 +72,41 @@ def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> di
     if has_tsne() and len(some) >= 10:
         layouts["t-SNE"] = tsne(features)
     labels = some.labels
-    known = np.flatnonzero(labels >= 0)
     images = thumbnails(some, encoder.spec["input"])
     return {
-        "n": len(some), "of": len(source), "held_out": held_out, "dim": features.shape[1], "k": near.shape[1],
+        "n": len(some),
+        "of": len(source),
+        "held_out": held_out,
+        "dim": features.shape[1],
+        "k": near.shape[1],
         "classes": [str(name) for name in source.classes] or [str(i) for i in range(int(labels.max(initial=-1)) + 1)],
-        "labels": pack(labels, "<i2"), "index": pack(some.index, "<u4"),
-        "near": pack(near, "<u2"), "cosine": pack(np.round(np.clip(cosine, 0, 1) * 255), "u1"),
+        "labels": pack(labels, "<i2"),
+        "index": pack(some.index, "<u4"),
+        "near": pack(near, "<u2"),
+        "cosine": pack(np.round(np.clip(cosine, 0, 1) * 255), "u1"),
         "layouts": {name: pack(fit_square(xy), "<u2") for name, xy in layouts.items()},
-        "accuracy": accuracies(features, layouts, labels, known), "sheet": images, "tsne": "t-SNE" in layouts,
+        "accuracy": accuracies(near, features, layouts, labels),
+        "sheet": images,
+        "tsne": "t-SNE" in layouts,
     }
 
 
 def accuracies(
-    features: NDArray[np.float64], layouts: dict[str, NDArray[np.float64]], labels: NDArray[np.int64], known: NDArray[np.int64]
+    near: NDArray[np.int64],
+    features: NDArray[np.float64],
+    layouts: dict[str, NDArray[np.float64]],
+    labels: NDArray[np.int64],
 ) -> dict[str, float] | None:
-    """Leave-one-out nearest-neighbour accuracy, in percent, in all dimensions and on each layout; None without labels."""
+    """Leave-one-out nearest-neighbour accuracy, in percent, in all dimensions and on each layout; None without labels.
+
+    `near` are all samples' neighbours in all dimensions; they serve where all samples have labels.
+    """
+    known = np.flatnonzero(labels >= 0)
     if len(known) < 3 or len(np.unique(labels[known])) < 2:
         return None
-    found = {"features": vote(labels[known], neighbours(features[known], NEAREST)[0])}
+    found = {
+        "features": vote(labels[known], near if len(known) == len(labels) else neighbours(features[known], NEAREST)[0])
+    }
     for name, xy in layouts.items():
         found[name] = vote(labels[known], neighbours(xy[known], NEAREST, "euclidean")[0])
     return found

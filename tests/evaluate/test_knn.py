@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.evaluate import Neighbours, knn
-from selftaught.evaluate.knn import neighbours
+from selftaught.evaluate.knn import _largest, neighbours
 
 
 def blobs(n: int, classes: int = 4, d: int = 10, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -103,3 +104,57 @@ def test_accuracy_is_in_percent_and_errors_are_sentences() -> None:
         knn(x, y, x, y, temperature=0)
     with pytest.raises(UserError, match="as many features as labels"):
         knn(x, y[:-1], x, y)
+
+
+def wide(n: int, seed: int, decay: float) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Features of 500 numbers whose components fall off with a power."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 6, n)
+    centres = np.random.default_rng(7).normal(size=(6, 500))
+    turn, _ = np.linalg.qr(np.random.default_rng(8).normal(size=(500, 500)))
+    return ((0.3 * centres[y] + rng.normal(size=(n, 500))) * np.arange(1, 501) ** -decay @ turn + 0.1).astype(
+        np.float32
+    ), y
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_candidates_are_as_good_as_all(monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
+    x, y = wide(3000, 0, 0.6)
+    queries = x if own else wide(900, 1, 0.6)[0]
+    quick = Neighbours(x, y, k=30)
+    assert quick._many(len(queries))
+    looked: list[int] = []
+    everything = Neighbours._among_all
+    monkeypatch.setattr(
+        Neighbours, "_among_all", lambda self, z, *rest: (looked.append(len(z)), everything(self, z, *rest))[1]
+    )
+    found = quick.predict(queries, exclude_self=own)
+    assert sum(looked) < len(queries) / 4
+    monkeypatch.setattr(Neighbours, "_many", lambda *_: False)
+    assert np.mean(found == quick.predict(queries, exclude_self=own)) > 0.995
+
+
+def test_where_components_say_little_all_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = wide(3000, 0, 0.0)
+    queries, _ = wide(400, 1, 0.0)
+    quick = Neighbours(x, y, k=30)
+    assert quick._many(len(queries))
+    found = quick.predict(queries)
+    monkeypatch.setattr(Neighbours, "_many", lambda *_: False)
+    assert np.mean(found == quick.predict(queries)) > 0.99
+
+
+def test_few_samples_are_all_compared() -> None:
+    x, y = wide(2000, 0, 0.6)
+    assert not Neighbours(x, y, k=200)._many(500)
+    assert not Neighbours(x, y, k=20)._many(100)
+    assert not Neighbours(x[:, :300], y, k=20)._many(500)
+
+
+@pytest.mark.parametrize(("n", "count"), [(1000, 5), (1003, 60), (40, 40), (17, 3), (5, 2)])
+def test_the_largest_are_found_in_groups(n: int, count: int) -> None:
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(20, n)))
+    found, index = _largest(x, count)
+    values, places = x.topk(count, dim=1)
+    assert torch.equal(found, values)
+    assert torch.equal(index, places)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from selftaught.errors import UserError
 from selftaught.evaluate import fit_linear, linear_probe
 from selftaught.evaluate.linear import Standard, _lowest, _row_space, _sides
-from selftaught.evaluate.logistic import gram, solve
+from selftaught.evaluate.logistic import solve
 
 Data = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -80,11 +80,12 @@ def test_fewer_samples_than_features_is_the_same_problem_in_fewer_directions() -
     from sklearn.linear_model import LogisticRegression
 
     x, y = blobs(60, d=200)
-    z, basis = _row_space(torch.from_numpy(x))
+    z, components, basis = _row_space(torch.from_numpy(x).double())
     assert z.shape == (60, 60)
     np.testing.assert_allclose(z @ basis, x, atol=1e-5)
     np.testing.assert_allclose(basis @ basis.T, np.eye(60), atol=1e-6)
-    small = solve(z, torch.from_numpy(y), 4, 5.0, moments=gram(z), tolerance=1e-9, iterations=2000)
+    np.testing.assert_allclose(z.T @ z / 60, np.diag(components.values), atol=1e-9)
+    small = solve(z, torch.from_numpy(y), 4, 5.0, components=components, tolerance=1e-8, iterations=2000)
     theirs = LogisticRegression(C=1 / 5, tol=1e-10, max_iter=10_000).fit(x.astype(np.float64), y)
     np.testing.assert_allclose(small.weight @ basis, theirs.coef_, atol=1e-5)
     fitted = fit_linear(x, y, strengths=(5.0,))

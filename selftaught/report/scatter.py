@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.subset import Subset
 from selftaught.evaluate import embed
 from selftaught.method import Encoder, Source
 from selftaught.parts.shown import Pictures
@@ -18,28 +19,6 @@ from selftaught.report.thumbnails import sheet
 
 NEAREST = 8
 """Neighbours kept for each sample, and voters in the map's nearest-neighbour accuracy."""
-
-
-@final
-class Chosen(Source):
-    """Some samples of a source, in the given order."""
-
-    def __init__(self, source: Source, index: NDArray[np.int64]) -> None:
-        self.source, self.index = source, index
-        self.classes = source.classes
-
-    def __len__(self) -> int:
-        """How many were chosen."""
-        return len(self.index)
-
-    def fetch(self, index: NDArray[np.int64]) -> dict[str, Any]:
-        """As of the whole source."""
-        return self.source.fetch(self.index[index])
-
-    @property
-    def labels(self) -> NDArray[np.int64]:
-        """int64 [N], -1 = unknown."""
-        return self.source.labels[self.index]
 
 
 def pack(values: NDArray[Any], dtype: str) -> str:
@@ -65,7 +44,7 @@ def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> di
     if len(source) < 3:
         return None
     chosen = np.random.Generator(np.random.Philox(key=[0, 0])).permutation(len(source))[: min(points, 65535)]
-    some = Chosen(source, chosen.astype(np.int64))  # shuffled: no class is drawn above the others
+    some = Subset(source, chosen.astype(np.int64))  # shuffled: no class is drawn above the others
     features = np.asarray(embed(encoder, some), np.float64)  # [N, D]
     near, cosine = neighbours(features, NEAREST)
     layouts = {"PCA": pca(features)}

@@ -60,7 +60,7 @@ def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> di
         "k": near.shape[1],
         "classes": [str(name) for name in source.classes] or [str(i) for i in range(int(labels.max(initial=-1)) + 1)],
         "labels": pack(labels, "<i2"),
-        "index": pack(some.index, "<u4"),
+        "index": pack(chosen, "<u4"),
         "near": pack(near, "<u2"),
         "cosine": pack(np.round(np.clip(cosine, 0, 1) * 255), "u1"),
         "layouts": {name: pack(fit_square(xy), "<u2") for name, xy in layouts.items()},

@@ -129,7 +129,7 @@ def main() -> None:
     for case in cases:
         rows.append(row(*case))
         print(rows[-1], flush=True)
-        measure.save("judging", rows, run=str(run.config.method["name"]))
+        measure.save("judging", rows)
 
 
 if __name__ == "__main__":

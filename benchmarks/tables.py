@@ -164,8 +164,8 @@ def words_table(rows: list[dict[str, Any]]) -> str:
     found = {row["row"]: row for row in rows}
     lines = [
         (
-            "| | words/s | peer | peer's words/s | times faster | times faster, total | WordSim: ours, peer's | SimLex | "
-            "analogies, % |"
+            "| | words/s | peer | peer's words/s | times faster | times faster, total | WordSim: ours, peer's | "
+            "SimLex | analogies, % |"
         ),
         "|---|---|---|---|---|---|---|---|---|",
     ]

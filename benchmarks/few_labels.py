@@ -152,16 +152,16 @@ def shown(table: list[dict[str, Any]]) -> Iterable[str]:
 def main() -> None:
     """Measure what is missing, point by point, and save after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", help="rows to measure beside the supervised ones; all when none is named")
+    parser.add_argument("cases", nargs="*", help="rows to measure in addition to the supervised ones; by default all")
     parser.add_argument("--labels", nargs="*", type=int, default=LABELS, help="labels per class")
-    parser.add_argument("--draws", type=int, default=DRAWS, help="how many draws of labels")
-    parser.add_argument("--steps", type=int, help="train every point for so many steps instead of 30 seconds")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="number of draws of labels")
+    parser.add_argument("--steps", type=int, help="train every point for this many steps instead of 30 seconds")
     parser.add_argument("--results", type=Path, default=measure.RESULTS, help="the folder to save in")
-    parser.add_argument("--table", action="store_true", help="only print what was measured")
+    parser.add_argument("--table", action="store_true", help="only print the results")
     told = parser.parse_args()
     unknown = set(told.cases) - set(CASES)
     if unknown:
-        parser.error(f"there is no row {', '.join(sorted(unknown))}; rows are: {', '.join(CASES)}")
+        parser.error(f"there is no row {', '.join(sorted(unknown))}; choose from {', '.join(CASES)}")
     measure.RESULTS = told.results
     path = told.results / "few_labels.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else []

@@ -89,10 +89,10 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def main() -> None:
     """Measure what is missing, one classifier after the other, and save after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", help="encoders to fine-tune; all when none is named")
+    parser.add_argument("cases", nargs="*", help="encoders to fine-tune; by default all")
     parser.add_argument("--data", nargs="+", choices=DATA, default=["cifar10"])
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
-    parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
+    parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
     path = measure.RESULTS / "finetune.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else []

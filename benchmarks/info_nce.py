@@ -98,7 +98,7 @@ def error(device: str, n: int = 3000) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--rounds", type=int, default=5, help="of the timings beside the plain form")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the timings compared with the plain form")
     parser.add_argument(
         "--alone", type=int, help="only measure one streamed step of this many rows, and print it as JSON"
     )
@@ -114,7 +114,7 @@ def main() -> None:
     table: list[dict[str, Any]] = [
         {"rows": LARGE, "megabytes": megabytes, "plain_megabytes": 2 * 4 * LARGE**2 / 1e6, **large}
     ]
-    print(f"{LARGE:>6} rows: {megabytes:.0f} MB over the inputs (goal: 512), {large['seconds']:.1f} s")
+    print(f"{LARGE:>6} rows: {megabytes:.0f} MB beyond the inputs (goal: 512), {large['seconds']:.1f} s")
     for n in SIZES:
         z = rows(n, options.device)
         timings = measure.interleaved(

@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument(
         "mechanisms", nargs="*", default=list(MECHANISMS), metavar="MECHANISM", help="batch, bank or queue"
     )
-    parser.add_argument("--again", action="store_true", help="forget what was measured")
+    parser.add_argument("--again", action="store_true", help="discard the earlier results")
     parser.add_argument("--figure", action="store_true", help="only draw")
     parser.add_argument(
         "--out", type=Path, help="folder for mechanisms.json and mechanisms.svg instead of results/ and docs/"
@@ -188,9 +188,7 @@ def main() -> None:
     old = json.loads(path.read_text()) if path.exists() and not asked.again else {}
     budget = {"data": DATA, "encoder": ENCODER, "steps": asked.steps, "limit": asked.limit, "labels": LABELS}
     if old and old["budget"] != budget:
-        parser.error(
-            f"{path} was measured with another budget, {old['budget']}: name another --out, or measure --again"
-        )
+        parser.error(f"{path} was measured with another budget, {old['budget']}: give another --out, or use --again")
     runs, base = old.get("runs", []), old.get("untrained", {})
 
     def save() -> None:

@@ -244,10 +244,10 @@ def main() -> None:
     """Print the rows and write them to benchmarks/results/views.json, in the place of older ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds of fewer images")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}; all when none is named")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}; by default all")
     asked = parser.parse_args()
     if unknown := set(asked.kinds) - set(KINDS):
-        parser.error(f"there are no rows of {', '.join(sorted(unknown))}: choose among {', '.join(KINDS)}")
+        parser.error(f"there are no rows of {', '.join(sorted(unknown))}: choose from {', '.join(KINDS)}")
     rounds, part = (3, 4) if asked.quick else (9, 1)
     rows = [row for kind, made in KINDS.items() if kind in asked.kinds or not asked.kinds for row in made(rounds, part)]
     path = measure.RESULTS / "views.json"
@@ -256,7 +256,7 @@ def main() -> None:
         print(f"\n{row['what']}")
         for name, rate in row.get("images_per_second", {}).items():
             cpu = row.get("images_per_cpu_second", {}).get(name)
-            print(f"  {name:16} {rate:8,} images/s" + (f"   {cpu:8,} a CPU second" if cpu else ""))
+            print(f"  {name:16} {rate:8,} images/s" + (f"   {cpu:8,} per CPU second" if cpu else ""))
         for name in (name for name in row if name.startswith("times_")):
             goal = f"   goal {row['goal']}" if name == "times_albumentations" else ""
             print(f"  {name:24} {row[name]['median']:6.2f}  ({row[name]['low']:.2f} to {row[name]['high']:.2f}){goal}")

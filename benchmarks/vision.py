@@ -234,10 +234,10 @@ def shown(table: list[dict[str, Any]]) -> Iterable[str]:
 def main() -> None:
     """Measure what is missing, row by row, and save after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", help="rows to measure; all when none is named")
+    parser.add_argument("cases", nargs="*", help="rows to measure; by default all")
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
-    parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
+    parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
     path = measure.RESULTS / "vision.json"
     old = json.loads(path.read_text()) if path.exists() else {}

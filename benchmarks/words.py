@@ -206,7 +206,7 @@ def timing(rounds: list[Row], what: str) -> measure.Timing:
 def has(peer: str) -> bool:
     if importlib.util.find_spec(peer) is None:
         print(
-            f"  {peer} is not installed, so nothing stands beside ours: pip install 'selftaught[bench]' (fasttext: "
+            f"  {peer} is not installed, so there is no comparison: pip install 'selftaught[bench]' (fasttext: "
             "up to Python 3.12)"
         )
         return False
@@ -294,7 +294,7 @@ def glove(bench: Bench) -> Row:
         "memory_mb": {"selftaught": round(median(r["memory"] for r in rounds), 1)},
     }  # fmt: skip
     if "SELFTAUGHT_GLOVE" not in os.environ:
-        print("  GloVe's own programs do not run beside ours: build them and name their folder in SELFTAUGHT_GLOVE")
+        print("  GloVe's own programs are not compared: build them and set SELFTAUGHT_GLOVE to their folder")
         return row
     tool = Path(os.environ["SELFTAUGHT_GLOVE"])
     theirs = [glove_tool(tool, bench.text[0], epochs) for _ in rounds]
@@ -671,18 +671,20 @@ def _lines(key: str, value: Any, depth: int) -> Iterable[str]:
 def main() -> None:
     """Measure the rows that are asked for, and save after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; by default all that are missing")
+    parser.add_argument(
+        "rows", nargs="*", metavar="row", help=f"one or more of {', '.join(ROWS)}; by default all that are missing"
+    )
     parser.add_argument("--quick", action="store_true", help="a part of the text, one round, fewer epochs; needs --out")
-    parser.add_argument("--data", default=DATA, help="a name of the catalog, or a path")
+    parser.add_argument("--data", default=DATA, help="a name in the catalog, or a path")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="of quality and documents")
-    parser.add_argument("--again", action="store_true", help="forget the points of the rows that are named")
-    parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
+    parser.add_argument("--again", action="store_true", help="discard the earlier points of the named rows")
+    parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     parser.add_argument("--out", type=Path, default=measure.RESULTS, help="the folder of words.json")
     asked = parser.parse_args()
     if unknown := sorted(set(asked.rows) - ROWS.keys()):
-        parser.error(f"there is no row {', '.join(unknown)}: rows are {', '.join(ROWS)}")
+        parser.error(f"there is no row {', '.join(unknown)}: choose from {', '.join(ROWS)}")
     if asked.quick and asked.out == measure.RESULTS:
-        parser.error("--quick needs --out: its numbers are no results")
+        parser.error("--quick needs --out: its numbers are not results")
     path = asked.out / "words.json"
     old = json.loads(path.read_text()) if path.exists() else {}
     rows: dict[str, Row] = {row["row"]: row for row in old.get("rows", [])}

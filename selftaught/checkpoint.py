@@ -60,7 +60,7 @@ def write(run: RunFolder, step: int, files: Mapping[str, bytes | Parts], loss: f
         last = newest(run)
         where = f"the last good checkpoint is {last.name}" if last else "there is no earlier checkpoint"
         raise UserError(
-            f"cannot save the checkpoint of step {step} in {folder}: {e.strerror}; {where}: make room and resume"
+            f"cannot save the checkpoint of step {step} in {folder}: {e.strerror}; {where}: free some space and resume"
         ) from e
     _prune(folder, keep)
     return final
@@ -97,7 +97,7 @@ def load(run: RunFolder) -> Checkpoint | None:
                 if hashlib.sha256(files[name]).hexdigest() != digest:
                     raise ValueError(f"{name} does not match its SHA-256")
             if manifest["step"] != step:
-                raise ValueError("manifest.json names another step")
+                raise ValueError("manifest.json has a different step")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             damaged.append(f"{path.name}: {e}")
             continue

@@ -25,7 +25,7 @@ def pick_device(name: str) -> torch.device:
     except RuntimeError as e:
         raise UserError(f"unknown device '{name}': use auto, cpu, cuda or cuda:N") from e
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device '{name}' was asked for, but this torch sees no CUDA GPU: use --device cpu")
+        raise UserError(f"device '{name}' is not available, because torch finds no CUDA GPU: use --device cpu")
     return device
 
 

@@ -313,12 +313,12 @@ class _Loop:
         """Go back to a checkpoint; returns the number of steps that were taken in its epoch."""
         for reason in saved.damaged:
             warnings.warn(
-                f"a damaged checkpoint was passed over: {reason}; going on from step {saved.step}", stacklevel=2
+                f"a damaged checkpoint was skipped: {reason}; continuing from step {saved.step}", stacklevel=2
             )
         state = json.loads(saved.files["state.json"])
         if state["source"] != self.source.fingerprint:
             raise UserError(
-                f"the data is not what the run {self.run.path} was started on: resume with the same data, or start "
+                f"the data is not the data that the run {self.run.path} was started with: resume with the same data, or start "
                 "a new run"
             )
         self.method.load_state_dict(safetensors.torch.load(saved.files["method.safetensors"]))

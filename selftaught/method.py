@@ -225,7 +225,7 @@ class Compiled(Method):
     """
 
     stepper = "slices"
-    gradient = "its steps are compiled loops, with no gradient to propagate"
+    gradient = "its steps are compiled loops without gradients"
     distributed = "it trains in one process, with threads"
 
     @abstractmethod

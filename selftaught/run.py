@@ -99,7 +99,7 @@ class RunFolder:
         path = Path(path)
         if path.is_dir() and (path / "config.yaml").exists():
             raise UserError(
-                f"the run {path} exists already: continue it with 'selftaught resume {path}', or choose another --out"
+                f"the run {path} already exists: continue it with 'selftaught resume {path}', or choose another --out"
             )
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(f"{path} exists and is not an empty folder: choose another --out")
@@ -125,7 +125,7 @@ class RunFolder:
         except yaml.YAMLError as e:
             raise UserError(f"{path / 'config.yaml'} is not readable YAML: {' '.join(str(e).split())}") from e
         if not isinstance(config, dict):
-            raise UserError(f"{path / 'config.yaml'} does not hold a configuration")
+            raise UserError(f"{path / 'config.yaml'} does not contain a configuration")
         return cls(path, config)
 
     def write_config(self, config: dict[str, Any]) -> None:
@@ -149,7 +149,7 @@ class RunFolder:
             except OSError as e:
                 holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
                 raise UserError(
-                    f"the run {self.path} is being written by another process (pid {holder}): wait for it, or stop it"
+                    f"the run {self.path} is in use by another process (pid {holder}): wait for it, or stop it"
                 ) from e
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)

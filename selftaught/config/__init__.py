@@ -153,9 +153,9 @@ def _check_effect(method: str, kind: str, given: Mapping[str, Any], where: Mappi
         usual = spec.recipe.get(key, getattr(Recipe(), key))
         if key not in read and value != usual:
             said = located(
-                where[f"recipe.{key}"], f"{key} has no effect on {method}, which is stepped by {spec.stepper}"
+                where[f"recipe.{key}"], f"{key} has no effect on {method}, which trains by {spec.stepper}"
             )
-            raise UserError(f"{said} and reads {', '.join(sorted(read))}: leave it out")
+            raise UserError(f"{said} and uses {', '.join(sorted(read))}: remove it")
 
 
 def _check_labels(text: str, where: str) -> None:

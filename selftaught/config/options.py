@@ -44,15 +44,15 @@ class Option:
 
 
 SAMPLES = Option("data.limit", int | None, None, "Only the first N samples.")
-KIND = Option("data.kind", str | None, None, "The kind of sample, where the data could be of several.")
+KIND = Option("data.kind", str | None, None, "The kind of sample, if the data can be read as several kinds.")
 LABELLED = (
     Option(
         "data.labels",
         str | None,
         None,
-        "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden.",
+        "Labels to train with: 10/class, 10% or all. The seed selects them; the other labels are hidden.",
     ),
-    Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
+    Option("data.split", str | None, None, "train, test or all. By default train if there are labels, otherwise all."),
 )
 INIT = Option(
     "init",
@@ -132,7 +132,7 @@ def elsewhere(name: str, kind: str, where: str = "") -> None:
             theirs, ours = kinds.describe(other).samples, kinds.describe(kind).samples
             raise UserError(
                 located(
-                    where, f"{name} says how {theirs} are read (kind {other}), and these data are {ours}: leave it out"
+                    where, f"{name} sets how {theirs} are read (kind {other}), but these data are {ours}: remove it"
                 )
             )
 

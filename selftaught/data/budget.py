@@ -44,7 +44,7 @@ def subset(y: Labels, budget: Budget, seed: int) -> Index:
     order = balanced_order(y, seed)
     if isinstance(budget, int):
         if budget < 1:
-            raise UserError(f"a budget of labels must be at least 1 a class, not {budget}")
+            raise UserError(f"a budget of labels must be at least 1 per class, not {budget}")
         sizes = np.bincount(y)
         return np.sort(order[: int(np.minimum(sizes, budget).sum())])
     return np.sort(order[: max(len(np.unique(y)), round(_part(budget) * len(y)))])
@@ -56,7 +56,9 @@ def _part(budget: str) -> float:
     except ValueError:
         part = -1.0
     if not budget.endswith("%") or not 0 < part <= 1:
-        raise UserError(f"a budget of labels is a number of labels a class, or a part such as '1%', not '{budget}'")
+        raise UserError(
+            f"a budget of labels must be a number of labels per class, or a percentage such as '1%', not '{budget}'"
+        )
     return part
 
 
@@ -77,4 +79,6 @@ def parse(text: str) -> Budget:
         if not 0 < float(part[1]) <= 100:
             raise UserError(f"labels must be more than 0% and at most 100%, not {text}")
         return text
-    raise UserError(f"labels must be a number a class such as 10/class, a part such as 10%, or all, not '{text}'")
+    raise UserError(
+        f"labels must be a number per class such as 10/class, a percentage such as 10%, or all, not '{text}'"
+    )

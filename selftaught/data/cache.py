@@ -62,8 +62,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
-            mend = "make room, or set SELFTAUGHT_CACHE to another folder"
-            raise Unwritable(f"{path}: cannot be written ({error.strerror}): {mend}") from None
+            fix = "free some space, or set SELFTAUGHT_CACHE to another folder"
+            raise Unwritable(f"{path}: cannot be written ({error.strerror}): {fix}") from None
         raise
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:

@@ -68,7 +68,7 @@ def get(name: str) -> Listed:
 def fetching(name: Any) -> str | None:
     """What to say before `name` is opened, if it is a data set of the catalog that is not on this computer yet."""
     if isinstance(name, str) and name in _files() and not get(name).cached():
-        return f"fetching {name}, once, into {cache.folder()}"
+        return f"downloading {name} into {cache.folder()} (only once)"
     return None
 
 

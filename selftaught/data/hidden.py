@@ -74,7 +74,7 @@ def hide(source: Source, labels: str | None, seed: int) -> Source:
     there = np.flatnonzero(source.labels >= 0)
     if not len(there):
         raise UserError(
-            f"labels {labels} hides labels, and this data has none: name classes by folders, or leave labels out"
+            f"labels {labels} hides labels, but this data has none: use one folder per class, or remove labels"
         )
     y = source.labels[there]
     if isinstance(budget, int):
@@ -84,7 +84,7 @@ def hide(source: Source, labels: str | None, seed: int) -> Source:
             name = source.classes[least] if least < len(source.classes) else least
             most = f"{sizes[least]}/class"
             raise UserError(
-                f"labels {labels} is more than the {sizes[least]} that class '{name}' has: ask for {most} at most"
+                f"labels {labels} is more than the {sizes[least]} labels of class '{name}': use at most {most}"
             )
     known = there[subset(y, budget, seed)]
     if len(known) == len(there):

@@ -27,7 +27,7 @@ def sides(data: Any) -> dict[str, Any]:
         return {"train": train, "test": test}
     if len(data) != 1:
         raise UserError(
-            "a Hugging Face DatasetDict needs the parts 'train' and 'test', but this one has: "
+            "a Hugging Face DatasetDict needs the splits 'train' and 'test', but this one has: "
             f"{', '.join(data) or 'none'}"
         )
     return {"all": next(iter(data.values()))}

@@ -70,15 +70,15 @@ def debian(package: str) -> Iterator[Path]:
     """
     missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
     if missing:
-        raise Unavailable(f"{missing[0]} is not here")
+        raise Unavailable(f"{missing[0]} is not installed")
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
         place = Path(name)
-        log.info("fetching the Debian package %s", package)
+        log.info("downloading the Debian package %s", package)
         if not (_apt("download", package, cwd=place) or (_update(place) and _apt("download", package, cwd=place))):
             raise Unavailable(f"apt-get cannot download {package}")
         packages = list(place.glob("*.deb"))
         if not packages:
-            raise Unavailable(f"apt-get downloaded no {package}")
+            raise Unavailable(f"apt-get did not download {package}")
         try:
             subprocess.run(
                 ["dpkg-deb", "-x", str(packages[0]), "files"],
@@ -121,7 +121,7 @@ def _data(file: IO[bytes], url: str) -> IO[bytes]:
         if head.startswith(b"data.tar"):
             return io.BytesIO(file.read(size))
         file.seek(size + size % 2, os.SEEK_CUR)
-    raise Unavailable(f"{url} is no Debian package")
+    raise Unavailable(f"{url} is not a Debian package")
 
 
 def _update(place: Path) -> bool:
@@ -149,14 +149,14 @@ def wheel(project: str, version: str, *platforms: str) -> Iterator[zipfile.ZipFi
         platforms: The wheel is the one for CPython 3.11 on these, whatever runs here: nothing in it is run.
     """
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
-        log.info("fetching the wheel of %s %s", project, version)
+        log.info("downloading the wheel of %s %s", project, version)
         target = [word for platform in platforms for word in ("--platform", platform)]
         _pip("--python-version", "3.11", "--implementation", "cp", *target, "--dest", name, f"{project}=={version}")
         found = list(Path(name).glob("*.whl"))
         try:
             archive = zipfile.ZipFile(found[0])
         except (IndexError, zipfile.BadZipFile):
-            raise Unavailable(f"pip downloaded no whole wheel of {project} {version}") from None
+            raise Unavailable(f"pip did not download a complete wheel of {project} {version}") from None
         with archive:
             yield archive
 
@@ -175,7 +175,7 @@ def sdist(project: str, version: str, sha256: str) -> Iterator[tarfile.TarFile]:
         said = _pip("-vv", "--no-cache-dir", "--dest", name, f"{project}=={version}", wanted=False)
         found = re.search(rf"(?:https?|file)://[^\s\"'<>]*/{re.escape(file)}(?![\w.])", said)
         if found is None:
-            raise Unavailable(f"pip finds no {file}")
+            raise Unavailable(f"pip does not find {file}")
         path = Path(name) / file
         download(found[0], path, sha256)
         with tarfile.open(path) as archive:
@@ -189,9 +189,9 @@ def npm(package: str, version: str) -> Iterator[tarfile.TarFile]:
     Raises Unavailable where there is no npm, no network or no such package.
     """
     if shutil.which("npm") is None:
-        raise Unavailable("npm is not here")
+        raise Unavailable("npm is not installed")
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
-        log.info("fetching the npm package %s %s", package, version)
+        log.info("downloading the npm package %s %s", package, version)
         command = ["npm", "pack", "--silent", "--ignore-scripts", f"{package}@{version}"]
         try:
             subprocess.run(
@@ -201,7 +201,7 @@ def npm(package: str, version: str) -> Iterator[tarfile.TarFile]:
             raise Unavailable(f"npm cannot download {package} {version}") from None
         found = list(Path(name).glob("*.tgz"))
         if not found or not tarfile.is_tarfile(found[0]):
-            raise Unavailable(f"npm downloaded no whole {package} {version}")
+            raise Unavailable(f"npm did not download a complete {package} {version}")
         with tarfile.open(found[0]) as archive:
             yield archive
 
@@ -214,7 +214,7 @@ def member(archive: tarfile.TarFile, name: str) -> bytes:
             raise KeyError(name)
         return stream.read()
     except (KeyError, tarfile.TarError, *BROKEN):
-        raise Unavailable(f"{Path(str(archive.name)).name} has no whole {name}") from None
+        raise Unavailable(f"{Path(str(archive.name)).name} has no complete {name}") from None
 
 
 def _pip(*words: str, wanted: bool = True) -> str:
@@ -224,7 +224,7 @@ def _pip(*words: str, wanted: bool = True) -> str:
     """
     program = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip3") or shutil.which("pip") or ""]
     if not program[0]:
-        raise Unavailable("pip is not here")
+        raise Unavailable("pip is not installed")
     command = [
         *program,
         "--disable-pip-version-check",
@@ -254,7 +254,7 @@ def download(url: str, path: Path, sha256: str, unzip: bool = False) -> None:
         with urllib.request.urlopen(url, timeout=30) as answer, cache.replacing(path) as file:
             found = _copy(gzip.GzipFile(fileobj=answer) if unzip else answer, file)
             if found != sha256:
-                raise Unavailable(f"{url} serves other data than expected (SHA-256 {found})")
+                raise Unavailable(f"{url} serves different data than expected (SHA-256 {found})")
     except BROKEN as error:
         raise Unavailable(f"{url} does not answer ({getattr(error, 'reason', error)})") from None
 
@@ -279,4 +279,4 @@ def keep(stream: Stream, path: Path, sha256: str) -> None:
 
 def nowhere(name: str, tried: list[str], instead: str) -> UserError:
     """The error when no place serves a data set."""
-    return UserError(f"data '{name}' cannot be fetched ({'; '.join(tried)}): {instead}")
+    return UserError(f"data '{name}' cannot be downloaded ({'; '.join(tried)}): {instead}")

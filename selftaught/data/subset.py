@@ -88,8 +88,6 @@ def split_index(source: Source, side: Literal["train", "test"]) -> Index:
     distinct = int(rank.max()) + 1 if len(rank) else 0
     if distinct < 2:
         many = f"{len(source)} sample{'s' * (len(source) != 1)}"
-        raise UserError(
-            f"{many} without two that differ cannot be split into train and test: ask for all of it (split all)"
-        )
+        raise UserError(f"{many} without two different ones cannot be split into train and test: use split all")
     held = rank < max(1, round(TEST * distinct))
     return np.flatnonzero(held == (side == "test"))

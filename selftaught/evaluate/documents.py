@@ -41,7 +41,7 @@ def documents(
         UserError: As `evaluate.probe`; an unknown pool; "sif" for an encoder without word vectors.
     """
     if pool not in ("mean", "sif"):
-        raise UserError(f"words are pooled by 'mean' or 'sif', not by '{pool}'")
+        raise UserError(f"pool must be 'mean' or 'sif', not '{pool}'")
     if pool == "sif":
         before = arguments.pop("untrained", None) or fresh(encoder, seed)
         encoder, arguments["untrained"] = Sif.of(encoder, train), Sif.of(before, train)
@@ -72,9 +72,9 @@ class Sif(Encoder):
     def __init__(self, vectors: WordVectors, input: dict[str, Any], smooth: float = SMOOTH) -> None:
         super().__init__()
         if vectors.counts is None:
-            raise UserError("these vectors come without counts, which the weights of 'sif' are made of: pool by 'mean'")
+            raise UserError("these vectors have no word counts, which 'sif' needs for its weights: use pool 'mean'")
         if not smooth > 0:
-            raise UserError(f"the smoothing of 'sif' must be greater than 0, not {smooth}")
+            raise UserError(f"smooth must be greater than 0, not {smooth}")
         self.vectors, self.dim = vectors, vectors.dim
         self.spec = {"name": "sif", "input": input, "smooth": smooth}
         self.weight = smooth / (smooth + vectors.counts / vectors.counts.sum())  # [V]

@@ -129,7 +129,7 @@ def _collect(
 ) -> Features:
     total = len(source)
     if total == 0:
-        raise UserError("there is nothing to embed: the data are empty")
+        raise UserError("there is nothing to embed: the data is empty")
     found: Features | None = None
     done = 0
     for batch in batches(source, np.arange(total), views, batch_size, device):
@@ -138,7 +138,7 @@ def _collect(
         features = features if local else features.flatten(1)  # [B, D]
         if not bool(torch.isfinite(features).all()):
             raise UserError(
-                f"the features of sample {done} or soon after are not finite: the encoder diverged in training"
+                f"the features of sample {done} or of one shortly after it are not finite: the encoder diverged during training"
             )
         if found is None:
             found = np.empty((total, *features.shape[1:]), dtype)
@@ -159,7 +159,7 @@ def _alike(found: Features, features: Tensor, local: bool) -> tuple[Features, Te
     """
     if not local:
         raise UserError(
-            "samples have different numbers of positions in this layer: keep the positions (local), or take "
+            "samples have different numbers of positions in this layer: keep the positions (local), or choose "
             "another layer"
         )
     longest = tuple(max(a, b) for a, b in zip(found.shape[2:], features.shape[2:], strict=True))

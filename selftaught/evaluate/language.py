@@ -51,7 +51,7 @@ def ranked(model: Scores, texts: Sequence[str], per_token: bool = False) -> list
     for text in texts:
         tokens = tuple(model.score(text))
         if len(tokens) < 2:
-            raise UserError(f"there is no word in '{text}': give sentences to score")
+            raise UserError(f"'{text}' has no words: give sentences to score")
         found.append(Scored(text, tokens, tuple(model.unknown(text))))
     return sorted(found, key=lambda s: -(s.per_token if per_token else s.log_probability))
 
@@ -71,7 +71,7 @@ def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
             raise UserError(
                 f"the model reads text as {seen['tokens']} (lower: {seen['lower']}) and this corpus was split into "
                 f"{corpus.tokens} "
-                f"(lower: {corpus.lower}): open it in the model's way"
+                f"(lower: {corpus.lower}): open it with the options of the model"
             )
         table, known = renumbering(corpus.words, encoder.index), len(encoder.words)
         total, unknown = 0.0, 0
@@ -104,7 +104,7 @@ def cloze(model: Scores, corpus: Corpus, blanks: int = 200, choices: int = 10, s
     """
     lengths = np.diff(corpus.sentences)
     if choices < 2 or len(corpus.words) < 2 or not (lengths > 1).any():
-        raise UserError("a cloze needs two choices, two different words and a sentence of two: give it more text")
+        raise UserError("a cloze test needs two choices, two different words and a sentence of two words: give more text")
     rng = np.random.default_rng(seed)
     there = np.flatnonzero(lengths > 1)
     drawn = rng.choice(there, min(blanks, len(there)), replace=False)

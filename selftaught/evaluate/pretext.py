@@ -45,7 +45,7 @@ def pretext(
     bound = method.views.bind(source)
     total = min(len(bound), limit or len(bound))
     if total == 0:
-        raise UserError("there are no samples to measure the pretext task on")
+        raise UserError("there are no samples to evaluate the pretext task on")
     size = min(batch_size, total)
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     player = method.players()[0].name

@@ -125,16 +125,16 @@ def judge(
     suiting = [task for task in every() if task.suits(run, data)]
     if not suiting:
         raise UserError(
-            "there is nothing to judge this run by: name labelled data, or held-out text of a language model"
+            "this run cannot be evaluated without data: give labelled data, or held-out text for a language model"
         )
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if not any(name in task.options for task in suiting):
             owner = next((_name(task) for task in every() if name in task.options), None)
             if owner is None:
-                raise UserError(f"there is no option '{name}' of judging")
+                raise UserError(f"there is no evaluation option '{name}'")
             names = " and ".join(map(_name, suiting))
-            raise UserError(f"{name} is an option of the task {owner}, and this run is judged by {names}: leave it out")
+            raise UserError(f"{name} is an option of the task {owner}, but this run is evaluated by {names}: remove it")
     return {
         task.key: task.judge(
             run, data, seed=seed, quick=quick, say=say, **{k: v for k, v in given.items() if k in task.options}

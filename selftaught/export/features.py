@@ -27,7 +27,7 @@ def check(path: Path, local: bool = False) -> None:
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
     if path.suffix == ".parquet" and local:
-        raise UserError(f"{path} cannot hold features with positions: write .npy or .safetensors")
+        raise UserError(f"{path} cannot store features with positions: write .npy or .safetensors")
     if path.suffix == ".parquet":
         _parquet_writer()
 

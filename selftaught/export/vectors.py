@@ -58,10 +58,10 @@ def check(path: Path, format: Format | None = None) -> Format:
     found = format or ENDINGS.get(Path(path.stem).suffix if zipped else path.suffix)
     if found is None:
         raise UserError(
-            f"{path} must end in {', '.join(ENDINGS)} (and .gz), or name its --format: {', '.join(get_args(Format))}"
+            f"{path} must end in {', '.join(ENDINGS)} (and .gz), or give its --format: {', '.join(get_args(Format))}"
         )
     if zipped and found == "safetensors":
-        raise UserError(f"{path} cannot be written: safetensors are mapped into memory, not unpacked; drop the .gz")
+        raise UserError(f"{path} cannot be written: safetensors files cannot be compressed; remove the .gz")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
     return found
@@ -77,7 +77,7 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
     found = check(path, format)
     size = len(vectors) if limit is None else min(limit, len(vectors))
     if size < 1 or vectors.dim < 1:
-        raise UserError(f"{path} cannot be written: there is no word to write")
+        raise UserError(f"{path} cannot be written: there are no words to write")
     words = _encoded(vectors.words[:size], found)
     matrix = vectors.matrix[:size]
     for begin in range(0, size, 1 << 14):
@@ -85,7 +85,7 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
         if not finite.all():
             word = vectors.words[begin + int(finite.argmin())]
             raise UserError(
-                f"the vector of '{word}' is not finite, so {path} was not written: its training diverged, lower --lr"
+                f"the vector of '{word}' is not finite, so {path} was not written: the training diverged, use a lower --lr"
             )
     ends = np.cumsum([len(word) for word in words], dtype=np.int64)
     with _replaced(path) as file:
@@ -116,12 +116,12 @@ def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
     for word in words:
         if not word or (format != "safetensors" and not BREAKS.isdisjoint(word)):
             what = "a space, a newline or a byte 0" if word else "nothing at all"
-            raise UserError(f"the word {word!r} is or holds {what}, which {format} cannot hold: write .safetensors")
+            raise UserError(f"the word {word!r} is or contains {what}, which {format} cannot store: write .safetensors")
         try:
             found.append(word.encode())
         except UnicodeEncodeError as error:
             raise UserError(
-                f"the word {word!r} is not Unicode text (half of a surrogate pair), so no format can hold it"
+                f"the word {word!r} is not Unicode text (half of a surrogate pair), so no format can store it"
             ) from error
     if len(set(found)) < len(found):
         twice = next(word for word, n in _tally(found).items() if n > 1).decode()
@@ -214,7 +214,7 @@ def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: 
                     return _Reader(path, stream, None, errors, limit).read()  # type: ignore[arg-type]
             return _Reader(path, raw, size, errors, limit).read()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path} is a damaged gzip file: fetch or write it again") from error
+        raise UserError(f"{path} is a damaged gzip file: download or write it again") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -248,15 +248,15 @@ class _Reader:
             count, dim = map(int, fields)
             if not 1 <= dim <= MOST_NUMBERS or count < 1:
                 self._refuse(
-                    f"line 1 says {count} words of {dim} numbers: at least one of each must be there, and no "
-                    "million a word"
+                    f"line 1 says {count} words of {dim} numbers: there must be at least one word and one number, and "
+                    "less than a million numbers per word"
                 )
             return self._lines(body, dim, 2, count) if _is_text(body, dim) else self._records(body, dim, count)
         if len(line) == len(head) >= BLOCK:
-            self._refuse("has no line break in its first 8 MB: these are no word vectors")
+            self._refuse("has no line break in its first 8 MB: these are not word vectors")
         if len(fields) < 2:
             self._refuse(
-                "line 1 is neither a count of words and of numbers, nor a word and its numbers: these are no word "
+                "line 1 is neither a count of words and of numbers, nor a word and its numbers: these are not word "
                 "vectors"
             )
         return self._lines(head, len(fields) - 1, 1, None)
@@ -280,7 +280,7 @@ class _Reader:
             pending = pending[cut:] + chunk
         if count is not None and self.row < min(count, self.limit or count):
             self._refuse(
-                f"line 1 says {count} words, and there are {self.row}: it is cut off, or not what its first line says"
+                f"line 1 says {count} words, but there are {self.row}: it is truncated, or its first line is wrong"
             )
         return self._made(first)
 
@@ -295,7 +295,7 @@ class _Reader:
                     break
                 if data[at:].strip():
                     what = f"after the {wanted} words that line 1 says" if self.row >= wanted else "after a blank line"
-                    self._refuse(f"line {first + self.row + ended} goes on {what}")
+                    self._refuse(f"line {first + self.row + ended} continues {what}")
                 break
             if self.row == len(self.matrix):
                 self._make_room(dim, self.row + self.row // 2 + 1024)
@@ -350,8 +350,8 @@ class _Reader:
         least = count * (4 * dim + 2)
         if self.size is not None and least > self.size:
             self._refuse(
-                f"line 1 says {count} words of {dim} numbers, {least:,} bytes or more, and there are "
-                f"{self.size:,}: it is cut off"
+                f"line 1 says {count} words of {dim} numbers, {least:,} bytes or more, but there are "
+                f"{self.size:,}: it is truncated"
             )
         wanted = min(count, self.limit or count)
         self._make_room(dim, wanted if self.size is not None else min(wanted, BLOCK // (4 * dim) + 1))
@@ -365,7 +365,7 @@ class _Reader:
             self.words.append(words[:used].tobytes())
             if why == kernel.NUL:
                 self._refuse(
-                    f"word {self.row + 1} has a byte 0 in it: it is damaged, or its vectors are not of {dim} numbers"
+                    f"word {self.row + 1} contains a byte 0: it is damaged, or its vectors are not of {dim} numbers"
                 )
             if why == kernel.NO_WORD:
                 self._refuse(
@@ -385,10 +385,10 @@ class _Reader:
                 continue
             chunk = self.stream.read(BLOCK)
             if not chunk and self.row < wanted and self.row < len(self.matrix):
-                self._refuse(f"ends in word {self.row + 1} of the {count} that line 1 says: it is cut off")
+                self._refuse(f"ends in word {self.row + 1} of the {count} that line 1 says: it is truncated")
             pending += chunk
         if self.row == count and (pending.strip(b"\n") or self.stream.read(2).strip(b"\n")):
-            self._refuse(f"goes on after the {count} words that line 1 says")
+            self._refuse(f"continues after the {count} words that line 1 says")
         return self._made(None)
 
     def _make_room(self, dim: int, rows: int) -> None:
@@ -417,7 +417,7 @@ class _Reader:
             rows = {word: row for row, word in reversed(list(enumerate(words)))}  # the first of each
             if self.errors == "strict":
                 row = next(row for row, word in enumerate(words) if rows[word] < row)
-                self._refuse(f"{place(row)}: the word '{words[row]}' was there before, in {place(rows[words[row]])}")
+                self._refuse(f"{place(row)}: the word '{words[row]}' is a duplicate of {place(rows[words[row]])}")
             keep = np.array(sorted(rows.values()))
             words, matrix = [words[row] for row in keep], matrix[keep]
         return WordVectors(tuple(words), np.ascontiguousarray(matrix, np.float32))
@@ -425,7 +425,7 @@ class _Reader:
     def _safetensors(self) -> WordVectors:
         """Our own format; the matrix is mapped."""
         if self.size is None:
-            self._refuse("holds compressed safetensors, which are mapped into memory: unpack it with gunzip")
+            self._refuse("is a compressed safetensors file, which cannot be memory-mapped: unpack it with gunzip")
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -433,7 +433,7 @@ class _Reader:
                 names = set(file.keys())
                 if not {"matrix", "words", "ends"} <= names:
                     what = "an encoder: load it as a run" if "table" in names else "no word vectors"
-                    self._refuse(f"holds {what} (matrix, words and ends are what to look for)")
+                    self._refuse(f"contains {what} (expected are matrix, words and ends)")
                 text, ends = file.get_tensor("words"), file.get_tensor("ends")
                 counts = file.get_tensor("counts") if "counts" in names else None
                 kinds = [file.get_slice(name).get_dtype() for name in ("matrix", "words", "ends")]
@@ -441,7 +441,7 @@ class _Reader:
         except UserError:
             raise
         except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
-            raise UserError(f"{self.path} is not a readable safetensors file: fetch or write it again") from error
+            raise UserError(f"{self.path} is not a readable safetensors file: download or write it again") from error
         wrong = (
             kinds != ["F32", "U8", "I64"]
             or len(shape) != 2
@@ -450,9 +450,9 @@ class _Reader:
             or text.ndim != 1
         )
         if wrong or ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(text):
-            self._refuse("is damaged: its words and its matrix do not belong together")
+            self._refuse("is damaged: its words and its matrix do not match")
         if counts is not None and (counts.shape != ends.shape or counts.dtype != np.int64):
-            self._refuse("is damaged: its counts do not belong to its words")
+            self._refuse("is damaged: its counts do not match its words")
         with self.path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             offset = json.loads(file.read(length))["matrix"]["data_offsets"][0]
@@ -470,7 +470,7 @@ class _Reader:
             except UnicodeDecodeError:
                 self._refuse(f"word {row + 1} is not UTF-8 text: it is damaged")
         if len(set(words)) < len(words) or not all(words):
-            self._refuse("is damaged: a word is empty or there twice")
+            self._refuse("is damaged: a word is empty or a duplicate")
         return WordVectors(tuple(words), mapped, None if counts is None else counts[:size])
 
     def _refuse(self, what: str) -> NoReturn:
@@ -480,7 +480,7 @@ class _Reader:
 STRANGERS = {
     b"\x80": "is a pickle, which is not opened because it may run code: save it with gensim's save_word2vec_format",
     b"PK\x03\x04": "is a zip archive: unpack it first",
-    b"\xba\x16\x4f\x2f": "is a whole fastText model: write its vectors as text, as fastText's .vec files hold them",
+    b"\xba\x16\x4f\x2f": "is a complete fastText model: write its vectors as text, in fastText's .vec format",
 }
 """First bytes of what others call word vectors, and what to do about it."""
 
@@ -498,13 +498,13 @@ def _fault(why: int, data: bytes, at: int, dim: int, column: int) -> str:
     """What is wrong with the line that begins at `at`."""
     line = data[at:].partition(b"\n")[0]
     if why == kernel.NUL:
-        return "has a byte 0 in its word: these are no word vectors as text, or they are damaged"
+        return "has a byte 0 in its word: these are not word vectors as text, or they are damaged"
     if why == kernel.NO_WORD:
         return "begins with a space: the word is missing"
     if why == kernel.SHORT:
-        return f"has {column} number{'s' * (column != 1)} where {dim} are due"
+        return f"has {column} number{'s' * (column != 1)} where {dim} are expected"
     if why == kernel.LONG:
-        return f"goes on after the {dim} numbers that are due (a word with a space in it looks the same)"
+        return f"continues after the {dim} expected numbers (a word that contains a space looks the same)"
     field = line.split()[column + 1][:40].decode("utf-8", "replace")
     return f"has {field!r} for number {column + 1}, which is " + ("not finite" if _is_number(field) else "no number")
 

@@ -54,9 +54,14 @@ def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
     start = part[:, :2] / max(float(part[:, 0].std()), 1e-12) * 1e-4
     start = np.pad(start, ((0, 0), (0, 2 - start.shape[1])))
     fit = TSNE(
-        perplexity=min(perplexity, (len(x) - 1) / 3), initialization=start, neighbors="exact" if len(x) <= 5000 else "auto",
-        early_exaggeration_iter=150, n_iter=350,  # beyond these, nearest-neighbour accuracy on the map gains nothing
-        random_state=seed, n_jobs=-1 if len(x) >= 1000 else 1, negative_gradient_method="bh" if len(x) <= 5000 else "fft",
+        perplexity=min(perplexity, (len(x) - 1) / 3),
+        initialization=start,
+        neighbors="exact" if len(x) <= 5000 else "auto",
+        early_exaggeration_iter=150,
+        n_iter=350,  # beyond these, nearest-neighbour accuracy on the map gains nothing
+        random_state=seed,
+        n_jobs=-1 if len(x) >= 1000 else 1,
+        negative_gradient_method="bh" if len(x) <= 5000 else "fft",
     ).fit(part)
     return np.asarray(fit, np.float64)
 

@@ -74,17 +74,28 @@ def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> di
     known = np.flatnonzero(labels >= 0)
     images = thumbnails(some, encoder.spec["input"])
     return {
-        "n": len(some), "of": len(source), "held_out": held_out, "dim": features.shape[1], "k": near.shape[1],
+        "n": len(some),
+        "of": len(source),
+        "held_out": held_out,
+        "dim": features.shape[1],
+        "k": near.shape[1],
         "classes": [str(name) for name in source.classes] or [str(i) for i in range(int(labels.max(initial=-1)) + 1)],
-        "labels": pack(labels, "<i2"), "index": pack(some.index, "<u4"),
-        "near": pack(near, "<u2"), "cosine": pack(np.round(np.clip(cosine, 0, 1) * 255), "u1"),
+        "labels": pack(labels, "<i2"),
+        "index": pack(some.index, "<u4"),
+        "near": pack(near, "<u2"),
+        "cosine": pack(np.round(np.clip(cosine, 0, 1) * 255), "u1"),
         "layouts": {name: pack(fit_square(xy), "<u2") for name, xy in layouts.items()},
-        "accuracy": accuracies(features, layouts, labels, known), "sheet": images, "tsne": "t-SNE" in layouts,
+        "accuracy": accuracies(features, layouts, labels, known),
+        "sheet": images,
+        "tsne": "t-SNE" in layouts,
     }
 
 
 def accuracies(
-    features: NDArray[np.float64], layouts: dict[str, NDArray[np.float64]], labels: NDArray[np.int64], known: NDArray[np.int64]
+    features: NDArray[np.float64],
+    layouts: dict[str, NDArray[np.float64]],
+    labels: NDArray[np.int64],
+    known: NDArray[np.int64],
 ) -> dict[str, float] | None:
     """Leave-one-out nearest-neighbour accuracy, in percent, in all dimensions and on each layout; None without labels."""
     if len(known) < 3 or len(np.unique(labels[known])) < 2:

@@ -128,15 +128,15 @@ def check_range(images: NDArray[Any], where: str) -> None:
     low, high = np.inf, -np.inf
     for block in blocks(images):
         if images.dtype.kind == "f" and not np.isfinite(block).all():
-            raise UserError(f"{where}: images hold values that are not finite (nan or inf)")
+            raise UserError(f"{where}: images have values that are not finite (nan or inf): remove them")
         low, high = min(low, float(block.min())), max(high, float(block.max()))
     if images.dtype.kind == "f" and (low < 0 or high > 1):
         raise UserError(
-            f"{where}: float images must be in [0, 1], but run from {low:g} to {high:g}: rescale them, or give uint8"
+            f"{where}: float images must be in [0, 1], but range from {low:g} to {high:g}: rescale them, or give uint8"
         )
     if images.dtype.kind in "iu" and (low < 0 or high > 255):
         raise UserError(
-            f"{where}: whole-number images must be in [0, 255], but run from {low:g} to {high:g}: rescale them to uint8"
+            f"{where}: integer images must be in [0, 255], but range from {low:g} to {high:g}: rescale them to uint8"
         )
 
 
@@ -151,7 +151,7 @@ def with_channels(images: NDArray[Any], where: str) -> NDArray[Any]:
             f"{where}: images have shape {images.shape}, but must be [N, H, W] or [N, H, W, C]: reshape them"
         )
     if 0 in images.shape:
-        raise UserError(f"{where}: images have shape {images.shape}: there is nothing in it")
+        raise UserError(f"{where}: images have shape {images.shape}, which is empty")
     return images
 
 

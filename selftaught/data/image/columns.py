@@ -19,6 +19,6 @@ def image_column(names: Sequence[str], fitting: Sequence[str], where: str) -> st
         return usual[0]
     if len(fitting) != 1:
         raise UserError(
-            f"{where}: which of its columns ({', '.join(names)}) holds images? name one 'image', of encoded bytes"
+            f"{where}: cannot tell which of the columns ({', '.join(names)}) has the images: name the column of encoded bytes 'image'"
         )
     return fitting[0]

@@ -99,11 +99,11 @@ def _pillow(data: bytes) -> Pixels:
     except Unreadable:
         raise
     except UnidentifiedImageError:
-        raise Unreadable("not a picture of a known kind") from None
+        raise Unreadable("not an image in a known format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Unreadable(f"more than {MOST_PIXELS} pixels (a decompression bomb?)") from None
     except MemoryError:
-        raise Unreadable("too large for the memory") from None
+        raise Unreadable("too large for memory") from None
     # damaged files make Pillow raise almost anything: OSError, SyntaxError, struct.error, IndexError
     except Exception as error:
         raise Unreadable(f"damaged: {_sentence(error)}") from None
@@ -111,7 +111,7 @@ def _pillow(data: bytes) -> Pixels:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, struct.error | EOFError | IndexError | KeyError) or not str(error):
-        return "its structure is broken"
+        return "its structure is damaged"
     return str(error).splitlines()[0][:200]
 
 

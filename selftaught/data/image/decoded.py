@@ -42,7 +42,7 @@ class DecodedSource(ImageSource):
         kinds = set(found.shapes[:, 2].tolist())
         if not (len(kinds) == 1 or kinds == {1, 3}):
             raise UserError(
-                f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: give one number of channels"
+                f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: convert them to the same number of channels"
             )
         self.channels = max(kinds)
         sizes = np.unique(found.shapes[:, :2], axis=0)
@@ -68,7 +68,7 @@ class DecodedSource(ImageSource):
             pixels = pixels_of(self._items, position, 2 * self._side if self._side else 0)
         except (OSError, decode.Unreadable) as error:
             raise UserError(
-                f"{self._items.name(position)}: changed or vanished since it was scanned ({error})"
+                f"{self._items.name(position)}: changed or removed since it was scanned ({error})"
             ) from None
         if self._side:
             pixels = decode.square(pixels, self._side)
@@ -107,6 +107,6 @@ def build(items: Items, limit: int | None = None, size: int | None = None, progr
     try:
         images = pack.packed(source, shape, progress)
     except (OSError, cache.Unwritable) as error:
-        log.warning("images are decoded as they are fetched, because the cache cannot be written: %s", error)
+        log.warning("images are decoded in every epoch, because the cache cannot be written: %s", error)
         return source
     return ArraySource(images, source.labels, source.classes, digests=found.digests, skipped=found.skipped)

@@ -77,7 +77,7 @@ class FolderItems(Items):
         ]
         if not found:
             raise UserError(
-                f"{self.where}: there is no picture in this folder or below it ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
+                f"{self.where}: there is no image in this folder or its subfolders ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
             )
         self.name_classes(self.class_names())
 
@@ -138,7 +138,7 @@ def sides(root: Path) -> dict[str, Path]:
         return {}
     left = sorted(inside - {train[0], test[0]})
     if left:
-        log.warning("%s: %s left out, because %s is the test part", root, " and ".join(left), test[0])
+        log.warning("%s: %s is not used, because %s is the test part", root, " and ".join(left), test[0])
     return {"train": root / train[0], "test": root / test[0]}
 
 
@@ -182,7 +182,7 @@ def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
     named = is_named(entry.name)
     kind = os.path.splitext(entry.name)[1].lower()
     if kind in OTHERS:
-        yield File(path, reason=f"{kind} files are not read: convert them to JPEG or PNG")
+        yield File(path, reason=f"{kind} files are not supported: convert them to JPEG or PNG")
         return
     try:
         at = entry.stat()

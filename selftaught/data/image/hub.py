@@ -50,7 +50,7 @@ class HubItems(Items):
         """The encoded picture, or the array."""
         value = self._rows[position][self._column]
         if value is None:
-            raise Unreadable("no picture in this row")
+            raise Unreadable("no image in this row")
         if isinstance(value, dict) and value.get("bytes") is None:
             with open(value.get("path") or "", "rb") as file:
                 return file.read()

@@ -55,7 +55,7 @@ def _header(data: bytes, size: int, where: str) -> tuple[np.dtype[Any], tuple[in
         raise UserError(f"{where}: not an IDX file (its first bytes are {data[:4].hex() or 'missing'})")
     start = 4 + 4 * data[3]
     if len(data) < start:
-        raise UserError(f"{where}: cut short: {size} bytes do not hold the header")
+        raise UserError(f"{where}: truncated: {size} bytes are too few for the header")
     shape = struct.unpack(f">{data[3]}I", data[4:start])
     dtype = np.dtype(TYPES[data[2]])
     wanted = start + dtype.itemsize * _product(shape)

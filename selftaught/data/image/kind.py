@@ -81,7 +81,7 @@ class Image(Kind):
         wanted, there = input["channels"], source.traits.get("channels", input["channels"])
         if there != wanted:
             raise UserError(
-                f"the encoder of {where} sees images of {wanted} channels, these have {there}: convert them first"
+                f"the encoder of {where} takes images with {wanted} channels, but these have {there}: convert them first"
             )
 
     @classmethod

@@ -68,7 +68,9 @@ def _choose(arrays: dict[str, NDArray[Any]], side: str) -> Names | None:
 def _by_shape(arrays: dict[str, NDArray[Any]], path: Path) -> Names:
     images = [name for name, array in arrays.items() if array.ndim in (3, 4)]
     if len(images) != 1:
-        raise UserError(f"{path}: which of its arrays ({', '.join(arrays) or 'none'}) are images? name one 'images'")
+        raise UserError(
+            f"{path}: cannot tell which of the arrays ({', '.join(arrays) or 'none'}) has the images: name it 'images'"
+        )
     labels = [name for name, array in arrays.items() if array.shape == arrays[images[0]].shape[:1]]
     return images[0], labels[0] if len(labels) == 1 else None
 
@@ -80,18 +82,18 @@ def _load(path: Path) -> NDArray[Any]:
         raise _damaged(path, error) from None
     if not isinstance(array, np.ndarray):
         array.close()
-        raise UserError(f"{path}: an .npz file under another name: rename it to .npz")
+        raise UserError(f"{path}: an .npz file with another file name extension: rename it to .npz")
     return array
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
     if "pickle" in str(error) or "Python objects" in str(error):
         return UserError(
-            f"{path}: holds Python objects, which are never unpickled: save plain numbers with numpy.save or "
+            f"{path}: contains Python objects, which are not unpickled: save plain numbers with numpy.save or "
             "numpy.savez"
         )
     if isinstance(error, MemoryError):
-        return UserError(f"{path}: too large for the memory, or damaged")
+        return UserError(f"{path}: too large for memory, or damaged")
     return UserError(
         f"{path}: damaged, or not a numpy file "
         f"({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})"

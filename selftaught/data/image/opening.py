@@ -79,7 +79,7 @@ def _sides(data: Any, labels: Any, size: int | None, progress: Progress) -> Side
         return {"all": lambda _: data}
     if isinstance(data, str | os.PathLike):
         if labels is not None:
-            raise UserError(f"{data}: labels can be given with arrays and sequences only")
+            raise UserError(f"{data}: labels can be given only with arrays and sequences")
         return _of_name(os.fspath(data), size, progress)
     return _of_object(data, labels, size, progress)
 
@@ -153,9 +153,7 @@ def _of_file(path: Path, size: int | None, progress: Progress) -> Sides:
         return _of_parquet({"all": [path]}, size, progress)
     if idx.is_idx(path):
         return {"all": lambda _: _idx(path)}
-    raise UserError(
-        f"{path}: not a kind of file that holds many images: give a folder of images, or IDX, .npy, .npz or .parquet"
-    )
+    raise UserError(f"{path}: not a supported file of images: give a folder of images, or IDX, .npy, .npz or .parquet")
 
 
 def _part(part: tuple[Any, Any], where: str, limit: int | None) -> Source:
@@ -185,7 +183,7 @@ def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> 
 
     if hub.is_hub(data):
         if labels is not None:
-            raise UserError("a Hugging Face data set brings its own labels: name their column 'label'")
+            raise UserError("a Hugging Face data set has its own labels: name their column 'label'")
 
         def load(part: Any, limit: int | None) -> Source:
             return build(HubItems(part), limit, size, progress)
@@ -194,7 +192,7 @@ def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> 
     if not hasattr(data, "__array__"):
         if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict | bytes):
             raise UserError(
-                f"data of type {type(data).__name__} is none that holds images: give a name, a path, an array or a "
+                f"data of type {type(data).__name__} cannot be read as images: give a name, a path, an array or a "
                 "sequence"
             )
         whole = sequence.stacked(data)

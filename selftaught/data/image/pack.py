@@ -36,7 +36,7 @@ def packed(source: ImageSource, shape: Shape, progress: Progress) -> Pixels:
         write(path, shape, _blocks(source, progress))
         found = read(path, shape)
     if found is None:
-        raise cache.Unwritable(f"{path}: does not hold what was just written: is the disk failing?")
+        raise cache.Unwritable(f"{path}: differs from what was just written: check the disk")
     return found
 
 

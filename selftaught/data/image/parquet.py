@@ -122,7 +122,7 @@ class ParquetItems(Items):
                 return self._files[0].parent.joinpath(path).read_bytes()
             value = value.get("bytes")
         if not value:
-            raise Unreadable("no picture in this row")
+            raise Unreadable("no image in this row")
         return bytes(value)
 
 

@@ -75,7 +75,7 @@ def scan(items: Items, limit: int | None, progress: Progress) -> Scan:
 def _nothing(items: Items, skipped: list[Skipped]) -> str:
     reasons = "; ".join(f"{one['path']}: {one['reason']}" for one in skipped[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-    return f"{items.where}: none of its {len(skipped)} pictures can be read ({reasons}{more})"
+    return f"{items.where}: none of its {len(skipped)} images can be read ({reasons}{more})"
 
 
 @final

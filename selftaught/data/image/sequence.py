@@ -62,7 +62,7 @@ def _at(data: Sequence[Any], position: int) -> Any:
     try:
         return data[position]
     except Exception as error:
-        raise UserError(f"sequence: its element {position} cannot be read: {type(error).__name__}: {error}") from error
+        raise UserError(f"sequence: element {position} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def plain(value: Any) -> bytes | NDArray[Any]:

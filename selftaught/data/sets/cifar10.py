@@ -23,7 +23,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 KIND, NAMES = "image", ("cifar10",)
 ENTRY = Entry(
     "cifar10",
-    "animals and vehicles, CIFAR-10",
+    "CIFAR-10: photographs of animals and vehicles",
     "50,000 + 10,000 colour 32x32",
     CLASSES,
     "none stated; for research",
@@ -71,7 +71,7 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ImageS
         _fetch(progress)
         records = pack.read(place(split), shape)
     if records is None:
-        raise UserError(f"{place(split)}: damaged just after it was written: is the disk failing?")
+        raise UserError(f"{place(split)}: damaged just after it was written: check the disk")
     rows = records.reshape(len(records), 3073)
     planes = rows[:, 1:].reshape(-1, 3, 32, 32)  # [N, C, H, W]
     return ArraySource(planes.transpose(0, 2, 3, 1), rows[:, 0].astype(np.int64), CLASSES)
@@ -84,7 +84,7 @@ def _fetch(progress: Progress) -> None:
             remote.download(ADDRESS, archive, SHA256)
             unpack(archive, progress)
     except remote.Unavailable as reason:
-        instead = "set SELFTAUGHT_DATA to a folder that holds cifar10-jpeg/train.parquet and test.parquet, or use 'fashion-mnist'"
+        instead = "set SELFTAUGHT_DATA to a folder that contains cifar10-jpeg/train.parquet and test.parquet, or use 'fashion-mnist'"
         raise remote.nowhere("cifar10", [str(reason)], instead) from None
 
 
@@ -102,7 +102,7 @@ def unpack(archive: Path, progress: Progress) -> None:
                 stream = tar.extractfile(files[name]) if name in files else None
                 data = stream.read() if stream else b""
                 if len(data) != 10_000 * 3073:
-                    raise remote.Unavailable(f"{ADDRESS} has no whole {name}")
+                    raise remote.Unavailable(f"{ADDRESS} has no complete {name}")
                 blocks.append(np.frombuffer(data, dtype=np.uint8))
             pack.write(place(split), (RECORDS[split], 1, 1, 3073), blocks)
     progress(len(MEMBERS), len(MEMBERS))

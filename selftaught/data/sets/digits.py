@@ -20,7 +20,7 @@ CLASSES = tuple("0123456789")
 KIND, NAMES = "image", ("digits",)
 ENTRY = Entry(
     "digits",
-    "handwritten digits, tiny: for tests",
+    "small set of handwritten digits, for tests",
     "1,437 + 360 grey 8x8",
     CLASSES,
     "CC BY 4.0",
@@ -43,7 +43,7 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise UserError("data 'digits' is inside scikit-learn: pip install scikit-learn") from None
+        raise UserError("data 'digits' is part of scikit-learn: pip install scikit-learn") from None
     progress(0, 1)
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]  # [1797, 8, 8, 1]

@@ -21,7 +21,7 @@ PARTS = [
 ]
 SIZE, SHA256 = known("english")
 ENTRY = Entry(
-    "english", "all English texts of this list: speeches, essays, "
+    "english", "all English texts of this list together: speeches, essays, "
                "two dictionaries, a handbook", SIZE, (), "see its parts",
     ", ".join(part.ENTRY.name for part in PARTS), kind=KIND,
 )  # fmt: skip
@@ -36,4 +36,4 @@ def joined() -> Files:
     return texts(documents)
 
 
-SETS = {"english": TextSet(ENTRY, SHA256, [joined], "fetch its parts one by one")}
+SETS = {"english": TextSet(ENTRY, SHA256, [joined], "download its parts one by one")}

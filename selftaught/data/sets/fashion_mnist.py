@@ -19,7 +19,7 @@ CLASSES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shi
 KIND, NAMES = "image", ("fashion-mnist",)
 ENTRY = Entry(
     "fashion-mnist",
-    "pictures of clothes, Fashion-MNIST",
+    "Fashion-MNIST: images of clothes",
     "60,000 + 10,000 grey 28x28",
     CLASSES,
     "MIT",

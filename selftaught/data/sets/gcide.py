@@ -23,7 +23,7 @@ KIND = "text"
 NAMES = ("gcide",)
 SIZE, SHA256 = known("gcide")
 ENTRY = Entry(
-    "gcide", "an English dictionary: what words mean, with quotations", SIZE, (), "GPL-2+",
+    "gcide", "an English dictionary: definitions with quotations", SIZE, (), "GPL-2+",
     "Debian package dict-gcide, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 DIGITS = {

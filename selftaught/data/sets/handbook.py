@@ -50,7 +50,7 @@ def build(folder: str, root: Path) -> Files:
     for name, lines in english.items():
         there = said(book / folder / f"{name}.html")
         if len(there) != len(lines):
-            raise remote.Unavailable(f"{name}.html of {folder} is not parallel to the English one")
+            raise remote.Unavailable(f"{name}.html of {folder} does not match the English one line by line")
         for original, translated in zip(lines, there, strict=True):
             translation.setdefault(original, translated)
     said_before: set[str] = set()
@@ -83,7 +83,9 @@ def shelf(name: str) -> TextSet:
     folder, language = LANGUAGES[name]
     size, sha256 = known(name)
     what = (
-        "a book on running computers with Debian" if name == "handbook" else f"'handbook' in {language}, line by line"
+        "a book on system administration with Debian"
+        if name == "handbook"
+        else f"'handbook' in {language}, line by line"
     )
     entry = Entry(
         name, what, size, (), "GPL-2+ or CC BY-SA 3.0", "Debian package debian-handbook, else deb.debian.org, else "

@@ -71,11 +71,11 @@ PACKAGES = tuple(dict.fromkeys(photo.package for photo in TABLE))
 KIND, NAMES = "image", ("photos",)
 ENTRY = Entry(
     "photos",
-    "which photograph a crop is from; test crops are from another part of it",
+    "crops of photographs, labelled by photograph; test crops are from another part of it",
     f"{len(TABLE) * CROPS['train']:,} + {len(TABLE) * CROPS['test']:,} colour 64x64",
     tuple(photo.name for photo in TABLE),
-    "free, differs by photograph: see photos.csv",
-    f"inside {' and '.join(BUNDLED)}; Debian packages {', '.join(PACKAGES[len(BUNDLED) :])}",
+    "free licences, one per photograph: see photos.csv",
+    f"included in {' and '.join(BUNDLED)}; Debian packages {', '.join(PACKAGES[len(BUNDLED) :])}",
     kind=KIND,
 )
 
@@ -113,7 +113,7 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
             names += [photo.name for photo in TABLE if photo.package == package]
     progress(len(PACKAGES), len(PACKAGES))
     if len(names) < 2:
-        raise remote.nowhere("photos", missing, "pip install scikit-image, which brings a few photographs")
+        raise remote.nowhere("photos", missing, "pip install scikit-image, which includes a few photographs")
     if missing:
         remote.log.warning(
             "data 'photos' has %d photographs instead of %d: %s", len(names), len(TABLE), "; ".join(missing)
@@ -144,7 +144,7 @@ def _crops(package: str) -> Pixels:
     try:
         pack.write(place(package), shape, [crops])
     except (OSError, cache.Unwritable) as error:
-        remote.log.warning("photographs are not kept, because the cache cannot be written: %s", error)
+        remote.log.warning("photographs are not cached, because the cache cannot be written: %s", error)
     return crops
 
 
@@ -179,7 +179,7 @@ def _read(folder: Path, photo: Photograph) -> Pixels:
     except OSError:
         raise remote.Unavailable(f"this version of {photo.package} has no {photo.file}") from None
     if hashlib.sha256(data).hexdigest() != photo.sha256:
-        raise remote.Unavailable(f"this version of {photo.package} has another {photo.file} than is expected")
+        raise remote.Unavailable(f"{photo.file} of this version of {photo.package} differs from the expected file")
     try:
         return cut(data)
     except Unreadable as reason:

@@ -29,10 +29,10 @@ INSIDE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 UNCERTAIN = 0.5
 CLASSES = ("negative", "positive")
 PARTS = {
-    "rated-movies": ("movieReviewSnippets", "sentences of film reviews, rated by tone"),
-    "rated-news": ("nytEditorialSnippets", "sentences of New York Times editorials, rated by tone"),
-    "rated-tweets": ("tweets", "tweets, rated by tone"),
-    "rated-products": ("amazonReviewSnippets", "sentences of product reviews, rated by tone"),
+    "rated-movies": ("movieReviewSnippets", "sentences of film reviews, rated by sentiment"),
+    "rated-news": ("nytEditorialSnippets", "sentences of New York Times editorials, rated by sentiment"),
+    "rated-tweets": ("tweets", "tweets, rated by sentiment"),
+    "rated-products": ("amazonReviewSnippets", "sentences of product reviews, rated by sentiment"),
 }
 
 

@@ -22,7 +22,7 @@ NAMES = ("sentence-polarity",)
 CLASSES = ("negative", "positive")
 SIZE, DIGEST = known("sentence-polarity")
 ENTRY = Entry(
-    "sentence-polarity", "sentences of film reviews, for or against", SIZE, CLASSES, "CC BY 4.0",
+    "sentence-polarity", "sentences of film reviews, positive or negative", SIZE, CLASSES, "CC BY 4.0",
     "$SELFTAUGHT_DATA/text/sentence_polarity.zip, else github.com/nltk/nltk_data", kind=KIND,
 )  # fmt: skip
 ADDRESS = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/sentence_polarity.zip"
@@ -61,7 +61,7 @@ def build(data: bytes) -> Files:
                 for label, name in MEMBERS.items()
             ]
     except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
-        raise remote.Unavailable(f"sentence_polarity.zip is not what was expected ({error})") from None
+        raise remote.Unavailable(f"sentence_polarity.zip is not the expected file ({error})") from None
     return records("sentence-polarity", turns(*sides))
 
 
@@ -74,6 +74,6 @@ def turns(*sides: list[tuple[str, str]]) -> Iterator[dict[str, str]]:
 SETS = {
     "sentence-polarity": TextSet(
         ENTRY, DIGEST, [from_folder, from_address],
-        "set SELFTAUGHT_DATA to a folder that holds text/sentence_polarity.zip, or use 'rated-movies'",
+        "set SELFTAUGHT_DATA to a folder that contains text/sentence_polarity.zip, or use 'rated-movies'",
     ),
 }  # fmt: skip

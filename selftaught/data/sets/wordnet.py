@@ -18,7 +18,7 @@ KIND = "text"
 NAMES = ("wordnet",)
 SIZE, SHA256 = known("wordnet")
 ENTRY = Entry(
-    "wordnet", "WordNet's synonyms and what they mean", SIZE, (), "WordNet 3.0 License",
+    "wordnet", "WordNet: synonyms and their definitions", SIZE, (), "WordNet 3.0 License",
     "Debian package wordnet-base, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 FILES = (  # by number, see lexnames(5)

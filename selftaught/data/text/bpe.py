@@ -96,7 +96,7 @@ class BytePairs:
         try:
             return [found.ids for found in self._tokenizer.encode_batch(list(texts))]
         except (UnicodeEncodeError, TypeError):
-            raise UserError("half a character (a lone surrogate) cannot be encoded: replace it first") from None
+            raise UserError("half a character (a lone surrogate) cannot be encoded: replace it") from None
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text, exactly as it was given to `encode`; bytes that are not UTF-8 by themselves become U+FFFD."""

@@ -94,9 +94,9 @@ def cooccurrence(
     least = 2 * (each + 8 * (size + 1)) + 64 * (window + 1) * 8
     if budget < least:
         raise UserError(
-            f"{memory:g} MB are too few to count {size} words in: give at least {math.ceil(least / _MEGABYTE)} "
+            f"{memory:g} MB are too little memory to count {size} words: use at least {math.ceil(least / _MEGABYTE)} "
             "(--memory), "
-            "or keep fewer words (--min-count)"
+            "or a smaller vocabulary (--min-count)"
         )
     threads = max(1, min(threads, budget // (2 * each)))
     room = max(size, min(2**20, budget // (4 * threads * _OUT)))
@@ -107,7 +107,7 @@ def cooccurrence(
             return table.ordered(runs, _unit(window), symmetric, budget, folder)
     except OSError as e:
         raise UserError(
-            f"cannot keep the counted pairs in {folder or tempfile.gettempdir()}: {e.strerror}; name another "
+            f"cannot write the counted pairs to {folder or tempfile.gettempdir()}: {e.strerror}; choose another "
             "folder (--scratch), "
             f"or allow more memory than {memory:g} MB (--memory)"
         ) from e
@@ -169,8 +169,8 @@ class _Table:
                 tokens[:old] = tokens[n - old : n].copy()
             if not len(words):
                 raise UserError(
-                    f"no two words of this text stand within {window} of each other in one sentence: nothing can "
-                    "be counted"
+                    f"no two words of this text are within {window} words of each other in one sentence, so there "
+                    "is nothing to count"
                 )
             return _Runs(words.whole(), amounts.whole(), borders.whole().reshape(-1, self.size + 1))
 

@@ -139,7 +139,7 @@ class Corpus(Source):
         seen: dict[str, int] = {}
         flat = [seen.setdefault(token, len(seen)) for lines in split for line in lines for token in line]
         if not flat:
-            raise UserError("the text is empty: there is not one word in it")
+            raise UserError("the text is empty: it has no words")
         first = np.asarray(flat, np.int64)
         counts = np.bincount(first)
         order = np.argsort(-counts, kind="stable")
@@ -287,5 +287,5 @@ def counted_in(source: Source, words: Sequence[str], method: str) -> Corpus:
     if isinstance(source, Corpus) and len(words) <= len(source.words) and all(map(eq, words, source.words)):
         return source
     raise UserError(
-        f"{method} trains on the text that its encoder's words were counted in: build the encoder from corpus.input()"
+        f"{method} must train on the text whose words its encoder has: build the encoder from corpus.input()"
     )

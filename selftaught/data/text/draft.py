@@ -102,7 +102,7 @@ class Draft:
             strange = next((label for label in self.labels if not isinstance(label, str | None)), None)
             if strange is not None:
                 raise UserError(
-                    f"{where}: some labels are names and others numbers, such as {strange!r}: use one of the two"
+                    f"{where}: some labels are names and some are numbers, such as {strange!r}: use only one type"
                 )
             return as_labels(np.array(self.labels, object), len(self.documents), where, self.classes)
         return as_labels(

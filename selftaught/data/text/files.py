@@ -97,7 +97,7 @@ def below(root: Path) -> tuple[list[File], list[Skipped]]:
             return [file for file in found if file.kind == kind], skipped
     if not found:
         raise UserError(
-            f"{shown(str(root))}: there is no text in this folder or below it (.txt, .jsonl, .parquet, .gz, ...)"
+            f"{shown(str(root))}: there is no text in this folder or its subfolders (.txt, .jsonl, .parquet, .gz, ...)"
         )
     owners = {file.name.split("/", 1)[0] for file in found}
     if len(owners) > 1 and all("/" in file.name for file in found):
@@ -163,7 +163,7 @@ def blocks(path: Path, errors: Errors) -> Iterator[bytes]:
     first = True
     for block in _opened(path):
         if first and block.startswith(WIDE):
-            raise UserError(f"{shown(str(path))}: line 1: not UTF-8 but UTF-16: convert it")
+            raise UserError(f"{shown(str(path))}: line 1: UTF-16, not UTF-8: convert it")
         block = block.removeprefix(BOM) if first else block
         first = False
         yield decode(block).encode() if errors == "replace" else block
@@ -204,4 +204,4 @@ def _zstandard(path: Path, file: IO[bytes]) -> Iterator[bytes]:
     except zstandard.ZstdError as error:
         raise UserError(f"{shown(str(path))}: a damaged zstandard file ({error})") from None
     if not whole:
-        raise UserError(f"{shown(str(path))}: a damaged zstandard file (it ends too early)")
+        raise UserError(f"{shown(str(path))}: a damaged zstandard file (truncated)")

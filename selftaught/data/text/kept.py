@@ -51,7 +51,7 @@ def kept(key: str, where: str, tokens: Way, lower: bool, fill: Callable[[Draft],
             )
         found = read(path)
     if found is None:
-        raise cache.Unwritable(f"{path}: does not hold what was just written: is the disk failing?")
+        raise cache.Unwritable(f"{path}: differs from what was just written: check the disk")
     return found
 
 
@@ -89,7 +89,7 @@ class _Arrays:
 
 def _write(file: IO[bytes], draft: Draft, where: str, about: dict[str, Any]) -> None:
     if draft.ids.size == 0:
-        raise UserError(f"{where}: the text is empty: there is not one word in it")
+        raise UserError(f"{where}: the text is empty: it has no words")
     order = np.argsort(-draft.counts, kind="stable")
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)

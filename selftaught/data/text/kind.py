@@ -67,7 +67,7 @@ class Text(Kind):
         from selftaught.data.text.opening import open_text
 
         if labels is not None:
-            raise UserError("labels of texts are given with them: a list of mappings with 'text' and 'label'")
+            raise UserError("labels of texts must be given with the texts: a list of mappings with 'text' and 'label'")
         return open_text(
             data,
             split,

@@ -122,7 +122,7 @@ def _document(file: File, digest: bytes, draft: Draft, scanner: Scanner, how: Ho
         how.progress(min(done, total), total)
     scanner.feed(b"", True, lambda line, _: f"{name}: line {line + 1}")
     if draft.sentences.size == before:
-        draft.skipped.append({"path": file.name, "reason": "there is not one word in it"})
+        draft.skipped.append({"path": file.name, "reason": "it has no words"})
         return
     scanner.end_document()
     draft.add(digest, file.label)
@@ -139,7 +139,7 @@ class Objects:
             kind = type(data).__name__
             raise UserError(
                 f"data is a {kind}, which can be read only once: give a list, or an object that can be iterated "
-                "over again"
+                "repeatedly"
             )
         self._data = data
         self.classes = tuple(classes)

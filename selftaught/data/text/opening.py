@@ -77,7 +77,7 @@ def open_text(
             return pieces.split(words, BytePairs(tokens["bpe"]))
         return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
     if tokens not in get_args(Tokens):
-        raise unknown("way to split text (tokens)", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
+        raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
     how = How(cast(Tokens, tokens), lower, errors, column, progress=progress)
     parts = _sides(data, progress)
     if "all" in parts:
@@ -130,7 +130,7 @@ def _sides(data: Any, progress: Progress) -> Sides:
     if not isinstance(data, Iterable) or isinstance(data, Mapping | bytes | bytearray | set | frozenset):
         kind = type(data).__name__
         raise UserError(
-            f"data of type {kind} is none that holds text: give a name, a path, or a list of strings or of lists "
+            f"data of type {kind} cannot be read as text: give a name, a path, or a list of strings or of lists "
             "of tokens"
         )
     return {"all": Objects(data)}

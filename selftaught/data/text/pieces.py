@@ -26,7 +26,7 @@ def size_of(tokens: str) -> int:
     """How many tokens "bpe:8000" asks for. Raises UserError for what is no number."""
     size = tokens.removeprefix(PREFIX)
     if not (size.isascii() and size.isdecimal() and len(size) < 10):
-        raise UserError(f"tokens must name how many byte pairs there are to be, such as bpe:8000, not '{tokens}'")
+        raise UserError(f"tokens must give the number of byte pairs, such as bpe:8000, not '{tokens}'")
     return int(size)
 
 

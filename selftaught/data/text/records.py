@@ -41,8 +41,8 @@ def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
         try:
             record = json.loads(line.decode())
         except UnicodeDecodeError as error:
-            mend = "convert it, or replace what cannot be read with --data.errors replace"
-            raise UserError(f"{where}: not UTF-8 (byte {line[error.start]:02x}): {mend}") from None
+            fix = "convert it, or replace invalid bytes with --data.errors replace"
+            raise UserError(f"{where}: not UTF-8 (byte {line[error.start]:02x}): {fix}") from None
         except (ValueError, RecursionError) as error:
             raise UserError(f"{where}: not JSON ({str(error)[:100]})") from None
         if not isinstance(record, dict):
@@ -64,15 +64,13 @@ def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
             yield from rest[:-1]
             left, size = [rest[-1]], len(rest[-1])
         if size > LONGEST:
-            raise UserError(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: is this JSON Lines?")
+            raise UserError(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: check that this is JSON Lines")
     yield b"".join(left)
 
 
 def _no_column(where: str, column: str, known: list[str]) -> UserError:
     there = ", ".join(shown(name) for name in known[:20]) or "nothing"
-    return UserError(
-        f"{where}: there is no column '{column}', but {there}: name the one that holds text with --data.column"
-    )
+    return UserError(f"{where}: there is no column '{column}', but {there}: select the text column with --data.column")
 
 
 def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
@@ -82,7 +80,7 @@ def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if not isinstance(label, str | int | None):
-        raise UserError(f"{where}: a label must be a name or a whole number, not {str(label)[:40]}")
+        raise UserError(f"{where}: a label must be a name or an integer, not {str(label)[:40]}")
     if isinstance(label, int) and not -1 <= label < 1 << 31:
         raise UserError(f"{where}: the label {str(label)[:40]} is out of range (-1 = unknown)")
     return Record(text, where, label, str(record.get(GROUP, "")))
@@ -137,7 +135,7 @@ def _values(column: Any, errors: Errors, where: str) -> list[Any]:
         found: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
         if errors == "strict":
-            raise UserError(f"{where}: not UTF-8: replace what cannot be read with --data.errors replace") from None
+            raise UserError(f"{where}: not UTF-8: replace invalid bytes with --data.errors replace") from None
         found = [
             None if text is None else text.decode("utf-8", "replace")
             for text in column.cast(pyarrow.large_binary()).to_pylist()
@@ -157,7 +155,7 @@ def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
         if not kind:
             raise UserError(f"{where}: must be a string or a list of tokens, not {type(value).__name__}")
         if kind != (first := first or kind):
-            raise UserError(f"{where}: is a {kind}, but the first is a {first}: give records of one kind")
+            raise UserError(f"{where}: is a {kind}, but the first is a {first}: give records of one type")
         if isinstance(value, Mapping):
             if column not in value:
                 raise _no_column(where, column, [str(name) for name in value])
@@ -172,7 +170,7 @@ def _joined(tokens: list[Any] | tuple[Any, ...], where: str) -> str:
             raise UserError(f"{where}: a token must be a string, not {type(token).__name__}")
         if token.split() != [token]:
             raise UserError(
-                f"{where}: the token {token[:40]!r} is empty or holds white space: write one word, or join its "
+                f"{where}: the token {token[:40]!r} is empty or contains white space: write one word, or join its "
                 "parts with '_'"
             )
     return " ".join(tokens)

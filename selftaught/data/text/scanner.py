@@ -109,7 +109,7 @@ class Scanner:
         if words >= len(self._counts):
             room = min(2 * words, MOST_WORDS)
             if room == words:
-                raise UserError(f"the text has more than {MOST_WORDS} different words")
+                raise UserError(f"the text has more than {MOST_WORDS} different words: use another --tokens")
             self._hashes = _longer(self._hashes, room)
             self._counts = _longer(self._counts, room)
             self._ends = _longer(self._ends, room + 1)
@@ -134,8 +134,8 @@ def _longer(old: np.ndarray, size: int) -> np.ndarray:
 
 def _fault(why: int, data: bytes, at: int) -> str:
     if why == kernel.LONG:
-        return f"a word of more than {kernel.LONGEST:,} bytes: is this text?"
+        return f"a word of more than {kernel.LONGEST:,} bytes: check that this is text"
     if why == kernel.FORBIDDEN:
         return "a NUL byte: this is not text, or not in UTF-8"
     bytes_ = " ".join(f"{byte:02x}" for byte in data[at : at + 4])
-    return f"not UTF-8 (bytes {bytes_}): convert it, or replace what cannot be read with --data.errors replace"
+    return f"not UTF-8 (bytes {bytes_}): convert it, or replace invalid bytes with --data.errors replace"

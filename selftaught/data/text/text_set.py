@@ -81,7 +81,7 @@ class TextSet:
             try:
                 files = way()
                 if (found := digest(files)) != self.sha256:
-                    raise remote.Unavailable(f"what came is another version than expected (SHA-256 {found})")
+                    raise remote.Unavailable(f"the downloaded file is not the expected version (SHA-256 {found})")
                 _write(self.place(), files)
             except remote.Unavailable as reason:
                 tried.append(str(reason))
@@ -182,8 +182,8 @@ def _write(folder: Path, files: Files) -> None:
         os.rename(temporary, folder)
     except OSError as error:
         if error.errno in cache.UNWRITABLE:
-            mend = "make room, or set SELFTAUGHT_CACHE to another folder"
-            raise cache.Unwritable(f"{folder}: cannot be written ({error.strerror}): {mend}") from None
+            fix = "free some space, or set SELFTAUGHT_CACHE to another folder"
+            raise cache.Unwritable(f"{folder}: cannot be written ({error.strerror}): {fix}") from None
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was quicker, with the same files
             raise
     finally:

@@ -86,7 +86,7 @@ def _fetch() -> None:
             return way()
         except remote.Unavailable as reason:
             tried.append(str(reason))
-    raise remote.nowhere("word tests", tried, "pip install gensim, which brings them, or judge with files of your own")
+    raise remote.nowhere("word tests", tried, "pip install gensim, which includes them, or use your own files")
 
 
 def _from_installed() -> None:

@@ -17,8 +17,8 @@ class Documents(Task):
 
     key, order = "probe", 20
     options: ClassVar[Mapping[str, str]] = {
-        "pool": "How the words of a text are averaged. mean: alike; sif: frequent ones less, without what all "
-        "texts share.",
+        "pool": "How the words of a text are averaged. mean: with equal weights; sif: with less weight for frequent words "
+        "and without the common component of all texts.",
     }
 
     def suits(self, run: Subject, data: Any) -> bool:

@@ -30,7 +30,7 @@ class Language(Task):
     ) -> dict[str, Any]:
         """ "perplexity" and "cloze", see `evaluate.language`; "data" and "quick" say on what."""
         if say is not None:
-            say("judging the language model by held-out text")
+            say("evaluating the language model on held-out text")
         _, test = run.sources(data, QUICK if quick else (None, None))
         model = run.model()
         assert isinstance(model, Scores) and isinstance(test, Corpus)
@@ -42,11 +42,11 @@ class Language(Task):
         surprise, blanks = result["perplexity"], result["cloze"]
         rows = [
             {
-                "held-out text": "perplexity, the smaller the better", "trained": surprise["perplexity"],
+                "held-out text": "perplexity (lower is better)", "trained": surprise["perplexity"],
                 "over": f"{surprise['tokens']:,} tokens, {surprise['unknown']:.1%} unknown",
             },
             {
-                "held-out text": f"blanks filled right, % (chance {100 * blanks['chance']:.0f})",
+                "held-out text": f"cloze accuracy, % (chance {100 * blanks['chance']:.0f})",
                 "trained": 100 * blanks["accuracy"], "over": f"{blanks['blanks']:,} sentences",
             },
         ]  # fmt: skip

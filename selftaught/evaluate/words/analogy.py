@@ -51,9 +51,7 @@ def analogies(
         when none was), "right", "asked", "of": all questions, "coverage": percent}.
     """
     if method not in ("add", "mul") or not epsilon > 0:
-        raise UserError(
-            f"an analogy is solved by 'add' or 'mul', with an epsilon above 0, not by '{method}' with {epsilon}"
-        )
+        raise UserError(f"method must be 'add' or 'mul' and epsilon greater than 0, not '{method}' and {epsilon}")
     known = Known(vectors, fold, most)
     questions = [question for section in sections.values() for question in section]
     numbers = np.asarray([[known.number(word) for word in question] for question in questions], np.int64).reshape(-1, 4)
@@ -143,7 +141,7 @@ def answers(
     given words are left out. Raises UserError for a word without a vector.
     """
     if method not in ("add", "mul"):
-        raise UserError(f"an analogy is solved by 'add' or 'mul', not by '{method}'")
+        raise UserError(f"method must be 'add' or 'mul', not '{method}'")
     rows, made = zip(*(find(vectors, word) for word in (a, b, c)), strict=True)
     x, y, z = (vector.astype(np.float64) / max(float(np.linalg.norm(vector)), 1e-12) for vector in made)
     unit = vectors.unit

@@ -94,7 +94,7 @@ def judge(
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for side, vectors in sides.items():
         if say is not None:
-            say(f"judging the {side} vectors of {len(vectors):,} words")
+            say(f"evaluating the {side} vectors of {len(vectors):,} words")
         found[side] = _one(vectors, tests, most, fold)
     names = [name for name in found["trained"] if name not in tests.analogies]
     row = {name: _beside({side: found[side][name] for side in sides}) for name in found["trained"]}

@@ -30,7 +30,7 @@ class Known:
 
     def __init__(self, vectors: WordVectors, fold: bool = True, most: int = MOST) -> None:
         if most < 1:
-            raise UserError(f"a test needs a vocabulary of at least 1 word, not {most}")
+            raise UserError(f"the vocabulary of a test must have at least 1 word, not {most}")
         self.fold = fold
         self.words: Sequence[str] = vectors.words[:most]
         self.numbers: dict[str, int] = {}
@@ -79,7 +79,9 @@ def unknown(vectors: WordVectors, word: str) -> UserError:
     """The error for a word without a vector: it names the words that are spelt nearly so."""
     shown = near_spellings(vectors.words, word)
     hint = (
-        f"; near are {', '.join(repr(w) for w in shown)}" if shown else ": it did not occur in training, or too seldom"
+        f"; similar words are {', '.join(repr(w) for w in shown)}"
+        if shown
+        else ": it did not occur in training, or too rarely"
     )
     return UserError(f"'{word}' is not among the {len(vectors):,} words{hint}")
 

@@ -32,7 +32,7 @@ def clusters(vectors: WordVectors, k: int, most: int = 2000, seed: int = 0) -> l
     """
     unit = vectors.unit[:most]
     if not 1 <= k <= len(unit):
-        raise UserError(f"{len(unit)} words cannot be put into {k} groups: ask for 1 to {len(unit)}")
+        raise UserError(f"{len(unit)} words cannot be put into {k} groups: use 1 to {len(unit)} groups")
     labels, centres = (part.numpy() for part in kmeans(torch.from_numpy(unit), k, 50, seed))
     closeness = (unit * centres[labels]).sum(1)
     groups = [np.flatnonzero(labels == group) for group in range(k)]

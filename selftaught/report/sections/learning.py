@@ -12,7 +12,7 @@ from selftaught.report.values import number
 ORDER = 60
 TITLE = "How it learned"
 NAV = "Learning"
-MISSING = "Nothing was logged yet: {resume} trains on, and its curves will be here."
+MISSING = "Nothing has been logged yet. {resume} continues the training; its curves appear here."
 
 POINTS = 1200
 """Most points that a curve keeps; of more, each stretch keeps its lowest and its highest."""
@@ -28,26 +28,32 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("Loss", "What training minimises. Compare its shape, not its size, between methods.", ("loss",)),
+    Panel("Loss", "The training loss. Compare its shape between methods, not its value.", ("loss",)),
     Panel(
         "Pretext accuracy",
-        "How often the method solves its own puzzle, against guessing.",
+        "How often the method solves its pretext task, compared with chance.",
         ("accuracy", "chance"),
         "part",
     ),
     Panel(
         "Online kNN",
-        "Nearest-neighbour accuracy while training. Labels only watch; they never train.",
+        "Nearest-neighbour accuracy during training. The labels are used only to measure it, not to train.",
         ("knn",),
         "percent",
     ),
     Panel(
-        "Effective rank", "RankMe: how many directions the features use. A fall towards 1 means collapse.", ("rankme",)
+        "Effective rank",
+        "RankMe: the effective number of directions of the features. A fall towards 1 means collapse.",
+        ("rankme",),
     ),
-    Panel("Embedding spread", "Standard deviation over samples. Near 0, all samples look alike.", ("embedding_std",)),
+    Panel(
+        "Embedding spread",
+        "Standard deviation over samples. Near 0, all samples have the same features.",
+        ("embedding_std",),
+    ),
     Panel("Alignment", "Distance between two views of one sample: lower is closer.", ("alignment",)),
-    Panel("Uniformity", "How evenly features fill the sphere: lower is more even.", ("uniformity",)),
-    Panel("Learning rate", "What the schedule asked for.", ("lr",)),
+    Panel("Uniformity", "How evenly the features are spread on the sphere: lower is more even.", ("uniformity",)),
+    Panel("Learning rate", "The learning rate of the schedule.", ("lr",)),
 )
 HIDDEN = {"step", "epoch", "seconds", "seconds_left", "time", "progress"}
 """Keys of no chart, as every speed, whatever it counts."""
@@ -105,7 +111,10 @@ def panels(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     known = {key for panel in PANELS for key in panel.keys} | HIDDEN
     logged = {key: None for line in metrics for key, value in line.items() if number(value) is not None}  # in order
     extra = [key for key in logged if key not in known and not key.endswith(RATE)]
-    wanted = [*PANELS, *(Panel(key.replace("_", " ").capitalize(), "Logged by the method.", (key,)) for key in extra)]
+    wanted = [
+        *PANELS,
+        *(Panel(key.replace("_", " ").capitalize(), "A value logged by the method.", (key,)) for key in extra),
+    ]
     found = []
     for panel in wanted:
         drawn = {key: series(metrics, key) for key in panel.keys}

@@ -10,7 +10,7 @@ from selftaught.report.scatter import scatter
 ORDER = 30
 TITLE = "A map of the samples"
 NAV = "Map"
-MISSING = "No map yet: {report} draws it from the saved encoder and the data."
+MISSING = "There is no map yet. {report} draws it from the saved encoder and the data."
 
 
 def suits(page: Page) -> bool:

@@ -1,4 +1,4 @@
-"""Is it better than not training? The probe of summary.json beside its baselines, and how many labels it takes."""
+"""Is it better than no training? The probe of summary.json beside its baselines, and how many labels it takes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from selftaught.report.values import mapping, number
 from selftaught.views import raw_is
 
 ORDER = 20
-TITLE = "Is it better than not training?"
+TITLE = "Is it better than no training?"
 NAV = "Result"
 MISSING = (
-    "Not judged yet: no labels were at hand, or no probe was run. Where there are labels, {probe} adds the table, "
-    "beside the same encoder untrained and the raw input, and {report} renews this page."
+    "There is no result yet, because there were no labels or no probe was run. If there are labels, {probe} adds the "
+    "table, with the same encoder untrained and the raw input for comparison, and {report} updates this page."
 )
 
 FEATURES = ("trained", "untrained", "raw")

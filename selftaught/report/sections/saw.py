@@ -1,4 +1,4 @@
-"""What the method saw: some samples, and the random views that training draws of them."""
+"""What the method was shown: some samples, and the random views that training draws of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from selftaught.report.page import Page
 from selftaught.report.shown import Row, few, packed, shown
 
 ORDER = 70
-TITLE = "What the method saw"
+TITLE = "What the method was shown"
 NAV = "What it saw"
-MISSING = "No example views: the data was not at hand, or cannot be shown. {report} adds them where it can."
+MISSING = (
+    "There are no example views, because the data was not available or cannot be shown. {report} adds them if it can."
+)
 
 
 def suits(page: Page) -> bool:

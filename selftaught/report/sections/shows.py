@@ -10,7 +10,7 @@ from selftaught.report.page import Page
 from selftaught.report.shown import few, packed
 
 ORDER = 80
-TITLE = "What the method makes of it"
+TITLE = "What the method outputs"
 NAV = ""
 MISSING = ""
 

@@ -18,7 +18,7 @@ from selftaught.report.scatter import NEAREST, fit_square, pack
 ORDER = 40
 TITLE = "A map of the words"
 NAV = "Map"
-MISSING = "No map: there are too few words to draw one."
+MISSING = "There is no map, because there are too few words."
 
 GROUPS = 12
 """Groups of words that the map colours, of at least `MEMBERS` words on average."""

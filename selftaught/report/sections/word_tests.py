@@ -10,11 +10,11 @@ from selftaught.report.page import Page
 from selftaught.report.values import number
 
 ORDER = 10
-TITLE = "Does it agree with people about words?"
+TITLE = "Does it agree with people's judgements of words?"
 NAV = "Words"
 MISSING = (
-    "Not judged yet: {probe} adds what people's answers say of its words, beside the same encoder untrained, "
-    "and {report} renews this page."
+    "There is no result yet. {probe} adds the word tests, with the same encoder untrained for comparison, "
+    "and {report} updates this page."
 )
 
 

@@ -58,8 +58,8 @@ def fit_square(points: NDArray[np.float64]) -> NDArray[np.uint16]:
 def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> dict[str, Any] | None:
     """What the map draws, or None when the source has fewer than three samples.
 
-    Packed: "labels" int16 [N] (-1 = unknown), "index" uint32 [N] (in the source), "near" uint16 [N, K] (rows of this map), "cosine"
-    uint8 [N, K] (0 to 255 = 0 to 1), each layout uint16 [N, 2].
+    Packed: "labels" int16 [N] (-1 = unknown), "index" uint32 [N] (in the source), "near" uint16 [N, K] (rows of this
+    map), "cosine" uint8 [N, K] (0 to 255 = 0 to 1), each layout uint16 [N, 2].
     """
     if len(source) < 3:
         return None

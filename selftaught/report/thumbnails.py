@@ -54,8 +54,8 @@ def shrink(image: NDArray[np.uint8], side: int) -> Image.Image:
 def sheet(images: Iterable[NDArray[np.uint8]], side: int = 32) -> dict[str, Any]:
     """All pictures (uint8 [H, W, C] each) in one WebP sheet: ``{"uri", "cell", "columns"}``; cell i is at `place(i, columns, cell)`.
 
-    A picture keeps its shape and is centred in its square cell, of at most `side` px. Large pictures may come one by one:
-    only what is left after shrinking stays in memory.
+    A picture keeps its shape and is centred in its square cell, of at most `side` px. Large pictures may come one by
+    one: only what is left after shrinking stays in memory.
     """
     smalls = [shrink(image, side) for image in images]
     cell = max(max(small.size) for small in smalls)

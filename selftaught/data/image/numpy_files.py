@@ -17,11 +17,11 @@ Names = tuple[str, str | None]
 
 
 def read_npy(path: Path) -> Part:
-    """The memory-mapped array in `path`, and the labels beside it.
+    """Return the memory-mapped array in `path`, and the labels next to it.
 
-    ``NAME-labels.npy``, or images/x in the name -> labels/y.
+    The labels are in ``NAME-labels.npy``, or in the file with images/x in its name replaced by labels/y.
 
-    Raises UserError when the file is damaged or holds Python objects.
+    Raises UserError if the file is damaged or contains Python objects.
     """
     images = _load(path)
     beside = next((p for p in _label_files(path) if p.is_file()), None)
@@ -41,14 +41,15 @@ def _label_files(path: Path) -> list[Path]:
 
 
 def read_npz(path: Path) -> dict[str, Part]:
-    """``{"all": (images, labels)}``, or "train" and "test" when the names in the file say so (x_train, test_images, ...).
+    """Return ``{"all": (images, labels)}``, or "train" and "test" if the array names say so (x_train, test_images, ...).
 
-    Raises UserError when the file is damaged, holds Python objects, or no images can be told from its names and shapes.
+    Raises UserError if the file is damaged, contains Python objects, or has no array that can be identified as the
+    images.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
-    except Exception as error:  # numpy's readers raise a dozen kinds on damaged files
+    except Exception as error:  # numpy raises many types of error on damaged files
         raise _damaged(path, error) from None
     sides = {side: found for side in ("train", "test") if (found := _choose(arrays, side))}
     if len(sides) < 2:

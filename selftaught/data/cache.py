@@ -23,7 +23,7 @@ class Unwritable(UserError):
 
 
 def folder() -> Path:
-    """Return ``$SELFTAUGHT_CACHE``, else ``$XDG_CACHE_HOME/selftaught``, else ``~/.cache/selftaught``; creates nothing."""
+    """Return ``$SELFTAUGHT_CACHE``, else ``$XDG_CACHE_HOME/selftaught``, else ``~/.cache/selftaught``. Not created."""
     own = os.environ.get("SELFTAUGHT_CACHE")
     if own:
         return Path(own).expanduser()

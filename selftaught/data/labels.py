@@ -1,4 +1,4 @@
-"""Labels as users have them (integers, names, one-hot rows) turned into int64 and class names."""
+"""Convert labels (integers, names, one-hot rows) to int64 and class names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 
-LARGEST = 1_000_000  # more classes than this is an index or a hash taken for a label
+LARGEST = 1_000_000  # more classes than this means that an index or a hash was taken for a label
 
 
 def as_labels(
     values: Any, n: int, where: str, classes: Sequence[str] = ()
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """(int64 [n] with -1 = unknown, class names).
+    """Return (int64 [n] with -1 = unknown, class names).
 
-    Integers are kept as they are; names are numbered in sorted order, unless `classes` gives their order; rows of a
-    one-hot [n, K] array become their position. Raises UserError, naming `where`, for a wrong count or values that are
-    no labels.
+    Integers are kept as they are. Names are numbered in sorted order, unless `classes` gives their order. Rows of a
+    one-hot [n, K] array become their position. Raises UserError, with `where` in the message, if the count is wrong or
+    values are not labels.
     """
     if values is None:
         return np.full(n, -1, dtype=np.int64), ()

@@ -19,6 +19,6 @@ def image_column(names: Sequence[str], fitting: Sequence[str], where: str) -> st
         return usual[0]
     if len(fitting) != 1:
         raise UserError(
-            f"{where}: cannot tell which of the columns ({', '.join(names)}) has the images: name the column of encoded bytes 'image'"
+            f"{where}: cannot tell which column ({', '.join(names)}) has images: name the one of encoded bytes 'image'"
         )
     return fitting[0]

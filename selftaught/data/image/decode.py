@@ -16,7 +16,7 @@ from selftaught.data.image.source import Pixels
 VERSION = 1
 """Version of the pixels that `decode` returns. Increase it when they change, to invalidate old cache entries."""
 MOST_PIXELS = 89_478_485
-"""Images with more pixels (a quarter of a gigabyte as RGB) are refused as decompression bombs. Pillow has the same limit."""
+"""Larger images (a quarter of a gigabyte as RGB) are refused as decompression bombs. Pillow has the same limit."""
 MOST_BYTES = 512 << 20
 """Larger files are refused without reading them."""
 KINDS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "TGA", "ICO")

@@ -42,7 +42,7 @@ class DecodedSource(ImageSource):
         kinds = set(found.shapes[:, 2].tolist())
         if not (len(kinds) == 1 or kinds == {1, 3}):
             raise UserError(
-                f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: convert them to the same number of channels"
+                f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: use one number of channels"
             )
         self.channels = max(kinds)
         sizes = np.unique(found.shapes[:, :2], axis=0)
@@ -88,7 +88,7 @@ class DecodedSource(ImageSource):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of the file contents in order, channels, size and labels; the same for packed and unpacked images."""
+        """A digest of file contents in order, channels, size and labels; the same for packed and unpacked images."""
         return digest_of(self.digests.tobytes(), repr((self.channels, self.image_size)), self.labels.tobytes())
 
 

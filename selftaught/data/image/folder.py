@@ -77,7 +77,7 @@ class FolderItems(Items):
         ]
         if not found:
             raise UserError(
-                f"{self.where}: there is no image in this folder or its subfolders ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
+                f"{self.where}: no image in this folder or its subfolders ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
             )
         self.name_classes(self.class_names())
 
@@ -143,7 +143,7 @@ def sides(root: Path) -> dict[str, Path]:
 
 
 def _walk(root: Path) -> Iterator[File]:
-    """Yield every image, each real folder once. Folders come before links to them, so that an image keeps its own path."""
+    """Yield every image, each real folder once. Folders come before links to them, so that images keep their paths."""
     seen: set[tuple[int, int]] = set()
     waiting, links = [""], list[str]()
     while waiting or links:

@@ -18,7 +18,7 @@ MOST_AXES = 8
 
 
 def is_idx(path: Path) -> bool:
-    """Return whether `path` has the name of an IDX file: ``train-images-idx3-ubyte``, ``x.idx``, with or without .gz."""
+    """Return whether `path` has the name of an IDX file: ``train-images-idx3-ubyte``, ``x.idx``, also with .gz."""
     name = path.name.lower().removesuffix(".gz")
     return name.endswith((".idx", "-ubyte", ".idx1", ".idx3")) or "-idx" in name or ".idx" in name
 

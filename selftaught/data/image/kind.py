@@ -40,7 +40,7 @@ class Image(Kind):
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
-        """Accept arrays of images; lists of arrays, of images, or of pairs with a label; folders and files of images."""
+        """Accept arrays of images; lists of arrays, images or pairs with a label; folders and files of images."""
         if isinstance(data, str | Path):
             return _holds_pictures(Path(data).expanduser())
         if type(data).__module__.split(".")[0] == "datasets":
@@ -80,7 +80,7 @@ class Image(Kind):
         wanted, there = input["channels"], source.traits.get("channels", input["channels"])
         if there != wanted:
             raise UserError(
-                f"the encoder of {where} takes images with {wanted} channels, but these have {there}: convert them first"
+                f"the encoder of {where} takes images of {wanted} channels, but these have {there}: convert them"
             )
 
     @classmethod

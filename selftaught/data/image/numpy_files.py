@@ -41,7 +41,7 @@ def _label_files(path: Path) -> list[Path]:
 
 
 def read_npz(path: Path) -> dict[str, Part]:
-    """Return ``{"all": (images, labels)}``, or "train" and "test" if the array names say so (x_train, test_images, ...).
+    """Return ``{"all": (images, labels)}``, or "train" and "test" by the array names (x_train, test_images, ...).
 
     Raises UserError if the file is damaged, contains Python objects, or has no array that can be identified as the
     images.

@@ -24,7 +24,7 @@ IN_MEMORY = 1 << 30  # bytes; larger data is copied to the cache once as one Arr
 
 
 def sides(folder: Path) -> dict[str, list[Path]]:
-    """Return the .parquet files in `folder` or its ``data/`` as "train" and "test" by file name, or all of them as "all".
+    """Return the .parquet files in `folder` or its ``data/`` as "train" and "test" by file name, or all as "all".
 
     Empty if there are none.
     """

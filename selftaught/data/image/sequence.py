@@ -18,7 +18,7 @@ from selftaught.errors import UserError
 
 @final
 class SequenceItems(Items):
-    """Images `data[i]`: an array [H, W], [H, W, C] or [C, H, W], bytes, a PIL image, a tensor, or a pair with a label."""
+    """Images `data[i]`: arrays [H, W], [H, W, C] or [C, H, W], bytes, PIL images, tensors, or pairs with a label."""
 
     where = "sequence"
 

@@ -1,4 +1,4 @@
-"""Records with a text and perhaps a label: JSON Lines, Parquet, and what Python iterates over.
+"""Records with a text and an optional label: JSON Lines, Parquet, and Python iterables.
 
 One record is one document.
 """
@@ -17,14 +17,14 @@ from selftaught.errors import UserError
 
 LONGEST = 1 << 28  # bytes of one record
 GROUP = "group"
-"""The column that names what records belong to: those of one group stay on one side of a split."""
+"""The column of groups. Records of one group stay on one side of a split."""
 ROWS = 1024  # rows of a table that are read together
 
 KINDS: dict[str, Any] = {"string": str, "list of tokens": list | tuple, "mapping": Mapping}
 
 
 class Record(NamedTuple):
-    """A text, where it stands, its label (None = unknown), and the name of what it belongs to ("" = nothing)."""
+    """A text, its position in the data, its label (None = unknown), and its group ("" = none)."""
 
     text: str
     where: str
@@ -33,7 +33,10 @@ class Record(NamedTuple):
 
 
 def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
-    """The objects of a JSON Lines file. Raises UserError, naming file and line, for what is none or has no text."""
+    """Yield the objects of a JSON Lines file.
+
+    Raises UserError, with file and line, if a line is not an object or has no text.
+    """
     for number, line in enumerate(_lines(path, errors), 1):
         if not line.strip():
             continue
@@ -87,7 +90,7 @@ def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
 
 
 def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
-    """The rows of a Parquet file, which needs the extra [parquet]. Raises UserError."""
+    """Yield the rows of a Parquet file, which needs the extra [parquet]. Raises UserError."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -112,12 +115,15 @@ def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
 
 
 def holds_text(path: Path) -> bool:
-    """Whether a Parquet file has a column of text beside its labels and groups, and no column of bytes, as pictures are."""
+    """Return whether a Parquet file has a column of text, besides labels and groups, and no column of bytes.
+
+    Images are in columns of bytes.
+    """
     try:
         import pyarrow.parquet
         import pyarrow.types as types
     except ImportError:
-        return True  # who knows: reading it says what is missing
+        return True  # unknown; reading the file gives the error message
     try:
         schema = pyarrow.parquet.read_schema(path)
     except (pyarrow.ArrowException, OSError):
@@ -144,9 +150,9 @@ def _values(column: Any, errors: Errors, where: str) -> list[Any]:
 
 
 def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
-    """Strings, lists of tokens (joined by spaces), or mappings such as a JSON Lines file has.
+    """Yield records from strings, lists of tokens (joined by spaces), or mappings as in a JSON Lines file.
 
-    Raises UserError, also for a mixture.
+    Raises UserError, also if the types are mixed.
     """
     first = ""
     for number, value in enumerate(data):

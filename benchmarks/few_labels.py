@@ -139,14 +139,18 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def shown(table: list[dict[str, Any]]) -> Iterable[str]:
     """The rows as lines of text: accuracies in percent, differences in points with their paired intervals."""
-    yield f"{'labels':>6} {'method':20} {'draws':>5} {'classifier':>10} {'probe':>6}   classifier over supervised, over whole pictures"
+    yield (
+        f"{'labels':>6} {'method':20} {'draws':>5} {'classifier':>10} {'probe':>6}   classifier over supervised, "
+        "over supervised-whole"
+    )
     for row in table:
         gains = [row["gain"][b]["classifier"] for b in BASELINES if b in row["gain"]]
         parts = [
             f"{g['mean']:+.1f}" + ("" if g["low"] is None else f" [{g['low']:+.1f}, {g['high']:+.1f}]") for g in gains
         ]
         means = [row[asked]["mean"] for asked in ASKED]
-        yield f"{row['labels']:6} {row['method']:20} {row['draws']:5} {means[0]:10.1f} {means[1]:6.1f}   {', '.join(parts)}"
+        numbers = f"{row['draws']:5} {means[0]:10.1f} {means[1]:6.1f}"
+        yield f"{row['labels']:6} {row['method']:20} {numbers}   {', '.join(parts)}"
 
 
 def main() -> None:

@@ -106,7 +106,10 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def figure(table: list[dict[str, Any]], base: float | None) -> str:
-    """The rows as an SVG: K on a logarithmic axis, a line a mechanism, bars of one standard deviation, the untrained encoder dashed."""
+    """Return the rows as an SVG with one line per mechanism.
+
+    K is on a logarithmic axis, bars are one standard deviation, and the dashed line is the untrained encoder.
+    """
     width, height, left, right, top, bottom = 640, 380, 62, 18, 22, 50
     low = min([r["linear"] - (r["spread"] or 0) for r in table] + ([base] if base is not None else []))
     high = max(r["linear"] + (r["spread"] or 0) for r in table)

@@ -79,7 +79,7 @@ def ours(images: list[bytes] | np.ndarray, side: int) -> Callable[[], object]:
 
 
 def decoded(image: bytes) -> np.ndarray:
-    """At full size, for all alike, as the folder source decodes (its scaling inside the decoder cannot serve 224 from 375)."""
+    """Decode at full size for all tools, as the folder source does (its scaled decoding cannot give 224 from 375)."""
     return simplejpeg.decode_jpeg(image)
 
 
@@ -163,7 +163,7 @@ def scalar_along_x(pixels, size, start, weight, count, rows):
 
 
 def vectorised(size: int, side: int, rounds: int) -> dict[str, Any]:
-    """The resize along x alone, of size x size pixels to a width of `side`, before and after it was made of vector code."""
+    """Time the resize along x alone, from size x size pixels to a width of `side`, with scalar and vector code."""
     pixels = photographs(1, size, size).reshape(-1)
     pixels.flags.writeable = False
     start, weight = np.empty(side, np.int64), np.empty((most_taps(size, side), side), np.float32)

@@ -1,4 +1,4 @@
-"""Every image method with the same encoder and the same 45 seconds, judged by one protocol beside the encoder untrained and the raw input.
+"""Train every image method with one encoder for 45 seconds and compare it with the untrained encoder and raw input.
 
     python -m benchmarks.vision                            all rows; what results/vision.json holds already is not
     measured again python -m benchmarks.vision simclr cmc --data cifar10  these rows only
@@ -219,7 +219,10 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
 
 def shown(table: list[dict[str, Any]]) -> Iterable[str]:
     """The rows as lines of text."""
-    yield f"{'data':14} {'method':26} {'seeds':>5} {'linear':>13} {'untrained':>9} {'raw':>5} {'kNN':>13} {'images/s':>9} {'seconds':>8}"
+    yield (
+        f"{'data':14} {'method':26} {'seeds':>5} {'linear':>13} {'untrained':>9} {'raw':>5} {'kNN':>13} {'images/s':>9} "
+        f"{'seconds':>8}"
+    )
     for row in table:
         linear, knn = row["probe"]["linear"], row["probe"]["knn"]
         spread = [f"±{p['spread']['trained']:.1f}" if p["spread"]["trained"] is not None else "" for p in (linear, knn)]

@@ -237,7 +237,7 @@ class _Loop:
     # --- length -------------------------------------------------------------------------------------------------------
 
     def _length(self) -> int:
-        """Steps of a fresh run. Minutes are turned into steps once, here, and recorded, so that a resumed run has the same end."""
+        """Return the steps of a new run. Minutes are converted to steps once and recorded, so that a resumed run ends alike."""
         recipe = self.recipe
         if recipe.steps is not None:
             return recipe.steps
@@ -272,7 +272,7 @@ class _Loop:
         self.restart(Clock(self.recipe.seed))
 
     def _time_steps(self, batches: Iterator[Any], count: int, budget: float) -> float:
-        """Seconds a step: the median, which a busy moment does not move, after the first few, which compile kernels and fill caches."""
+        """Return the median seconds per step, without the first few steps, which compile kernels and fill caches."""
         warm, seconds = min(3, count - 1), []
         for i in range(count):
             began = time.perf_counter()
@@ -318,7 +318,7 @@ class _Loop:
         state = json.loads(saved.files["state.json"])
         if state["source"] != self.source.fingerprint:
             raise UserError(
-                f"the data is not the data that the run {self.run.path} was started with: resume with the same data, or start "
+                f"this is not the data that {self.run.path} was started with: resume with the same data, or start "
                 "a new run"
             )
         self.method.load_state_dict(safetensors.torch.load(saved.files["method.safetensors"]))

@@ -1,16 +1,17 @@
-"""Word vectors in a file, ours and others': word2vec's text and binary, fastText's .vec, GloVe's text, and safetensors.
+"""Word vectors in files of several tools: word2vec's text and binary, fastText's .vec, GloVe's text, and safetensors.
 
 ::
 
-    text, vec     "V D", then a line "word number number ..." each; numbers in the fewest digits that give the same
-    float32 glove         the same without the first line
-    binary        "V D", then each word, a space and D float32, little-endian, and a newline
-    safetensors   matrix float32 [V, D]; words uint8, UTF-8 one after another; ends int64 [V], where each ends; counts
-    int64 [V] if known
+    text, vec     "V D", then one line "word number number ..." per word; numbers have the fewest digits that give the
+                  same float32
+    glove         the same without the first line
+    binary        "V D", then for each word the word, a space, D float32 (little-endian) and a newline
+    safetensors   matrix float32 [V, D]; words uint8, concatenated UTF-8; ends int64 [V], the end of each word; counts
+                  int64 [V] if known
 
-Reading goes by what is in a file, never by its name or by what its first line claims, opens gzip as well, and executes
-nothing. Text is parsed by `kernels/vectors_text`, block by block; safetensors are mapped, so that their rows are read
-when they are used.
+The format is recognised by the content of a file, not by its name or by the claims of its first line. gzip is also
+supported, and nothing is executed. `kernels/vectors_text` parses text block by block. safetensors files are
+memory-mapped, so that rows are read on access.
 """
 
 from __future__ import annotations
@@ -41,16 +42,18 @@ BLOCK = 8 << 20
 LONGEST_LINE = 64 << 20
 LONGEST_WORD = 1 << 16
 MOST_NUMBERS = 1 << 20
-"""What no file of word vectors exceeds, in bytes and in numbers a word: a claim beyond them is damage, not a reason to
-allocate."""
+"""Upper limits of any file of word vectors, in bytes and in numbers per word. A larger claim means that the file is
+damaged; no memory is allocated for it.
+"""
 BREAKS = frozenset(" \t\n\v\f\r\0")
-"""What a word cannot hold in the formats where a space ends it."""
+"""What a word cannot contain in the formats where a space ends it."""
 
 
 def check(path: Path, format: Format | None = None) -> Format:
-    """The format of a file that is to be written, by its ending where none is given; ``.gz`` after it compresses.
+    """Return the format of a file to write, by its extension if no format is given; an additional ``.gz`` compresses.
 
-    Raises UserError when no format goes by the ending, or there is no such folder; before hours of work, not after.
+    Raises UserError if the extension is unknown, or the folder does not exist. Call it before the work, so that an
+    error comes early.
     """
     if format is not None and format not in get_args(Format):
         raise unknown("format", format, get_args(Format))
@@ -68,11 +71,19 @@ def check(path: Path, format: Format | None = None) -> Format:
 
 
 def write(path: Path, vectors: WordVectors, *, format: Format | None = None, limit: int | None = None) -> None:
-    """Write the first `limit` words, or all, so that `path` holds either all of them or what it held before.
+    """Write the first `limit` words, or all. On an error, `path` keeps its previous content.
 
-    A subword model's vectors for unseen words stay behind: no format here holds them. Only safetensors keep the counts.
+    >>> import tempfile
+    >>> vectors = WordVectors(("bank", "money"), np.array([[1, 0], [3, 4]], np.float32))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Path(folder) / "words.txt", vectors)
+    ...     read(Path(folder) / "words.txt").words
+    ('bank', 'money')
 
-    Raises UserError when the format is unknown or cannot hold a word, a vector is not finite, or the disk is full.
+    A subword model's vectors for unseen words are not written, because no format can store them. Only safetensors keep
+    the counts.
+
+    Raises UserError if the format is unknown or cannot store a word, a vector is not finite, or the disk is full.
     """
     found = check(path, format)
     size = len(vectors) if limit is None else min(limit, len(vectors))
@@ -85,7 +96,7 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
         if not finite.all():
             word = vectors.words[begin + int(finite.argmin())]
             raise UserError(
-                f"the vector of '{word}' is not finite, so {path} was not written: the training diverged, use a lower --lr"
+                f"the vector of '{word}' is not finite, so {path} was not written: training diverged, use a lower --lr"
             )
     ends = np.cumsum([len(word) for word in words], dtype=np.int64)
     with _replaced(path) as file:
@@ -111,7 +122,7 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
 
 
 def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
-    """UTF-8 of each word. Raises UserError for one that the format cannot hold."""
+    """Return the UTF-8 of each word. Raises UserError if the format cannot store it."""
     found = []
     for word in words:
         if not word or (format != "safetensors" and not BREAKS.isdisjoint(word)):
@@ -143,9 +154,9 @@ def _write_safetensors(
     matrix: NDArray[np.float32],
     counts: NDArray[np.int64] | None,
 ) -> None:
-    """The layout of safetensors, written by hand so that nothing is copied.
+    """Write the safetensors format by hand, so that nothing is copied.
 
-    A length, JSON that says what lies where, the arrays.
+    It is a length, JSON with the positions of the arrays, and the arrays.
     """
     integers = {"ends": ends} | ({} if counts is None else {"counts": np.asarray(counts, np.int64)})
     text = b"".join(words)
@@ -170,7 +181,7 @@ def _write_safetensors(
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A file under a temporary name that takes the place of `path` once it is whole and on the disk."""
+    """Open a temporary file that replaces `path` once it is complete and on the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as raw:
@@ -191,16 +202,15 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: int | None = None) -> WordVectors:
-    """The word vectors in a file of any format above, with or without gzip.
+    """Read the word vectors in a file of any format above, with or without gzip.
 
     Args:
         path: The file.
-        errors: What to do with words that are not UTF-8: "strict" refuses the file; "replace" puts U+FFFD where it
-            cannot read, and of words that come out the same keeps the first.
+        errors: What to do with words that are not UTF-8: "strict" refuses the file; "replace" puts U+FFFD for invalid
+            bytes, and keeps the first of words that become equal.
         limit: Only the first N words.
 
-    Raises UserError, one sentence with the file and the line (in binary files: the word), for whatever is wrong with
-    it.
+    Raises UserError if the file is invalid; one sentence names the file and the line (in binary files: the word).
     """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
@@ -221,7 +231,7 @@ def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: 
 
 @final
 class _Reader:
-    """One pass over one file. `size` is the file's length in bytes, None where that is not known (gzip)."""
+    """One pass over one file. `size` is the file's length in bytes, or None if it is unknown (gzip)."""
 
     def __init__(
         self, path: Path, stream: IO[bytes], size: int | None, errors: Literal["strict", "replace"], limit: int | None
@@ -232,11 +242,11 @@ class _Reader:
         self.words: list[bytes] = []  # each word with a newline after it, in pieces
 
     def read(self) -> WordVectors:
-        """Tell the formats apart by their first bytes and read on."""
+        """Recognise the format by the first bytes and read the rest."""
         head = self.stream.read(BLOCK)
         if not head.strip():
             self._refuse("is empty: there is not one word in it")
-        if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 30:  # text would make the number far larger
+        if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 30:  # text would give a far larger number
             return self._safetensors()
         for start, what in STRANGERS.items():
             if head.startswith(start):
@@ -262,11 +272,11 @@ class _Reader:
         return self._lines(head, len(fields) - 1, 1, None)
 
     def _lines(self, pending: bytes, dim: int, first: int, count: int | None) -> WordVectors:
-        """Text from line `first` on: `count` words, or as many as there are."""
+        """Read text from line `first` on: `count` words, or all."""
         wanted = min(count or 1 << 62, self.limit or 1 << 62)
         lines = pending.count(b"\n") + 1
         if self.size is not None and pending:
-            lines = int(self.size / len(pending) * lines * 1.02) + 1  # what is to come looks like what is there
+            lines = int(self.size / len(pending) * lines * 1.02) + 1  # assumes that the rest is similar
         self._make_room(dim, min(wanted, lines))
         ended = False
         while True:
@@ -285,7 +295,7 @@ class _Reader:
         return self._made(first)
 
     def _whole_lines(self, data: bytes, dim: int, first: int, wanted: int, ended: bool) -> bool:
-        """Parse lines; returns whether a blank one ended the vectors (only more blank ones may follow)."""
+        """Parse lines. Return whether a blank line ended the vectors (only more blank lines may follow)."""
         text = np.frombuffer(data, np.uint8)
         words, unsettled = np.empty(len(text) + 1, np.uint8), np.empty((max(4096, dim), 4), np.int64)
         at = used = 0
@@ -316,11 +326,11 @@ class _Reader:
         return ended
 
     def _spaced_line(self, data: bytes, at: int) -> tuple[int, bytes] | None:
-        """Read a line whose word has spaces in it, as a few of GloVe's have.
+        """Read a line whose word contains spaces, as a few lines of GloVe's files do.
 
-        The last D fields are numbers, the second is none.
+        The last D fields are numbers, the second is not.
 
-        Returns its length and the word, a newline after it; None where the line is not like that.
+        Returns its length and the word followed by a newline, or None if the line does not have this form.
         """
         line = data[at:].partition(b"\n")[0]
         word, *numbers = line.rstrip().rsplit(b" ", self.matrix.shape[1])
@@ -346,7 +356,7 @@ class _Reader:
         return min(len(line) + 1, len(data) - at), word + b"\n"
 
     def _records(self, pending: bytes, dim: int, count: int) -> WordVectors:
-        """Binary after its first line."""
+        """Read binary records after the first line."""
         least = count * (4 * dim + 2)
         if self.size is not None and least > self.size:
             self._refuse(
@@ -397,7 +407,7 @@ class _Reader:
         self.matrix = grown
 
     def _made(self, first: int | None) -> WordVectors:
-        """The words and their rows; `first` is the line of the first word, None in a binary file."""
+        """Return the words and their rows; `first` is the line of the first word, None in a binary file."""
         joined = b"".join(self.words)
 
         def place(row: int) -> str:
@@ -423,7 +433,7 @@ class _Reader:
         return WordVectors(tuple(words), np.ascontiguousarray(matrix, np.float32))
 
     def _safetensors(self) -> WordVectors:
-        """Our own format; the matrix is mapped."""
+        """Read our own format; the matrix is memory-mapped."""
         if self.size is None:
             self._refuse("is a compressed safetensors file, which cannot be memory-mapped: unpack it with gunzip")
         from safetensors import SafetensorError, safe_open
@@ -482,20 +492,20 @@ STRANGERS = {
     b"PK\x03\x04": "is a zip archive: unpack it first",
     b"\xba\x16\x4f\x2f": "is a complete fastText model: write its vectors as text, in fastText's .vec format",
 }
-"""First bytes of what others call word vectors, and what to do about it."""
+"""First bytes of other files of word vectors, and the advice for each."""
 
 
 def _is_text(body: bytes, dim: int) -> bool:
-    """Whether what follows a first line "V D" is text.
+    """Return whether the rest after a first line "V D" is text.
 
-    Where a binary file has its first D float32, there are letters and digits.
+    It is text if there are letters and digits where a binary file has its first D float32.
     """
     sample = body.partition(b" ")[2][: min(4 * dim, 256)].decode("latin-1")
     return sum(c.isascii() and (c.isalnum() or c in ".+- \t\r\n") for c in sample) >= 0.8 * len(sample)
 
 
 def _fault(why: int, data: bytes, at: int, dim: int, column: int) -> str:
-    """What is wrong with the line that begins at `at`."""
+    """Return the error in the line that begins at `at`."""
     line = data[at:].partition(b"\n")[0]
     if why == kernel.NUL:
         return "has a byte 0 in its word: these are not word vectors as text, or they are damaged"
@@ -518,14 +528,14 @@ def _is_number(field: str) -> bool:
 
 
 def _rounded(field: str) -> np.float32:
-    """The float32 nearest to a decimal number, ties to even, decided exactly."""
+    """Return the float32 nearest to a decimal number, ties to even, decided exactly."""
     wide = float(field)
     near = np.float32(wide)
     if float(near) == wide:
         return near
-    with np.errstate(over="ignore"):  # above the largest comes infinity
+    with np.errstate(over="ignore"):  # infinity follows the largest float32
         other = np.nextafter(near, np.float32(np.inf if wide > float(near) else -np.inf))
-    middle = (float(near) + float(other)) / 2  # exact: it needs one bit more than a float32
+    middle = (float(near) + float(other)) / 2  # exact, because it needs only one bit more than a float32
     exact, half = Decimal(field), Decimal(middle)
     if exact == half:
         return np.float32(middle)

@@ -69,7 +69,7 @@ def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
 def neighbours(
     x: NDArray[Any], k: int, metric: Literal["cosine", "euclidean"] = "cosine"
 ) -> tuple[NDArray[np.int64], Array]:
-    """The k nearest other rows of each row of x [N, D]: their indices [N, k], nearest first, and cosines (or distances) [N, k].
+    """Return the k nearest other rows of each row of x [N, D], nearest first: indices and cosines (or distances), [N, k].
 
     Ties go to the lower index. k is cut to N - 1.
     """
@@ -91,7 +91,7 @@ def neighbours(
 
 
 def vote(labels: NDArray[np.int64], index: NDArray[np.int64]) -> float:
-    """How often the majority of a row's neighbours [N, k] has the row's own label, in percent; the nearest break ties."""
+    """Return how often the majority of a row's neighbours [N, k] has its label, in percent; the nearest break ties."""
     seen = labels[index]  # [N, k]
     weight = 1 - np.arange(index.shape[1]) / (1000.0 * max(index.shape[1], 1))
     counts = np.zeros((len(labels), int(labels.max()) + 1))

@@ -97,7 +97,7 @@ def accuracies(
     labels: NDArray[np.int64],
     known: NDArray[np.int64],
 ) -> dict[str, float] | None:
-    """Leave-one-out nearest-neighbour accuracy, in percent, in all dimensions and on each layout; None without labels."""
+    """Leave-one-out nearest-neighbour accuracy in percent, in all dimensions and per layout; None without labels."""
     if len(known) < 3 or len(np.unique(labels[known])) < 2:
         return None
     found = {"features": vote(labels[known], neighbours(features[known], NEAREST)[0])}

@@ -17,7 +17,7 @@ SHEET_BYTES = 800_000
 
 
 def picture(image: NDArray[np.uint8]) -> Image.Image:
-    """uint8 [H, W, C] as a Pillow image: one or two channels in grey (the first), three or more in colour (the first three)."""
+    """Convert uint8 [H, W, C] to a Pillow image: the first channel as grey, or the first three of more as colour."""
     if image.shape[2] < 3:
         return Image.fromarray(np.ascontiguousarray(image[:, :, 0]))
     return Image.fromarray(np.ascontiguousarray(image[:, :, :3]))
@@ -52,7 +52,9 @@ def shrink(image: NDArray[np.uint8], side: int) -> Image.Image:
 
 
 def sheet(images: Iterable[NDArray[np.uint8]], side: int = 32) -> dict[str, Any]:
-    """All pictures (uint8 [H, W, C] each) in one WebP sheet: ``{"uri", "cell", "columns"}``; cell i is at `place(i, columns, cell)`.
+    """Put images (uint8 [H, W, C] each) into one WebP sheet: ``{"uri", "cell", "columns"}``.
+
+    Cell i is at `place(i, columns, cell)`.
 
     A picture keeps its shape and is centred in its square cell, of at most `side` px. Large pictures may come one by
     one: only what is left after shrinking stays in memory.

@@ -1,4 +1,4 @@
-"""Held-out samples in two dimensions, and who their neighbours are in all of them."""
+"""Held-out samples in two dimensions, and their neighbours in all dimensions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy.linalg import eigh
 
 Array = NDArray[np.float64]
 ROWS = 512
-"""Rows of a similarity matrix that are in memory at a time."""
+"""Number of rows of a similarity matrix that are in memory at a time."""
 
 
 def pca(x: NDArray[Any], dims: int = 2) -> Array:
-    """The first `dims` principal components of x [N, D], as float64 [N, dims]; zeros beyond the rank.
+    """Return the first `dims` principal components of x [N, D], as float64 [N, dims]; zeros beyond the rank.
 
-    The eigenvectors of the smaller of the two Gram matrices, which is the SVD of the centred x. Signs are fixed: the
-    largest loading of each component is positive (scikit-learn's convention).
+    Uses the eigenvectors of the smaller Gram matrix, which gives the SVD of the centred x. Signs are fixed: the largest
+    loading of each component is positive (scikit-learn's convention).
     """
     x = np.asarray(x, np.float64)
     x = x - x.mean(0)
@@ -37,15 +37,15 @@ def pca(x: NDArray[Any], dims: int = 2) -> Array:
 
 
 def has_tsne() -> bool:
-    """Whether openTSNE, the extra [map], is installed."""
+    """Return whether openTSNE, the extra [map], is installed."""
     return importlib.util.find_spec("openTSNE") is not None
 
 
 def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
-    """t-SNE (van der Maaten and Hinton 2008) of x [N, D] through openTSNE, as float64 [N, 2].
+    """Return t-SNE (van der Maaten and Hinton 2008) of x [N, D] by openTSNE, as float64 [N, 2].
 
-    Starts from PCA, so that its large-scale layout is that of the data (Kobak and Berens 2019), and sees the first 50
-    principal components by their cosine, which is how the neighbours are found too. Needs the extra [map].
+    Starts from PCA, which keeps the large-scale layout of the data (Kobak and Berens 2019), and uses the cosine of the
+    first 50 principal components, as the neighbours do. Needs the extra [map].
     """
     from openTSNE import TSNE
 
@@ -58,7 +58,7 @@ def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
         initialization=start,
         neighbors="exact" if len(x) <= 5000 else "auto",
         early_exaggeration_iter=150,
-        n_iter=350,  # beyond these, nearest-neighbour accuracy on the map gains nothing
+        n_iter=350,  # more iterations do not improve nearest-neighbour accuracy on the map
         random_state=seed,
         n_jobs=-1 if len(x) >= 1000 else 1,
         negative_gradient_method="bh" if len(x) <= 5000 else "fft",
@@ -69,9 +69,9 @@ def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
 def neighbours(
     x: NDArray[Any], k: int, metric: Literal["cosine", "euclidean"] = "cosine"
 ) -> tuple[NDArray[np.int64], Array]:
-    """Return the k nearest other rows of each row of x [N, D], nearest first: indices and cosines (or distances), [N, k].
+    """Return the k nearest other rows of each row of x [N, D], nearest first: indices and cosines, [N, k].
 
-    Ties go to the lower index. k is cut to N - 1.
+    Or distances instead of cosines. Ties go to the lower index. k is at most N - 1.
     """
     x = np.asarray(x, np.float64)
     if metric == "cosine":

@@ -92,7 +92,7 @@ def cooccurrence(
     least = 2 * (each + 8 * (size + 1)) + 64 * (window + 1) * 8
     if budget < least:
         raise UserError(
-            f"{memory:g} MB are too little memory to count {size} words: use at least {math.ceil(least / _MEGABYTE)} "
+            f"{memory:g} MB is too little memory to count {size} words: use at least {math.ceil(least / _MEGABYTE)} "
             "(--memory), "
             "or a smaller vocabulary (--min-count)"
         )

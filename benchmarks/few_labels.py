@@ -1,19 +1,23 @@
-"""Accuracy against labels per class.
+"""Accuracy as a function of the number of labels per class.
 
-Each semi-supervised method beside supervised with the same labels, over several draws of labels.
+Compares each semi-supervised method with supervised training on the same labels, over several draws of labels.
 
-    python -m benchmarks.few_labels                              all points; what results/few_labels.json holds is not
-    measured again python -m benchmarks.few_labels mean_teacher --labels 10     these points, and those that they are
-    compared with python -m benchmarks.few_labels --draws 1                    one draw of each
-    python -m benchmarks.few_labels --table                      print what was measured
+    python -m benchmarks.few_labels
+        All points that results/few_labels.json does not have yet.
+    python -m benchmarks.few_labels mean_teacher --labels 10
+        These points, and those that they are compared with.
+    python -m benchmarks.few_labels --draws 1
+        One draw of each.
+    python -m benchmarks.few_labels --table
+        Print the results.
 
-A draw is a seed: of the labels, the weights and the views, the same for all methods, so differences are paired. The
-first draw of a point trains for 30 seconds, the others take as many steps. Each run is asked for its classifier's
-accuracy on the test set and for a linear probe of its encoder, and saved at once, so the benchmark may be stopped at
-any moment.
+A draw is a seed for the labels, the initial weights and the views. It is the same for all methods, so differences are
+paired. The first draw of a point trains for 30 seconds, and the others take as many steps. Each run is evaluated by the
+accuracy of its classifier on the test set and by a linear probe of its encoder, and saved at once, so the benchmark can
+be stopped at any time.
 
-Two supervised rows: with the views that the other methods have, and with whole pictures (mirrored), which is the better
-one here.
+There are two supervised rows: one with the views of the other methods, and one with whole images (mirrored), which is
+better here.
 """
 
 from __future__ import annotations
@@ -39,9 +43,9 @@ from selftaught.pretraining.build import open_data
 
 DATA, ENCODER, MINUTES = "fashion-mnist", "conv", 0.5
 LABELS, DRAWS = (4, 10, 40, 100), 5
-"""Labels per class, and how often they are drawn."""
+"""Labels per class, and the number of draws of each."""
 PROBE = 20_000
-"""Training samples with labels that the linear probe gets, the first ones."""
+"""Number of labelled training samples for the linear probe, the first ones."""
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "supervised": ("supervised", {"crop": 0.85}),
     "supervised-whole": ("supervised", {"crop": 1.0}),
@@ -53,19 +57,19 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "sla": ("sla", {}),
     "sla-distilled": ("sla", {"distill": True}),
 }
-"""Row's name: method and arguments."""
+"""For each row: method and arguments."""
 BASELINES = ("supervised", "supervised-whole")
 ASKED = ("classifier", "linear")
 
 
 @cache
 def source(split: str) -> Any:
-    """The data set: the first samples for the probe, or the whole test set."""
+    """Return the data set: the first samples for the probe, or the whole test set."""
     return open_source(DATA, split, PROBE) if split == "train" else open_source(DATA, split)
 
 
 def measured(case: str, labels: int, draw: int, length: dict[str, Any]) -> dict[str, Any]:
-    """Train one point and ask it, in percent."""
+    """Train one point and return its accuracies in percent."""
     method, arguments = CASES[case]
     with tempfile.TemporaryDirectory() as folder:
         run = measure.whole(
@@ -95,7 +99,7 @@ def measured(case: str, labels: int, draw: int, length: dict[str, Any]) -> dict[
 
 
 def interval(values: list[float]) -> dict[str, float | None]:
-    """Mean, and the ends of its 95% interval by Student's t; no ends for a single value."""
+    """Return the mean and the ends of its 95% interval by Student's t; no ends for a single value."""
     mean, n = float(np.mean(values)), len(values)
     if n < 2:
         return {"mean": round(mean, 2), "low": None, "high": None}
@@ -104,9 +108,9 @@ def interval(values: list[float]) -> dict[str, float | None]:
 
 
 def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a case and number of labels.
+    """Return one row per case and number of labels.
 
-    Means over draws, and what it has over each baseline on the draws that both have.
+    It has means over draws, and the differences from each baseline on the draws that both have.
     """
     points = {(r["case"], r["labels"], r["draw"]): r for r in runs}
     table = []
@@ -138,30 +142,34 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def shown(table: list[dict[str, Any]]) -> Iterable[str]:
-    """The rows as lines of text: accuracies in percent, differences in points with their paired intervals."""
-    yield f"{'labels':>6} {'method':20} {'draws':>5} {'classifier':>10} {'probe':>6}   classifier over supervised, over whole pictures"
+    """Yield the rows as lines of text: accuracies in percent, differences in points with their paired intervals."""
+    yield (
+        f"{'labels':>6} {'method':20} {'draws':>5} {'classifier':>10} {'probe':>6}   classifier over supervised, "
+        "over supervised-whole"
+    )
     for row in table:
         gains = [row["gain"][b]["classifier"] for b in BASELINES if b in row["gain"]]
         parts = [
             f"{g['mean']:+.1f}" + ("" if g["low"] is None else f" [{g['low']:+.1f}, {g['high']:+.1f}]") for g in gains
         ]
         means = [row[asked]["mean"] for asked in ASKED]
-        yield f"{row['labels']:6} {row['method']:20} {row['draws']:5} {means[0]:10.1f} {means[1]:6.1f}   {', '.join(parts)}"
+        numbers = f"{row['draws']:5} {means[0]:10.1f} {means[1]:6.1f}"
+        yield f"{row['labels']:6} {row['method']:20} {numbers}   {', '.join(parts)}"
 
 
 def main() -> None:
     """Measure what is missing, point by point, and save after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", help="rows to measure beside the supervised ones; all when none is named")
+    parser.add_argument("cases", nargs="*", help="rows to measure in addition to the supervised ones; by default all")
     parser.add_argument("--labels", nargs="*", type=int, default=LABELS, help="labels per class")
-    parser.add_argument("--draws", type=int, default=DRAWS, help="how many draws of labels")
-    parser.add_argument("--steps", type=int, help="train every point for so many steps instead of 30 seconds")
+    parser.add_argument("--draws", type=int, default=DRAWS, help="number of draws of labels")
+    parser.add_argument("--steps", type=int, help="train every point for this many steps instead of 30 seconds")
     parser.add_argument("--results", type=Path, default=measure.RESULTS, help="the folder to save in")
-    parser.add_argument("--table", action="store_true", help="only print what was measured")
+    parser.add_argument("--table", action="store_true", help="only print the results")
     told = parser.parse_args()
     unknown = set(told.cases) - set(CASES)
     if unknown:
-        parser.error(f"there is no row {', '.join(sorted(unknown))}; rows are: {', '.join(CASES)}")
+        parser.error(f"there is no row {', '.join(sorted(unknown))}; choose from {', '.join(CASES)}")
     measure.RESULTS = told.results
     path = told.results / "few_labels.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else []

@@ -1,17 +1,17 @@
 """Fine-tuning with few labels.
 
-Each pretrained encoder beside training from scratch, for as long and for four times as long.
+Compares each pretrained encoder with training from scratch, for as many and for four times as many steps.
 
     python -m benchmarks.finetune                        the encoder of every method in results/vision.json
-    python -m benchmarks.finetune simclr --data cifar10  these only
-    python -m benchmarks.finetune --table                print what was measured
+    python -m benchmarks.finetune simclr --data cifar10  only these
+    python -m benchmarks.finetune --table                print the results
 
-All weights are trained, by the method `supervised` with its own recipe, on 1%, 10% and all labels of the training set;
-accuracy is the classifier's on the whole test set, after the last step. From scratch for four times as long is the
-control that matters (He, Girshick, Dollar 2019, "Rethinking ImageNet Pre-training"): pretraining that only saves steps
-is beaten by it. Seed s fine-tunes the encoder that was pretrained with seed s, on the labels that seed s draws. An
-encoder that `benchmarks.vision` left in runs/vision is taken from there; where it is gone, it is trained again for the
-steps that were recorded. Resumable.
+All weights are trained, by the method `supervised` with its own recipe, on 1%, 10% and all labels of the training set.
+The accuracy is that of the classifier on the whole test set, after the last step. The important control is training
+from scratch for four times as many steps (He, Girshick, Dollar 2019, "Rethinking ImageNet Pre-training"): it is better
+than pretraining that only saves steps. Seed s fine-tunes the encoder that was pretrained with seed s, on the labels
+drawn with seed s. Encoders in runs/vision, left by `benchmarks.vision`, are reused; others are trained again for the
+recorded number of steps. Resumable.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from selftaught import evaluate
 from selftaught.data import open_source
 
 STEPS = {"1%": 300, "10%": 600, "all": 1200}
-"""Steps for each part of the labels: about 80, 15 and 3 epochs of CIFAR-10."""
+"""Steps for each share of the labels: about 80, 15 and 3 epochs of CIFAR-10."""
 CONTROLS = {"scratch": 1, "scratch-4x": 4}
 
 
 def recorded(path: Path) -> dict[tuple[str, str, int], int]:
-    """What `benchmarks.vision` has trained and for how many steps: {(data, case, seed): steps}."""
+    """Return what `benchmarks.vision` has trained, with the number of steps: {(data, case, seed): steps}."""
     runs = json.loads(path.read_text())["runs"] if path.exists() else []
     return {(r["data"], r["case"], r["seed"]): r["steps"] for r in runs if "steps" in r}
 
 
 def points(pretraining: Iterable[tuple[str, str, int]], cases: Collection[str] = ()) -> list[tuple[str, str, int, str]]:
-    """Every (data, case, seed, part of the labels): first the controls of a data set and seed.
+    """Return every (data, case, seed, share of the labels), with the controls of each data set and seed first.
 
-    No variant that is not named in `cases`.
+    Variants are included only if they are in `cases`.
     """
     trained = sorted(pretraining, key=lambda key: (key[2], DATA.index(key[0]), key[1]))
     both = dict.fromkeys(
@@ -57,7 +57,7 @@ def points(pretraining: Iterable[tuple[str, str, int]], cases: Collection[str] =
 
 
 def measured(data: str, case: str, seed: int, labels: str, init: Path | None) -> dict[str, Any]:
-    """One classifier's test accuracy in percent, started from the run `init` or, None, from scratch."""
+    """Return one classifier's test accuracy in percent, started from the run `init` or, if None, from scratch."""
     steps = STEPS[labels] * CONTROLS.get(case, 1)
     with tempfile.TemporaryDirectory() as place:
         run = measure.whole(selftaught.pretrain(
@@ -71,7 +71,7 @@ def measured(data: str, case: str, seed: int, labels: str, init: Path | None) ->
 
 
 def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a data set and encoder: {part of the labels: mean, spread, seeds}."""
+    """Return one row per data set and encoder: {share of the labels: mean, spread, seeds}."""
     table = []
     for data in DATA:
         for case in dict.fromkeys(r["case"] for r in runs if r["data"] == data):
@@ -87,12 +87,12 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure what is missing, one classifier after the other, and save after each."""
+    """Measure what is missing, one classifier at a time, and save after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", help="encoders to fine-tune; all when none is named")
+    parser.add_argument("cases", nargs="*", help="encoders to fine-tune; by default all")
     parser.add_argument("--data", nargs="+", choices=DATA, default=["cifar10"])
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
-    parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
+    parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
     path = measure.RESULTS / "finetune.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else []

@@ -1,13 +1,13 @@
 """The contrastive softmax in constant memory: SimCLR's loss, forward and backward, streamed and plain.
 
-    python -m benchmarks.info_nce                  the goals: at most 512 MB over the inputs at 65,536 rows (the plain
-    form
-                                                   needs over 30 GB), and at most 1.3 times the plain form where that
-                                                   fits
+    python -m benchmarks.info_nce                  measure both goals
     python -m benchmarks.info_nce --device cuda    the same on a GPU
 
-Memory is the peak of a process of its own, counted from where the inputs exist; the loss and the gradients are in it.
-The plain form is the shortest there is: one product, the diagonal masked in place, torch's cross entropy.
+The goals are at most 512 MB beyond the inputs at 65,536 rows (the plain form needs over 30 GB), and at most 1.3 times
+the time of the plain form where that fits into memory.
+
+Memory is the peak of a separate process after the inputs were made, including the loss and the gradients. The plain
+form is the shortest possible: one product, the diagonal masked in place, and torch's cross entropy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from selftaught.parts.streamed_info_nce import TILES, streamed_info_nce
 
 LARGE, WIDTH, TEMPERATURE = 65_536, 128, 0.1
 SIZES = (512, 2048, 4096)
-"""Where both forms are timed side by side."""
+"""Numbers of rows for which both forms are timed."""
 
 
 def streamed(z: Tensor) -> Tensor:
@@ -57,18 +57,18 @@ def once(form: Any, z: Tensor) -> None:
 
 
 def resident() -> int:
-    """Largest resident size of this process, in bytes, since `forget`."""
+    """Return the largest resident size of this process, in bytes, since `forget`."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 
 
 def forget() -> None:
-    """Let the kernel count the largest resident size anew."""
+    """Make the kernel measure the largest resident size anew."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def alone(n: int, device: str) -> dict[str, float]:
-    """Peak bytes over the inputs and seconds of one streamed step, in a process that does nothing else (Linux)."""
+    """Return peak bytes beyond the inputs and seconds of one streamed step, in a separate process (Linux)."""
     once(streamed, rows(64, device))  # libraries and threads
     z = rows(n, device)
     if device == "cuda":
@@ -85,7 +85,7 @@ def alone(n: int, device: str) -> dict[str, float]:
 
 
 def error(device: str, n: int = 3000) -> float:
-    """Largest difference of the two forms' gradients in float64, as a part of the largest gradient."""
+    """Return the largest difference of the two forms' gradients in float64, as a share of the largest gradient."""
     grads = []
     for form in (plain, streamed):
         z = rows(n, device, torch.float64)
@@ -98,7 +98,7 @@ def error(device: str, n: int = 3000) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--rounds", type=int, default=5, help="of the timings beside the plain form")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the timings compared with the plain form")
     parser.add_argument(
         "--alone", type=int, help="only measure one streamed step of this many rows, and print it as JSON"
     )
@@ -110,11 +110,11 @@ def main() -> None:
     command = [sys.executable, "-m", "benchmarks.info_nce", "--device", options.device, "--alone", str(LARGE)]
     large = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     megabytes = large["bytes"] / 1e6
-    # The plain form holds the scores and their log-softmax.
+    # The plain form stores the scores and their log-softmax.
     table: list[dict[str, Any]] = [
         {"rows": LARGE, "megabytes": megabytes, "plain_megabytes": 2 * 4 * LARGE**2 / 1e6, **large}
     ]
-    print(f"{LARGE:>6} rows: {megabytes:.0f} MB over the inputs (goal: 512), {large['seconds']:.1f} s")
+    print(f"{LARGE:>6} rows: {megabytes:.0f} MB beyond the inputs (goal: 512), {large['seconds']:.1f} s")
     for n in SIZES:
         z = rows(n, options.device)
         timings = measure.interleaved(

@@ -1,12 +1,11 @@
-"""How near every image method trains to its limit: its network alone, and the whole loop.
+"""Compare the training speed of every image method with its limit, the speed of its network alone.
 
     python -m benchmarks.limits                       every method, two threads
-    python -m benchmarks.limits moco cpc --rounds 9   these rows again, from more rounds
+    python -m benchmarks.limits moco cpc --rounds 9   these rows again, with more rounds
 
-Goal: a loop within 10% of the network alone, encoder `conv`, 32 px. The network alone is forward, backward, optimiser
-and `after_step` on one batch that is already there; the loop makes its batches (`benchmarks.views` has the speed of
-that alone). What a method does between epochs (clustering) is in neither. Rounds take turns, so a busy machine slows
-both.
+The goal is a loop within 10% of the network alone, with the encoder `conv` at 32 px. The network alone is forward,
+backward, optimiser and `after_step` on one prepared batch; the loop makes its batches (`benchmarks.views` measures that
+speed alone). Work between epochs (clustering) is in neither. The two take turns, so a busy machine slows both.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ CPU = torch.device("cpu")
 
 
 def colour_images() -> Source:
-    """Labelled noise: what it shows does not matter to its speed."""
+    """Labelled noise; the content does not affect the speed."""
     generator = np.random.default_rng(0)
     return open_source(
         generator.integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8), labels=generator.integers(0, 10, IMAGES)
@@ -50,7 +49,7 @@ def build(name: str, source: Source) -> Method:
 
 
 def prepared(name: str, source: Source) -> tuple[Method, Source]:
-    """The method ready for its first batch, and the source it iterates over."""
+    """Return the method ready for its first batch, and the source it iterates over."""
     method = build(name, source)
     bound = method.views.bind(source)
     method.prepare(bound)
@@ -58,13 +57,13 @@ def prepared(name: str, source: Source) -> tuple[Method, Source]:
 
 
 def recipe_of(name: str) -> Recipe:
-    """The method's own, so short that nothing but steps is in it."""
+    """Return the method's own recipe, so short that only steps are measured."""
     own = {k: v for k, v in methods.describe(name).recipe.items() if k != "minutes"}
     return Recipe(**{**own, "steps": STEPS, "device": "cpu", "workers": 0, "log_every": 10**6})
 
 
 def alone(name: str, source: Source) -> float:
-    """Seconds a step of the network on one batch."""
+    """Return seconds per step of the network on one batch."""
     recipe, (method, bound) = recipe_of(name), prepared(name, source)
     set_groups(method, recipe.batch_norm_groups or 1)
     clock = Clock(0, STEPS)
@@ -92,7 +91,7 @@ def alone(name: str, source: Source) -> float:
 
 @final
 class Intervals:
-    """Seconds between steps."""
+    """Records seconds between steps."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -107,7 +106,7 @@ class Intervals:
 
 
 def looped(name: str, source: Source) -> float:
-    """Seconds a step of `fit`."""
+    """Return seconds per step of `fit`."""
     watch = Intervals()
     with tempfile.TemporaryDirectory() as folder:
         fit(build(name, source), source, recipe_of(name), RunFolder.create(Path(folder) / "run", {}), [watch])
@@ -115,7 +114,7 @@ def looped(name: str, source: Source) -> float:
 
 
 def measured(name: str, source: Source, count: int) -> dict[str, Any]:
-    """One row; medians over so many rounds."""
+    """Return one row, with medians over the rounds."""
     rounds = [(alone(name, source), looped(name, source)) for _ in range(count)]
     batch = recipe_of(name).batch_size * sum(player.turns for player in prepared(name, source)[0].players())
     return {
@@ -131,7 +130,7 @@ def measured(name: str, source: Source, count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Every method, or those named; a row is saved as soon as it is measured, in the place of an older one."""
+    """Measure every method, or the named ones. Each row is saved at once and replaces an older one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", default=methods.names("images"))
     parser.add_argument("--rounds", type=int, default=ROUNDS)

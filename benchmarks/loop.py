@@ -1,11 +1,11 @@
-"""What `fit` costs over a loop written by hand.
+"""The cost of `fit` compared with a loop written by hand.
 
-Seeding, logging, interrupts and checks for non-finite losses against none of them.
+`fit` has seeding, logging, interrupts and checks for non-finite losses; the other loop has none of them.
 
     python -m benchmarks.loop            one thread; the goal is at most 3% of a 2 ms step, 60 microseconds
 
-Two sizes: a step of about 2 ms, whose ratio a shared machine blurs by more than the goal, and one so short that the
-difference in microseconds shows the loop itself.
+There are two sizes: a step of about 2 ms, whose ratio on a shared machine varies by more than the goal, and a step so
+short that the difference in microseconds is the loop itself.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIZES = {"2 ms": (384, 450), "short": (8, 2050)}
 
 @final
 class Vectors(Source):
-    """Ready tensors, so that only the loop itself is measured."""
+    """Prepared tensors, so that only the loop itself is measured."""
 
     def __len__(self) -> int:
         return 4096
@@ -75,7 +75,7 @@ class Perceptron(Encoder):
 
 @final
 class Autoencoder(Method):
-    """Rebuilds its input, and reports two scalars as most methods do."""
+    """Reconstructs its input, and reports two scalars as most methods do."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Autoencoder(Method):
 
 @final
 class Stopwatch:
-    """Seconds between two steps, so that set-up and the last checkpoint do not count."""
+    """Measures seconds between two steps, without set-up and the last checkpoint."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
@@ -99,14 +99,14 @@ class Stopwatch:
         self.reach(clock.step)
 
     def reach(self, step: int) -> None:
-        """Note the time when `step` is the first or the last that counts."""
+        """Record the time if `step` is the first or the last that counts."""
         if step == WARM:
             self.began = (time.perf_counter(), time.process_time())
         if step == self.steps:
             self.ended = (time.perf_counter(), time.process_time())
 
     def milliseconds(self) -> tuple[float, float]:
-        """Wall and CPU time of one step."""
+        """Return wall and CPU time of one step."""
         wall, cpu = (1e3 * (e - b) / (self.steps - WARM) for b, e in zip(self.began, self.ended, strict=True))
         return wall, cpu
 
@@ -114,7 +114,7 @@ class Stopwatch:
 
 
 def with_fit(width: int, steps: int) -> tuple[float, float]:
-    """Milliseconds a step of `fit`, wall and CPU."""
+    """Return milliseconds per step of `fit`, wall and CPU."""
     watch = Stopwatch(steps)
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(Path(folder) / "run", {})
@@ -123,7 +123,7 @@ def with_fit(width: int, steps: int) -> tuple[float, float]:
 
 
 def by_hand(width: int, steps: int) -> tuple[float, float]:
-    """Milliseconds a step of the shortest loop that does the same training, wall and CPU."""
+    """Return milliseconds per step of the shortest loop that does the same training, wall and CPU."""
     method, source, device = Autoencoder(width).train(), Vectors(), torch.device("cpu")
     decay = [p for p in method.parameters() if p.ndim > 1]
     rest = [p for p in method.parameters() if p.ndim == 1]
@@ -147,7 +147,7 @@ def by_hand(width: int, steps: int) -> tuple[float, float]:
 
 
 def compared(width: int, steps: int) -> dict[str, Any]:
-    """Medians over rounds in which both take turns, wall and CPU time of a step apart."""
+    """Return medians over rounds in which both take turns, for wall and CPU time of a step."""
     rounds = []
     for r in range(ROUNDS):
         first, second = (with_fit, by_hand) if r % 2 else (by_hand, with_fit)
@@ -166,7 +166,7 @@ def compared(width: int, steps: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Both sizes; the number is the short step's overhead as a part of 2 ms."""
+    """Measure both sizes. The result is the short step's overhead as a share of 2 ms."""
     torch.set_num_threads(1)
     rows = []
     for name, (width, steps) in SIZES.items():

@@ -1,8 +1,8 @@
-"""What the benchmarks share: interleaved timing, medians of ratios, and one shape of result file.
+"""Shared by the benchmarks: interleaved timing, medians of ratios, and the format of result files.
 
-Candidates take turns within every round, so a neighbour that slows the machine for a second slows them all; what is
-reported is the median over rounds of each round's ratio, which travels between machines where seconds do not. CPU time
-stands beside wall time: where they part, threads or a busy machine are the reason.
+The compared programs take turns within every round, so that a slow moment of the machine affects all of them. The
+result is the median over rounds of each round's ratio, which is comparable between machines, unlike seconds. CPU time
+is measured as well as wall time: if they differ, the reason is threads or a busy machine.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class Timing(NamedTuple):
-    """One candidate's seconds, one entry a round."""
+    """The seconds of one program, one entry per round."""
 
     wall: list[float]
     cpu: list[float]
 
 
 def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, Timing]:
-    """Time every candidate once a round, after one untimed call each (compilation, caches). The first to go rotates."""
+    """Time every program once per round, after one untimed call each (compilation, caches). The first one rotates."""
     for call in candidates.values():
         call()
     timings = {name: Timing([], []) for name in candidates}
@@ -48,15 +48,15 @@ def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int = 7)
 
 
 def ratio(slow: Timing, fast: Timing, clock: str = "wall") -> dict[str, float]:
-    """How many times longer `slow` took: "median", "low" and "high" (smallest and largest) of the rounds' ratios."""
+    """Return how many times longer `slow` took: "median", "low" (smallest) and "high" (largest) over rounds."""
     ratios = sorted(a / b for a, b in zip(getattr(slow, clock), getattr(fast, clock), strict=True))
     return {"median": median(ratios), "low": ratios[0], "high": ratios[-1]}
 
 
 def whole(run: Run) -> Run:
-    """`run`, unless a signal cut it short.
+    """Return `run`, unless a signal interrupted it.
 
-    That ends a run in order, and should end the benchmark too, before it is recorded.
+    An interrupt ends a run properly, and should also end the benchmark before the run is recorded.
     """
     if run.interrupted is not None:
         raise SystemExit(128 + run.interrupted)
@@ -64,7 +64,7 @@ def whole(run: Run) -> Run:
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on: processor, cores, system and the versions that matter.
+    """Describe the machine: processor, cores, system and versions.
 
     No host name, no paths.
     """
@@ -85,7 +85,7 @@ def machine() -> dict[str, Any]:
 def save(name: str, rows: list[dict[str, Any]], folder: Path | None = None, **about: Any) -> Path:
     """Write benchmarks/results/NAME.json (or one in `folder`).
 
-    The command, the machine, whatever is told `about` the run, and the rows.
+    It has the command, the machine, the entries of `about`, and the rows.
     """
     command = " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]])
     path = (folder or RESULTS) / f"{name}.json"
@@ -94,7 +94,7 @@ def save(name: str, rows: list[dict[str, Any]], folder: Path | None = None, **ab
 
 
 def flags(arguments: Mapping[str, Any]) -> str:
-    """Arguments as they are said on the command line; an encoder is a dict of its "name" and its own arguments."""
+    """Return arguments as command-line flags; an encoder is a dict of its "name" and its own arguments."""
     return " ".join(_flag(name, value) for name, value in arguments.items())
 
 

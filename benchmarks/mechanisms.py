@@ -1,15 +1,18 @@
-"""Accuracy against the number of negatives K, for keys from the batch, from a bank and from a queue.
+"""Accuracy as a function of the number of negatives K, for keys from the batch, from a bank and from a queue.
 
-    python -m benchmarks.mechanisms                  every point that results/mechanisms.json does not hold yet, then
-    the figure python -m benchmarks.mechanisms queue bank       these mechanisms only
-    python -m benchmarks.mechanisms --figure         draw docs/mechanisms.svg from what was measured
-    python -m benchmarks.mechanisms queue --k 15 --seeds 1 --steps 20 --limit 2000 --out FOLDER   a small try, kept in
-    FOLDER
+    python -m benchmarks.mechanisms
+        Every point that results/mechanisms.json does not have yet, then the figure.
+    python -m benchmarks.mechanisms queue bank
+        Only these mechanisms.
+    python -m benchmarks.mechanisms --figure
+        Draw docs/mechanisms.svg from the results.
+    python -m benchmarks.mechanisms queue --k 15 --seeds 1 --steps 20 --limit 2000 --out FOLDER
+        A small test, saved in FOLDER.
 
-Figure 3 of He et al. 2020 ("Momentum Contrast", arXiv 1911.05722) at our scale: one loss (the method `dictionary`), one
-encoder, one recipe and as many images for every point; a linear probe on the first 5,000 labels. Keys of a batch need a
-batch of K + 1, so those points stop where a batch would, and beyond the common batch take fewer, larger steps. Each
-point is saved when it is judged, so the benchmark may be stopped at any moment.
+This is figure 3 of He et al. 2020 ("Momentum Contrast", arXiv 1911.05722) at a small scale: one loss (the method
+`dictionary`), one encoder, one recipe and the same number of images for every point, and a linear probe on the first
+5,000 labels. Keys of a batch need a batch of K + 1, which limits K; batches larger than the common one take fewer
+steps. Each point is saved at once, so the benchmark can be stopped at any time.
 """
 
 from __future__ import annotations
@@ -35,19 +38,19 @@ MECHANISMS = ("batch", "bank", "queue")
 K = (15, 63, 255, 1023, 4095, 16383)
 LARGEST_BATCH, BATCH = 1024, 256
 STEPS, SEEDS = 600, 2
-"""Steps at the common batch of 256: 2.5 passes over the training set."""
+"""Steps at the common batch size of 256: 2.5 passes over the training set."""
 FIGURE = Path(__file__).parent.parent / "docs" / "mechanisms.svg"
 COLOURS = {"batch": "#b8512c", "bank": "#3a7d44", "queue": "#2f5d9b"}
 NAMES = {"batch": "end to end (batch)", "bank": "memory bank", "queue": "queue, slow encoder"}
 
 
 def points(ks: tuple[int, ...] = K) -> list[tuple[str, int]]:
-    """Every mechanism with every K that it can have."""
+    """Return every mechanism with every possible K."""
     return [(keys, k) for k in ks for keys in MECHANISMS if keys != "batch" or k < LARGEST_BATCH]
 
 
 def probed(encoder: Encoder, seed: int) -> float:
-    """Test accuracy in percent of a linear probe on the first labels."""
+    """Return the test accuracy in percent of a linear probe on the first labels."""
     train, test = open_source(DATA, "train", LABELS), open_source(DATA, "test")
     return evaluate.linear_probe(
         evaluate.embed(encoder, train), train.labels, evaluate.embed(encoder, test), test.labels, seed
@@ -55,7 +58,7 @@ def probed(encoder: Encoder, seed: int) -> float:
 
 
 def measured(keys: str, k: int, seed: int, steps: int = STEPS, limit: int | None = None) -> dict[str, Any]:
-    """Train and judge one point with one seed."""
+    """Train and evaluate one point with one seed."""
     batch = max(BATCH, k + 1) if keys == "batch" else BATCH
     with tempfile.TemporaryDirectory() as folder:
         run = measure.whole(selftaught.pretrain(
@@ -79,7 +82,7 @@ def measured(keys: str, k: int, seed: int, steps: int = STEPS, limit: int | None
 
 
 def untrained(seed: int) -> float:
-    """What the probe makes of the encoder before training."""
+    """Return the accuracy of the probe on the encoder before training."""
     import torch
 
     from selftaught import encoders
@@ -89,7 +92,7 @@ def untrained(seed: int) -> float:
 
 
 def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a point: mean over its seeds, with the standard deviation."""
+    """Return one row per point: the mean over its seeds, with the standard deviation."""
     table = []
     for keys, k in sorted({(r["keys"], r["k"]) for r in runs}, key=lambda p: (MECHANISMS.index(p[0]), p[1])):
         mine = [r for r in runs if (r["keys"], r["k"]) == (keys, k)]
@@ -106,7 +109,10 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def figure(table: list[dict[str, Any]], base: float | None) -> str:
-    """The rows as an SVG: K on a logarithmic axis, a line a mechanism, bars of one standard deviation, the untrained encoder dashed."""
+    """Return the rows as an SVG with one line per mechanism.
+
+    K is on a logarithmic axis, bars are one standard deviation, and the dashed line is the untrained encoder.
+    """
     width, height, left, right, top, bottom = 640, 380, 62, 18, 22, 50
     low = min([r["linear"] - (r["spread"] or 0) for r in table] + ([base] if base is not None else []))
     high = max(r["linear"] + (r["spread"] or 0) for r in table)
@@ -171,7 +177,7 @@ def main() -> None:
     parser.add_argument(
         "mechanisms", nargs="*", default=list(MECHANISMS), metavar="MECHANISM", help="batch, bank or queue"
     )
-    parser.add_argument("--again", action="store_true", help="forget what was measured")
+    parser.add_argument("--again", action="store_true", help="discard the earlier results")
     parser.add_argument("--figure", action="store_true", help="only draw")
     parser.add_argument(
         "--out", type=Path, help="folder for mechanisms.json and mechanisms.svg instead of results/ and docs/"
@@ -188,9 +194,7 @@ def main() -> None:
     old = json.loads(path.read_text()) if path.exists() and not asked.again else {}
     budget = {"data": DATA, "encoder": ENCODER, "steps": asked.steps, "limit": asked.limit, "labels": LABELS}
     if old and old["budget"] != budget:
-        parser.error(
-            f"{path} was measured with another budget, {old['budget']}: name another --out, or measure --again"
-        )
+        parser.error(f"{path} was measured with another budget, {old['budget']}: give another --out, or use --again")
     runs, base = old.get("runs", []), old.get("untrained", {})
 
     def save() -> None:

@@ -1,6 +1,6 @@
-"""Fill the documents' tables from benchmarks/results: `python -m benchmarks.tables [--check]`.
+"""Write the tables of the documents from benchmarks/results: `python -m benchmarks.tables [--check]`.
 
-A table stands between two comments that name it; TABLES says in which document and from which results.
+Each table is between two comments with its name. TABLES lists the document and the results of each table.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from benchmarks.vision import VARIANTS
 ROOT = Path(__file__).parent.parent
 PROTOCOLS = ("linear", "knn")
 TRAININGS = {"skipgram": "skip-gram", "cbow": "CBOW", "fasttext": "fastText, with subwords"}
-"""Rows of words.json and what to call them."""
+"""Rows of words.json and their names in the table."""
 BASELINE = "supervised-whole"
-"""What semi-supervised methods are compared with: the better of the two supervised rows."""
+"""The row that semi-supervised methods are compared with: the better of the two supervised rows."""
 
 
 def methods_table(rows: list[dict[str, Any]]) -> str:
-    """Of vision.json. One row a method, above them the raw input and the untrained encoder.
+    """Return the table of vision.json: the two baselines, then one row per method.
 
-    Linear probe and kNN of each data set.
+    The columns are the linear probe and kNN on each data set.
     """
     rows = [row for row in rows if row["method"] not in VARIANTS]
     data = list(dict.fromkeys(row["data"] for row in rows))
@@ -45,9 +45,9 @@ def methods_table(rows: list[dict[str, Any]]) -> str:
 
 
 def baseline(rows: list[dict[str, Any]], data: str, side: str) -> str:
-    """What most rows stand beside.
+    """Return the baseline of most rows.
 
-    Some methods keep a form of the encoder of their own, which stands beside itself untrained.
+    Methods with their own form of the encoder have another untrained baseline.
     """
     beside = Counter(
         " | ".join(f"{row['probe'][protocol][side]:.1f}" for protocol in PROTOCOLS)
@@ -58,15 +58,15 @@ def baseline(rows: list[dict[str, Any]], data: str, side: str) -> str:
 
 
 def cells(row: dict[str, Any] | None) -> str:
-    """A method's two numbers, with standard deviations where there are several seeds.
+    """Return the two numbers of a method, with standard deviations if there are several seeds.
 
-    Bold where it beats both baselines.
+    A number above both baselines is bold.
     """
     return " | ".join("" if row is None else cell(row["probe"][protocol]) for protocol in PROTOCOLS)
 
 
 def cell(part: dict[str, Any]) -> str:
-    """One number with its standard deviation over seeds, bold where it beats the untrained encoder and the raw input."""
+    """Return one number with its standard deviation over seeds, bold if it is above both baselines."""
     spread = (part.get("spread") or {}).get("trained")
     return _number(part["trained"], spread, bold=part["trained"] > max(part["untrained"], part["raw"]))
 
@@ -76,9 +76,9 @@ def _number(value: float, spread: float | None = None, *, bold: bool = False) ->
 
 
 def variants_table(rows: list[dict[str, Any]]) -> str:
-    """Of vision.json. One row a variant.
+    """Return the table of variants in vision.json.
 
-    What it says on the command line, its two numbers, and those of its method's defaults.
+    Each row has the arguments of the variant, its two numbers, and those of the default arguments.
     """
     found = {(row["method"], row["data"]): row for row in rows}
     lines = [
@@ -96,9 +96,9 @@ def variants_table(rows: list[dict[str, Any]]) -> str:
 
 
 def labels_table(rows: list[dict[str, Any]]) -> str:
-    """Of few_labels.json. One row a method, a column for each number of labels.
+    """Return the table of few_labels.json: one row per method, one column per number of labels.
 
-    Accuracy, and in brackets what it has over `BASELINE`.
+    Each cell has the accuracy and, in brackets, its difference from `BASELINE`.
     """
     budgets = sorted({row["labels"] for row in rows})
     found = {(row["method"], row["labels"]): row for row in rows}
@@ -111,7 +111,7 @@ def labels_table(rows: list[dict[str, Any]]) -> str:
 
 
 def _over_baseline(row: dict[str, Any] | None) -> str:
-    """Bold where the interval of the difference is above 0."""
+    """Return one cell, bold if the interval of the difference is above 0."""
     if row is None:
         return ""
     mean, gain = row["classifier"]["mean"], row["gain"].get(BASELINE, {}).get("classifier")
@@ -123,9 +123,9 @@ def _over_baseline(row: dict[str, Any] | None) -> str:
 
 
 def finetuning_table(rows: list[dict[str, Any]]) -> str:
-    """Of finetune.json. One row an encoder, below those from scratch.
+    """Return the table of finetune.json: training from scratch first, then one row per encoder.
 
-    Bold where it beats four times as long from scratch.
+    A number above training from scratch for four times as many steps is bold.
     """
     parts = list(dict.fromkeys(part for row in rows for part in row["labels"]))
     found = {(row["data"], row["method"]): row["labels"] for row in rows}
@@ -156,13 +156,17 @@ def _finetuned(cell: dict[str, Any] | None, control: dict[str, Any] | None) -> s
 
 
 def words_table(rows: list[dict[str, Any]]) -> str:
-    """Of words.json. One row a training: words a second, ours and the peer's, how many times faster, quality of both.
+    """Return the tables of words.json.
 
-    Then the rest.
+    The first has one row per training: speed and quality, ours and the peer's. Then follow a table of the other
+    measurements and a table of document classification.
     """
     found = {row["row"]: row for row in rows}
     lines = [
-        "| | words/s | peer | its words/s | times faster | total | WordSim: ours, peer's | SimLex | analogies, % |",
+        (
+            "| | words/s | peer | peer's words/s | times faster | times faster, total | WordSim: ours, peer's | "
+            "SimLex | analogies, % |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, called in TRAININGS.items():
@@ -185,40 +189,41 @@ def words_table(rows: list[dict[str, Any]]) -> str:
 
 
 def _besides(found: dict[str, Any]) -> list[str]:
-    """What else was measured, a sentence each."""
-    told = []
+    """A table of the other measurements, one row each: ours, and the peer's where there is one."""
+    rows = []
     if "memory" in found:
         held = found["memory"]["memory_mb"]
-        peers = ", ".join(f"{tool} {megabytes:.0f} MB" for tool, megabytes in held.items() if tool != "selftaught")
-        told.append(f"skip-gram's peak memory above imports and loaded code: {held['selftaught']:.0f} MB ({peers})")
+        peers = "; ".join(f"{tool}: {megabytes:.0f} MB" for tool, megabytes in held.items() if tool != "selftaught")
+        rows.append(("skip-gram, peak memory beyond imports and loaded code", f"{held['selftaught']:.0f} MB", peers))
     if "startup" in found:
-        told.append(f"start-up over the imports {found['startup']['seconds']['selftaught']:.2f} s")
+        rows.append(("start-up time beyond imports", f"{found['startup']['seconds']['selftaught']:.2f} s", "-"))
     if found.get("glove", {}).get("times"):
         times = found["glove"]["times"]
-        told.append(
-            f"GloVe counts {times['counting']['median']:.1f} and trains {times['train']['median']:.1f} times as "
-            "fast as its authors' code"
-        )
+        for what, called in (("counting", "counting"), ("train", "training")):
+            rows.append((f"GloVe, {called}", f"{times[what]['median']:.1f} times as fast", "the authors' code"))
     if "classifier" in found:
         row = found["classifier"]
-        losses = ", ".join(
-            f"{loss} {_score(part, 'accuracy')} ({_score(part, 'fasttext')})" for loss, part in row["losses"].items()
-        )
-        told.append(f"fastText's classifier names {row['data']}, in brackets its tool's, with the loss {losses} %")
+        for loss, part in row["losses"].items():
+            called = f"fastText classifier, accuracy on {row['data']}, loss `{loss}`, %"
+            rows.append((called, _score(part, "accuracy"), f"fastText: {_score(part, 'fasttext')}"))
     if "ngram" in found:
-        counts, scores = (found["ngram"][f"{what}_per_second"] / 1e6 for what in ("counts", "scores"))
-        told.append(f"Kneser-Ney counts {counts:.1f} M and scores {scores:.1f} M words/s")
-    return ["", "; ".join(told)[:1].upper() + "; ".join(told)[1:] + "."] if told else []
+        for what, called in (("counts", "counting"), ("scores", "scoring")):
+            rate = found["ngram"][f"{what}_per_second"] / 1e6
+            rows.append((f"Kneser-Ney, {called}", f"{rate:.1f} M words/s", "-"))
+    if not rows:
+        return []
+    lines = [f"| {called} | {ours} | {peer} |" for called, ours, peer in rows]
+    return ["", "Other measurements:", "", "| | selftaught | compared with |", "|---|---|---|", *lines]
 
 
 def _documents(found: dict[str, Any]) -> list[str]:
-    """A table of documents classified by their averaged vectors, trained and, in brackets, untrained, beside the bag of words."""
+    """Return the table of documents classified by their averaged word vectors, next to a bag of words."""
     measured = {
         name.removeprefix("documents-"): row["sets"] for name, row in found.items() if name.startswith("documents-")
     }
     if not measured:
         return []
-    told = "Documents by the mean of their words' vectors, linear probe; in brackets the same encoder untrained:"
+    told = "Linear probe on documents, each the average of its word vectors; in brackets the same encoder untrained:"
     lines = [
         "",
         told,
@@ -250,11 +255,11 @@ TABLES: dict[str, tuple[Path, str, Table]] = {
     "labels": (ROOT / "docs" / "few-labels.md", "few_labels", labels_table),
     "fine-tuning": (ROOT / "docs" / "few-labels.md", "finetune", finetuning_table),
 }
-"""A table's name: the document, the results that it shows, and how."""
+"""For each table: its document, its results and the function that writes it."""
 
 
 def filled(text: str, name: str, content: str) -> str:
-    """`text` with what stands between the markers of one table replaced. Raises ValueError when a marker is missing."""
+    """Replace the content between the two markers of a table. Raises ValueError if a marker is missing."""
     first, last = (f"<!-- {name}: {end} -->" for end in ("begin", "end"))
     head, begin, rest = text.partition(first)
     _, end, tail = rest.partition(last)
@@ -264,7 +269,7 @@ def filled(text: str, name: str, content: str) -> str:
 
 
 def main() -> int:
-    """Rewrite the documents; with --check only compare, and return 1 when one is out of date."""
+    """Write the documents. With --check only compare them, and return 1 if one is out of date."""
     found = {document: document.read_text() for document, _, _ in TABLES.values()}
     new = dict(found)
     for name, (document, results, table) in TABLES.items():

@@ -1,13 +1,13 @@
 """Image views on one core, from uint8 pixels or JPEG bytes to normalised float32 tensors.
 
     python -m benchmarks.views [--quick]     every row
-    python -m benchmarks.views methods       these alone: peers, resize, plain or methods
+    python -m benchmarks.views methods       only these: peers, resize, plain or methods
 
-peers: two SimCLR views of each image, as the libraries that people use make them. resize: its inner loop, vectorised
-and not. plain: what evaluation sees. methods: what each image method makes of a batch at 32 px with its defaults; goal:
-8,000 images a second. Peers do the same operations with the same probabilities, each in its users' usual way
-(albumentations: OpenCV, uint8 in between, no antialiasing; torchvision: PIL). Goals, as ratios to albumentations: 25 at
-32 px, 4.9 at 96 px, 1.7 from JPEG.
+peers: two SimCLR views of each image, compared with other libraries. resize: the inner loop of resizing, with vector
+and scalar code. plain: the views of evaluation. methods: the views of each image method for a batch at 32 px with its
+defaults; the goal is 8,000 images per second. The peers do the same operations with the same probabilities, each in its
+usual way (albumentations: OpenCV, uint8 between operations, no antialiasing; torchvision: PIL). The goals, as ratios to
+albumentations, are 25 at 32 px, 4.9 at 96 px and 1.7 from JPEG.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def input_of(side: int) -> dict[str, Any]:
 
 
 def ours(images: list[bytes] | np.ndarray, side: int) -> Callable[[], object]:
-    """The whole path of a loader: decode, sample, apply."""
+    """The complete path of a loader: decode, sample, apply."""
     views = ImageViews(input_of(side), query=SIMCLR, key=SIMCLR)
 
     def run() -> object:
@@ -79,7 +79,7 @@ def ours(images: list[bytes] | np.ndarray, side: int) -> Callable[[], object]:
 
 
 def decoded(image: bytes) -> np.ndarray:
-    """At full size, for all alike, as the folder source decodes (its scaling inside the decoder cannot serve 224 from 375)."""
+    """Decode at full size for all tools, as the folder source does (its scaled decoding cannot give 224 from 375)."""
     return simplejpeg.decode_jpeg(image)
 
 
@@ -101,7 +101,7 @@ def with_albumentations(images: list[bytes] | np.ndarray, side: int) -> Callable
 
 
 def with_torchvision(images: list[bytes] | np.ndarray, side: int) -> Callable[[], object] | None:
-    """None where torchvision does not import (its wheels do not beside a CPU build of torch)."""
+    """None if torchvision cannot be imported (its wheels do not work with a CPU build of torch)."""
     try:
         from torchvision import transforms as T
     except (ImportError, RuntimeError):
@@ -120,7 +120,7 @@ def with_torchvision(images: list[bytes] | np.ndarray, side: int) -> Callable[[]
 
 
 def compared(what: str, images: list[bytes] | np.ndarray, side: int, goal: float, rounds: int) -> dict[str, Any]:
-    """Rates in source images a second, and how many times slower each peer is."""
+    """Return rates in source images per second, and how many times slower each peer is."""
     candidates = {"selftaught": ours(images, side), "albumentations": with_albumentations(images, side)}
     torchvision = with_torchvision(images, side)
     if torchvision is not None:
@@ -151,7 +151,7 @@ def vector_along_x(pixels, size, start, weight, count, rows):
 
 @njit(nogil=True, fastmath=True)
 def scalar_along_x(pixels, size, start, weight, count, rows):
-    """What that replaced: one pixel, one tap and one channel at a time."""
+    """The scalar version: one pixel, one tap and one channel at a time."""
     for y in range(size):
         for x in range(rows.shape[2]):
             first = 3 * (y * size + start[x])
@@ -163,7 +163,7 @@ def scalar_along_x(pixels, size, start, weight, count, rows):
 
 
 def vectorised(size: int, side: int, rounds: int) -> dict[str, Any]:
-    """The resize along x alone, of size x size pixels to a width of `side`, before and after it was made of vector code."""
+    """Time the resize along x alone, from size x size pixels to a width of `side`, with scalar and vector code."""
     pixels = photographs(1, size, size).reshape(-1)
     pixels.flags.writeable = False
     start, weight = np.empty(side, np.int64), np.empty((most_taps(size, side), side), np.float32)
@@ -186,7 +186,7 @@ def vectorised(size: int, side: int, rounds: int) -> dict[str, Any]:
 
 
 def untouched(rounds: int) -> dict[str, Any]:
-    """Plain views at the images' own size, as evaluation sees a small data set, beside the same in plain torch."""
+    """Plain views at the images' own size, as in the evaluation of a small data set, compared with plain torch."""
     images = np.random.default_rng(0).integers(0, 256, (2048, 32, 32, 3), np.uint8)
     views = plain(input_of(32))
     params = views.sample(np.arange(len(images)), 0, 0)
@@ -206,7 +206,7 @@ def untouched(rounds: int) -> dict[str, Any]:
 
 
 def of_method(name: str, rounds: int) -> dict[str, Any]:
-    """One method's views, sampled and applied, as `fit` makes them of a batch."""
+    """One method's views, sampled and applied, as `fit` makes them from a batch."""
     source = colour_images()
     method = build(name, source)
     bound, views = method.views.bind(source), method.views
@@ -222,7 +222,7 @@ def of_method(name: str, rounds: int) -> dict[str, Any]:
 
 
 def with_peers(rounds: int, part: int) -> list[dict[str, Any]]:
-    """Small pictures, larger ones, and JPEG files; a `part`-th of as many."""
+    """Small images, larger ones, and JPEG files; a `part`-th of their number."""
     jpegs = [simplejpeg.encode_jpeg(photo, quality=90) for photo in photographs(64 // part, 375, 500)]
     return [
         compared("two views, 32 px to 32 px", photographs(512 // part, 32, 32), 32, 25, rounds),
@@ -237,17 +237,17 @@ KINDS: dict[str, Callable[[int, int], list[dict[str, Any]]]] = {
     "plain": lambda rounds, _: [untouched(rounds)],
     "methods": lambda rounds, _: [of_method(name, rounds) for name in methods.names("images")],
 }
-"""Rows by what they are of: made from so many rounds of a part of the images."""
+"""Rows by group: each is measured over a number of rounds on a part of the images."""
 
 
 def main() -> None:
-    """Print the rows and write them to benchmarks/results/views.json, in the place of older ones."""
+    """Print the rows and write them to benchmarks/results/views.json, where they replace older ones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds of fewer images")
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}; all when none is named")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)}; by default all")
     asked = parser.parse_args()
     if unknown := set(asked.kinds) - set(KINDS):
-        parser.error(f"there are no rows of {', '.join(sorted(unknown))}: choose among {', '.join(KINDS)}")
+        parser.error(f"there are no rows of {', '.join(sorted(unknown))}: choose from {', '.join(KINDS)}")
     rounds, part = (3, 4) if asked.quick else (9, 1)
     rows = [row for kind, made in KINDS.items() if kind in asked.kinds or not asked.kinds for row in made(rounds, part)]
     path = measure.RESULTS / "views.json"
@@ -256,7 +256,7 @@ def main() -> None:
         print(f"\n{row['what']}")
         for name, rate in row.get("images_per_second", {}).items():
             cpu = row.get("images_per_cpu_second", {}).get(name)
-            print(f"  {name:16} {rate:8,} images/s" + (f"   {cpu:8,} a CPU second" if cpu else ""))
+            print(f"  {name:16} {rate:8,} images/s" + (f"   {cpu:8,} per CPU second" if cpu else ""))
         for name in (name for name in row if name.startswith("times_")):
             goal = f"   goal {row['goal']}" if name == "times_albumentations" else ""
             print(f"  {name:24} {row[name]['median']:6.2f}  ({row[name]['low']:.2f} to {row[name]['high']:.2f}){goal}")

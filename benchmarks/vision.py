@@ -1,14 +1,18 @@
-"""Every image method with the same encoder and the same 45 seconds, judged by one protocol beside the encoder untrained and the raw input.
+"""Train every image method with one encoder for 45 seconds and compare it with the untrained encoder and raw input.
 
-    python -m benchmarks.vision                            all rows; what results/vision.json holds already is not
-    measured again python -m benchmarks.vision simclr cmc --data cifar10  these rows only
-    python -m benchmarks.vision --seeds 1                  one seed of each
-    python -m benchmarks.vision --table                    print what was measured
+    python -m benchmarks.vision
+        All rows that results/vision.json does not have yet.
+    python -m benchmarks.vision simclr cmc --data cifar10
+        Only these rows.
+    python -m benchmarks.vision --seeds 1
+        One seed of each.
+    python -m benchmarks.vision --table
+        Print the results.
 
-A method enters by existing; VARIANTS adds rows for arguments whose effect the table should show. The first seed trains
-for 45 seconds, the others take as many steps, so that seeds differ in nothing but the seed and a busy machine costs
-time, not steps. Each run is saved as soon as it is judged, so the benchmark may be stopped at any moment; its encoder
-stays in runs/vision for `benchmarks.finetune`.
+All image methods are included automatically; VARIANTS adds rows with other arguments. The first seed trains for 45
+seconds, and the others take as many steps, so that only the seed differs and a busy machine costs time, not steps. Each
+run is saved at once, so the benchmark can be stopped at any time. Its encoder stays in runs/vision for
+`benchmarks.finetune`.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ from selftaught.pretraining.result import Run
 
 DATA, ENCODER, MINUTES, SEEDS = ("cifar10", "fashion-mnist", "photos"), "conv", 0.75, (0, 1, 2)
 LABELS = 20_000
-"""Training samples that the probes get: the first ones. A third of the labels takes a third of the time."""
+"""Number of training samples for the probes, the first ones. A third of the labels takes a third of the time."""
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "moco-v2": ("fashion-mnist", "moco", {"mlp": True, "temperature": 0.2, "blur": 0.5}),
     "denoising-gaussian": ("fashion-mnist", "denoising", {"noise": "gaussian", "level": 0.3}),
@@ -71,30 +75,31 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "s4l-exemplar": ("cifar10", "s4l", {"kind": "exemplar"}),
     "sla-distill": ("cifar10", "sla", {"distill": True}),
 }
-"""Row's name: data, method and arguments. The card of each argument's method says what it is. The rate of LARS is the
-paper's for short training: .075 times the root of the batch."""
+"""For each row: data, method and arguments, which are explained in the docstring of the method. The learning rate of
+LARS is the paper's for short training: .075 times the root of the batch size.
+"""
 SIZE = {"photos": 32}
-"""Pixels that the encoder sees, where not the data's own."""
+"""Size of the encoder's input in pixels, if it differs from that of the data."""
 BUDGETS: dict[str, tuple[int, ...]] = {"photos": ()}
-"""Labels a class that are probed too, if not `FEW`; `photos` has 30 in all."""
+"""Labels per class for further probes, if not `FEW`; `photos` has 30 in all."""
 FEW = (10, 100)
 RUNS = Path("runs") / "vision"
 
 
 def cases(data: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Every row of one data set: each method with its defaults, and the variants."""
+    """Return every row of one data set: each method with its defaults, and the variants."""
     variants = {name: (method, arguments) for name, (where, method, arguments) in VARIANTS.items() if where == data}
     return dict(sorted({**{name: (name, {}) for name in methods.names("images")}, **variants}.items()))
 
 
 @cache
 def source(data: str, split: str) -> Any:
-    """The data set: the first `LABELS` samples for the probe, or the whole test set."""
+    """Return the data set: the first `LABELS` samples for the probe, or the whole test set."""
     return open_source(data, split, LABELS if split == "train" else None)
 
 
 def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) -> dict[str, Any]:
-    """The protocol for one set of features; None is the raw input."""
+    """Evaluate one set of features; None is the raw input."""
     train, test = source(data, "train"), source(data, "test")
     features = [evaluate.raw(s, seen) if encoder is None else evaluate.embed(encoder, s) for s in (train, test)]
     it = judge(features[0], train.labels, features[1], seed=seed, budgets=BUDGETS.get(data, FEW), draws=3)
@@ -104,14 +109,14 @@ def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) 
 
 
 def folder(data: str, case: str, seed: int) -> Path:
-    """Where a row's run is left."""
+    """Return the folder of a row's run."""
     return RUNS / f"{data}-{case}-{seed}"
 
 
 def pretrained(data: str, case: str, seed: int, steps: int | None) -> Run:
-    """The run of one row with one seed, left in runs/vision.
+    """Return the run of one row with one seed, in runs/vision.
 
-    Raises UserError where the data cannot serve the method.
+    Raises UserError if the data is not suitable for the method.
     """
     method, arguments = cases(data)[case]
     out = folder(data, case, seed)
@@ -124,9 +129,9 @@ def pretrained(data: str, case: str, seed: int, steps: int | None) -> Run:
 
 
 def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, Any]:
-    """Train and judge one row with one seed: for so many `steps`, or for 45 seconds.
+    """Train and evaluate one row with one seed, for `steps` steps or for 45 seconds.
 
-    "refused" says why the data cannot serve.
+    "refused" gives the reason if the data is not suitable.
     """
     row: dict[str, Any] = {"data": data, "case": case, "seed": seed}
     try:
@@ -140,7 +145,7 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     }
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     seen = run.encoder.spec["input"]
-    if run.encoder.spec != encoders.build(ENCODER, seen).spec:  # one of another form: untrained, it has that form too
+    if run.encoder.spec != encoders.build(ENCODER, seen).spec:  # an encoder of another form has its own baseline
         row["untrained"] = judged(data, untrained(config, seen), seen, seed)
     return {
         **row,
@@ -154,7 +159,7 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
 
 
 def baselines(data: str, seed: int) -> dict[str, Any]:
-    """The raw input, and the encoder with the weights that this seed's runs started from."""
+    """Return the raw input, and the encoder with the initial weights of this seed."""
     seen = Image(SIZE.get(data)).input(open_source(data, "train"))
     torch.manual_seed(seed)
     untrained = encoders.build(ENCODER, seen)
@@ -167,7 +172,7 @@ def baselines(data: str, seed: int) -> dict[str, Any]:
 
 
 def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a data set and case: means over its seeds, and beside each the standard deviation."""
+    """Return one row per data set and case: means over its seeds with their standard deviations."""
     table = []
     for data in DATA:
         for case, (method, arguments) in cases(data).items():
@@ -218,8 +223,11 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
 
 
 def shown(table: list[dict[str, Any]]) -> Iterable[str]:
-    """The rows as lines of text."""
-    yield f"{'data':14} {'method':26} {'seeds':>5} {'linear':>13} {'untrained':>9} {'raw':>5} {'kNN':>13} {'images/s':>9} {'seconds':>8}"
+    """Yield the rows as lines of text."""
+    yield (
+        f"{'data':14} {'method':26} {'seeds':>5} {'linear':>13} {'untrained':>9} {'raw':>5} {'kNN':>13} "
+        f"{'images/s':>9} {'seconds':>8}"
+    )
     for row in table:
         linear, knn = row["probe"]["linear"], row["probe"]["knn"]
         spread = [f"±{p['spread']['trained']:.1f}" if p["spread"]["trained"] is not None else "" for p in (linear, knn)]
@@ -234,10 +242,10 @@ def shown(table: list[dict[str, Any]]) -> Iterable[str]:
 def main() -> None:
     """Measure what is missing, row by row, and save after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", help="rows to measure; all when none is named")
+    parser.add_argument("cases", nargs="*", help="rows to measure; by default all")
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
-    parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
+    parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
     path = measure.RESULTS / "vision.json"
     old = json.loads(path.read_text()) if path.exists() else {}
@@ -245,7 +253,7 @@ def main() -> None:
     if asked.table:
         print("\n".join(shown(rows(runs, base))))
         return
-    shutil.rmtree(RUNS / "warm", ignore_errors=True)  # kernels are compiled before anything is timed
+    shutil.rmtree(RUNS / "warm", ignore_errors=True)  # compile kernels before anything is timed
     selftaught.pretrain("simclr", "digits", out=RUNS / "warm", steps=2, batch_size=16, progress=False)
     wanted = [
         (data, case, seed)

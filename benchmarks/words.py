@@ -1,18 +1,22 @@
-"""Words beside gensim, the fastText tool and GloVe's programs: speed, memory and what the vectors are worth.
+"""Words compared with gensim, the fastText tool and GloVe's programs: speed, memory and quality of the vectors.
 
-    python -m benchmarks.words                         every row that is not in results/words.json yet
-    python -m benchmarks.words skipgram cbow           these rows, measured again (points of quality and documents stay:
-    --again) python -m benchmarks.words --table                 print what was measured
-    python -m benchmarks.words --quick --out /tmp      a small text and one round, to see that it runs
+    python -m benchmarks.words
+        Every row that is not in results/words.json yet.
+    python -m benchmarks.words skipgram cbow
+        Measure these rows again. (Points of quality and documents are kept, unless --again is given.)
+    python -m benchmarks.words --table
+        Print the results.
+    python -m benchmarks.words --quick --out /tmp
+        A small text and one round, to test that it runs.
 
-Each training is a process of its own (`benchmarks.words_process`), so that memory and compile caches are its own;
-candidates take turns, and ratios are medians over rounds. All get the same file: the corpus `english`, tokenised, one
-sentence a line, with the same settings. "train" is the loop alone; "total" is what a user waits for, reading and
-vocabulary included, and for selftaught also the encoded corpus, the checkpoints and the run folder. Rows of quality and
-of documents are saved seed by seed.
+Each training is a separate process (`benchmarks.words_process`) with its own memory and compile caches. The programs
+take turns, and ratios are medians over rounds. All get the same file: the corpus `english`, tokenised, one sentence per
+line, with the same settings. "train" is the loop alone. "total" is the whole time for the user, including reading and
+vocabulary, and for selftaught also the encoded corpus, the checkpoints and the run folder. Rows of quality and of
+documents are saved seed by seed.
 
-GloVe's programs (github.com/stanfordnlp/GloVe, built with make) run beside ours where SELFTAUGHT_GLOVE names the folder
-that holds cooccur, shuffle, glove and vocab_count.
+GloVe's programs (github.com/stanfordnlp/GloVe, built with make) are compared if SELFTAUGHT_GLOVE is the folder with
+cooccur, shuffle, glove and vocab_count.
 """
 
 from __future__ import annotations
@@ -45,14 +49,15 @@ DATA = "english"
 SETTINGS: dict[str, Any] = {"dim": 100, "window": 5, "negatives": 5, "min_count": 5, "sample": 1e-3, "threads": 2}
 SEEDS = (0, 1, 2)
 MORE_SEEDS = {"cbow": range(20)}
-"""Of quality: of three runs the spread itself is chance (of gensim's CBOW on WordSim-353 it was 2.0 in one set and 0.1
-in another)."""
+"""Number of seeds for quality. With three runs the spread itself is random (for gensim's CBOW on WordSim-353 it was 2.0
+in one set and 0.1 in another).
+"""
 EPOCHS = 5
 GENSIM: dict[str, dict[str, Any]] = {
     "gensim": {"tool": "gensim", "reading": "sentences"},
     "gensim, corpus_file": {"tool": "gensim", "reading": "file"},
 }
-"""Its usual way, an iterable of sentences, and its quickest, which plain files alone can take."""
+"""Its usual input, an iterable of sentences, and its fastest, which must be a plain file."""
 TRAININGS: dict[str, dict[str, Any]] = {
     "skipgram": {
         "model": "skipgram",
@@ -82,8 +87,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "total": None,
     },
 }
-"""What is trained for one epoch, the peers (the goals are over the first), rounds, and how many times faster we mean to
-be."""
+"""What is trained for one epoch, the peers (the goals are ratios to the first), rounds, and the goal as a ratio."""
 SETS = ("sentence-polarity", "rated-movies", "rated-news", "rated-tweets", "rated-products")
 METHODS: dict[str, dict[str, Any]] = {
     "word2vec": {"threads": 2},
@@ -91,7 +95,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "glove": {"threads": 2},
     "nnlm": {"minutes": 2.0, "min_count": 20},
 }
-"""What is trained on `english` to classify documents with, and its arguments where they are not the defaults."""
+"""What is trained on `english` to classify documents, with arguments that differ from the defaults."""
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "skip-gram, a pair's own negatives": ("skipgram", {"negatives_per": "pair"}),
     "skip-gram, hierarchical softmax": ("skipgram", {"loss": "hierarchical"}),
@@ -100,7 +104,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "skip-gram, text shuffled": ("skipgram", {"shuffle": 200_000}),
     "CBOW, text shuffled": ("cbow", {"shuffle": 200_000}),
 }
-"""What is trained, and the arguments that make the variant."""
+"""What is trained, and the arguments of the variant."""
 SMOOTHINGS: tuple[dict[str, Any], ...] = (
     {"smoothing": "kneser-ney"},
     {"smoothing": "modified-kneser-ney"},
@@ -108,13 +112,13 @@ SMOOTHINGS: tuple[dict[str, Any], ...] = (
     {"smoothing": "add-k", "k": 1.0},
 )
 LOSSES = {"softmax": "softmax", "hierarchical": "hs", "negative": "ns", "one_vs_all": "ova"}
-"""Of fastText's classifier, and what its tool calls them."""
+"""Arguments of fastText's classifier, and their names in its tool."""
 CLASSIFYING: dict[str, Any] = {"dim": 100, "epochs": 25, "lr": 0.1, "min_count": 1, "threads": 2}
 SCORES = ("wordsim353", "simlex999", "analogies", "semantic", "syntactic")
 
 
 class Bench:
-    """What the rows share: the text, the number of rounds, and the points measured so far."""
+    """Shared by all rows: the text, the number of rounds, and the points measured so far."""
 
     def __init__(self, quick: bool, data: str, seeds: int, points: list[Point], saved: Callable[[], None]) -> None:
         self.quick, self.data, self.seeds = quick, data, SEEDS[:seeds]
@@ -124,7 +128,7 @@ class Bench:
 
     @property
     def text(self) -> tuple[Path, int]:
-        """The tokenised corpus as a file, and how many words it has."""
+        """The tokenised corpus as a file, and its number of words."""
         if self._text is None:
             RUNS.mkdir(parents=True, exist_ok=True)
             path = RUNS / f"{Path(self.data).stem}{'-quick' if self.quick else ''}.txt"
@@ -137,7 +141,7 @@ class Bench:
         return {**SETTINGS, "text": str(self.text[0]), "epochs": 1, "seed": 0, **about}
 
     def turns(self, tasks: dict[str, dict[str, Any]], rounds: int) -> dict[str, list[Row]]:
-        """Every task once a round, after one unmeasured warm-up of ours (compilation); the first to go rotates."""
+        """Run every task once per round, after one unmeasured run of ours (compilation). The first one rotates."""
         names = list(tasks)
         for name in names:
             if tasks[name]["tool"] not in ("gensim", "fasttext"):
@@ -150,7 +154,7 @@ class Bench:
         return found
 
     def point(self, key: Point, made: Callable[[], Point]) -> Point:
-        """The point with this key: from the file, or measured and saved now."""
+        """Return the point with this key, from the file or measured and saved now."""
         for point in self.points:
             if key.items() <= point.items():
                 return point
@@ -162,7 +166,7 @@ class Bench:
 
 
 def written(path: Path, data: str, limit: int | None) -> None:
-    """The corpus as lines of words with spaces between, under its final name only when it is whole."""
+    """Write the corpus as lines of words with spaces between them; the file gets its final name when it is complete."""
     import numpy as np
 
     from selftaught.data.text import open_text
@@ -179,7 +183,7 @@ def written(path: Path, data: str, limit: int | None) -> None:
 
 
 def warm_up() -> Path:
-    """A text just long enough for every kernel to be compiled."""
+    """A text just long enough to compile every kernel."""
     path = RUNS / "warm.txt"
     RUNS.mkdir(parents=True, exist_ok=True)
     path.write_text("the cat sat on the mat and the dog sat on the log\n" * 50)
@@ -187,7 +191,7 @@ def warm_up() -> Path:
 
 
 def child(task: dict[str, Any]) -> Row:
-    """One task in a process of its own."""
+    """Run one task in a separate process."""
     program = [sys.executable, "-m", "benchmarks.words_process", json.dumps(task)]
     alone = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     done = subprocess.run(
@@ -206,7 +210,7 @@ def timing(rounds: list[Row], what: str) -> measure.Timing:
 def has(peer: str) -> bool:
     if importlib.util.find_spec(peer) is None:
         print(
-            f"  {peer} is not installed, so nothing stands beside ours: pip install 'selftaught[bench]' (fasttext: "
+            f"  {peer} is not installed, so there is no comparison: pip install 'selftaught[bench]' (fasttext: "
             "up to Python 3.12)"
         )
         return False
@@ -214,11 +218,10 @@ def has(peer: str) -> bool:
 
 
 # --- speed and memory
-# --------------------------------------------------------------------------------------------------
 
 
 def training(name: str, bench: Bench) -> Row:
-    """Rates in words of the text a second and a CPU second, and how many times longer the peer takes."""
+    """Return words of the text per second and CPU second, and how many times longer the peer takes."""
     case = TRAININGS[name]
     about = {"model": case["model"], "lr": case["lr"]}
     words = bench.text[1]
@@ -251,9 +254,9 @@ def training(name: str, bench: Bench) -> Row:
 
 
 def memory(bench: Bench) -> Row:
-    """Peaks above what the imports and one training of a few words leave, which also loads compiled code.
+    """Return the peaks above the memory after the imports and one training of a few words, which loads compiled code.
 
-    Each tool's own.
+    One for each tool.
     """
     case = TRAININGS["skipgram"]
     about = {"model": case["model"], "lr": case["lr"], "warm": str(warm_up())}
@@ -268,7 +271,7 @@ def memory(bench: Bench) -> Row:
 
 
 def startup(bench: Bench) -> Row:
-    """A run of word2vec on twenty lines: everything but the work, with every kernel in the compile cache."""
+    """Time a run of word2vec on twenty lines, with every kernel in the compile cache."""
     rounds = bench.turns({"selftaught": {"tool": "start", "method": "word2vec"}}, 7)["selftaught"]
     return {
         "what": "start-up over the imports, kernels compiled before",
@@ -282,7 +285,7 @@ def startup(bench: Bench) -> Row:
 
 
 def glove(bench: Bench) -> Row:
-    """Counting in words a second, training in pairs (both directions) a second and epoch; window 15."""
+    """Return counting in words per second and training in pairs (both directions) per second and epoch; window 15."""
     words, epochs = bench.text[1], 1 if bench.quick else 3
     rounds = bench.turns({"selftaught": bench.task(tool="glove", window=15, epochs=epochs)}, 3)["selftaught"]
     row: Row = {
@@ -294,7 +297,7 @@ def glove(bench: Bench) -> Row:
         "memory_mb": {"selftaught": round(median(r["memory"] for r in rounds), 1)},
     }  # fmt: skip
     if "SELFTAUGHT_GLOVE" not in os.environ:
-        print("  GloVe's own programs do not run beside ours: build them and name their folder in SELFTAUGHT_GLOVE")
+        print("  GloVe's own programs are not compared: build them and set SELFTAUGHT_GLOVE to their folder")
         return row
     tool = Path(os.environ["SELFTAUGHT_GLOVE"])
     theirs = [glove_tool(tool, bench.text[0], epochs) for _ in rounds]
@@ -311,7 +314,7 @@ def glove(bench: Bench) -> Row:
 
 
 def glove_tool(tool: Path, text: Path, epochs: int) -> Row:
-    """GloVe's programs: vocabulary, co-occurrences and their shuffling are its counting; 16 bytes are one pair."""
+    """GloVe's programs. Counting includes vocabulary, co-occurrences and their shuffling; 16 bytes are one pair."""
     folder = RUNS / "glove-tool"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -364,7 +367,7 @@ def glove_tool(tool: Path, text: Path, epochs: int) -> Row:
 
 
 def clock() -> list[float]:
-    """Wall seconds, and CPU seconds of the processes that have ended."""
+    """Return wall seconds, and CPU seconds of the processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return [time.perf_counter(), used.ru_utime + used.ru_stime]
 
@@ -388,7 +391,7 @@ def ngram(bench: Bench) -> Row:
 
 
 def vectors(bench: Bench) -> Row:
-    """Reading and writing files of vectors, beside gensim's reader of the same formats."""
+    """Time reading and writing vector files, compared with gensim's reader of the same formats."""
     import numpy as np
 
     from selftaught.export import vectors as files
@@ -423,14 +426,13 @@ def vectors(bench: Bench) -> Row:
 
 
 # --- what the vectors are worth
-# ----------------------------------------------------------------------------------------
 
 
 def quality(name: str, bench: Bench) -> Row:
-    """Rank correlations x 100 and percent of analogies, over seeds, beside the peers'.
+    """Return rank correlations x 100 and percent of analogies, over seeds, with the peers' results.
 
-    gensim's two ways differ in the order of the text: from a file, each thread goes through a part of it. The fastText
-    tool takes no seed for these.
+    gensim's two inputs differ in the order of the text: from a file, each thread reads a part of it. The fastText tool
+    has no seed for these.
     """
     case = TRAININGS[name]
     row: Row = {
@@ -465,7 +467,7 @@ def judged(bench: Bench, case: dict[str, Any], program: dict[str, Any], seed: in
 
 
 def documents(method: str, bench: Bench) -> Row:
-    """Sentences as averaged vectors of `english`, classified: trained, untrained, and the bag of words; percent."""
+    """Classify sentences by averaged vectors of `english`: trained, untrained, and a bag of words; percent."""
     row: Row = {"what": f"documents by {method}", "seeds": len(bench.seeds), "sets": {}}
     for data in SETS[:1] if bench.quick else SETS:
         points = [
@@ -493,7 +495,7 @@ def classified(bench: Bench, method: str, data: str, seed: int) -> Point:
 
 
 def probed(run: Any, data: str, seed: int) -> Point:
-    """A run's averaged vectors by a linear probe, beside untrained ones and the bag of words."""
+    """Probe a run's averaged vectors, untrained ones and a bag of words by a linear classifier."""
     from selftaught import evaluate
     from selftaught.data.text import open_text
     from selftaught.pretraining.build import untrained
@@ -506,10 +508,9 @@ def probed(run: Any, data: str, seed: int) -> Point:
 
 
 def classifier(bench: Bench) -> Row:
-    """fastText's classifier with each of its losses: percent of held-out sentences that it names rightly, and its tool.
+    """Return the accuracy of fastText's classifier on held-out sentences in percent, for each loss, and of its tool.
 
-    Beside them a linear probe of the word vectors that it learned with the classes, of untrained ones, and of the bag
-    of words.
+    Also a linear probe of the word vectors that it learned with the classes, of untrained ones, and of a bag of words.
     """
     row: Row = {
         "what": "fastText's classifier",
@@ -573,7 +574,7 @@ def named_by_tool(loss: str, seed: int) -> Point:
 
 
 def variants(bench: Bench) -> Row:
-    """word2vec's variants by the same tests, with words of the text a second over a whole training."""
+    """Evaluate word2vec's variants by the same tests, with words of the text per second over a whole training."""
     row: Row = {"what": "variants of word2vec", "epochs": EPOCHS, "seeds": len(bench.seeds), "scores": {}}
     for name, (base, more) in VARIANTS.items():
         points = []
@@ -590,7 +591,7 @@ def variants(bench: Bench) -> Row:
 
 
 def language(bench: Bench) -> Row:
-    """Perplexity of held-out addresses (`sotu`): n-gram models, in which nothing is random, and NNLM over seeds."""
+    """Return the perplexity on held-out addresses (`sotu`) of n-gram models (not random) and of NNLM over seeds."""
     row: Row = {"what": "perplexity of held-out text", "data": "sotu", "min_count": 20, "ngram": {}}
     for about in SMOOTHINGS:
         name = " ".join(str(value) for value in about.values())
@@ -626,7 +627,7 @@ def surprised(method: str, seed: int, **about: Any) -> Point:
 
 
 def spread(values: list[float | None]) -> dict[str, float | None]:
-    """Mean and standard deviation over seeds; None where nothing could be asked, or there is one seed."""
+    """Return mean and standard deviation over seeds; None if there is no value, or one seed."""
     known = [value for value in values if value is not None]
     return {
         "mean": round(mean(known), 2) if known else None,
@@ -635,7 +636,7 @@ def spread(values: list[float | None]) -> dict[str, float | None]:
 
 
 # --- rows, printing
-# ----------------------------------------------------------------------------------------------------
+
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
     **{name: partial(training, name) for name in TRAININGS},
@@ -647,7 +648,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
 
 
 def shown(row: Row) -> Iterable[str]:
-    """A row as lines of text."""
+    """Yield a row as lines of text."""
     yield f"\n{row['row']}: {row['what']}"
     for key, value in row.items():
         if key not in ("row", "what"):
@@ -669,20 +670,22 @@ def _lines(key: str, value: Any, depth: int) -> Iterable[str]:
 
 
 def main() -> None:
-    """Measure the rows that are asked for, and save after each."""
+    """Measure the requested rows, and save after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; by default all that are missing")
+    parser.add_argument(
+        "rows", nargs="*", metavar="row", help=f"one or more of {', '.join(ROWS)}; by default all that are missing"
+    )
     parser.add_argument("--quick", action="store_true", help="a part of the text, one round, fewer epochs; needs --out")
-    parser.add_argument("--data", default=DATA, help="a name of the catalog, or a path")
+    parser.add_argument("--data", default=DATA, help="a name in the catalog, or a path")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="of quality and documents")
-    parser.add_argument("--again", action="store_true", help="forget the points of the rows that are named")
-    parser.add_argument("--table", action="store_true", help="print what was measured, measure nothing")
+    parser.add_argument("--again", action="store_true", help="discard the earlier points of the named rows")
+    parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     parser.add_argument("--out", type=Path, default=measure.RESULTS, help="the folder of words.json")
     asked = parser.parse_args()
     if unknown := sorted(set(asked.rows) - ROWS.keys()):
-        parser.error(f"there is no row {', '.join(unknown)}: rows are {', '.join(ROWS)}")
+        parser.error(f"there is no row {', '.join(unknown)}: choose from {', '.join(ROWS)}")
     if asked.quick and asked.out == measure.RESULTS:
-        parser.error("--quick needs --out: its numbers are no results")
+        parser.error("--quick needs --out: its numbers are not results")
     path = asked.out / "words.json"
     old = json.loads(path.read_text()) if path.exists() else {}
     rows: dict[str, Row] = {row["row"]: row for row in old.get("rows", [])}

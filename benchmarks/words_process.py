@@ -1,9 +1,9 @@
-"""One training of word vectors in a process of its own, for `benchmarks.words`.
+"""One training of word vectors in a separate process, for `benchmarks.words`.
 
-Python -m benchmarks.words_process '{"tool": ...}'.
+    python -m benchmarks.words_process '{"tool": ...}'
 
 The last line of stdout is JSON: "train" and "total" (reading, vocabulary and training together), each as [wall seconds,
-CPU seconds], and "memory", the megabytes by which the peak of resident memory stood above what the imports had left.
+CPU seconds], and "memory", the megabytes between the memory after the imports and the peak of resident memory.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Clocks = list[float]
 
 
 class Taken:
-    """Clocks and memory from its making on: make it when everything is imported."""
+    """Clocks and memory since it was made. Make it after everything is imported."""
 
     def __init__(self) -> None:
-        with suppress(OSError):  # where it is not allowed, the peak of the imports themselves is the base
-            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew from here
+        with suppress(OSError):  # where this is not allowed, the peak of the imports themselves is the base
+            Path("/proc/self/clear_refs").write_text("5")  # restarts the measurement of the peak
         self.base = peak_mb()
         self.began = self.now()
 
@@ -46,7 +46,7 @@ class Taken:
 
 
 def peak_mb() -> float:
-    """The most resident memory so far."""
+    """The largest resident memory so far."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -55,9 +55,9 @@ def peak_mb() -> float:
 
 
 def gensim(task: Task) -> dict[str, Any]:
-    """From an iterable of sentences, as it is mostly used, or with "reading".
+    """Train gensim from an iterable of sentences, which is usual, or with its compiled reader.
 
-    "file" by its compiled reader of plain files.
+    "reading" "file" selects the compiled reader of plain files.
     """
     from gensim.models import Word2Vec
     from gensim.models.word2vec import LineSentence
@@ -94,7 +94,7 @@ def gensim(task: Task) -> dict[str, Any]:
 
 
 def fasttext(task: Task) -> dict[str, Any]:
-    """It reads and trains in one call, so the time of a call for no epochs is taken off for the time of training."""
+    """Train fastText. It reads and trains in one call, so the time of a call without epochs is subtracted."""
     import fasttext as tool
 
     def trained(epochs: int) -> Any:
@@ -127,20 +127,20 @@ def fasttext(task: Task) -> dict[str, Any]:
         from selftaught.export import vectors as files
         from selftaught.parts.word_vectors import WordVectors
 
-        words = [word for word in model.get_words() if word != "</s>"]  # its own word for the end of a line
+        words = [word for word in model.get_words() if word != "</s>"]  # its own token for the end of a line
         matrix = np.array([model.get_word_vector(word) for word in words], np.float32)
         files.write(Path(task["out"]), WordVectors(tuple(words), matrix), format="binary")
     return {"train": [t - r for t, r in zip(total, reading, strict=True)], "total": total, "memory": memory}
 
 
 def counted(path: str) -> int:
-    """Words of a text file."""
+    """Return the number of words of a text file."""
     with open(path, encoding="utf-8") as lines:
         return sum(len(line.split()) for line in lines)
 
 
 def selftaught(task: Task) -> dict[str, Any]:
-    """The user's whole call, on a text that the cache does not know: read, encoded, trained, run folder written."""
+    """Run the user's whole call on a text that is not in the cache: read, encode, train, write the run folder."""
     folder = Path(tempfile.mkdtemp(prefix="words-"))
     os.environ["SELFTAUGHT_CACHE"] = str(folder / "cache")
     import numba
@@ -194,7 +194,7 @@ def selftaught(task: Task) -> dict[str, Any]:
 
 
 def start(task: Task) -> dict[str, Any]:
-    """What a run costs beside its work: a text of a few words, with every kernel compiled before."""
+    """Measure the cost of a run besides its work: a text of a few words, with every kernel compiled before."""
     began = time.perf_counter()
     from selftaught import methods, pretraining
 
@@ -209,7 +209,7 @@ def start(task: Task) -> dict[str, Any]:
 
 
 def glove(task: Task) -> dict[str, Any]:
-    """Counting and training apart, as the tool's programs are; kernels loaded before."""
+    """Time counting and training separately, as the tool's programs do; kernels are loaded before."""
     import torch
 
     from selftaught.data.text import open_text
@@ -242,7 +242,7 @@ def _glove(corpus: Any, task: Task) -> dict[str, Any]:
 
 
 def ngram(task: Task) -> dict[str, Any]:
-    """Kneser-Ney: counting the text, and the probability of each of its words; kernels loaded before."""
+    """Kneser-Ney: counting the text, and the probability of each of its words; kernels are loaded before."""
     from selftaught.data.text import open_text
 
     _ngram(open_text(["the cat sat on the mat"] * 9, "all", tokens="whitespace"), task)

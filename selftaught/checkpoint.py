@@ -1,9 +1,9 @@
 """Checkpoints that survive SIGKILL, power cuts, full disks and flipped bits.
 
-A checkpoint is a folder ``checkpoints/step-00000123`` of a few files and a ``manifest.json`` with the SHA-256 of each.
-It is written under a temporary name, synced, and renamed: a folder with its final name was once whole. Neither torch
-nor safetensors notices a flipped bit, so the digests are checked before anything is loaded, and a damaged checkpoint
-gives way to the one before it.
+A checkpoint is a folder ``checkpoints/step-00000123`` with a few files and a ``manifest.json`` that has the SHA-256 of
+each. It is written under a temporary name, synced and then renamed, so that a folder with its final name was once
+complete. Neither torch nor safetensors detects a flipped bit, so the digests are checked before anything is loaded. If
+a checkpoint is damaged, the one before it is used.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ _NAME = re.compile(r"step-(\d{8,})")
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint that was read back whole."""
+    """A checkpoint that was read and verified."""
 
     step: int
     files: dict[str, bytes]
     damaged: list[str]
-    """Newer checkpoints that were passed over, each with the reason."""
+    """Newer checkpoints that were skipped, each with the reason."""
 
 
 def write(run: RunFolder, step: int, files: Mapping[str, bytes | Parts], loss: float, keep: int) -> Path:
-    """Save `files` as the checkpoint of `step`, then drop all but the newest `keep` and the one with the lowest loss.
+    """Save `files` as the checkpoint of `step`, then delete all but the newest `keep` and the one with the lowest loss.
 
-    Raises UserError when the disk is full; the checkpoints that were there are intact.
+    Raises UserError if the disk is full; the existing checkpoints stay intact.
     """
     folder = run.path / "checkpoints"
     final = folder / f"step-{step:08d}"
     temporary = folder / f".writing-{os.getpid()}"
     try:
-        for stale in folder.glob(".writing-*"):  # left by a process that was killed: we hold the lock, so it is gone
+        for stale in folder.glob(".writing-*"):  # left by a killed process, because this one holds the lock
             shutil.rmtree(stale)
         temporary.mkdir()
         for name, data in files.items():
@@ -51,7 +51,7 @@ def write(run: RunFolder, step: int, files: Mapping[str, bytes | Parts], loss: f
         digests = {name: _digest(data) for name, data in files.items()}
         write_synced(temporary / "manifest.json", to_json({"step": step, "loss": loss, "sha256": digests}))
         sync_folder(temporary)
-        if final.exists():  # the same step again: an earlier one that was found damaged
+        if final.exists():  # the same step again: the earlier checkpoint was damaged
             shutil.rmtree(final)
         temporary.rename(final)
         sync_folder(folder)
@@ -60,7 +60,7 @@ def write(run: RunFolder, step: int, files: Mapping[str, bytes | Parts], loss: f
         last = newest(run)
         where = f"the last good checkpoint is {last.name}" if last else "there is no earlier checkpoint"
         raise UserError(
-            f"cannot save the checkpoint of step {step} in {folder}: {e.strerror}; {where}: make room and resume"
+            f"cannot save the checkpoint of step {step} in {folder}: {e.strerror}; {where}: free some space and resume"
         ) from e
     _prune(folder, keep)
     return final
@@ -74,19 +74,19 @@ def _digest(data: bytes | Parts) -> str:
 
 
 def newest(run: RunFolder) -> Path | None:
-    """The newest checkpoint by name, unverified."""
+    """Return the newest checkpoint by name, unverified."""
     return max(_all(run.path / "checkpoints").values(), default=None)
 
 
 def steps(run: RunFolder) -> list[int]:
-    """The steps of all checkpoints by name, unverified, ascending."""
+    """Return the steps of all checkpoints by name, unverified, ascending."""
     return sorted(_all(run.path / "checkpoints"))
 
 
 def load(run: RunFolder) -> Checkpoint | None:
-    """The newest checkpoint that is whole, or None when there is none yet.
+    """Load the newest undamaged checkpoint, or return None if there is none yet.
 
-    Raises UserError when there are checkpoints and every one is damaged.
+    Raises UserError if there are checkpoints and all are damaged.
     """
     damaged: list[str] = []
     for step, path in sorted(_all(run.path / "checkpoints").items(), reverse=True):
@@ -97,7 +97,7 @@ def load(run: RunFolder) -> Checkpoint | None:
                 if hashlib.sha256(files[name]).hexdigest() != digest:
                     raise ValueError(f"{name} does not match its SHA-256")
             if manifest["step"] != step:
-                raise ValueError("manifest.json names another step")
+                raise ValueError("manifest.json has a different step")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
             damaged.append(f"{path.name}: {e}")
             continue
@@ -128,7 +128,7 @@ def _prune(folder: Path, keep: int) -> None:
     best = min(found, key=lambda item: _loss(item[1]))[0] if found else -1
     for step, path in found[:-keep]:
         if step != best:
-            # Renamed first, so that a kill in the middle never leaves half a checkpoint under a whole one's name.
+            # Renamed first, so that a kill during the deletion never leaves half a checkpoint under its final name.
             doomed = path.with_name(f".writing-old-{path.name}")
             path.rename(doomed)
             shutil.rmtree(doomed)

@@ -1,4 +1,4 @@
-"""Where a run computes: device, precision, ranks, and the seeds of torch's own random numbers."""
+"""Device, precision, ranks, and the seeds of torch's random numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from selftaught.recipe import Recipe
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`; auto = this rank's GPU where there is one. Raises UserError when it is not there."""
+    """Return the device called `name`; auto = this rank's GPU, if any. Raises UserError if it does not exist."""
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     try:
@@ -25,12 +25,12 @@ def pick_device(name: str) -> torch.device:
     except RuntimeError as e:
         raise UserError(f"unknown device '{name}': use auto, cpu, cuda or cuda:N") from e
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device '{name}' was asked for, but this torch sees no CUDA GPU: use --device cpu")
+        raise UserError(f"device '{name}' is not available, because torch finds no CUDA GPU: use --device cpu")
     return device
 
 
 def join_ranks(device: torch.device) -> None:
-    """Meet the other processes that torchrun started, once: gloo between CPUs, nccl between GPUs."""
+    """Join the other processes that torchrun started, once: gloo between CPUs, nccl between GPUs."""
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(device)
@@ -38,16 +38,16 @@ def join_ranks(device: torch.device) -> None:
 
 
 def meet(rank: int, world: int, place: str) -> None:
-    """Meet `world` processes of this machine over gloo, by a file that none of them has yet.
+    """Join `world` processes of this machine over gloo, by a new file.
 
-    This one computes with one thread.
+    This process computes with one thread.
     """
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=world)
 
 
 def leave() -> None:
-    """Part from the other processes."""
+    """Leave the process group."""
     dist.destroy_process_group()
 
 
@@ -61,10 +61,10 @@ def reseed(*key: int, device: torch.device) -> None:
 
 
 def precision(recipe: Recipe, device: torch.device) -> Literal["bfloat16", "float32"]:
-    """What the recipe's precision comes to on this device.
+    """Return the precision that the recipe's setting selects on this device.
 
-    GPUs that have bfloat16 gain from it. CPUs gain when they multiply it in hardware and lose when they do not: auto
-    leaves it off on all of them, so that a run does not depend on which CPU it is on, and native asks the CPU.
+    GPUs with bfloat16 are faster with it. CPUs are faster only if they multiply it in hardware. "auto" uses float32 on
+    all CPUs, so that a run does not depend on the CPU; "native" checks the CPU.
     """
     chosen = {"auto": ("cuda",), "native": ("cuda", "cpu"), "bfloat16": (device.type,), "float32": ()}[recipe.precision]
     gains = recipe.precision == "bfloat16" or multiplies_bfloat16(device)
@@ -72,14 +72,14 @@ def precision(recipe: Recipe, device: torch.device) -> Literal["bfloat16", "floa
 
 
 def autocast(recipe: Recipe, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
-    """The context in which a method's `forward` runs."""
+    """Return the context in which a method's `forward` runs."""
     if precision(recipe, device) == "bfloat16":
         return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the hardware has products of bfloat16."""
+    """Return whether the hardware multiplies bfloat16."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     capabilities = torch.cpu.get_capabilities()

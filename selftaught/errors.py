@@ -1,4 +1,4 @@
-"""The one exception for bad input: it says how to fix it."""
+"""The exception for invalid input, with advice on how to fix it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """One clear sentence: what is wrong, where (file, line, key), and how to fix it.
+    """An error in the input. One sentence says what is wrong, where (file, line, key), and how to fix it.
 
-    The command line prints it and exits 2.
+    The command line prints it and exits with code 2.
     """
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a misspelt name: it suggests the nearest known one, or lists them all when none is near."""
+    """Return the error for an unknown name: it suggests the nearest known one, or lists all if none is near."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(known)}."

@@ -1,8 +1,8 @@
-"""THE training loop: clock, log, checkpoints and length. How a step is taken is told in `steps/`.
+"""The training loop: clock, log, checkpoints and length. `steps/` defines how a step is made.
 
 The order of samples and every random number are pure functions of the seed and the step, so a run that is stopped
-anywhere and resumed ends with the same bits as one that never stopped. With `device`, `steps/descent` and
-`parts/gather`, the only place that touches torch.distributed.
+anywhere and resumed ends with the same bits as a run without a stop. Only this module, `device`, `steps/descent` and
+`parts/gather` use torch.distributed.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from selftaught.steps import NonFiniteLoss, Stepper
 __all__ = ["DEFAULT_MINUTES", "NonFiniteLoss", "Observer", "Result", "fit"]
 
 DEFAULT_MINUTES = 1.5
-"""How long to train when neither steps, epochs nor minutes were asked for."""
+"""Length of training if neither steps, epochs nor minutes are given."""
 
 
 class Observer(Protocol):
-    """What watches a run (progress, online kNN, collapse warnings).
+    """Watches a run (progress, online kNN, collapse warnings).
 
-    It must leave the method and its state as they are.
+    It must not change the method or its state.
     """
 
     def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> dict[str, Any] | None:
-        """Called on rank 0 after every step. What it returns joins the log.
+        """Called on rank 0 after every step. The returned values are added to the log.
 
-        `scalars` is empty but on steps that are logged, and holds what the observers before this one returned.
+        `scalars` is empty except on logged steps, and includes the values of the observers before this one.
         """
 
     def finish(self) -> None:
@@ -58,7 +58,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class Result:
-    """How a call of `fit` went. `interrupted` is the signal's number when one ended it before its last step."""
+    """The result of a call of `fit`. `interrupted` is the number of the signal that ended it before its last step."""
 
     step: int
     steps: int
@@ -75,10 +75,10 @@ def fit(
     observers: Sequence[Observer] = (),
     resume: bool = False,
 ) -> Result:
-    """Train `method` on `source` and leave checkpoints, metrics.jsonl and method.safetensors in `run`.
+    """Train `method` on `source` and write checkpoints, metrics.jsonl and method.safetensors to `run`.
 
-    Raises UserError for data, batch or run that cannot serve, and NonFiniteLoss before an update that would destroy the
-    weights.
+    Raises UserError if the data, the batch size or the run is not suitable, and NonFiniteLoss before an update that
+    would destroy the weights.
     """
     stepper = steps.find(method.stepper)
     device = stepper.place(recipe)
@@ -88,7 +88,7 @@ def fit(
             stack.enter_context(run.lock())
         source = method.views.bind(source)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)  # what a method draws for its memories depends on nothing else
+            torch.manual_seed(recipe.seed)  # the initial values of a method's memories depend on nothing else
             method.prepare(source)
         interrupts = stack.enter_context(Interrupts())
         method = method.to(device).train()
@@ -114,7 +114,7 @@ class _Loop:
         self.stepper.restart()
 
     def step(self, batches: Iterator[Any]) -> None:
-        """One step of the clock. Raises NonFiniteLoss."""
+        """Make one step of the clock. Raises NonFiniteLoss."""
         try:
             self.stepper.step(self.clock, self.meter, batches)
         except NonFiniteLoss as error:
@@ -126,14 +126,14 @@ class _Loop:
     # --- the whole run ------------------------------------------------------------------------------------------------
 
     def train(self, observers: Sequence[Observer], interrupts: Interrupts, resume: bool) -> Result:
-        """From the newest checkpoint (or from nothing) to the last step, or to an interrupt."""
+        """Train from the newest checkpoint (or from the start) to the last step, or to an interrupt."""
         start = 0  # steps into the epoch
         saved = checkpoint.load(self.run) if resume else None
         if saved is not None:
             start = self._load(saved)
         else:
             if gather.rank() == 0:
-                self.run.truncate_metrics(0)  # of a process that was killed before its first checkpoint
+                self.run.truncate_metrics(0)  # left by a process that was killed before its first checkpoint
             self.clock.steps = self._length()
         log = self._logger(observers)
         began = saved_at = time.perf_counter()
@@ -189,7 +189,7 @@ class _Loop:
             seen: dict[str, Any] = {}
             for observer in observers:
                 seen |= observer.step(self.clock, self.method, line | seen) or {}
-            if seen:  # somebody looked, perhaps in eval mode
+            if seen:  # an observer may have left it in eval mode
                 self.method.train()
             if logged or seen:
                 self.run.log({"step": self.clock.step, "epoch": self.clock.epoch, **line, **seen})
@@ -201,9 +201,9 @@ class _Loop:
         return self.clock.step % every == 0 if every else since > 60
 
     def _agree(self, signal: int | None, due: bool) -> tuple[int | None, bool]:
-        """All ranks stop and save at the same step.
+        """Make all ranks stop and save at the same step.
 
-        Any rank's signal stops all, rank 0's clock decides when to save.
+        A signal on any rank stops all of them, and the clock of rank 0 decides when to save.
         """
         if gather.world() == 1:
             return signal, due
@@ -213,7 +213,7 @@ class _Loop:
         return number or None, bool(save)
 
     def embed(self) -> Embed:
-        """What `before_epoch` gets: features of the whole bound source, every rank doing its share."""
+        """Embed the whole bound source for `before_epoch`, with a share for every rank."""
 
         @torch.no_grad()
         def embed(views: Views, layer: int | None = None) -> Tensor:
@@ -222,7 +222,7 @@ class _Loop:
             encoder.eval()
             n, world = len(self.source), gather.world()
             share = -(-n // world)
-            # the last share wraps to equal length
+            # the last share wraps around to equal length
             mine = np.arange(gather.rank() * share, (gather.rank() + 1) * share) % n
             rows = []
             for part in np.array_split(mine, max(1, -(-share // 512))):
@@ -237,7 +237,7 @@ class _Loop:
     # --- length -------------------------------------------------------------------------------------------------------
 
     def _length(self) -> int:
-        """Steps of a fresh run. Minutes are turned into steps once, here, and recorded, so that a resumed run has the same end."""
+        """Return the steps of a new run. Minutes are converted once and recorded, so that a resumed run ends alike."""
         recipe = self.recipe
         if recipe.steps is not None:
             return recipe.steps
@@ -263,7 +263,7 @@ class _Loop:
 
     @contextmanager
     def _borrowed(self) -> Iterator[None]:
-        """Whatever happens inside, training starts from the state of before."""
+        """Restore the state after the block, so that training starts from the state before it."""
         before = copy.deepcopy(self.method.state_dict())
         self.clock.steps = 2**31
         yield
@@ -272,7 +272,7 @@ class _Loop:
         self.restart(Clock(self.recipe.seed))
 
     def _time_steps(self, batches: Iterator[Any], count: int, budget: float) -> float:
-        """Seconds a step: the median, which a busy moment does not move, after the first few, which compile kernels and fill caches."""
+        """Return the median seconds per step, without the first few steps, which compile kernels and fill caches."""
         warm, seconds = min(3, count - 1), []
         for i in range(count):
             began = time.perf_counter()
@@ -287,7 +287,7 @@ class _Loop:
     # --- saving and loading -------------------------------------------------------------------------------------------
 
     def _save(self, start: int) -> None:
-        """Write a checkpoint; `start` = steps into the current epoch. Any rank's failure is every rank's."""
+        """Write a checkpoint; `start` = steps into the current epoch. A failure on any rank raises on every rank."""
         if gather.rank() == 0:
             state = {
                 "step": self.clock.step,
@@ -310,15 +310,15 @@ class _Loop:
         gather.barrier()
 
     def _load(self, saved: checkpoint.Checkpoint) -> int:
-        """Go back to a checkpoint; returns the number of steps that were taken in its epoch."""
+        """Restore a checkpoint and return the number of steps made in its epoch."""
         for reason in saved.damaged:
             warnings.warn(
-                f"a damaged checkpoint was passed over: {reason}; going on from step {saved.step}", stacklevel=2
+                f"a damaged checkpoint was skipped: {reason}; continuing from step {saved.step}", stacklevel=2
             )
         state = json.loads(saved.files["state.json"])
         if state["source"] != self.source.fingerprint:
             raise UserError(
-                f"the data is not what the run {self.run.path} was started on: resume with the same data, or start "
+                f"this is not the data that {self.run.path} was started with: resume with the same data, or start "
                 "a new run"
             )
         self.method.load_state_dict(safetensors.torch.load(saved.files["method.safetensors"]))

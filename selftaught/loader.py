@@ -1,6 +1,6 @@
-"""Feeding the loop: from an epoch's order of samples to batches on the device, prepared ahead by threads when asked.
+"""Make batches on the device from an epoch's order of samples, prepared ahead by threads if requested.
 
-A batch depends only on (seed, epoch, indices), so the number of workers never changes a number.
+A batch depends only on (seed, epoch, indices), so the number of workers never changes a result.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from selftaught.recipe import Recipe
 
 @final
 class Loader:
-    """This rank's share of every micro-batch.
+    """Yields this rank's share of every micro-batch.
 
-    Threads suffice: fetching, decoding and the compiled views all release the interpreter's lock.
+    Threads are enough, because fetching, decoding and the compiled views all release the interpreter lock.
     """
 
     def __init__(self, source: Source, views: Views, recipe: Recipe, device: torch.device) -> None:
@@ -31,7 +31,7 @@ class Loader:
         self.ahead = workers + 1
 
     def epoch(self, order: Index, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """Micro-batches of an epoch whose samples come in `order`, from batch number `first` on.
+        """Yield the micro-batches of an epoch whose samples have the given `order`, from batch number `first` on.
 
         The last, partial batch is dropped.
         """

@@ -1,4 +1,4 @@
-"""Means of what a method reports, between two lines of the log."""
+"""Averages of what a method reports, between two lines of the log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from selftaught.parts import gather
 
 @final
 class Meter:
-    """Adds scalars up and gives their means.
+    """Adds up scalars and returns their means.
 
     Its state is part of a checkpoint, so a stop between two lines changes no number.
     """
@@ -25,14 +25,14 @@ class Meter:
         self.last_loss = math.inf
 
     def add(self, scalars: Mapping[str, Any]) -> None:
-        """Numbers and zero-dimensional tensors count; everything else is passed over."""
+        """Add numbers and zero-dimensional tensors; other values are ignored."""
         for name, value in scalars.items():
             if is_scalar(value):
                 self.sums[name] = self.sums.get(name, 0.0) + float(value)
                 self.counts[name] = self.counts.get(name, 0) + 1
 
     def means(self, device: torch.device) -> dict[str, float]:
-        """Each scalar's mean since the last call, over all ranks."""
+        """Return the mean of each scalar since the last call, over all ranks."""
         names = sorted(self.sums)
         means = [self.sums[name] / self.counts[name] for name in names]
         self.sums, self.counts = {}, {}
@@ -44,20 +44,20 @@ class Meter:
 
     @property
     def loss(self) -> float:
-        """The mean loss since the last line of the log, or that line's when it was just written."""
+        """Return the mean loss since the last line of the log, or that of the line if it was just written."""
         return self.sums["loss"] / self.counts["loss"] if "loss" in self.sums else self.last_loss
 
     def state(self) -> dict[str, Any]:
-        """JSON-able; non-finite numbers become null and are forgotten."""
+        """Return a JSON-able state; non-finite numbers become null and are dropped."""
         return {"sums": self.sums, "counts": self.counts, "last_loss": self.last_loss}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Continue from a `state`."""
         self.sums = {k: v for k, v in state["sums"].items() if v is not None}
         self.counts = {k: v for k, v in state["counts"].items() if k in self.sums}
         self.last_loss = math.inf if state["last_loss"] is None else state["last_loss"]
 
 
 def is_scalar(value: Any) -> bool:
-    """Whether a method's output is a number to plot."""
+    """Return whether a method's output is a number to plot."""
     return isinstance(value, int | float) or (isinstance(value, Tensor) and value.ndim == 0)

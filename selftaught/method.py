@@ -1,10 +1,10 @@
-"""The contract that every self-supervised method obeys, and nothing else.
+"""The interface of self-supervised methods.
 
-Data flows one way::
+Data flows in one direction::
 
     Source --fetch--> raw batch --Views.sample/apply--> tensors --Method.forward--> loss
 
-and state flows in one place only: `Method.after_step`. `forward` reads buffers and never writes them, so accumulating
+State changes in one place only: `Method.after_step`. `forward` reads buffers and never writes them, so accumulating
 gradients, alternating players and replaying a step after a crash can never push a key twice.
 """
 
@@ -30,92 +30,90 @@ Embed = Callable[["Views", int | None], Tensor]
 
 
 class Views(ABC):
-    """What a method gets to see of a sample: random parameters first, then their application to the whole batch."""
+    """Make the views of samples for a method: draw random parameters, then apply them to the whole batch."""
 
     def bind(self, source: Source) -> Source:
-        """The units that training iterates over. Text windows, sentence pairs and clips become samples here."""
+        """Return the source of the units that training iterates over, such as text windows, sentence pairs or clips."""
         return source
 
     @abstractmethod
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Random parameters for the samples at `index`: a pure function of (seed, epoch, sample index, view).
+        """Draw random parameters for the samples at `index`: a pure function of (seed, epoch, sample index, view).
 
-        Each entry's first axis is the batch, so that any split of a batch over ranks or workers draws the same numbers.
+        The first axis of each entry is the batch, so that any split of a batch over ranks or workers draws the same
+        numbers.
         """
 
     @abstractmethod
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """The method's inputs: tensors (or lists of tensors, for multi-crop) on `device`, named as `forward` names them.
+        """Return the inputs of `forward` by name: tensors (or lists of tensors, for multi-crop) on `device`.
 
-        "index" and "label" pass through when the raw batch has them.
+        "index" and "label" are passed through if the raw batch has them.
         """
 
 
 def given(batch: Batch) -> tuple[Any, dict[str, Any]]:
-    """The encoder's own arguments in a batch of plain views: the first, and the masks by name."""
+    """Return the encoder's own arguments in a batch of plain views: the first, and the masks by name."""
     first, *others = (key for key in batch if key not in BESIDE)
     return batch[first], {key: batch[key] for key in others}
 
 
 class Start(Protocol):
-    """Weights that a user names with ``--init``, wherever they come from.
-
-    A run, a file of weights, a file of word vectors.
-    """
+    """Weights that a user selects with ``--init``: a run, a file of weights, or a file of word vectors."""
 
     def load_into(self, encoder: Encoder) -> None:
-        """Copy the tensors of the file into `encoder`, by name. Raises UserError when they do not fit."""
+        """Copy the tensors of the file into `encoder`, by name. Raises UserError if they do not fit."""
 
     def encoder(self) -> Encoder | None:
-        """The whole encoder that they are, where it is one of ours."""
+        """The complete encoder, if they are one of ours."""
 
     def vectors(self) -> Any:
-        """The word vectors that they are or hold (`parts/word_vectors`). Raises UserError when there are none."""
+        """The word vectors that they are or contain (`parts/word_vectors`). Raises UserError if there are none."""
 
 
 class Encoder(nn.Module, ABC):
-    """What is kept when training ends: the product. Subclasses live in `encoders/` and know no loss.
+    """The network that is kept when training ends. Subclasses are in `encoders/` and do not contain losses.
 
-    `spec` rebuilds it (`encoders.build(**spec)`) and travels beside the weights in ``encoder.safetensors``.
+    `spec` rebuilds it (`encoders.build(**spec)`) and is saved with the weights in ``encoder.safetensors``.
     """
 
     sees: ClassVar[tuple[str, ...]] = ()
-    """The kinds of sample that it takes; empty for all. A literal: it is read from the file's text."""
+    """The kinds of sample that it takes; empty for all. Must be a literal, because it is read from the file's text."""
     dim: int
     """Width of `forward`'s output."""
     spec: dict[str, Any]
-    """JSON-able: "name", "input" (what the encoder expects: size, channels, mean, std for images) and its own
-    arguments."""
+    """JSON-able: "name", "input" (the expected input: size, channels, mean, std for images) and its own arguments."""
 
     @abstractmethod
     def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
-        """Every layer's features, first to last, each [B, C, *positions]."""
+        """Return the features of every layer, first to last, each [B, C, *positions]."""
 
     def local(self, x: Any) -> Tensor:
-        """The last features that still have positions: [B, C, *positions]."""
+        """Return the last features that have positions: [B, C, *positions]."""
         return self.layers(x)[-1]
 
     forward: Callable[..., Tensor]
-    """``forward(x, **masks)``: [B, dim]: pooled over positions, or positions flattened, as the encoder's `pool`
-    says."""
+    """``forward(x, **masks)``: [B, dim], pooled over positions or with flattened positions, as set by the encoder's
+    `pool`.
+    """
 
     def start(self, given: Start) -> None:
-        """Take the weights that a user wants to start from. Raises UserError when they do not fit."""
+        """Load the weights that a user wants to start from. Raises UserError if they do not fit."""
         given.load_into(self)
 
 
 class Player(NamedTuple):
-    """One side of a game. Most methods have one."""
+    """One set of parameters with its own optimiser, such as one side of a game. Most methods have one player."""
 
     name: str
     groups: list[Group]
-    """Each ``{"params": [...]}`` and, optionally, "lr_scale", "weight_decay", "betas", "momentum", "schedule"."""
+    """Each is ``{"params": [...]}`` with optional "lr_scale", "weight_decay", "betas", "momentum" and "schedule"."""
     turns: int = 1
-    """Optimiser steps, each on a fresh batch, that this player takes in one step of the clock."""
+    """Optimiser steps, each on a fresh batch, that this player makes in one step of the clock."""
 
 
 class Clock:
-    """Where training stands. `step` counts calls of `after_step`; both it and `epoch` start at 0."""
+    """The progress of training. `step` counts calls of `after_step`; both it and `epoch` start at 0."""
 
     def __init__(self, seed: int = 0, steps: int = 1) -> None:
         self.seed = seed
@@ -126,42 +124,43 @@ class Clock:
 
     @property
     def progress(self) -> float:
-        """The part of training that is done: 0 before the first step, 1 after the last."""
+        """The completed share of training: 0 before the first step, 1 after the last."""
         return min(self.step / max(self.steps, 1), 1.0)
 
     def reset(self, player: str) -> None:
-        """Forget `player`'s optimiser state before its next turn (DeepCluster's new head has no past)."""
+        """Reset the optimiser state of `player` before its next turn (DeepCluster replaces its head, for example)."""
         self.resets.add(player)
 
 
 class Method(nn.Module, ABC):
-    """A self-supervised method: abstract here, and every subclass final.
+    """A self-supervised method. This class is abstract, and every subclass is final.
 
-    Hyper-parameters are the typed, documented arguments of ``__init__`` after `encoder`; the command line, the YAML
+    Hyper-parameters are the typed, documented arguments of ``__init__`` after `encoder`. The command line, the YAML
     file and the documentation all read that signature. Everything that training changes is a parameter or a buffer.
 
-    `recipe`, `sees`, `network` and `stepper` are read from the file's text too, so that listing methods imports no
-    torch: write literals.
+    `recipe`, `sees`, `network` and `stepper` must be literals: they are also read from the file's text, so that listing
+    methods does not import torch.
     """
 
     recipe: ClassVar[dict[str, Any]] = {}
-    """The method's own defaults for `Recipe`, where they differ from the recipe's."""
+    """Values of `Recipe` that differ from its defaults for this method."""
     sees: ClassVar[tuple[str, ...]] = ()
-    """The kinds of sample that it learns from; empty for all. A method with a file a kind (``NAME/KIND.py``) need not
-    say it."""
+    """The kinds of sample that it learns from; empty for all. Not needed for a method with one file per kind
+    (``NAME/KIND.py``).
+    """
     network: ClassVar[str] = ""
-    """The encoder that it is given unless the user chooses one; empty for the kind's own."""
+    """The default encoder; empty for the default of the kind."""
     stepper: ClassVar[str] = "descent"
-    """How it is stepped: the file of `steps/` that does it."""
+    """The file of `steps/` that defines how it makes a step."""
     unit: ClassVar[str] = ""
-    """What its speed is counted in; empty for what its samples are called."""
+    """The unit in which its speed is counted; empty for the name of its samples."""
 
-    # What the method promises: True, or one sentence that says why it cannot. The contract test checks what is
-    # promised.
+    # The guarantees of the method: True, or one sentence that says why it cannot give one. The contract test checks the
+    # guarantees.
     deterministic: ClassVar[bool | str] = True
-    """Same seed, same bytes; and stopping and resuming gives the bytes of never stopping."""
+    """The same seed gives the same bytes, and a resumed run gives the bytes of a run without a stop."""
     distributed: ClassVar[bool | str] = True
-    """One rank and several give the same parameters to 1e-5."""
+    """One rank and several ranks give the same parameters to 1e-5."""
     gradient: ClassVar[bool | str] = True
     """Trained by `forward` and back-propagation (counting is not)."""
 
@@ -172,73 +171,73 @@ class Method(nn.Module, ABC):
     def kept(self) -> Encoder:
         """The encoder that a run keeps.
 
-        `encoder`, unless the method says that another, such as its average, is the better one.
+        This is `encoder`, unless the method uses a better one, such as its moving average.
         """
         return self.encoder
 
     def prepare(self, source: Source) -> None:
         """Called once with the bound source, before training and before loading a checkpoint.
 
-        Sizes, class counts, colour priors and empty banks are made here; must give the same shapes for the same source.
-        Raises ValueError with one clear sentence when the data cannot serve the method.
+        Creates sizes, class counts, colour priors and empty banks, with the same shapes for the same source. Raises
+        ValueError with one clear sentence if the data is not suitable for the method.
         """
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
-        """The order in which an epoch visits the n samples: a permutation, unless the method samples otherwise.
+        """Return the order in which an epoch visits the n samples; by default a permutation.
 
-        A pure function of its arguments and of the method's saved state. May be longer or shorter than n.
+        It is a pure function of its arguments and of the method's saved state. It may be longer or shorter than n.
         """
         return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(n)
 
     def players(self) -> list[Player]:
-        """Who moves, in turn. Default: one player that owns all parameters that want gradients."""
+        """Return the players in turn. By default one player has all parameters that require gradients."""
         return [Player("main", [{"params": [p for p in self.parameters() if p.requires_grad]}])]
 
     forward: Callable[..., Outputs]
-    """``forward(*, player, clock, **batch)``, the batch as the views name it: what an objective is, in full view.
+    """``forward(*, player, clock, **batch)``, with the batch as named by the views, computes the objective.
 
-    Returns "loss" (a scalar tensor), scalars to plot, and tensors for `after_step`. Reads state, never writes it. A
-    pretext with right answers also returns "accuracy" and "chance", both in [0, 1].
+    Returns "loss" (a scalar tensor), scalars to plot, and tensors for `after_step`. It reads state and never writes it.
+    A pretext task with correct answers also returns "accuracy" and "chance", both in [0, 1].
     """
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
-        """Re-cluster, average predictions.
+        """Called before each epoch, for example to re-cluster or to average predictions.
 
         ``embed(views, layer)`` is [N, D] in data set order, on the method's device.
         """
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
-        """All state changes: momentum copy, queue, bank, centre.
+        """Make all state changes: momentum copy, queue, bank, centre.
 
-        Called once a step, under no_grad, with every rank in step.
+        Called once per step, under no_grad, on all ranks.
 
-        `outputs` are the players' outputs merged (a player's last turn counts), micro-batches joined along the batch
-        axis. Gathered over ranks they come rank by rank: with several ranks and micro-batches that is a permutation of
-        one rank's order.
+        `outputs` are the merged outputs of the players (of a player's last turn), with micro-batches concatenated along
+        the batch axis. Gathered over ranks they are in the order of the ranks: with several ranks and micro-batches
+        this is a permutation of the order on one rank.
         """
 
 
 class Compiled(Method):
-    """A method whose steps are compiled loops over arrays of its own (words, n-grams) instead of `forward` and back-propagation.
+    """A method whose steps are compiled loops over its own arrays (words, n-grams), without `forward` and gradients.
 
-    `prepare` keeps what it needs of the source. It runs in one process, on the CPU, with as many threads as it likes.
+    `prepare` keeps what it needs of the source. The method runs in one process, on the CPU, with any number of threads.
     """
 
     stepper = "slices"
-    gradient = "its steps are compiled loops, with no gradient to propagate"
+    gradient = "its steps are compiled loops without gradients"
     distributed = "it trains in one process, with threads"
 
     @abstractmethod
     def steps_in_epoch(self) -> int:
-        """How many slices an epoch is cut into, at least 1; each is one step of the clock."""
+        """Return the number of slices of an epoch, at least 1. Each slice is one step of the clock."""
 
     @abstractmethod
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Train on slice `start` of the epoch `clock.epoch` at learning rate `rate`, changing parameters and buffers in place.
+        """Train on slice `start` of the epoch `clock.epoch` at learning rate `rate`, in place.
 
         A pure function of the state, (seed, epoch, start) and `rate`, unless the method states that it is not
-        `deterministic`. Returns "loss", scalars to plot, and how much it saw under the name of its `unit` ("words": a
-        number, which counts towards the speed).
+        `deterministic`. Returns "loss", scalars to plot, and the amount of data under the name of its `unit` ("words":
+        a number, from which the speed is computed).
         """
 
     def forward(self, **_: Any) -> Outputs:
@@ -248,23 +247,23 @@ class Compiled(Method):
 
 @runtime_checkable
 class Outside(Protocol):
-    """A module inside a method, part of whose state is kept outside the checkpoints, and goes back in time with them."""
+    """A module inside a method that keeps part of its state outside the checkpoints, and restores it with them."""
 
     def attach(self, folder: Path, train: bool = True) -> None:
-        """`folder`, inside the run's, is for this module alone.
+        """Receive a `folder` inside the run's folder, for this module alone.
 
-        Called before training or loading; `train` False: it is only read.
+        Called before training or loading. With `train` False it is only read.
         """
 
     def saving(self, step: int, wanted: Collection[int]) -> None:
-        """The checkpoint of `step` is about to be written, and of older ones those of the steps `wanted` are there.
+        """Called before the checkpoint of `step` is written; checkpoints of the steps `wanted` are kept.
 
-        Loading the state that it holds must bring back the outside as it is now. Called on the first rank.
+        Loading the state in this checkpoint must restore the external state as it is now. Called on the first rank.
         """
 
 
 def outside(method: nn.Module, folder: Path, train: bool = True) -> list[Outside]:
-    """The modules of `method` that keep state outside the checkpoints, each told of a folder of its own inside `folder`."""
+    """Return the modules of `method` with state outside the checkpoints, each attached to a folder in `folder`."""
     found = [(name, module) for name, module in method.named_modules() if isinstance(module, Outside)]
     for name, module in found:
         module.attach(folder / name, train)
@@ -275,47 +274,47 @@ def outside(method: nn.Module, folder: Path, train: bool = True) -> list[Outside
 class Remembers(Protocol):
     """A method that keeps a feature of every training sample.
 
-    Nearest neighbours can ask it without embedding anything.
+    kNN can use these features without embedding the samples.
     """
 
     def features(self, x: Tensor) -> Tensor:
-        """The space of what is remembered: [B, C, S, S] to [B, D]."""
+        """Compute features in the space of the kept ones: [B, C, S, S] to [B, D]."""
 
     def remembered(self, index: Tensor) -> Tensor:
-        """What it keeps of the training samples `index`, int64 [B]: [B, D]."""
+        """Return the kept features of the training samples `index`, int64 [B]: [B, D]."""
 
 
 @runtime_checkable
 class Shows(Protocol):
-    """A method that can show what it makes of samples (reconstructions, rotations) for the report."""
+    """A method that can show its outputs for samples (reconstructions, rotations) in the report."""
 
     def show(self, **batch: Any) -> Sequence[Any]:
-        """What a person can look at, of types of `parts.shown`: Pictures, Curves, Sounds and Tables, a row each.
+        """Return rows to display, of the types of `parts.shown`: Pictures, Curves, Sounds and Tables.
 
-        `batch` is what `forward` would get of a few samples.
+        `batch` is what `forward` would get for a few samples.
         """
 
 
 @runtime_checkable
 class Classifies(Protocol):
-    """A method that learns to name classes, and how to ask it."""
+    """A method that has a classifier."""
 
     def classify(self, image: Tensor) -> Tensor:
-        """One score per class, the largest for the class that it believes in: [B, C, S, S] to [B, K]."""
+        """Return one score per class, the largest for the predicted class: [B, C, S, S] to [B, K]."""
 
 
 @runtime_checkable
 class Scores(Protocol):
-    """A method that scores sequences: language models."""
+    """A method that gives probabilities to sequences: a language model."""
 
     def score(self, text: str) -> list[tuple[str, float]]:
-        """The tokens of `text`, an end mark last, each with the natural logarithm of its probability given those before it.
+        """Return the tokens of `text` and an end mark, each with its log-probability given the earlier ones.
 
-        A token that it does not know counts with the probability of all such tokens together.
+        Logarithms are natural.         An unknown token has the probability of all unknown tokens together.
         """
 
     def unknown(self, text: str) -> list[str]:
-        """The tokens of `text` that it does not know, in order; none where any text can be spelt."""
+        """Return the unknown tokens of `text`, in order; none if any text can be spelt."""
 
 
 @runtime_checkable
@@ -323,10 +322,10 @@ class ScoresCorpus(Protocol):
     """A language model over the words of its encoder, which scores a whole corpus at once."""
 
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
-        """log P of each token and of each sentence's end, sentence by sentence: float64 [N + S].
+        """Return log P of each token and of each sentence's end, sentence by sentence: float64 [N + S].
 
-        `ids`, int32 [N], are the places of the tokens among ``encoder.words``, V for any other; `sentences`, int64 [S +
-        1], where each sentence begins, and the end.
+        `ids`, int32 [N], are the positions of the tokens in ``encoder.words``, V for any other token; `sentences`,
+        int64 [S + 1], are the start of each sentence, and the end.
         """
 
 
@@ -335,7 +334,7 @@ class Generates(Protocol):
     """A method that continues a prompt or draws new samples."""
 
     def generate(self, prompt: Any, length: int, seed: int) -> Any:
-        """`length` more units after `prompt`."""
+        """Return `length` more units after `prompt`."""
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""From a recipe and a player to a torch optimiser, and LARS, which torch lacks."""
+"""Build a torch optimiser from a recipe and a player, and LARS, which torch lacks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LARS(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update. `closure` is not supported."""
+        """Make one update. `closure` is not supported."""
         for group in self.param_groups:
             for w in group["params"]:
                 if w.grad is None:
@@ -54,9 +54,9 @@ class LARS(Optimizer):
 
 
 def build(player: Player, recipe: Recipe) -> Optimizer:
-    """The optimiser of one player. Each of its groups is split in two: what decays, and norms and biases, which do not.
+    """Build the optimiser of one player. Each group is split in two: with weight decay, and without (norms and biases).
 
-    Each param_group keeps "lr_scale" and "schedule", from which `set_rates` computes its rate.
+    Each param_group keeps "lr_scale" and "schedule", from which `set_rates` computes its learning rate.
     """
     groups: list[dict[str, Any]] = []
     for group in player.groups:
@@ -78,7 +78,7 @@ def build(player: Player, recipe: Recipe) -> Optimizer:
 
 
 def set_rates(optimizer: Optimizer, recipe: Recipe, progress: float) -> float:
-    """Set every group's learning rate for `progress` in [0, 1]; returns the recipe's own rate, for the log."""
+    """Set every group's learning rate for `progress` in [0, 1]. Returns the recipe's rate, for the log."""
     own = recipe.factor(progress)
     for group in optimizer.param_groups:
         factor = own if group["schedule"] == recipe.schedule else recipe.factor(progress, group["schedule"])
@@ -87,13 +87,13 @@ def set_rates(optimizer: Optimizer, recipe: Recipe, progress: float) -> float:
 
 
 def pack(optimizer: Optimizer, prefix: str) -> dict[str, Tensor]:
-    """The optimiser's state as named tensors, ``prefix.PARAMETER.NAME``."""
+    """Return the optimiser's state as named tensors, ``prefix.PARAMETER.NAME``."""
     state = optimizer.state_dict()["state"]
     return {f"{prefix}.{i}.{k}": v for i, values in state.items() for k, v in values.items() if isinstance(v, Tensor)}
 
 
 def unpack(optimizer: Optimizer, tensors: dict[str, Tensor], prefix: str) -> None:
-    """Give the optimiser the state that `pack` took from its like."""
+    """Restore the state that `pack` returned for an optimiser of the same form."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith(prefix + "."):

@@ -1,4 +1,4 @@
-"""How to train: optimiser, schedule, batch, length, precision and seed, in one typed dataclass."""
+"""Training settings: optimiser, schedule, batch, length, precision and seed, in one typed dataclass."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything about a training run that is not the method, the encoder or the data.
+    """The settings of a training run apart from the method, the encoder and the data.
+
+    >>> recipe = Recipe(epochs=10, lr=0.1, schedule="cosine", warmup=0.0)
+    >>> round(recipe.factor(0.0), 2), round(recipe.factor(0.5), 2)
+    (1.0, 0.5)
 
     Args:
         steps: Length in optimiser steps. Give at most one of steps, epochs and minutes.
         epochs: Length in passes over the data.
-        minutes: Length in minutes of training; turned into steps from a measured speed when the run starts.
+        minutes: Length in minutes; converted to steps from the speed measured at the start of the run.
         batch_size: Samples per optimiser step, over all ranks and micro-batches together.
-        accumulate: Micro-batches that each step is split into, to save memory. In-batch negatives see one micro-batch.
+        accumulate: Number of micro-batches per step, to save memory. In-batch negatives come from one micro-batch.
         optimizer: sgd, adamw or lars (You et al. 2017, arXiv 1708.03888).
         lr: Peak learning rate.
         momentum: Momentum of sgd and lars.
@@ -25,19 +29,19 @@ class Recipe:
         weight_decay: Decoupled for adamw, added to the gradient for sgd and lars.
         decay_norm_and_bias: Whether weight decay (and the trust ratio of lars) also applies to biases and norm layers.
         schedule: Shape of the learning rate after the warm-up.
-        warmup: Part of training with a linearly growing learning rate, in [0, 1).
-        milestones: Parts of training at which the step schedule multiplies the rate by gamma.
+        warmup: Share of training with a linearly growing learning rate, in [0, 1).
+        milestones: Shares of training at which the step schedule multiplies the learning rate by gamma.
         gamma: Factor of the step schedule.
-        final_lr: Where the cosine and the linear schedule end, as a part of the peak.
-        clip: Largest gradient norm of a player; 0 never clips.
-        precision: auto = bfloat16 autocast on GPUs that have it, float32 elsewhere; native = bfloat16 also on CPUs with
-            products of bfloat16 in hardware (AVX512-BF16, AMX), where convolutions take half the time.
-        seed: Seed of everything random.
-        batch_norm_groups: Groups that each batch is split into for batch statistics, over all ranks; 0 = one a rank.
-        workers: Threads that prepare batches ahead; -1 = 0 on a CPU, 2 beside a GPU. Never changes the numbers.
+        final_lr: Final learning rate of the cosine and the linear schedule, as a share of the peak.
+        clip: Largest gradient norm of a player; 0 = no clipping.
+        precision: auto = bfloat16 autocast on GPUs that support it, otherwise float32; native = bfloat16 also on CPUs
+            that multiply it in hardware (AVX512-BF16, AMX), where convolutions take half the time.
+        seed: Seed of all random numbers.
+        batch_norm_groups: Number of groups of each batch for batch statistics, over all ranks; 0 = one per rank.
+        workers: Threads that prepare batches ahead; -1 = 0 on a CPU, 2 with a GPU. Does not change the results.
         device: auto, cpu, cuda or cuda:N.
         checkpoint_every: Steps between checkpoints; 0 = about every minute and at the end.
-        keep: How many of the newest checkpoints are kept, beside the one with the lowest loss.
+        keep: Number of newest checkpoints to keep, in addition to the one with the lowest loss.
         log_every: Steps between lines of metrics.jsonl.
     """
 
@@ -69,7 +73,7 @@ class Recipe:
     log_every: int = 20
 
     def __post_init__(self) -> None:
-        """Raises ValueError, one sentence that names the key, for a value out of range."""
+        """Raises ValueError, naming the key, if a value is out of range."""
         lengths = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
         if len(lengths) > 1:
             raise ValueError(f"give only one of steps, epochs and minutes, not {' and '.join(lengths)}")
@@ -105,7 +109,7 @@ class Recipe:
             raise ValueError(f"{name} must be {what}, not {getattr(self, name)}")
 
     def factor(self, progress: float, schedule: str | None = None) -> float:
-        """The learning rate at `progress` in [0, 1], as a part of the peak. `schedule` overrides the recipe's own."""
+        """Return the learning rate at `progress` in [0, 1] as a share of the peak. `schedule` overrides the recipe."""
         schedule = schedule or self.schedule
         if progress < self.warmup:
             return progress / self.warmup
@@ -118,6 +122,6 @@ class Recipe:
         return self.final_lr + (1 - self.final_lr) * left
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for config.yaml."""
+        """Return plain values, for config.yaml."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

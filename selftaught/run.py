@@ -1,13 +1,13 @@
-"""The run folder: everything that a training run leaves behind, written so that a crash at any moment loses nothing.
+"""The run folder: all files of a training run, written so that a crash at any moment loses nothing.
 
 ::
 
-    RUN/config.yaml          the resolved configuration            RUN/summary.json      what came out
+    RUN/config.yaml          the resolved configuration            RUN/summary.json      the results
     RUN/env.json             versions, threads, command            RUN/metrics.jsonl     one line per logged step
-    RUN/encoder.safetensors  what most people take away            RUN/skipped.jsonl     samples that could not be read
-    RUN/method.safetensors   all of the method, heads included     RUN/report.html       the page to look at
-    RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the process that writes
-    RUN/banks/NAME/          what is kept outside the checkpoints, and the journal that takes it back to any of them
+    RUN/encoder.safetensors  the encoder                           RUN/skipped.jsonl     samples that could not be read
+    RUN/method.safetensors   the whole method with its heads       RUN/report.html       the report
+    RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the writing process
+    RUN/banks/NAME/          state outside the checkpoints, and the journal that restores it to any of them
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from selftaught.parts.packed import Parts
 
 
 def write_atomically(path: Path, data: bytes | Parts) -> None:
-    """Write `data` so that `path` holds either all of it or what it held before, whatever happens.
+    """Write `data` so that `path` has either all of it or its previous content, whatever happens.
 
-    Raises UserError when the disk is full or the folder cannot be written.
+    Raises UserError if the disk is full or the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
@@ -51,7 +51,7 @@ def write_atomically(path: Path, data: bytes | Parts) -> None:
 
 
 def write_synced(path: Path, data: bytes | Parts) -> None:
-    """Write `data`, or pieces of it one after the other, through to the disk."""
+    """Write `data`, or its pieces in order, and sync it to the disk."""
     with path.open("wb") as f:
         f.writelines([data] if isinstance(data, bytes) else data)
         f.flush()
@@ -68,7 +68,7 @@ def sync_folder(path: Path) -> None:
 
 
 def to_json(value: Any, indent: int | None = 2) -> bytes:
-    """Strict JSON (no NaN: a non-finite number becomes null) with a final newline."""
+    """Return strict JSON (no NaN: a non-finite number becomes null) with a final newline."""
     return (json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n").encode()
 
 
@@ -86,7 +86,7 @@ def _finite(value: Any) -> Any:
 
 @final
 class RunFolder:
-    """One run on disk. Make one with `create` or `open`; write to it only while `lock()` is held."""
+    """One run on disk. Make one with `create` or `open`, and write to it only inside `lock()`."""
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self.path = path
@@ -95,11 +95,11 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path, config: dict[str, Any]) -> RunFolder:
-        """A new run at `path`. Raises UserError when something is there already."""
+        """Create a new run at `path`. Raises UserError if something already exists there."""
         path = Path(path)
         if path.is_dir() and (path / "config.yaml").exists():
             raise UserError(
-                f"the run {path} exists already: continue it with 'selftaught resume {path}', or choose another --out"
+                f"the run {path} already exists: continue it with 'selftaught resume {path}', or choose another --out"
             )
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(f"{path} exists and is not an empty folder: choose another --out")
@@ -109,12 +109,12 @@ class RunFolder:
             raise UserError(f"cannot create the run folder {path}: {e.strerror}") from e
         run = cls(path, config)
         run.write_json("env.json", environment())
-        run.write_config(config)  # last: a folder with a config.yaml is a whole run
+        run.write_config(config)  # written last, so that a folder with a config.yaml is complete
         return run
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
-        """The run at `path`. Raises UserError when there is none or its config.yaml is damaged."""
+        """Open the run at `path`. Raises UserError if there is none or its config.yaml is damaged."""
         path = Path(path)
         try:
             text = (path / "config.yaml").read_text()
@@ -125,19 +125,19 @@ class RunFolder:
         except yaml.YAMLError as e:
             raise UserError(f"{path / 'config.yaml'} is not readable YAML: {' '.join(str(e).split())}") from e
         if not isinstance(config, dict):
-            raise UserError(f"{path / 'config.yaml'} does not hold a configuration")
+            raise UserError(f"{path / 'config.yaml'} does not contain a configuration")
         return cls(path, config)
 
     def write_config(self, config: dict[str, Any]) -> None:
-        """Replace config.yaml (fit records there the number of steps that --minutes came to)."""
+        """Replace config.yaml (fit records the number of steps for --minutes there)."""
         self.config = config
         write_atomically(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False).encode())
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for writing; re-entrant for one RunFolder. Raises UserError when another process holds it.
+        """Lock the run for writing; re-entrant for one RunFolder. Raises UserError if another process has the lock.
 
-        The lock is the kernel's, so it goes when its process goes, however that ends.
+        The lock belongs to the kernel, so it is released when its process ends, however it ends.
         """
         if self._lock_fd is not None:
             yield
@@ -149,7 +149,7 @@ class RunFolder:
             except OSError as e:
                 holder = os.pread(fd, 32, 0).decode(errors="replace").strip() or "unknown"
                 raise UserError(
-                    f"the run {self.path} is being written by another process (pid {holder}): wait for it, or stop it"
+                    f"the run {self.path} is in use by another process (pid {holder}): wait for it, or stop it"
                 ) from e
             os.ftruncate(fd, 0)
             os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
@@ -165,7 +165,7 @@ class RunFolder:
             f.write(to_json(line, indent=None))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All whole lines of metrics.jsonl; a last line that a crash cut short is left out."""
+        """Return all complete lines of metrics.jsonl; a last line that was cut by a crash is skipped."""
         try:
             lines = (self.path / "metrics.jsonl").read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
@@ -173,7 +173,7 @@ class RunFolder:
         return [json.loads(line) for line in lines]
 
     def metrics_size(self) -> int:
-        """Bytes of metrics.jsonl, made durable: a checkpoint remembers it and `truncate_metrics` goes back to it."""
+        """Sync metrics.jsonl and return its size in bytes, which a checkpoint stores for `truncate_metrics`."""
         try:
             with (self.path / "metrics.jsonl").open("ab") as f:
                 os.fsync(f.fileno())
@@ -182,7 +182,7 @@ class RunFolder:
             raise UserError(f"cannot write {self.path / 'metrics.jsonl'}: {e.strerror}") from e
 
     def truncate_metrics(self, size: int) -> None:
-        """Forget the lines after `size` bytes: they belong to steps that will be taken again."""
+        """Remove the lines after `size` bytes, whose steps will be made again."""
         path = self.path / "metrics.jsonl"
         if path.exists() and path.stat().st_size > size:
             os.truncate(path, size)
@@ -192,7 +192,7 @@ class RunFolder:
         write_atomically(self.path / name, to_json(value))
 
     def read_json(self, name: str) -> Any:
-        """RUN/name, or None when it is not there. Raises UserError when it is damaged."""
+        """Return RUN/name, or None if it does not exist. Raises UserError if it is damaged."""
         try:
             return json.loads((self.path / name).read_bytes())
         except FileNotFoundError:
@@ -202,7 +202,7 @@ class RunFolder:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """summary.json, empty before there is one."""
+        """The content of summary.json, empty if it does not exist."""
         return dict(self.read_json("summary.json") or {})
 
     def update_summary(self, **parts: Any) -> None:
@@ -211,7 +211,7 @@ class RunFolder:
 
 
 def environment() -> dict[str, Any]:
-    """What a reader needs to repeat a run: versions, machine, command. Nothing of it leaves the run folder."""
+    """Return what is needed to repeat a run: versions, machine, command. It is stored only in the run folder."""
     variables = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "WORLD_SIZE", "CUDA_VISIBLE_DEVICES")
     packages = ("selftaught", "torch", "numpy", "numba", "safetensors", "pillow", "simplejpeg")
     versions = {}
@@ -232,7 +232,7 @@ def environment() -> dict[str, Any]:
 
 @final
 class Interrupts:
-    """SIGTERM and Ctrl-C become a flag, so that the step in flight can be finished and saved.
+    """Turns SIGTERM and Ctrl-C into a flag, so that the current step can be finished and saved.
 
     A second Ctrl-C stops at once.
     """
@@ -242,7 +242,7 @@ class Interrupts:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():  # only the main thread may set handlers
+        if threading.current_thread() is threading.main_thread():  # only the main thread can set handlers
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._note)
         return self

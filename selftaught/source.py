@@ -1,4 +1,4 @@
-"""The contract for data. It needs no torch, so that listing and fetching data are quick."""
+"""The interface of data. It does not need torch, so that listing and fetching data are fast."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Index = NDArray[np.int64]
 Labels = NDArray[np.int64]
 Raw = dict[str, Any]
 Skipped = dict[str, str]
-"""What could not be read: ``{"path": ..., "reason": ...}``."""
+"""What could not be read, each as ``{"path": ..., "reason": ...}``."""
 
 BESIDE = ("label", "index")
-"""Entries of a batch that are not the samples themselves."""
+"""Entries of a batch other than the samples."""
 LOOKED_AT = 64
-"""Samples, evenly spaced, whose content is part of the default fingerprint."""
+"""Number of evenly spaced samples whose content is part of the default fingerprint."""
 TOGETHER = 512
 
 
 class Source(ABC):
-    """A finite, indexable set of samples. Write one for your own data: `__len__` and `fetch` are enough.
+    """A finite, indexable set of samples. For your own data, implement `__len__` and `fetch`.
 
     >>> import numpy as np
     >>> class Noise(Source):
@@ -39,10 +39,10 @@ class Source(ABC):
 
     Attributes:
         samples: What samples are called in messages and logs: "images", "documents".
-        classes: Names of the classes, position = label; empty when nothing is labelled.
-        skipped: What could not be read, with the reason.
-        traits: What is the same for all samples, by name: ``{"channels": 3, "size": (28, 28)}`` of images. A kind says
-            which it reads.
+        classes: Names of the classes, position = label; empty if nothing is labelled.
+        skipped: What could not be read, with reasons.
+        traits: Properties common to all samples, by name: ``{"channels": 3, "size": (28, 28)}`` for images. The kind
+            defines which ones it reads.
     """
 
     samples: str = "samples"
@@ -56,18 +56,18 @@ class Source(ABC):
 
     @abstractmethod
     def fetch(self, index: Index) -> Raw:
-        """The samples at `index` (int64 [B]) as a raw batch.
+        """Return the samples at `index` (int64 [B]) as a raw batch.
 
-        The samples under the name of their kind, "label" and "index".
+        The samples are under the name of their kind, with "label" and "index".
 
-        Images: ``{"image": uint8 [B, H, W, C], or a list of uint8 [H, W, C] when sizes differ,
-        "label": int64 [B] (-1 = unknown), "index": int64 [B]}``. Same index, same bytes, from any thread or process.
-        Raises IndexError for a position outside [0, N).
+        Images: ``{"image": uint8 [B, H, W, C], or a list of uint8 [H, W, C] if sizes differ, "label": int64 [B] (-1 =
+        unknown), "index": int64 [B]}``. The same index always gives the same bytes, from any thread or process. Raises
+        IndexError for a position outside [0, N).
         """
 
     @property
     def labels(self) -> Labels:
-        """int64 [N], -1 = unknown. Read without touching the samples themselves."""
+        """int64 [N], -1 = unknown. Computed without reading the samples."""
         return np.full(len(self), -1, dtype=np.int64)
 
     @property
@@ -85,29 +85,29 @@ class Source(ABC):
 
     @property
     def digests(self) -> NDArray[np.uint8]:
-        """uint8 [N, 32]: SHA-256 of each sample's content. Equal digests are exact duplicates.
+        """uint8 [N, 32]: SHA-256 of the content of each sample. Equal digests are exact duplicates.
 
-        By default every sample is fetched once for it.
+        By default every sample is fetched once.
         """
         return self._hashed
 
     @property
     def fingerprint(self) -> str:
-        """A short digest of the content: a run refuses to resume on other data.
+        """A short digest of the content. A run refuses to resume on other data.
 
-        By default of the number of samples, the labels and the content of 64 evenly spaced samples.
+        By default it uses the number of samples, the labels and the content of 64 evenly spaced samples.
         """
         return self._looked_at
 
     @property
     def whole(self) -> Source:
-        """The source with the labels that are hidden from training (see `data/hidden`); itself where none are."""
+        """The source with the labels that are hidden from training (see `data/hidden`); itself if none are hidden."""
         return self
 
     def relabelled(self, labels: Labels) -> Source | None:
-        """The same samples with other labels, int64 [N], and the same `whole`.
+        """Return the same samples with other labels, int64 [N], and the same `whole`.
 
-        None = a wrapper can do it (`data/hidden`).
+        None = a wrapper does it (`data/hidden`).
         """
         return None
 
@@ -125,7 +125,7 @@ class Source(ABC):
 
 
 def content_digests(batch: Raw) -> list[bytes]:
-    """SHA-256 of each sample of a raw batch: of the shape and the bytes of all it holds but label and index."""
+    """Return the SHA-256 of each sample of a raw batch: of shape and bytes of all entries except label and index."""
     found = []
     for sample in zip(*(values for key, values in sorted(batch.items()) if key not in BESIDE), strict=True):
         arrays = [np.ascontiguousarray(value) for value in sample]
@@ -134,7 +134,7 @@ def content_digests(batch: Raw) -> list[bytes]:
 
 
 def checked(index: Index, n: int) -> Index:
-    """`index` as int64 [B]; raises IndexError outside [0, n)."""
+    """Return `index` as int64 [B]. Raises IndexError outside [0, n)."""
     index = np.asarray(index, dtype=np.int64).reshape(-1)
     if index.size and (index.min() < 0 or index.max() >= n):
         raise IndexError(f"sample {index.min() if index.min() < 0 else index.max()} is outside [0, {n})")
@@ -142,7 +142,7 @@ def checked(index: Index, n: int) -> Index:
 
 
 def digest_of(*parts: bytes | str) -> str:
-    """A short hexadecimal digest of `parts`, each with its length so that their borders count."""
+    """Return a short hexadecimal digest of `parts`, each with its length, so that their borders matter."""
     whole = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part

@@ -39,7 +39,7 @@ def test_a_run_opens_as_it_was_created(run: RunFolder) -> None:
 
 
 def test_a_folder_with_something_in_it_is_refused(run: RunFolder, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"exists already: continue it with 'selftaught resume"):
+    with pytest.raises(UserError, match=r"already exists: continue it with 'selftaught resume"):
         RunFolder.create(run.path, {})
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("years of work")
@@ -76,7 +76,7 @@ def test_another_process_may_not_write_a_run(run: RunFolder) -> None:
         ).stdout
 
     with run.lock(), run.lock():
-        assert f"is being written by another process (pid {os.getpid()})" in other()
+        assert f"is in use by another process (pid {os.getpid()})" in other()
         with pytest.raises(UserError, match="being written"), RunFolder.open(run.path).lock():
             pass
     assert other() == "taken\n"

@@ -1,8 +1,8 @@
-"""What a run is made of, from layers: a flag beats the file, the file beats the method's recipe, that beats `Recipe`.
+"""The configuration of a run, from layers: flags, then the file, then the method's recipe, then `Recipe`.
 
 Every value has a dotted key, the same on the command line, in YAML and in RUN/config.yaml: ``method.temperature``,
-``encoder.width``, ``recipe.lr``, ``data.limit``, ``init``. Nothing here imports torch, so that ``--help`` answers at
-once.
+``encoder.width``, ``recipe.lr``, ``data.limit``, ``init``. This package does not import torch, so that ``--help`` is
+fast.
 """
 
 from __future__ import annotations
@@ -22,37 +22,38 @@ from selftaught.recipe import Recipe
 
 LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.minutes")
 NOTES = ("version", "demo", "recipe.chosen_for_minutes", "method_file")
-"""What config.yaml tells its reader and no one sets."""
+"""Information in config.yaml for the reader, which no one sets."""
 
 
 @final
 @dataclass(frozen=True)
 class Config:
-    """The resolved configuration of a run; `as_dict` is what RUN/config.yaml holds."""
+    """The resolved configuration of a run. `as_dict` is the content of RUN/config.yaml."""
 
     method: str
-    """A name of the library, or the absolute path of a file of one's own."""
+    """The name of a method of the library, or the absolute path of a user's file."""
     method_arguments: dict[str, Any]
     encoder: str
     encoder_arguments: dict[str, Any]
     data: dict[str, Any]
-    """"source" (a catalog name, a path, or None for data in memory), "kind", "split", "limit", "labels", and how its
-    kind is read."""
+    """"source" (a name in the catalog, a path, or None for data in memory), "kind", "split", "limit", "labels", and the
+    options of the kind.
+    """
     recipe: Recipe
     init: str | None = None
 
     @property
     def kind(self) -> str:
-        """The kind of sample that is learned from."""
+        """The kind of sample that the run learns from."""
         return str(self.data["kind"])
 
     def reading(self) -> kinds.Kind:
-        """How the data are read. Raises UserError when a package is missing, or a value is out of range."""
+        """The options of the kind. Raises UserError if a package is missing, or a value is out of range."""
         known = kinds.find(self.kind)
         return known(**{argument.name: self.data[argument.name] for argument in kinds.describe(self.kind).arguments})
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values by section, every default filled in; of the recipe what the method's way to step reads."""
+        """Return plain values by section, with all defaults; for the recipe only the fields that the stepper uses."""
         read = steps.reads(methods.describe(self.method, self.kind).stepper)
         return {
             "method": {"name": self.method, **_plain(self.method_arguments)},
@@ -69,16 +70,16 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
-    """The configuration that the layers amount to, strongest first: flags, then the file.
+    """Resolve the layers into a configuration, strongest first: flags, then the file.
 
     Args:
-        *layers: What was said.
-        data: The object to learn from, where it has no name.
-        stored: Whether this is the config.yaml of a run: older ones hold fields of the recipe that had no effect, and
-            need not be told where their data are.
+        *layers: The given values.
+        data: The training data as an object, if it has no name.
+        stored: Whether this is the config.yaml of a run. Older files contain recipe fields without an effect, and need
+            not name their data.
 
-    Raises UserError, one sentence that names the key (and its file and line), for what is unknown, missing, of the
-    wrong type, out of range, or without effect on this method.
+    Raises UserError, naming the key (and its file and line), if a value is unknown, missing, of the wrong type, out of
+    range, or without effect on this method.
     """
     values, where = _merged(layers)
     method = _name(values.pop("method.name", None), "method", where)
@@ -126,9 +127,9 @@ def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
 
 
 def _kind(method: str, said: Any, data: Any, where: Mapping[str, str]) -> str:
-    """The kind of sample that `method` learns from.
+    """Return the kind of sample that `method` learns from.
 
-    What was said, else what it alone sees, else what the data look like.
+    This is the given kind, else the only one that the method accepts, else the kind of the data.
     """
     among = methods.sees(method)
     if said is not None:
@@ -146,16 +147,14 @@ def _kind(method: str, said: Any, data: Any, where: Mapping[str, str]) -> str:
 
 
 def _check_effect(method: str, kind: str, given: Mapping[str, Any], where: Mapping[str, str]) -> None:
-    """Raises UserError for a field of the recipe that has no effect, unless it says what would be there anyway."""
+    """Raises UserError if a recipe field has no effect, unless its value is the default."""
     spec = methods.describe(method, kind)
     read = steps.reads(spec.stepper)
     for key, value in given.items():
         usual = spec.recipe.get(key, getattr(Recipe(), key))
         if key not in read and value != usual:
-            said = located(
-                where[f"recipe.{key}"], f"{key} has no effect on {method}, which is stepped by {spec.stepper}"
-            )
-            raise UserError(f"{said} and reads {', '.join(sorted(read))}: leave it out")
+            said = located(where[f"recipe.{key}"], f"{key} has no effect on {method}, which trains by {spec.stepper}")
+            raise UserError(f"{said} and uses {', '.join(sorted(read))}: remove it")
 
 
 def _check_labels(text: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading a YAML file of settings, so that an error can name the file, the line and the key."""
+"""Read a YAML file of settings, keeping the line of each key for error messages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NAMES = {"method": "method.name", "encoder": "encoder.name", "data": "data.sourc
 @final
 @dataclass(frozen=True)
 class Layer:
-    """Values by dotted key, and where each was said, for the error that names it."""
+    """Values by dotted key, and the place where each was given, for error messages."""
 
     values: dict[str, Any]
     where: dict[str, str]
 
     @classmethod
     def of(cls, config: Mapping[str, Any], where: str = "") -> Layer:
-        """The layer that nested sections (config.yaml's) amount to."""
+        """Make a layer from nested sections, as in config.yaml."""
         values = dict(_flat(config))
         return cls(values, dict.fromkeys(values, where))
 
@@ -39,7 +39,7 @@ def _flat(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def read(path: str | Path) -> Layer:
-    """A YAML file as a layer. Raises UserError, naming the file and the line, when it cannot be read."""
+    """Read a YAML file as a layer. Raises UserError, with file and line, if it cannot be read."""
     path = Path(path)
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
@@ -80,7 +80,7 @@ def _read(path: Path, node: yaml.Node, prefix: str, layer: Layer) -> None:
 
 
 def plain_value(text: str) -> Any:
-    """One value as YAML reads it: a number, true or false, null, a list, else text."""
+    """Return one value as YAML reads it: a number, true or false, null, a list, else text."""
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

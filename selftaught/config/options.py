@@ -1,4 +1,4 @@
-"""Every value that a user may set, read from signatures without importing what they belong to."""
+"""All options, read from signatures without importing the modules that they belong to."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from selftaught.recipe import Recipe
 
 SECTIONS = ("method", "encoder", "data", "recipe", "init")
 SHARED = ("steps", "epochs", "minutes", "batch_size", "lr", "seed", "checkpoint_every")
-"""Fields of the recipe whose short names are the same for every method."""
+"""Recipe fields whose short names are the same for every method."""
 
 
 @final
 @dataclass(frozen=True)
 class Option:
-    """One value that a user may set."""
+    """One option that a user can set."""
 
     key: str
     """Dotted: section and name."""
@@ -44,15 +44,15 @@ class Option:
 
 
 SAMPLES = Option("data.limit", int | None, None, "Only the first N samples.")
-KIND = Option("data.kind", str | None, None, "The kind of sample, where the data could be of several.")
+KIND = Option("data.kind", str | None, None, "The kind of sample, if the data can be read as several kinds.")
 LABELLED = (
     Option(
         "data.labels",
         str | None,
         None,
-        "Labels to train with: 10/class, 10% or all. The seed draws them; the rest are hidden.",
+        "Labels to train with: 10/class, 10% or all. The seed selects them; the other labels are hidden.",
     ),
-    Option("data.split", str | None, None, "train, test or all. By default train where there are labels, else all."),
+    Option("data.split", str | None, None, "train, test or all. By default train if there are labels, otherwise all."),
 )
 INIT = Option(
     "init",
@@ -64,48 +64,48 @@ INIT = Option(
 
 @functools.cache
 def recipe() -> tuple[Option, ...]:
-    """Every field of `Recipe`, in its order."""
+    """Return every field of `Recipe`, in order."""
     docs = described(Recipe.__doc__ or "")
     types = runtime_types({f.name: f.type for f in fields(Recipe)})
     return tuple(Option(f"recipe.{f.name}", types[f.name], f.default, docs[f.name]) for f in fields(Recipe))
 
 
 def method(name: str, kind: str | None = None) -> tuple[Option, ...]:
-    """The hyper-parameters of a method. Raises UserError, with a suggestion, for an unknown name."""
+    """Return the hyper-parameters of a method. Raises UserError, with a suggestion, for an unknown name."""
     return _described("method", methods.describe(name, kind).arguments)
 
 
 def encoder(name: str) -> tuple[Option, ...]:
-    """The arguments of an encoder. Raises UserError, with a suggestion, for an unknown name."""
+    """Return the arguments of an encoder. Raises UserError, with a suggestion, for an unknown name."""
     if name not in encoders.names():
         raise unknown("encoder", name, encoders.names())
     return _described("encoder", encoders.arguments(name))
 
 
 def every(method_name: str, encoder_name: str, kind: str) -> dict[str, Option]:
-    """All that may be set for this method and this encoder on data of this kind, by dotted key."""
+    """Return all options for this method and this encoder on data of this kind, by dotted key."""
     known = (*method(method_name, kind), *encoder(encoder_name), *recipe(), *data((kind,)), INIT)
     return {option.key: option for option in known}
 
 
 def data(seen: Sequence[str]) -> tuple[Option, ...]:
-    """What may be said of data that can be of the kinds `seen`."""
+    """Return the options of data that can be of the kinds `seen`."""
     own = {option.key: option for kind in seen for option in _described("data", kinds.describe(kind).arguments)}
     return (SAMPLES, *own.values(), *LABELLED, KIND)
 
 
 def network(method_name: str, kind: str) -> str:
-    """The encoder that a method is given for a kind of sample, unless the user chooses one."""
+    """Return the default encoder of a method for a kind of sample."""
     return methods.describe(method_name, kind).network or kinds.describe(kind).network
 
 
 def plain(known: Mapping[str, Option], encoders_too: bool) -> dict[str, str]:
-    """The key that each short name stands for.
+    """Return the key for each short name.
 
-    What all methods share comes first, then the method's own, then the rest.
+    Options common to all methods come first, then the method's own, then the others.
 
-    Arguments of an encoder have short names too (`encoders_too`) where it is the method that needs it: word vectors
-    have --dim.
+    Arguments of an encoder have short names too (`encoders_too`) if the method requires this encoder: word vectors have
+    --dim.
     """
     short: dict[str, str] = {}
     for section in ("data", "init", "method", "recipe", *(["encoder"] if encoders_too else [])):
@@ -115,7 +115,7 @@ def plain(known: Mapping[str, Option], encoders_too: bool) -> dict[str, str]:
 
 
 def keyed(arguments: Mapping[str, Any], method_name: str, kind: str, encoder_name: str | None = None) -> dict[str, Any]:
-    """Keyword arguments of Python under their dotted keys. Raises UserError, with a suggestion, for an unknown one."""
+    """Convert keyword arguments of Python to dotted keys. Raises UserError, with a suggestion, for an unknown one."""
     known = every(method_name, encoder_name or network(method_name, kind), kind)
     short = plain(known, bool(methods.describe(method_name, kind).network))
     for name in arguments:
@@ -126,21 +126,21 @@ def keyed(arguments: Mapping[str, Any], method_name: str, kind: str, encoder_nam
 
 
 def elsewhere(name: str, kind: str, where: str = "") -> None:
-    """Raises UserError when `name` says how samples of another kind are read."""
+    """Raises UserError if `name` is an option of another kind of sample."""
     for other in kinds.names():
         if other != kind and name in {argument.name for argument in kinds.describe(other).arguments}:
             theirs, ours = kinds.describe(other).samples, kinds.describe(kind).samples
             raise UserError(
                 located(
-                    where, f"{name} says how {theirs} are read (kind {other}), and these data are {ours}: leave it out"
+                    where, f"{name} sets how {theirs} are read (kind {other}), but these data are {ours}: remove it"
                 )
             )
 
 
 def misspelt(key: str, known: Mapping[str, Option], where: str = "") -> UserError:
-    """The error for an unknown key, with the nearest known one.
+    """Return the error for an unknown key, with the nearest known one.
 
-    First of the same name in another section, then by spelling.
+    The same name in another section comes first, then similar spellings.
     """
     section, name = key.partition(".")[0], key.rpartition(".")[2]
     near = [option.key for option in known.values() if option.name == name]

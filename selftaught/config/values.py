@@ -1,4 +1,4 @@
-"""From what a user wrote to the type that the program wants, or one sentence that says which value is wrong."""
+"""Convert the values that a user wrote to the required types, with clear errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "
 
 
 def runtime_types(annotations: Mapping[str, Any]) -> dict[str, Any]:
-    """Runtime types from annotations that may be source text ("float | None")."""
+    """Evaluate annotations that may be source text ("float | None") to runtime types."""
     holder = type("Annotations", (), {"__annotations__": dict(annotations)})
     return typing.get_type_hints(
         holder, globalns={"Literal": Literal, "Any": Any, "Mapping": Mapping, "Sequence": Sequence}
@@ -22,9 +22,9 @@ def runtime_types(annotations: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def convert(value: Any, wanted: Any, key: str, where: str = "") -> Any:
-    """`value` as the type `wanted`.
+    """Convert `value` to the type `wanted`.
 
-    Raises UserError, one sentence that names `key` and `where`, when it is of another type.
+    Raises UserError, naming `key` and `where`, if it has another type.
     """
     try:
         return _convert(value, wanted)
@@ -33,14 +33,14 @@ def convert(value: Any, wanted: Any, key: str, where: str = "") -> Any:
 
 
 def located(where: str, sentence: str) -> str:
-    """The sentence after the place it speaks of ("FILE, line 3"), where there is one."""
+    """Put the place of an error ("FILE, line 3") before its message, if there is one."""
     return f"{where}: {sentence}" if where else sentence
 
 
 def spoken(wanted: Any) -> str:
-    """A type in words, for an error: "a whole number", "one of sgd, adamw, lars".
+    """Describe a type in words, for an error: "a whole number", "one of sgd, adamw, lars".
 
-    That None is allowed goes without saying.
+    None is not mentioned, even if it is allowed.
     """
     origin, inner = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):

@@ -1,4 +1,4 @@
-"""The user's cache folder, and files in it that are either whole or absent."""
+"""The cache folder of the user, whose files are either complete or absent."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from typing import IO, final
 from selftaught.errors import UserError
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-STALE = 3600.0  # seconds after which a temporary file that nobody writes belongs to a process that was killed
+STALE = 3600.0  # seconds without a write after which a temporary file is considered left over from a killed process
 
 
 @final
 class Unwritable(UserError):
-    """The cache has no room, or may not be written. What only wants to be quicker goes on without it."""
+    """The cache cannot be written. Code that uses it only for speed continues without it."""
 
 
 def folder() -> Path:
-    """``$SELFTAUGHT_CACHE``, else ``$XDG_CACHE_HOME/selftaught``, else ``~/.cache/selftaught``. Not created here."""
+    """Return ``$SELFTAUGHT_CACHE``, else ``$XDG_CACHE_HOME/selftaught``, else ``~/.cache/selftaught``. Not created."""
     own = os.environ.get("SELFTAUGHT_CACHE")
     if own:
         return Path(own).expanduser()
@@ -32,7 +32,7 @@ def folder() -> Path:
 
 
 def make(path: Path) -> Path:
-    """Creates the folder `path`; raises Unwritable when that is not possible."""
+    """Create the folder `path`. Raises Unwritable if that is not possible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,10 +44,10 @@ def make(path: Path) -> Path:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write that takes the name `path` only when all of it is on disk; an error inside leaves no trace.
+    """Open a file for writing that is renamed to `path` once it is completely on disk. An error inside leaves no trace.
 
-    Two processes that write the same `path` at once each finish their own; the last one's stays. Raises Unwritable when
-    there is no room or no permission.
+    If two processes write the same `path` at once, each finishes its own file and the last one is kept. Raises
+    Unwritable if there is no space or no permission.
     """
     make(path.parent)
     _sweep(path)
@@ -62,8 +62,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
-            mend = "make room, or set SELFTAUGHT_CACHE to another folder"
-            raise Unwritable(f"{path}: cannot be written ({error.strerror}): {mend}") from None
+            fix = "free some space, or set SELFTAUGHT_CACHE to another folder"
+            raise Unwritable(f"{path}: cannot be written ({error.strerror}): {fix}") from None
         raise
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
@@ -80,13 +80,13 @@ def _sweep(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file; raises OSError when it cannot be read."""
+    """Return the hexadecimal SHA-256 of a file. Raises OSError if it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def holds(path: Path, digest: str) -> bool:
-    """Whether `path` is there and its SHA-256 is `digest`."""
+    """Return whether `path` exists and its SHA-256 is `digest`."""
     try:
         return sha256(path) == digest
     except OSError:

@@ -1,8 +1,8 @@
-"""The data sets that are known by name.
+"""The named data sets.
 
-A set is found by its path: every file of ``data/sets/`` says which names it holds (``NAMES``) and of which kind they
-are (``KIND``), both literals, and holds `SETS`: what opens each name. Listing the names reads the files' text and
-imports none of them.
+A data set is found by its path. Every file of ``data/sets/`` declares the names of its sets (``NAMES``) and their kind
+(``KIND``) as literals, and `SETS`, which opens each name. Listing the names reads the text of the files and imports
+none of them.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from selftaught.parts.signature import constants
 
 
 class Listed(Protocol):
-    """What a set is, whatever its kind; its kind's `open` knows how to open it."""
+    """The description of a data set of any kind. The `open` of its kind knows how to open it."""
 
     @property
     def ENTRY(self) -> Entry:
-        """What the catalog tells about it."""
+        """What the catalog shows about it."""
 
     @property
     def parts(self) -> Sequence[Split]:
-        """The parts that it is published in: "train" and "test", or "all"."""
+        """The published parts: "train" and "test", or "all"."""
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """How it is meant to be read, where that is not the kind's default."""
+        """The options to read it with, where they differ from the defaults of the kind."""
 
     def cached(self) -> bool:
-        """Whether nothing has to be fetched."""
+        """Return whether nothing has to be downloaded."""
 
 
 @once
@@ -53,12 +53,12 @@ def _files() -> dict[str, tuple[str, str]]:
 
 
 def listed() -> Mapping[str, str]:
-    """The kind of every name."""
+    """Return the kind of every name."""
     return {name: kind for name, (_, kind) in _files().items()}
 
 
 def get(name: str) -> Listed:
-    """The data set called `name`; raises UserError, with a suggestion, when there is none."""
+    """Return the data set called `name`. Raises UserError, with a suggestion, if there is none."""
     if name not in _files():
         raise errors.unknown("data", name, _files())
     module = import_module(f"selftaught.data.sets.{_files()[name][0]}")
@@ -66,26 +66,26 @@ def get(name: str) -> Listed:
 
 
 def fetching(name: Any) -> str | None:
-    """What to say before `name` is opened, if it is a data set of the catalog that is not on this computer yet."""
+    """Return the message to show before a data set of the catalog is downloaded, or nothing if it is already here."""
     if isinstance(name, str) and name in _files() and not get(name).cached():
-        return f"fetching {name}, once, into {cache.folder()}"
+        return f"downloading {name} into {cache.folder()} (only once)"
     return None
 
 
 def entries() -> list[Entry]:
-    """Every data set of the catalog by kind and name; `cached` says whether it is on this computer already.
+    """Return all data sets of the catalog by kind and name; `cached` tells whether a set is already on this computer.
 
-    Fetches nothing.
+    Downloads nothing.
     """
     found = [replace(one.ENTRY, cached=one.cached()) for one in map(get, _files())]
     return sorted(found, key=lambda entry: (entry.kind, entry.name))
 
 
 def describe(name: str, progress: Progress = silent) -> dict[str, Any]:
-    """Fetches `name` if it must be, and tells about its parts: "train" and "test" where it has both, else "all".
+    """Describe the parts of `name`: "train" and "test" if it has both, else "all". Downloads the data set if necessary.
 
-    Of images: samples, size, channels, samples a class and fingerprint. Of text: documents, sentences (lines), words,
-    distinct words, the most frequent ones, documents a class and fingerprint.
+    For images: samples, size, channels, samples per class and fingerprint. For text: documents, sentences (lines),
+    words, distinct words, the most frequent words, documents per class and fingerprint.
     """
     found = get(name)
     entry, kind = found.ENTRY, find(found.ENTRY.kind)

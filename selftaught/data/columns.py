@@ -1,4 +1,4 @@
-"""Which column of a table holds the labels."""
+"""Find the label column of a table."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ LABELS = ("label", "labels", "class", "target", "category", "y", "fine_label", "
 
 
 def label_column(names: Sequence[str]) -> str | None:
-    """The column with a usual name, or None."""
+    """Return the column with a usual name for labels, or None."""
     return next((name for name in LABELS if name in names), None)

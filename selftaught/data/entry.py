@@ -1,4 +1,4 @@
-"""What the catalog tells about a data set before it is fetched."""
+"""The description of a data set in the catalog, available before it is downloaded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class Entry:
     """One data set of the catalog.
 
     Args:
-        name: What `open_source` and the command line call it.
+        name: Its name in `open_source` and on the command line.
         what: What the samples are, in a few words.
         size: Samples (train + test), colours and pixels; or documents and words.
-        classes: Names of the classes; empty when it has none.
-        licence: Of the data.
-        origin: Where it is fetched from, in order.
-        cached: Whether it is on this computer already.
+        classes: Names of the classes; empty if it has none.
+        licence: The licence of the data.
+        origin: The places it is downloaded from, in order.
+        cached: Whether it is already on this computer.
         kind: The kind of its samples.
     """
 

@@ -1,4 +1,4 @@
-"""How folders and files are named: paths as text, and which names stand for the training and the test part."""
+"""Names of folders and files: paths as text, and the names of training and test parts."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ TEST = ("test", "testing", "val", "valid", "validation")
 
 
 def shown(path: str) -> str:
-    """`path` as text that any file and terminal can take: bytes that are not UTF-8 are written as \\xNN."""
+    """Return `path` as printable text: bytes that are not UTF-8 are written as \\xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

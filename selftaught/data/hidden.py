@@ -1,4 +1,4 @@
-"""Labels put out of sight, to learn from few of them."""
+"""Sources with most labels hidden, to learn from few labels."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from selftaught.source import Index, Labels, Raw, Source, checked, digest_of
 
 @final
 class HiddenLabels(Source):
-    """All samples of `source`, of which only those at `known` (int64 [M]) keep their labels; the others' are -1.
+    """All samples of `source`, of which only those at `known` (int64 [M]) keep their labels. The other labels are -1.
 
-    `whole` is the source with all its labels: what judges may look at it, what trains may not.
+    `whole` is the source with all its labels. Evaluation may use it, training may not.
     """
 
     def __init__(self, source: Source, known: Index) -> None:
@@ -58,15 +58,24 @@ class HiddenLabels(Source):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the whole source and of which labels were kept."""
+        """A digest of the whole source and of the positions of the kept labels."""
         return digest_of(self.whole.fingerprint, self._known.tobytes())
 
 
 def hide(source: Source, labels: str | None, seed: int) -> Source:
-    """`source` with as many labels as `labels` ("10/class", "10%", "all" or None = all) says; the rest are hidden.
+    """Hide all labels of `source` except as many as `labels` says ("10/class", "10%", "all" or None = all).
 
-    Which are kept is a pure function of the labels and the seed. Classes keep equally many, and a smaller budget keeps
-    a part of what a larger one keeps. Raises UserError when the budget means nothing, or asks for what is not there.
+    >>> import numpy as np
+    >>> from selftaught.data import open_source
+    >>> images = np.arange(20, dtype=np.uint8).reshape(20, 1, 1, 1)
+    >>> source = open_source(images, "all", labels=[0, 1] * 10)
+    >>> few = hide(source, "3/class", seed=0)
+    >>> len(few), int((few.labels >= 0).sum()), int((few.whole.labels >= 0).sum())
+    (20, 6, 20)
+
+    Which labels are kept is a pure function of the labels and the seed. All classes keep equally many, and a smaller
+    budget keeps a subset of a larger one. Raises UserError if the budget is invalid or larger than the number of
+    labels.
     """
     if labels is None:
         return source
@@ -74,7 +83,7 @@ def hide(source: Source, labels: str | None, seed: int) -> Source:
     there = np.flatnonzero(source.labels >= 0)
     if not len(there):
         raise UserError(
-            f"labels {labels} hides labels, and this data has none: name classes by folders, or leave labels out"
+            f"labels {labels} hides labels, but this data has none: use one folder per class, or remove labels"
         )
     y = source.labels[there]
     if isinstance(budget, int):
@@ -84,7 +93,7 @@ def hide(source: Source, labels: str | None, seed: int) -> Source:
             name = source.classes[least] if least < len(source.classes) else least
             most = f"{sizes[least]}/class"
             raise UserError(
-                f"labels {labels} is more than the {sizes[least]} that class '{name}' has: ask for {most} at most"
+                f"labels {labels} is more than the {sizes[least]} labels of class '{name}': use at most {most}"
             )
     known = there[subset(y, budget, seed)]
     if len(known) == len(there):

@@ -1,4 +1,4 @@
-"""Hugging Face data sets: objects of the `datasets` library, which itself is never imported here."""
+"""Hugging Face data sets, recognised without importing the `datasets` library."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from selftaught.errors import UserError
 
 
 def is_hub(data: Any) -> bool:
-    """Whether `data` is a Dataset, a DatasetDict or a stream of the `datasets` library."""
+    """Return whether `data` is a Dataset, a DatasetDict or a stream of the `datasets` library."""
     return type(data).__module__.split(".")[0] == "datasets"
 
 
 def sides(data: Any) -> dict[str, Any]:
-    """The parts of a DatasetDict as "train" and "test" (else "validation"), or ``{"all": data}``.
+    """Return the parts of a DatasetDict as "train" and "test" (else "validation"), or ``{"all": data}``.
 
     Raises UserError for streams.
     """
@@ -27,7 +27,7 @@ def sides(data: Any) -> dict[str, Any]:
         return {"train": train, "test": test}
     if len(data) != 1:
         raise UserError(
-            "a Hugging Face DatasetDict needs the parts 'train' and 'test', but this one has: "
+            "a Hugging Face DatasetDict needs the splits 'train' and 'test', but this one has: "
             f"{', '.join(data) or 'none'}"
         )
     return {"all": next(iter(data.values()))}

@@ -14,7 +14,7 @@ from selftaught.source import BESIDE, Index, Labels, Raw, Source, checked, diges
 
 @final
 class Joined(Source):
-    """The samples of all `parts`, in order; class names of the part with the most classes count."""
+    """The samples of all `parts`, in order. The class names are those of the part with the most classes."""
 
     def __init__(self, parts: Sequence[Source]) -> None:
         self._parts = list(parts)
@@ -28,7 +28,7 @@ class Joined(Source):
         return int(self._ends[-1])
 
     def fetch(self, index: Index) -> Raw:
-        """See `Source.fetch`. What is an array in every part, of one shape, is an array here; all else is a list."""
+        """See `Source.fetch`. A field is an array if it is an array of one shape in every part; else it is a list."""
         index = checked(index, len(self))
         owner = np.searchsorted(self._ends, index, side="right")
         places = [np.flatnonzero(owner == part) for part in np.unique(owner)]
@@ -47,7 +47,7 @@ class Joined(Source):
 
     @cached_property
     def groups(self) -> Labels | None:
-        """int64 [N], the parts' groups kept apart; None when a part has none."""
+        """int64 [N], with separate groups for each part; None if a part has none."""
         found, shift = [], 0
         for part in self._parts:
             groups = part.groups
@@ -64,12 +64,12 @@ class Joined(Source):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all parts, in order."""
+        """A digest of all parts, in order."""
         return digest_of(*(part.fingerprint for part in self._parts))
 
 
 def _merged(values: Sequence[Any], places: Sequence[Index], n: int) -> Any:
-    """What the parts gave for some positions, in the order of all n."""
+    """Merge the fields that the parts returned into the order of all n positions."""
     whole: list[Any] = [None] * n
     for rows, value in zip(places, values, strict=True):
         for row, one in zip(rows, value, strict=True):

@@ -1,4 +1,4 @@
-"""Labels as users have them (integers, names, one-hot rows) turned into int64 and class names."""
+"""Convert labels (integers, names, one-hot rows) to int64 and class names."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 
-LARGEST = 1_000_000  # more classes than this is an index or a hash taken for a label
+LARGEST = 1_000_000  # more classes than this means that an index or a hash was taken for a label
 
 
 def as_labels(
     values: Any, n: int, where: str, classes: Sequence[str] = ()
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """(int64 [n] with -1 = unknown, class names).
+    """Return (int64 [n] with -1 = unknown, class names).
 
-    Integers are kept as they are; names are numbered in sorted order, unless `classes` gives their order; rows of a
-    one-hot [n, K] array become their position. Raises UserError, naming `where`, for a wrong count or values that are
-    no labels.
+    Integers are kept as they are. Names are numbered in sorted order, unless `classes` gives their order. Rows of a
+    one-hot [n, K] array become their position. Raises UserError, with `where` in the message, if the count is wrong or
+    values are not labels.
     """
     if values is None:
         return np.full(n, -1, dtype=np.int64), ()
@@ -30,19 +30,19 @@ def as_labels(
     if array.ndim == 2 and array.dtype.kind in "buif" and array.shape[1] > 1 and _one_hot(array):
         array = array.argmax(axis=1)
     if array.shape != (n,):
-        raise UserError(f"{where}: labels have shape {array.shape}, but there are {n} images: give one label an image")
+        raise UserError(f"{where}: labels have shape {array.shape}, but there are {n} images: give one label per image")
     if array.dtype.kind in "US" or (array.dtype.kind == "O" and all(isinstance(v, str | None) for v in array)):
         return _named(["" if v is None else _text(v) for v in array.tolist()], where, classes)
     if array.dtype.kind == "f" and n and np.isfinite(array).all() and (array == np.rint(array)).all():
         array = array.astype(np.int64)
     if array.dtype.kind not in "iub" and n:
-        raise UserError(f"{where}: labels must be whole numbers or names, not {array.dtype}")
+        raise UserError(f"{where}: labels must be integers or names, not {array.dtype}")
     labels = array.astype(np.int64)
     low, high = (int(labels.min()), int(labels.max())) if n else (0, -1)
     if low < -1 or high > LARGEST:
-        raise UserError(f"{where}: labels run from {low} to {high}, but must be in [-1, {LARGEST}] (-1 = unknown)")
+        raise UserError(f"{where}: labels range from {low} to {high}, but must be in [-1, {LARGEST}] (-1 = unknown)")
     if classes and high >= len(classes):
-        raise UserError(f"{where}: label {high} is outside the {len(classes)} named classes")
+        raise UserError(f"{where}: label {high} is out of range for the {len(classes)} named classes")
     return labels, tuple(classes) or tuple(str(i) for i in range(high + 1))
 
 
@@ -59,5 +59,5 @@ def _named(names: list[str], where: str, classes: Sequence[str]) -> tuple[NDArra
     position = {name: i for i, name in enumerate(classes)} | {"": -1}
     strange = next((name for name in names if name not in position), None)
     if strange is not None:
-        raise UserError(f"{where}: label '{strange}' is none of the classes {', '.join(classes)}")
+        raise UserError(f"{where}: label '{strange}' is not one of the classes {', '.join(classes)}")
     return np.array([position[name] for name in names], dtype=np.int64), classes

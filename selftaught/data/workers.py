@@ -1,4 +1,4 @@
-"""Threads that read and decode: Pillow, simplejpeg, hashing and reading all let go of the interpreter's lock."""
+"""Threads for reading and decoding. Pillow, simplejpeg, hashing and reading all release the interpreter lock."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def spread(function: Callable[[int], T], positions: Sequence[int]) -> Iterator[T]:
-    """`function` of each position, in order, worked out by this process's threads."""
-    # a worker that waits for workers may wait for ever
+    """Return `function` of each position, in order, computed by the threads of this process."""
+    # a worker that waits for other workers could wait for ever
     if len(positions) < 2 or threading.current_thread().name.startswith(NAME):
         return map(function, positions)
     return _pool().map(function, positions)
 
 
 def _pool() -> ThreadPoolExecutor:
-    # One thread a core; a forked child starts its own.
+    # One thread per core; a forked child starts its own.
     found = _pools.get(os.getpid())
     if found is None:
         _pools.clear()

@@ -1,6 +1,7 @@
-"""Judging representations honestly.
+"""Evaluation of representations.
 
-Always beside the raw input and the same encoder untrained, never with a test label too early.
+Every result comes with two baselines, the same encoder untrained and the raw input. Test labels are used only for the
+final numbers.
 """
 
 from selftaught.evaluate import words

@@ -1,4 +1,4 @@
-"""How well a method that learns to name classes names those of data that it did not train on."""
+"""Accuracy of a method's own classifier on data that it was not trained on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from selftaught.views import plain
 
 
 def classifier(method: Method, train_source: Source, test_source: Source, batch_size: int = 512) -> float | None:
-    """Accuracy in percent of the method's own classifier on labelled test samples.
+    """Return the accuracy in percent of the method's own classifier on labelled test samples.
 
-    None without a classifier or without such samples.
+    Returns None if the method has no classifier or there are no such samples.
 
-    It sees plain views (no augmentation), as probes do, in eval mode. Test samples that also occur in training are left
-    out.
+    As in the probes, the method sees plain views (no augmentation) in eval mode. Test samples that also occur in the
+    training data are skipped.
 
     Args:
-        method: Prepared and trained.
-        train_source: What it trained on.
+        method: The prepared and trained method.
+        train_source: The data it was trained on.
         test_source: Held-out samples.
-        batch_size: Samples at a time.
+        batch_size: Number of samples per batch.
     """
     index = new_samples(train_source, test_source)
     if not isinstance(method, Classifies) or len(index) == 0:

@@ -1,4 +1,4 @@
-"""Several runs side by side: one row each."""
+"""Compare several runs, one row each."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from selftaught.evaluate.task import every
 
 
 def compare(summaries: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows {"run", and the columns of every task}, the best linear probe first; None where not measured.
+    """Return one row per run: {"run", and the columns of every task}, sorted by linear probe; None = not measured.
 
-    "gain" is the linear probe over the same encoder untrained, "+-" half of its 95% confidence interval, paired by test
-    sample.
+    >>> rows = compare({"runs/a": {}, "runs/b": {"probe": {"linear": {"trained": 91.3}}}})
+    >>> [(row["run"], row["linear"]) for row in rows]
+    [('runs/b', 91.3), ('runs/a', None)]
+
+    "gain" is the difference of the linear probe from the same encoder untrained, and "+-" is half of its 95% confidence
+    interval, paired by test sample.
 
     Args:
-        summaries: {run: what its summary.json holds}.
+        summaries: {run: the content of its summary.json}.
     """
     rows = [
         {"run": name} | {key: value for task in every() for key, value in task.columns(summary).items()}
@@ -25,7 +29,7 @@ def compare(summaries: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def measured(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows without the columns that none of them was judged by; where none was judged at all, with the first."""
+    """Remove the columns that no row has a value for. Without any values, the first column stays."""
     own = dict.fromkeys(key for task in every() for key in task.columns({}))
     shown = {key for key in own if any(row[key] is not None for row in rows)} or {"linear"}
     return [{key: value for key, value in row.items() if key not in own or key in shown} for row in rows]

@@ -1,4 +1,4 @@
-"""Watching a run: what its features are worth while it trains, and a warning in plain language when it is collapsing."""
+"""Monitor the features of a run during training, and warn if they collapse."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ from selftaught.method import Batch, Clock, Encoder, Method, Remembers, Source, 
 from selftaught.views import plain
 
 MEMORY, ASKED, PAIRS = 2000, 500, 256
-"""Training samples that online kNN remembers, others that it is asked about, and samples of which two views are
-compared."""
+"""Number of training samples that online kNN compares with, of samples that it classifies, and of samples of which two
+views are compared.
+"""
 SHARE = 0.025
-"""Part of the training time that may be spent on looking."""
+"""Share of the training time that diagnostics may take."""
 FIRST_WAIT = 10.0
-"""Seconds, at most, between the first look and the second: the first also compiles kernels, which tells nothing about
-the next."""
+"""Largest number of seconds between the first look and the second. The first also compiles kernels, so its time is not
+representative.
+"""
 BATCH = 256
 
 
 @final
 class Diagnostics:
-    """An observer of `fit` that looks at the encoder's features of some training samples; test data never come near it.
+    """An observer of `fit` that measures the features of some training samples. It never uses test data.
 
-    A look gives "knn" (accuracy in percent of 2,000 labelled samples classifying 500 others, k = 20), "memory_knn" (the
-    same with what the method remembers of the 2,000, where it does), "embedding_std" and "rankme" of those 500,
-    "alignment" and "uniformity" of two views of 256 samples, and "warning" (sentences) where something is wrong. It
-    leaves the method, its modes, buffers and all random numbers as they are.
+    A look gives "knn" (accuracy in percent of 500 labelled samples classified by 2,000 others, k = 20), "memory_knn"
+    (the same with the method's own memory of the 2,000 samples, if it has one), "embedding_std" and "rankme" of the 500
+    samples, "alignment" and "uniformity" of two views of 256 samples, and "warning" (sentences) if something is wrong.
+    It does not change the method, its modes, buffers or the random state.
 
     Args:
-        source: What the run trains on. Labels, if there are any, only watch.
-        held_out: Samples to ask about that the run does not train on; by default a part of `source`.
-        every: Steps between looks. None looks at once, then so often that it takes 2.5% of the time, and at the last
-            step.
-        seed: Which samples are looked at, and with which views.
-        views: What to show the encoder; by default the plain views of its input.
+        source: The training data of the run. Labels are used only for measuring.
+        held_out: Samples to classify that the run does not train on; by default a part of `source`.
+        every: Steps between looks. With None it looks at once, then so often that looks take 2.5% of the time, and at
+            the last step.
+        seed: Selects the samples and the views.
+        views: The views for the encoder; by default the plain views of its input.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Diagnostics:
         self.next = 0.0
 
     def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> dict[str, Any] | None:
-        """After every step of `fit`: what was seen, or None when it was not time to look."""
+        """Called after every step of `fit`. Returns the measurements, or None if no look is due."""
         if "loss" in scalars:
             self.verdict.saw_loss(float(scalars["loss"]), clock.progress)
         if not self._due(clock):
@@ -83,7 +85,7 @@ class Diagnostics:
         return seen
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Does nothing."""
 
     def _due(self, clock: Clock) -> bool:
         if clock.step >= clock.steps:
@@ -93,13 +95,13 @@ class Diagnostics:
         return time.perf_counter() >= self.next
 
     def look(self, method: Method) -> dict[str, Any]:
-        """The numbers for the encoder as it is now."""
+        """Return the measurements of the encoder in its current state."""
         encoder = method.kept
         seen: dict[str, Any] = {}
         with frozen(method):
             asked = self._embed(encoder, self.held_out or self.source, self.asked)  # [M, D]
             if not bool(torch.isfinite(asked).all()):
-                return {"warning": DIVERGED}  # none of the numbers below exists
+                return {"warning": DIVERGED}  # the measurements below are undefined
             if len(self.memory):
                 y, truth = self.source.labels[self.memory], (self.held_out or self.source).labels[self.asked]
                 memory = self._embed(encoder, self.source, self.memory)
@@ -140,11 +142,9 @@ class Diagnostics:
         return torch.cat(found)
 
     def _pair(self, method: Method) -> tuple[Tensor, Tensor] | None:
-        """Two views of the same samples as the method sees them, always with the same random parameters.
+        """Return two views of the same samples as the method sees them, always with the same random parameters.
 
-        None where it has none alike.
-
-        A method that shows one view at a time is asked twice.
+        Returns None if the method has no two views of one kind. A method with one view per call is asked twice.
         """
         if self.bound is None:
             self.bound = method.views.bind(self.source)
@@ -152,7 +152,7 @@ class Diagnostics:
         if len(index) < 2:
             return None
         raw, device = self.bound.fetch(index), next(method.parameters()).device
-        shape = None  # of what the encoder takes: other tensors of the method's views are no views of the sample
+        shape = None  # only the inputs of the encoder: other tensors of the method's views are not views of the sample
         if self.views is None:
             seen = plain(method.encoder.spec["input"])
             shape = given(seen.apply(raw, seen.sample(index, 0, self.seed), device))[0].shape[1:]
@@ -168,14 +168,14 @@ class Diagnostics:
 
 
 def _inputs(batch: Batch) -> list[Tensor]:
-    """The float tensors that a batch shows a network, lists laid out."""
+    """The float tensors of a batch that networks take as input, with lists flattened."""
     values = [v for key, v in batch.items() if key not in ("label", "index")]
     flat = [x for value in values for x in (value if isinstance(value, list | tuple) else [value])]
     return [x for x in flat if isinstance(x, Tensor) and x.is_floating_point() and x.dim() > 1]
 
 
 def _samples(source: Source, held_out: Source | None, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which samples to remember (labelled ones of `source`; none when it has no labels) and which to ask about."""
+    """Choose the samples to compare with (labelled ones of `source`, or none) and the samples to classify."""
     rng = np.random.Generator(np.random.Philox(key=[seed, 0xD1A6]))
     asked_of = held_out or source
     labelled = np.flatnonzero(source.labels >= 0)

@@ -1,4 +1,4 @@
-"""Documents as averaged word vectors, judged by their labels."""
+"""Documents as averaged word vectors, evaluated by their labels."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from selftaught.views import plain
 
 Pool = Literal["mean", "sif"]
 SMOOTH = 1e-3
-"""a of the smooth inverse frequency: words rarer than one in a thousand count almost fully."""
+"""a of the smooth inverse frequency. The weight of words rarer than one in a thousand is close to 1."""
 
 
 def documents(
     encoder: Encoder, train: Source, test: Source, seed: int = 0, *, pool: Pool = "mean", **arguments: Any
 ) -> dict[str, Any]:
-    """`evaluate.probe` of an encoder of text: each document one vector, its label the class.
+    """Run `evaluate.probe` on an encoder of text: each document is one vector and its label is the class.
 
     Args:
-        encoder: What to judge.
+        encoder: The encoder to evaluate.
         train: Labelled documents.
         test: Labelled documents.
-        seed: Of the splits and draws.
-        pool: "mean": the encoder's own output, the mean of a document's vectors. "sif": see `Sif`.
-        **arguments: Of `evaluate.probe`.
+        seed: Seed of the splits and draws.
+        pool: "mean": the encoder's own output, the mean of the word vectors of a document. "sif": see `Sif`.
+        **arguments: Arguments of `evaluate.probe`.
 
     Raises:
-        UserError: As `evaluate.probe`; an unknown pool; "sif" for an encoder without word vectors.
+        UserError: As `evaluate.probe`; if `pool` is unknown; with "sif" if the encoder has no word vectors.
     """
     if pool not in ("mean", "sif"):
-        raise UserError(f"words are pooled by 'mean' or 'sif', not by '{pool}'")
+        raise UserError(f"pool must be 'mean' or 'sif', not '{pool}'")
     if pool == "sif":
         before = arguments.pop("untrained", None) or fresh(encoder, seed)
         encoder, arguments["untrained"] = Sif.of(encoder, train), Sif.of(before, train)
@@ -52,40 +52,40 @@ def documents(
 
 @final
 class Sif(Encoder):
-    """Mean of word vectors, frequent words counting less, without what all documents have in common.
+    """Weighted mean of word vectors, with less weight for frequent words and without the common component.
 
-    Arora, Liang and Ma 2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings" (ICLR): a document s is
-    v_s = 1/|s| sum over its words of a / (a + p(w)) v_w, and then v_s - u u^T v_s, where p(w) is how often the corpus
-    that the vectors were trained on has w, and u is the first singular vector of the training documents' v_s (not
-    centred).
+    Arora, Liang and Ma 2017, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings" (ICLR): a document s is v_s
+    = 1/|s| sum over its words of a / (a + p(w)) v_w, and then v_s - u u^T v_s, where p(w) is the frequency of w in the
+    corpus that the vectors were trained on, and u is the first singular vector of the v_s of the training documents
+    (not centred).
 
-    A word without a vector is left out, of the sum and of |s|; a document without any is zeros.
+    A word without a vector is skipped, in the sum and in |s|. A document without any is a vector of zeros.
 
     Args:
         vectors: Words, vectors and counts.
-        input: As of the encoder that they come from.
+        input: The input of their encoder.
         smooth: a, greater than 0.
 
-    Raises UserError when the vectors come without counts, or `smooth` is not above 0.
+    Raises UserError if the vectors have no counts, or `smooth` is not above 0.
     """
 
     def __init__(self, vectors: WordVectors, input: dict[str, Any], smooth: float = SMOOTH) -> None:
         super().__init__()
         if vectors.counts is None:
-            raise UserError("these vectors come without counts, which the weights of 'sif' are made of: pool by 'mean'")
+            raise UserError("these vectors have no word counts, which 'sif' needs for its weights: use pool 'mean'")
         if not smooth > 0:
-            raise UserError(f"the smoothing of 'sif' must be greater than 0, not {smooth}")
+            raise UserError(f"smooth must be greater than 0, not {smooth}")
         self.vectors, self.dim = vectors, vectors.dim
         self.spec = {"name": "sif", "input": input, "smooth": smooth}
         self.weight = smooth / (smooth + vectors.counts / vectors.counts.sum())  # [V]
         self.register_buffer("common", torch.zeros(self.dim))
         self.common: Tensor
-        # what words without a row were made into: each is asked for once
+        # vectors of words without a row, each computed only once
         self._parts: dict[str, NDArray[np.float32] | None] = {}
 
     @classmethod
     def of(cls, encoder: Encoder, source: Source, smooth: float = SMOOTH, batch_size: int = 512) -> Sif:
-        """For an encoder's vectors, what is common taken from the documents of `source`."""
+        """Make it for the vectors of an encoder, with the common component of the documents of `source`."""
         made = cls(vectors_of(encoder), encoder.spec["input"], smooth)
         place = torch.device("cpu")
         total = np.zeros((made.dim, made.dim))
@@ -96,24 +96,24 @@ class Sif(Encoder):
         return made
 
     def pooled(self, x: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-        """[B, D]: weighted means, what is common still in them."""
+        """[B, D]: weighted means, before the common component is removed."""
         found = np.zeros((len(x), self.dim))
         if self.vectors.unseen is not None:
             new = {token for tokens in x for token in tokens} - self.vectors.index.keys() - self._parts.keys()
-            with one_thread_each():  # small sums, each of which would wait for all of torch's threads
+            with one_thread_each():  # small sums, for which torch's thread synchronisation is too slow
                 self._parts |= {token: self.vectors.vector(token) for token in sorted(new)}
         for row, tokens in zip(found, x, strict=True):
             rows = [index for token in tokens if (index := self.vectors.index.get(token)) is not None]
             parts = [vector for token in tokens if (vector := self._parts.get(token)) is not None]
             if rows or parts:
-                # an unseen word is as rare as can be: its weight is 1
+                # an unseen word has frequency 0 and weight 1
                 row += self.weight[rows] @ self.vectors.matrix[rows]
                 row += np.sum(parts, axis=0) if parts else 0
                 row /= len(rows) + len(parts)
         return found
 
     def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
-        """One: the documents, [B, D]."""
+        """One layer: the documents, [B, D]."""
         v = torch.from_numpy(self.pooled(x)).to(self.common)
         return [v - (v @ self.common)[:, None] * self.common]
 

@@ -1,4 +1,4 @@
-"""Frozen features: what an encoder, or nothing at all, makes of every sample."""
+"""Frozen features: the outputs of an encoder, or the raw input, for every sample."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ Features = NDArray[np.floating[Any]]
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Eval mode and no gradients inside; afterwards every submodule's mode and torch's random state are what they were."""
+    """Context with eval mode and no gradients.
+
+    Restores the mode of every submodule and torch's random state afterwards.
+    """
     modes = {part: part.training for part in module.modules()}
     devices = {t.device for t in (*module.parameters(), *module.buffers()) if t.device.type == "cuda"}
     try:
@@ -48,26 +51,35 @@ def embed(
     layer: int | None = None,
     local: bool = False,
 ) -> Features:
-    """[N, dim]: the frozen encoder's output for every sample, in the order of the source.
+    """Return [N, dim]: the output of the frozen encoder for every sample, in the order of the source.
 
-    The encoder sees plain views (no augmentation) in eval mode; its modes and buffers stay as they are. Memory: the
-    result, and a few batches.
+    >>> import numpy as np
+    >>> from selftaught import encoders
+    >>> from selftaught.data import open_source
+    >>> source = open_source(np.zeros((3, 8, 8, 1), np.uint8), "all")
+    >>> input = {"kind": "image", "size": 8, "channels": 1, "mean": [0.5], "std": [0.2]}
+    >>> encoder = encoders.build("conv", input, width=4)
+    >>> embed(encoder, source).shape == (3, encoder.dim)
+    True
+
+    The encoder sees plain views (no augmentation) in eval mode; its modes and buffers are not changed. Memory: the
+    result and one batch.
 
     Args:
-        encoder: Its `spec["input"]` says what it sees.
-        source: What to embed.
-        batch_size: Samples at a time; the numbers do not depend on it beyond float rounding.
-        device: Where to compute; by default where the encoder is.
+        encoder: The encoder; its `spec["input"]` describes its input.
+        source: The data to embed.
+        batch_size: Number of samples per batch; it changes the result only by rounding errors.
+        device: Where to compute; by default the device of the encoder.
         progress: Called with (samples done, samples).
         dtype: float16 halves the memory.
-        views: What to show instead of the plain views; what they give is what the encoder gets.
-        layer: Number of the layer whose features are wanted, from 0, or from the end (-1); its positions are laid side by side. By
-            default the encoder's output.
-        local: Keep the positions: [N, C, *positions] of `layer`, by default of the last layer that has any. Where samples have
-            different numbers of positions, as texts do, shorter ones are filled up with zeros.
+        views: Views to use instead of the plain views; the encoder gets their outputs.
+        layer: Number of the layer, counted from 0, or from the end (-1). Its positions are flattened into one vector.
+            By default the encoder's output.
+        local: Keep the positions: [N, C, *positions] of `layer`, by default of the last layer with positions. If
+            samples have different numbers of positions, as texts do, shorter ones are padded with zeros.
 
     Raises:
-        UserError: The source does not fit the encoder, it has no such layer, or features are not finite.
+        UserError: If the source does not fit the encoder, the layer does not exist, or features are not finite.
     """
     home = _device_of(encoder)
     place = home if device is None else torch.device(device)
@@ -97,10 +109,10 @@ def raw(
     *,
     dtype: type[np.float32] | type[np.float16] = np.float32,
 ) -> Features:
-    """The baseline without an encoder.
+    """Return the raw input as features, the baseline without an encoder.
 
-    Of images the very plain views that an encoder with this `input` would get, flattened to [N, C * S * S]; of text the bag of its most
-    frequent words, see `views/text`.
+    For images, these are the plain views that an encoder with this `input` would get, flattened to [N, C * S * S]. For
+    text, they are bags of the most frequent words, see `views/text`.
     """
     return _collect(lambda x: x, source, raw_views(input), batch_size, torch.device("cpu"), progress, dtype)
 
@@ -108,7 +120,7 @@ def raw(
 def batches(
     source: Source, index: NDArray[np.int64], views: Views, batch_size: int, device: torch.device
 ) -> Iterator[dict[str, Any]]:
-    """The views' outputs for the samples at `index`, in order. Their random parameters are those of epoch 0, seed 0."""
+    """Yield the views of the samples at `index`, in order, with the random parameters of epoch 0, seed 0."""
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1, not {batch_size}")
     for start in range(0, len(index), batch_size):
@@ -128,7 +140,7 @@ def _collect(
 ) -> Features:
     total = len(source)
     if total == 0:
-        raise UserError("there is nothing to embed: the data are empty")
+        raise UserError("there is nothing to embed: the data is empty")
     found: Features | None = None
     done = 0
 
@@ -159,10 +171,14 @@ def _collect(
 
 
 def _alike(found: Features, features: Tensor, local: bool) -> tuple[Features, Tensor]:
-    """Both with as many positions as the longer has, the new ones zeros. Raises UserError for features without positions."""
+    """Pad both with zeros to the number of positions of the longer one.
+
+    Raises UserError if the features have no positions.
+    """
     if not local:
         raise UserError(
-            "samples have different numbers of positions in this layer: keep the positions (local), or take another layer"
+            "samples have different numbers of positions in this layer: keep the positions (local), or choose "
+            "another layer"
         )
     longest = tuple(max(a, b) for a, b in zip(found.shape[2:], features.shape[2:], strict=True))
     wide = np.zeros((*found.shape[:2], *longest), found.dtype)

@@ -1,4 +1,4 @@
-"""Language models judged: how probable sentences are, how surprising held-out text is, and which word a blank wants."""
+"""Evaluation of language models: probabilities of sentences, perplexity on held-out text, and cloze tests."""
 
 from __future__ import annotations
 
@@ -15,54 +15,54 @@ from selftaught.method import Scores, ScoresCorpus
 from selftaught.parts.vocabulary import renumbering
 
 PORTION = 1 << 20
-"""Tokens of a corpus that are scored at a time."""
+"""Number of tokens of a corpus that are scored at a time."""
 
 
 @final
 @dataclass(frozen=True)
 class Scored:
-    """A sentence and what a model made of it."""
+    """A sentence and its probabilities under a model."""
 
     text: str
     tokens: tuple[tuple[str, float], ...]
-    """Each with log P given those before it; the end last."""
+    """Each token with log P given the earlier ones; the end mark is last."""
     unknown: tuple[str, ...]
     """The tokens that the model does not know."""
 
     @property
     def log_probability(self) -> float:
-        """log P of the whole sentence, its end included: the sum of its tokens'."""
+        """log P of the whole sentence including its end: the sum over its tokens."""
         return math.fsum(p for _, p in self.tokens)
 
     @property
     def per_token(self) -> float:
-        """log P over the number of tokens, the end among them: sentences of different lengths compare."""
+        """log P divided by the number of tokens including the end, to compare sentences of different lengths."""
         return self.log_probability / len(self.tokens)
 
 
 def ranked(model: Scores, texts: Sequence[str], per_token: bool = False) -> list[Scored]:
-    """The sentences, the most probable first (or the most probable per token).
+    """Return the sentences sorted by probability (or by probability per token), the most probable first.
 
-    Equal ones in the order in which they were given.
+    Equal ones keep their order.
 
-    Raises UserError for a text without a token.
+    Raises UserError if a text has no tokens.
     """
     found = []
     for text in texts:
         tokens = tuple(model.score(text))
         if len(tokens) < 2:
-            raise UserError(f"there is no word in '{text}': give sentences to score")
+            raise UserError(f"'{text}' has no words: give sentences to score")
         found.append(Scored(text, tokens, tuple(model.unknown(text))))
     return sorted(found, key=lambda s: -(s.per_token if per_token else s.log_probability))
 
 
 def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
-    """exp of the mean of -log P over all tokens and ends of sentences of a held-out corpus, and what it was taken over.
+    """Return exp of the mean of -log P over all tokens and sentence ends of a held-out corpus, and its counts.
 
-    "perplexity"; "tokens", ends among them; "unknown", the part of them that the model does not know, which counts as
-    one word: models compare only where they know the same words.
+    "perplexity"; "tokens", including ends; "unknown", the share of tokens that the model does not know, which count as
+    one word. Compare models only if they know the same words.
 
-    Raises UserError when the corpus was split otherwise than the model's text.
+    Raises UserError if the corpus was split differently from the model's text.
     """
     if isinstance(model, ScoresCorpus):
         encoder: Any = model.encoder  # type: ignore[attr-defined]
@@ -71,7 +71,7 @@ def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
             raise UserError(
                 f"the model reads text as {seen['tokens']} (lower: {seen['lower']}) and this corpus was split into "
                 f"{corpus.tokens} "
-                f"(lower: {corpus.lower}): open it in the model's way"
+                f"(lower: {corpus.lower}): open it with the options of the model"
             )
         table, known = renumbering(corpus.words, encoder.index), len(encoder.words)
         total, unknown = 0.0, 0
@@ -90,21 +90,23 @@ def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
 
 
 def cloze(model: Scores, corpus: Corpus, blanks: int = 200, choices: int = 10, seed: int = 0) -> dict[str, Any]:
-    """One word is taken out of each of some sentences, and must be told from words drawn as often as they occur, by the whole sentence.
+    """Test whether the model finds the word that is missing in a sentence, by the probability of the whole sentence.
+
+    The other words to choose from are drawn by their frequency.
 
     Args:
-        model: What is asked.
+        model: The model to test.
         corpus: Held-out text.
-        blanks: Sentences, drawn without repetition; fewer where the corpus has fewer of two tokens and more.
-        choices: Words to choose from, the right one among them; at least 2.
-        seed: Of the draws.
+        blanks: Number of sentences, drawn without repetition; fewer if the corpus has fewer of at least two tokens.
+        choices: Number of words to choose from, including the right one; at least 2.
+        seed: Seed of the draws.
 
-    Returns "accuracy", a tie counted as wrong, "chance" = 1 / choices, and "blanks". Raises UserError when there are
-    not two different words, or no sentence to take one from.
+    Returns "accuracy" (a tie counts as wrong), "chance" = 1 / choices, and "blanks". Raises UserError if there are no
+    two different words, or no suitable sentence.
     """
     lengths = np.diff(corpus.sentences)
     if choices < 2 or len(corpus.words) < 2 or not (lengths > 1).any():
-        raise UserError("a cloze needs two choices, two different words and a sentence of two: give it more text")
+        raise UserError("a cloze test needs two choices, two different words and a sentence of two: give more text")
     rng = np.random.default_rng(seed)
     there = np.flatnonzero(lengths > 1)
     drawn = rng.choice(there, min(blanks, len(there)), replace=False)

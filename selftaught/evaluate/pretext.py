@@ -1,4 +1,4 @@
-"""How well a method solves its own puzzle on data that it did not train on."""
+"""Performance of a method on its pretext task, on data that it was not trained on."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ def pretext(
     epochs: Sequence[int] = (0,),
     seed: int = 0,
 ) -> dict[str, float]:
-    """Mean over batches of every scalar that `method.forward` gives.
+    """Return the mean over batches of every scalar that `method.forward` returns.
 
-    "loss", and "accuracy" and "chance" (in [0, 1]) where there are any.
+    These are "loss", and "accuracy" and "chance" (in [0, 1]) if the method has them.
 
-    Eval mode, no gradients, nothing changed, the same views every time. The first player of a game is asked. The last
-    batch is left out when it is smaller than the others: losses that compare samples depend on how many there are.
+    Uses eval mode, no gradients and always the same views, and changes nothing. If a method has several players, the
+    first one is used. The last batch is skipped if it is smaller than the others, because losses that compare samples
+    depend on their number.
 
     Args:
-        method: Prepared (see `Method.prepare`) and trained.
-        source: Held-out samples, as users have them: the method's views bind them.
-        batch_size: Samples at a time, clipped to what there is; give that of training to compare with its loss.
-        limit: At most so many samples.
-        epochs: Views are drawn as in these epochs.
-        seed: Of the views.
+        method: A prepared (see `Method.prepare`) and trained method.
+        source: Held-out samples as raw data: the method's views bind them.
+        batch_size: Number of samples per batch, at most all; use that of training to compare with the training loss.
+        limit: Largest number of samples.
+        epochs: Epochs whose random views are used.
+        seed: Seed of the views.
 
     Raises:
-        UserError: There are no samples, or the method does not learn by `forward`.
+        UserError: If there are no samples, or the method does not learn by `forward`.
     """
     if method.gradient is not True:
         raise UserError(f"{type(method).__name__} has no pretext loss to measure: {method.gradient}")
     bound = method.views.bind(source)
     total = min(len(bound), limit or len(bound))
     if total == 0:
-        raise UserError("there are no samples to measure the pretext task on")
+        raise UserError("there are no samples to evaluate the pretext task on")
     size = min(batch_size, total)
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     player = method.players()[0].name
@@ -53,7 +54,7 @@ def pretext(
     with frozen(method):
         for epoch in epochs:
             for begin in range(0, total - size + 1, size):
-                torch.manual_seed(begin)  # noise inside forward: the same every time
+                torch.manual_seed(begin)  # the same random numbers inside forward every time
                 index = np.arange(begin, begin + size)
                 batch = method.views.apply(bound.fetch(index), method.views.sample(index, epoch, seed), device)
                 outputs: dict[str, Any] = method(player=player, clock=Clock(seed), **batch)

@@ -1,6 +1,6 @@
-"""Tasks that a run is judged by: what each may ask of a run, and what it must answer.
+"""Tasks that evaluate a run: what a task may ask of the run, and what it must return.
 
-A task is a file of `tasks/`, found by its path.
+Each task is a file of `tasks/`, found by its path.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from selftaught.method import Encoder, Method, Source
 
 Said = Callable[[str], None]
 QUICK = (2000, 1000)
-"""Training and test samples of a quick judgement."""
+"""Numbers of training and test samples in a quick evaluation."""
 
 
 class Subject(Protocol):
-    """A run, or an encoder alone, as tasks see it."""
+    """The run, or the encoder alone, that tasks evaluate."""
 
     @property
     def encoder(self) -> Encoder:
@@ -29,49 +29,49 @@ class Subject(Protocol):
 
     @property
     def learned_by(self) -> type[Method] | None:
-        """The method's class; None for an encoder alone."""
+        """The class of the method; None for an encoder alone."""
 
     @property
     def labels(self) -> str:
-        """The labels that it was trained with: "all", "10/class", "10%"."""
+        """The labels used in training: "all", "10/class", "10%"."""
 
     def untrained(self, seed: int) -> Encoder:
-        """The same encoder as it was before training; of an encoder alone with the weights of `seed`."""
+        """Return the same encoder before training; for an encoder alone, with the weights of `seed`."""
 
     def held_out(self, data: Any) -> bool:
-        """Whether `data`, by default what it was trained on, has a part that it did not see."""
+        """Return whether `data`, by default the training data, has a part that the run was not trained on."""
 
     def labelled(self, data: Any) -> bool:
-        """Whether `data`, by default what it was trained on, has labels. Opens it."""
+        """Return whether `data`, by default the training data, has labels. Opens it."""
 
     def sources(self, data: Any, limits: tuple[int | None, int | None]) -> tuple[Source, Source]:
-        """The training and the test part of `data`, by default of what it was trained on, read as the encoder needs it."""
+        """Return the training and test parts of `data`, by default the training data, read as the encoder needs it."""
 
     def named(self, data: Any) -> str:
-        """What to call the data in a sentence."""
+        """Return the name of the data in a sentence."""
 
     def method(self) -> Method:
-        """The whole trained method, heads included, prepared for what it was trained on."""
+        """Return the complete trained method, with its heads, prepared for its training data."""
 
     def model(self) -> Method:
-        """The whole trained method without its data."""
+        """Return the complete trained method without its data."""
 
 
 class Table(NamedTuple):
-    """A table of results for people."""
+    """A table of results."""
 
     rows: list[dict[str, Any]]
     text: tuple[str, ...]
-    """The columns that hold text; all others hold numbers."""
+    """The columns with text; all others have numbers."""
 
 
 class Task(ABC):
-    """One way to judge a run. Subclasses are final, one a file.
+    """One way to evaluate a run. Subclasses are final, one per file.
 
     Attributes:
-        key: Where its result stands in summary.json. Tasks with one key never suit the same run.
-        order: Its place among the tasks.
-        options: Arguments of `judge` that only this task knows, and what they mean.
+        key: The key of its result in summary.json. Tasks with the same key never suit the same run.
+        order: Its position among the tasks.
+        options: Options of `judge` that only this task has, with their descriptions.
     """
 
     key: ClassVar[str]
@@ -80,29 +80,29 @@ class Task(ABC):
 
     @abstractmethod
     def suits(self, run: Subject, data: Any) -> bool:
-        """Whether the run can be judged so on `data`; None = on what it was trained on."""
+        """Return whether the task can evaluate the run on `data`; None = on the training data."""
 
     @abstractmethod
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
     ) -> dict[str, Any]:
-        """The result, JSON-able. Raises UserError when the data cannot serve."""
+        """Return the result, JSON-able. Raises UserError if the data is not suitable."""
 
     @abstractmethod
     def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
-        """The result for people; `sections`: with all the parts that it is made of."""
+        """Return the result as tables. With `sections`, also the results of its parts."""
 
     @abstractmethod
     def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
-        """The numbers that runs are compared by, the best first, of what a run's summary.json holds.
+        """Return the numbers for comparing runs, the most important first, from the content of a summary.json.
 
-        None where not measured.
+        None = not measured.
         """
 
 
 @cache
 def every() -> Sequence[Task]:
-    """All tasks, in their order."""
+    """Return all tasks, in order."""
     found = []
     for path in Path(__file__).with_name("tasks").glob("*.py"):
         module = import_module(f"selftaught.evaluate.tasks.{path.stem}") if path.stem != "__init__" else None
@@ -118,23 +118,23 @@ def every() -> Sequence[Task]:
 def judge(
     run: Subject, data: Any = None, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
 ) -> dict[str, Any]:
-    """What every task that suits says of a run: {key of the task: result}.
+    """Return the results of all suitable tasks for a run: {key of the task: result}.
 
-    Raises UserError when no task suits, or when an option belongs to none of those that do.
+    Raises UserError if no task is suitable, or if an option belongs to none of them.
     """
     suiting = [task for task in every() if task.suits(run, data)]
     if not suiting:
         raise UserError(
-            "there is nothing to judge this run by: name labelled data, or held-out text of a language model"
+            "this run cannot be evaluated without data: give labelled data, or held-out text for a language model"
         )
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
         if not any(name in task.options for task in suiting):
             owner = next((_name(task) for task in every() if name in task.options), None)
             if owner is None:
-                raise UserError(f"there is no option '{name}' of judging")
+                raise UserError(f"there is no evaluation option '{name}'")
             names = " and ".join(map(_name, suiting))
-            raise UserError(f"{name} is an option of the task {owner}, and this run is judged by {names}: leave it out")
+            raise UserError(f"{name} is an option of the task {owner}, but this run is evaluated by {names}: remove it")
     return {
         task.key: task.judge(
             run, data, seed=seed, quick=quick, say=say, **{k: v for k, v in given.items() if k in task.options}

@@ -1,4 +1,4 @@
-"""When to warn that a run goes wrong, and in which words."""
+"""Conditions and texts of the warnings of diagnostics."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, final
 import numpy as np
 
 ALIKE = 0.05
-"""Spread of the embeddings (`geometry.embedding_std`) below which all samples look alike to the encoder."""
+"""Spread of the embeddings (`geometry.embedding_std`) below which they are considered all equal."""
 NARROW = 0.01
-"""Effective rank, as a part of the largest possible, below which the features have collapsed to a few directions."""
+"""Effective rank, as a share of the largest possible, below which the features have collapsed to a few directions."""
 SHRUNK = 0.2
-"""Or as a part of what it was at the first look."""
+"""The same limit as a share of the rank at the first look."""
 FALLING = 0.01
-"""Part of its height by which the loss must have come down to count as falling."""
+"""Share of its peak by which the loss must have come down to count as falling."""
 LOGGED = 20
-"""Logged losses before the loss is judged."""
+"""Number of logged losses before the loss is checked."""
 
 COLLAPSED = (
     "the run is collapsing: all embeddings are almost equal (spread {std:.3f}, healthy runs are far above "
@@ -46,22 +46,22 @@ STUCK = (
 
 @final
 class Verdict:
-    """What is wrong with a run, judged by its looks (see `Diagnostics`) and its logged losses."""
+    """Finds what is wrong with a run, from its looks (see `Diagnostics`) and its logged losses."""
 
     def __init__(self) -> None:
         self.losses: list[float] = []
         self.progress = 0.0
         self.first_rank: float | None = None
         self.width = 1
-        """The largest possible rank: min(samples looked at, features)."""
+        """The largest possible rank: min(samples, features)."""
 
     def saw_loss(self, loss: float, progress: float) -> None:
-        """A logged loss, and the part of training done by then."""
+        """Record a logged loss and the share of training done by then."""
         self.losses.append(loss)
         self.progress = progress
 
     def warnings(self, seen: Mapping[str, Any]) -> list[str]:
-        """Sentences, none for a run that looks healthy."""
+        """Return the warnings as sentences, none for a healthy run."""
         found = []
         std, rank = seen["embedding_std"], seen["rankme"]
         first = self.first_rank
@@ -78,9 +78,9 @@ class Verdict:
         return found
 
     def _stuck(self) -> tuple[float, float] | None:
-        """The smoothed loss now and at its peak, when it has not come down from there.
+        """Return the smoothed loss now and at its peak, if it has not come down since.
 
-        The peak counts, not the start: with a queue the loss climbs while the queue fills.
+        The peak is used, not the start, because with a queue the loss rises while the queue fills.
         """
         if len(self.losses) < LOGGED or self.progress < 0.1:
             return None

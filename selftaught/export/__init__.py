@@ -1,1 +1,1 @@
-"""What is taken away from a run, in formats that other programs read."""
+"""Export features and word vectors in formats that other programs read."""

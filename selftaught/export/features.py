@@ -16,18 +16,18 @@ FORMATS = (".npy", ".parquet", ".safetensors")
 
 
 def check(path: Path, local: bool = False) -> None:
-    """Raises UserError when no format goes by the file's ending, or its package is missing.
+    """Raises UserError if the file name extension is unknown, or the package for the format is missing.
 
-    Before hours of work, not after.
+    Call it before the work, so that an error comes early.
 
-    `local`: the features are to have positions, which the rows of a table cannot hold.
+    `local`: the features have positions, which the rows of a table cannot store.
     """
     if path.suffix not in FORMATS:
         raise UserError(f"{path} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
     if path.suffix == ".parquet" and local:
-        raise UserError(f"{path} cannot hold features with positions: write .npy or .safetensors")
+        raise UserError(f"{path} cannot store features with positions: write .npy or .safetensors")
     if path.suffix == ".parquet":
         _parquet_writer()
 
@@ -35,9 +35,16 @@ def check(path: Path, local: bool = False) -> None:
 def write(path: Path, features: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
     """Write features [N, D], or [N, C, *positions], to `path`.
 
-    .npy holds them alone, .parquet and .safetensors also the labels [N].
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "features.npy"
+    ...     write(path, np.zeros((5, 3), np.float32), labels=np.zeros(5, np.int64))
+    ...     np.load(path).shape
+    (5, 3)
 
-    Raises UserError when the format is unknown or the disk is full; what was there before is then intact.
+    .npy stores only the features, .parquet and .safetensors also the labels [N].
+
+    Raises UserError if the format is unknown or the disk is full. An existing file is not changed by an error.
     """
     check(path, features.ndim > 2)
     write_atomically(

@@ -1,16 +1,17 @@
-"""Word vectors in a file, ours and others': word2vec's text and binary, fastText's .vec, GloVe's text, and safetensors.
+"""Word vectors in files of several tools: word2vec's text and binary, fastText's .vec, GloVe's text, and safetensors.
 
 ::
 
-    text, vec     "V D", then a line "word number number ..." each; numbers in the fewest digits that give the same
-    float32 glove         the same without the first line
-    binary        "V D", then each word, a space and D float32, little-endian, and a newline
-    safetensors   matrix float32 [V, D]; words uint8, UTF-8 one after another; ends int64 [V], where each ends; counts
-    int64 [V] if known
+    text, vec     "V D", then one line "word number number ..." per word; numbers have the fewest digits that give the
+                  same float32
+    glove         the same without the first line
+    binary        "V D", then for each word the word, a space, D float32 (little-endian) and a newline
+    safetensors   matrix float32 [V, D]; words uint8, concatenated UTF-8; ends int64 [V], the end of each word; counts
+                  int64 [V] if known
 
-Reading goes by what is in a file, never by its name or by what its first line claims, opens gzip as well, and executes
-nothing. Text is parsed by `kernels/vectors_text`, block by block; safetensors are mapped, so that their rows are read
-when they are used.
+The format is recognised by the content of a file, not by its name or by the claims of its first line. gzip is also
+supported, and nothing is executed. `kernels/vectors_text` parses text block by block. safetensors files are
+memory-mapped, so that rows are read on access.
 """
 
 from __future__ import annotations
@@ -41,16 +42,18 @@ BLOCK = 8 << 20
 LONGEST_LINE = 64 << 20
 LONGEST_WORD = 1 << 16
 MOST_NUMBERS = 1 << 20
-"""What no file of word vectors exceeds, in bytes and in numbers a word: a claim beyond them is damage, not a reason to
-allocate."""
+"""Upper limits of any file of word vectors, in bytes and in numbers per word. A larger claim means that the file is
+damaged; no memory is allocated for it.
+"""
 BREAKS = frozenset(" \t\n\v\f\r\0")
-"""What a word cannot hold in the formats where a space ends it."""
+"""What a word cannot contain in the formats where a space ends it."""
 
 
 def check(path: Path, format: Format | None = None) -> Format:
-    """The format of a file that is to be written, by its ending where none is given; ``.gz`` after it compresses.
+    """Return the format of a file to write, by its extension if no format is given; an additional ``.gz`` compresses.
 
-    Raises UserError when no format goes by the ending, or there is no such folder; before hours of work, not after.
+    Raises UserError if the extension is unknown, or the folder does not exist. Call it before the work, so that an
+    error comes early.
     """
     if format is not None and format not in get_args(Format):
         raise unknown("format", format, get_args(Format))
@@ -58,26 +61,34 @@ def check(path: Path, format: Format | None = None) -> Format:
     found = format or ENDINGS.get(Path(path.stem).suffix if zipped else path.suffix)
     if found is None:
         raise UserError(
-            f"{path} must end in {', '.join(ENDINGS)} (and .gz), or name its --format: {', '.join(get_args(Format))}"
+            f"{path} must end in {', '.join(ENDINGS)} (and .gz), or give its --format: {', '.join(get_args(Format))}"
         )
     if zipped and found == "safetensors":
-        raise UserError(f"{path} cannot be written: safetensors are mapped into memory, not unpacked; drop the .gz")
+        raise UserError(f"{path} cannot be written: safetensors files cannot be compressed; remove the .gz")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
     return found
 
 
 def write(path: Path, vectors: WordVectors, *, format: Format | None = None, limit: int | None = None) -> None:
-    """Write the first `limit` words, or all, so that `path` holds either all of them or what it held before.
+    """Write the first `limit` words, or all. On an error, `path` keeps its previous content.
 
-    A subword model's vectors for unseen words stay behind: no format here holds them. Only safetensors keep the counts.
+    >>> import tempfile
+    >>> vectors = WordVectors(("bank", "money"), np.array([[1, 0], [3, 4]], np.float32))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Path(folder) / "words.txt", vectors)
+    ...     read(Path(folder) / "words.txt").words
+    ('bank', 'money')
 
-    Raises UserError when the format is unknown or cannot hold a word, a vector is not finite, or the disk is full.
+    A subword model's vectors for unseen words are not written, because no format can store them. Only safetensors keep
+    the counts.
+
+    Raises UserError if the format is unknown or cannot store a word, a vector is not finite, or the disk is full.
     """
     found = check(path, format)
     size = len(vectors) if limit is None else min(limit, len(vectors))
     if size < 1 or vectors.dim < 1:
-        raise UserError(f"{path} cannot be written: there is no word to write")
+        raise UserError(f"{path} cannot be written: there are no words to write")
     words = _encoded(vectors.words[:size], found)
     matrix = vectors.matrix[:size]
     for begin in range(0, size, 1 << 14):
@@ -85,7 +96,7 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
         if not finite.all():
             word = vectors.words[begin + int(finite.argmin())]
             raise UserError(
-                f"the vector of '{word}' is not finite, so {path} was not written: its training diverged, lower --lr"
+                f"the vector of '{word}' is not finite, so {path} was not written: training diverged, use a lower --lr"
             )
     ends = np.cumsum([len(word) for word in words], dtype=np.int64)
     with _replaced(path) as file:
@@ -111,17 +122,17 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
 
 
 def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
-    """UTF-8 of each word. Raises UserError for one that the format cannot hold."""
+    """Return the UTF-8 of each word. Raises UserError if the format cannot store it."""
     found = []
     for word in words:
         if not word or (format != "safetensors" and not BREAKS.isdisjoint(word)):
             what = "a space, a newline or a byte 0" if word else "nothing at all"
-            raise UserError(f"the word {word!r} is or holds {what}, which {format} cannot hold: write .safetensors")
+            raise UserError(f"the word {word!r} is or contains {what}, which {format} cannot store: write .safetensors")
         try:
             found.append(word.encode())
         except UnicodeEncodeError as error:
             raise UserError(
-                f"the word {word!r} is not Unicode text (half of a surrogate pair), so no format can hold it"
+                f"the word {word!r} is not Unicode text (half of a surrogate pair), so no format can store it"
             ) from error
     if len(set(found)) < len(found):
         twice = next(word for word, n in _tally(found).items() if n > 1).decode()
@@ -143,9 +154,9 @@ def _write_safetensors(
     matrix: NDArray[np.float32],
     counts: NDArray[np.int64] | None,
 ) -> None:
-    """The layout of safetensors, written by hand so that nothing is copied.
+    """Write the safetensors format by hand, so that nothing is copied.
 
-    A length, JSON that says what lies where, the arrays.
+    It is a length, JSON with the positions of the arrays, and the arrays.
     """
     integers = {"ends": ends} | ({} if counts is None else {"counts": np.asarray(counts, np.int64)})
     text = b"".join(words)
@@ -170,7 +181,7 @@ def _write_safetensors(
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A file under a temporary name that takes the place of `path` once it is whole and on the disk."""
+    """Open a temporary file that replaces `path` once it is complete and on the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("wb") as raw:
@@ -191,16 +202,15 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: int | None = None) -> WordVectors:
-    """The word vectors in a file of any format above, with or without gzip.
+    """Read the word vectors in a file of any format above, with or without gzip.
 
     Args:
         path: The file.
-        errors: What to do with words that are not UTF-8: "strict" refuses the file; "replace" puts U+FFFD where it
-            cannot read, and of words that come out the same keeps the first.
+        errors: What to do with words that are not UTF-8: "strict" refuses the file; "replace" puts U+FFFD for invalid
+            bytes, and keeps the first of words that become equal.
         limit: Only the first N words.
 
-    Raises UserError, one sentence with the file and the line (in binary files: the word), for whatever is wrong with
-    it.
+    Raises UserError if the file is invalid; one sentence names the file and the line (in binary files: the word).
     """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
@@ -214,14 +224,14 @@ def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: 
                     return _Reader(path, stream, None, errors, limit).read()  # type: ignore[arg-type]
             return _Reader(path, raw, size, errors, limit).read()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path} is a damaged gzip file: fetch or write it again") from error
+        raise UserError(f"{path} is a damaged gzip file: download or write it again") from error
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
 
 @final
 class _Reader:
-    """One pass over one file. `size` is the file's length in bytes, None where that is not known (gzip)."""
+    """One pass over one file. `size` is the file's length in bytes, or None if it is unknown (gzip)."""
 
     def __init__(
         self, path: Path, stream: IO[bytes], size: int | None, errors: Literal["strict", "replace"], limit: int | None
@@ -232,11 +242,11 @@ class _Reader:
         self.words: list[bytes] = []  # each word with a newline after it, in pieces
 
     def read(self) -> WordVectors:
-        """Tell the formats apart by their first bytes and read on."""
+        """Recognise the format by the first bytes and read the rest."""
         head = self.stream.read(BLOCK)
         if not head.strip():
             self._refuse("is empty: there is not one word in it")
-        if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 30:  # text would make the number far larger
+        if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 30:  # text would give a far larger number
             return self._safetensors()
         for start, what in STRANGERS.items():
             if head.startswith(start):
@@ -248,25 +258,25 @@ class _Reader:
             count, dim = map(int, fields)
             if not 1 <= dim <= MOST_NUMBERS or count < 1:
                 self._refuse(
-                    f"line 1 says {count} words of {dim} numbers: at least one of each must be there, and no "
-                    "million a word"
+                    f"line 1 says {count} words of {dim} numbers: there must be at least one word and one number, and "
+                    "less than a million numbers per word"
                 )
             return self._lines(body, dim, 2, count) if _is_text(body, dim) else self._records(body, dim, count)
         if len(line) == len(head) >= BLOCK:
-            self._refuse("has no line break in its first 8 MB: these are no word vectors")
+            self._refuse("has no line break in its first 8 MB: these are not word vectors")
         if len(fields) < 2:
             self._refuse(
-                "line 1 is neither a count of words and of numbers, nor a word and its numbers: these are no word "
+                "line 1 is neither a count of words and of numbers, nor a word and its numbers: these are not word "
                 "vectors"
             )
         return self._lines(head, len(fields) - 1, 1, None)
 
     def _lines(self, pending: bytes, dim: int, first: int, count: int | None) -> WordVectors:
-        """Text from line `first` on: `count` words, or as many as there are."""
+        """Read text from line `first` on: `count` words, or all."""
         wanted = min(count or 1 << 62, self.limit or 1 << 62)
         lines = pending.count(b"\n") + 1
         if self.size is not None and pending:
-            lines = int(self.size / len(pending) * lines * 1.02) + 1  # what is to come looks like what is there
+            lines = int(self.size / len(pending) * lines * 1.02) + 1  # assumes that the rest is similar
         self._make_room(dim, min(wanted, lines))
         ended = False
         while True:
@@ -280,12 +290,12 @@ class _Reader:
             pending = pending[cut:] + chunk
         if count is not None and self.row < min(count, self.limit or count):
             self._refuse(
-                f"line 1 says {count} words, and there are {self.row}: it is cut off, or not what its first line says"
+                f"line 1 says {count} words, but there are {self.row}: it is truncated, or its first line is wrong"
             )
         return self._made(first)
 
     def _whole_lines(self, data: bytes, dim: int, first: int, wanted: int, ended: bool) -> bool:
-        """Parse lines; returns whether a blank one ended the vectors (only more blank ones may follow)."""
+        """Parse lines. Return whether a blank line ended the vectors (only more blank lines may follow)."""
         text = np.frombuffer(data, np.uint8)
         words, unsettled = np.empty(len(text) + 1, np.uint8), np.empty((max(4096, dim), 4), np.int64)
         at = used = 0
@@ -295,7 +305,7 @@ class _Reader:
                     break
                 if data[at:].strip():
                     what = f"after the {wanted} words that line 1 says" if self.row >= wanted else "after a blank line"
-                    self._refuse(f"line {first + self.row + ended} goes on {what}")
+                    self._refuse(f"line {first + self.row + ended} continues {what}")
                 break
             if self.row == len(self.matrix):
                 self._make_room(dim, self.row + self.row // 2 + 1024)
@@ -316,11 +326,11 @@ class _Reader:
         return ended
 
     def _spaced_line(self, data: bytes, at: int) -> tuple[int, bytes] | None:
-        """Read a line whose word has spaces in it, as a few of GloVe's have.
+        """Read a line whose word contains spaces, as a few lines of GloVe's files do.
 
-        The last D fields are numbers, the second is none.
+        The last D fields are numbers, the second is not.
 
-        Returns its length and the word, a newline after it; None where the line is not like that.
+        Returns its length and the word followed by a newline, or None if the line does not have this form.
         """
         line = data[at:].partition(b"\n")[0]
         word, *numbers = line.rstrip().rsplit(b" ", self.matrix.shape[1])
@@ -346,12 +356,12 @@ class _Reader:
         return min(len(line) + 1, len(data) - at), word + b"\n"
 
     def _records(self, pending: bytes, dim: int, count: int) -> WordVectors:
-        """Binary after its first line."""
+        """Read binary records after the first line."""
         least = count * (4 * dim + 2)
         if self.size is not None and least > self.size:
             self._refuse(
-                f"line 1 says {count} words of {dim} numbers, {least:,} bytes or more, and there are "
-                f"{self.size:,}: it is cut off"
+                f"line 1 says {count} words of {dim} numbers, {least:,} bytes or more, but there are "
+                f"{self.size:,}: it is truncated"
             )
         wanted = min(count, self.limit or count)
         self._make_room(dim, wanted if self.size is not None else min(wanted, BLOCK // (4 * dim) + 1))
@@ -365,7 +375,7 @@ class _Reader:
             self.words.append(words[:used].tobytes())
             if why == kernel.NUL:
                 self._refuse(
-                    f"word {self.row + 1} has a byte 0 in it: it is damaged, or its vectors are not of {dim} numbers"
+                    f"word {self.row + 1} contains a byte 0: it is damaged, or its vectors are not of {dim} numbers"
                 )
             if why == kernel.NO_WORD:
                 self._refuse(
@@ -385,10 +395,10 @@ class _Reader:
                 continue
             chunk = self.stream.read(BLOCK)
             if not chunk and self.row < wanted and self.row < len(self.matrix):
-                self._refuse(f"ends in word {self.row + 1} of the {count} that line 1 says: it is cut off")
+                self._refuse(f"ends in word {self.row + 1} of the {count} that line 1 says: it is truncated")
             pending += chunk
         if self.row == count and (pending.strip(b"\n") or self.stream.read(2).strip(b"\n")):
-            self._refuse(f"goes on after the {count} words that line 1 says")
+            self._refuse(f"continues after the {count} words that line 1 says")
         return self._made(None)
 
     def _make_room(self, dim: int, rows: int) -> None:
@@ -397,7 +407,7 @@ class _Reader:
         self.matrix = grown
 
     def _made(self, first: int | None) -> WordVectors:
-        """The words and their rows; `first` is the line of the first word, None in a binary file."""
+        """Return the words and their rows; `first` is the line of the first word, None in a binary file."""
         joined = b"".join(self.words)
 
         def place(row: int) -> str:
@@ -417,15 +427,15 @@ class _Reader:
             rows = {word: row for row, word in reversed(list(enumerate(words)))}  # the first of each
             if self.errors == "strict":
                 row = next(row for row, word in enumerate(words) if rows[word] < row)
-                self._refuse(f"{place(row)}: the word '{words[row]}' was there before, in {place(rows[words[row]])}")
+                self._refuse(f"{place(row)}: the word '{words[row]}' is a duplicate of {place(rows[words[row]])}")
             keep = np.array(sorted(rows.values()))
             words, matrix = [words[row] for row in keep], matrix[keep]
         return WordVectors(tuple(words), np.ascontiguousarray(matrix, np.float32))
 
     def _safetensors(self) -> WordVectors:
-        """Our own format; the matrix is mapped."""
+        """Read our own format; the matrix is memory-mapped."""
         if self.size is None:
-            self._refuse("holds compressed safetensors, which are mapped into memory: unpack it with gunzip")
+            self._refuse("is a compressed safetensors file, which cannot be memory-mapped: unpack it with gunzip")
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -433,7 +443,7 @@ class _Reader:
                 names = set(file.keys())
                 if not {"matrix", "words", "ends"} <= names:
                     what = "an encoder: load it as a run" if "table" in names else "no word vectors"
-                    self._refuse(f"holds {what} (matrix, words and ends are what to look for)")
+                    self._refuse(f"contains {what} (expected are matrix, words and ends)")
                 text, ends = file.get_tensor("words"), file.get_tensor("ends")
                 counts = file.get_tensor("counts") if "counts" in names else None
                 kinds = [file.get_slice(name).get_dtype() for name in ("matrix", "words", "ends")]
@@ -441,7 +451,7 @@ class _Reader:
         except UserError:
             raise
         except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
-            raise UserError(f"{self.path} is not a readable safetensors file: fetch or write it again") from error
+            raise UserError(f"{self.path} is not a readable safetensors file: download or write it again") from error
         wrong = (
             kinds != ["F32", "U8", "I64"]
             or len(shape) != 2
@@ -450,9 +460,9 @@ class _Reader:
             or text.ndim != 1
         )
         if wrong or ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(text):
-            self._refuse("is damaged: its words and its matrix do not belong together")
+            self._refuse("is damaged: its words and its matrix do not match")
         if counts is not None and (counts.shape != ends.shape or counts.dtype != np.int64):
-            self._refuse("is damaged: its counts do not belong to its words")
+            self._refuse("is damaged: its counts do not match its words")
         with self.path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             offset = json.loads(file.read(length))["matrix"]["data_offsets"][0]
@@ -470,7 +480,7 @@ class _Reader:
             except UnicodeDecodeError:
                 self._refuse(f"word {row + 1} is not UTF-8 text: it is damaged")
         if len(set(words)) < len(words) or not all(words):
-            self._refuse("is damaged: a word is empty or there twice")
+            self._refuse("is damaged: a word is empty or a duplicate")
         return WordVectors(tuple(words), mapped, None if counts is None else counts[:size])
 
     def _refuse(self, what: str) -> NoReturn:
@@ -480,31 +490,31 @@ class _Reader:
 STRANGERS = {
     b"\x80": "is a pickle, which is not opened because it may run code: save it with gensim's save_word2vec_format",
     b"PK\x03\x04": "is a zip archive: unpack it first",
-    b"\xba\x16\x4f\x2f": "is a whole fastText model: write its vectors as text, as fastText's .vec files hold them",
+    b"\xba\x16\x4f\x2f": "is a complete fastText model: write its vectors as text, in fastText's .vec format",
 }
-"""First bytes of what others call word vectors, and what to do about it."""
+"""First bytes of other files of word vectors, and the advice for each."""
 
 
 def _is_text(body: bytes, dim: int) -> bool:
-    """Whether what follows a first line "V D" is text.
+    """Return whether the rest after a first line "V D" is text.
 
-    Where a binary file has its first D float32, there are letters and digits.
+    It is text if there are letters and digits where a binary file has its first D float32.
     """
     sample = body.partition(b" ")[2][: min(4 * dim, 256)].decode("latin-1")
     return sum(c.isascii() and (c.isalnum() or c in ".+- \t\r\n") for c in sample) >= 0.8 * len(sample)
 
 
 def _fault(why: int, data: bytes, at: int, dim: int, column: int) -> str:
-    """What is wrong with the line that begins at `at`."""
+    """Return the error in the line that begins at `at`."""
     line = data[at:].partition(b"\n")[0]
     if why == kernel.NUL:
-        return "has a byte 0 in its word: these are no word vectors as text, or they are damaged"
+        return "has a byte 0 in its word: these are not word vectors as text, or they are damaged"
     if why == kernel.NO_WORD:
         return "begins with a space: the word is missing"
     if why == kernel.SHORT:
-        return f"has {column} number{'s' * (column != 1)} where {dim} are due"
+        return f"has {column} number{'s' * (column != 1)} where {dim} are expected"
     if why == kernel.LONG:
-        return f"goes on after the {dim} numbers that are due (a word with a space in it looks the same)"
+        return f"continues after the {dim} expected numbers (a word that contains a space looks the same)"
     field = line.split()[column + 1][:40].decode("utf-8", "replace")
     return f"has {field!r} for number {column + 1}, which is " + ("not finite" if _is_number(field) else "no number")
 
@@ -518,14 +528,14 @@ def _is_number(field: str) -> bool:
 
 
 def _rounded(field: str) -> np.float32:
-    """The float32 nearest to a decimal number, ties to even, decided exactly."""
+    """Return the float32 nearest to a decimal number, ties to even, decided exactly."""
     wide = float(field)
     near = np.float32(wide)
     if float(near) == wide:
         return near
-    with np.errstate(over="ignore"):  # above the largest comes infinity
+    with np.errstate(over="ignore"):  # infinity follows the largest float32
         other = np.nextafter(near, np.float32(np.inf if wide > float(near) else -np.inf))
-    middle = (float(near) + float(other)) / 2  # exact: it needs one bit more than a float32
+    middle = (float(near) + float(other)) / 2  # exact, because it needs only one bit more than a float32
     exact, half = Decimal(field), Decimal(middle)
     if exact == half:
         return np.float32(middle)

@@ -1,4 +1,4 @@
-"""A run as one offline HTML page: what was run, how it learned, how it is judged, and its samples on a map."""
+"""The report of a run: one offline HTML page with its configuration, learning curves, results and a map of samples."""
 
 from selftaught.report.html import write
 

@@ -1,4 +1,4 @@
-"""What every part of a page may tell of the run: its title, its facts, and what to type next."""
+"""Facts about the run for all sections: its title, its facts, and the next commands."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from selftaught.report.values import mapping, number
 
 RATE = "_per_second"
 OLDER = ("images", "documents")
-"""The keys under which summaries counted samples before they said "samples": a matter of old files, not of kinds."""
+"""Keys for the number of samples in summaries from before the key "samples"."""
 
 
 def title(page: Page) -> str:
-    """The method, and what it was trained on."""
+    """Return the title: the method and its training data."""
     config = page.run.config
     return f"{mapping(config, 'method').get('name', '?')} on {short(mapping(config, 'data').get('source'))}"
 
 
 def facts(page: Page) -> dict[str, Any]:
-    """What was run, on how many samples, for how long and how fast; None for what is not known."""
+    """Return the method, the number of samples, the time and the speed; None for unknown values."""
     config, summary = page.run.config, page.summary
     method, encoder, data, recipe = (mapping(config, key) for key in ("method", "encoder", "data", "recipe"))
     samples, called = counted(summary)
@@ -46,7 +46,7 @@ def facts(page: Page) -> dict[str, Any]:
 
 
 def counted(summary: Mapping[str, Any]) -> tuple[float | None, str]:
-    """How many samples there were, and what they are called."""
+    """Return the number of samples and what they are called."""
     if "samples" in summary:
         return number(summary["samples"]), str(summary.get("samples_are", "samples"))
     key = next((key for key in OLDER if key in summary), "samples")
@@ -54,19 +54,19 @@ def counted(summary: Mapping[str, Any]) -> tuple[float | None, str]:
 
 
 def short(source: Any) -> str:
-    """A catalog name as it is; of a path its last part."""
+    """Return a name in the catalog unchanged, and the last part of a path."""
     text = str(source) if source is not None else "data in memory"
     return text.rstrip("/").rpartition("/")[2] or text
 
 
 def last_step(page: Page) -> float | None:
-    """The last logged step."""
+    """Return the last logged step."""
     steps = [step for line in page.metrics if (step := number(line.get("step"))) is not None]
     return max(steps, default=None)
 
 
 def commands(page: Page) -> dict[str, str]:
-    """What to type to see more, to continue, and to repeat this run.
+    """Return the commands to see more, to continue, and to repeat this run.
 
     Data in memory can only be given again from Python.
     """

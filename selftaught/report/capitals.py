@@ -1,4 +1,4 @@
-"""Countries and their capitals, which every text about the world has."""
+"""Countries and their capitals, for the report of word vectors."""
 
 CAPITALS = (
     ("France", "Paris"),
@@ -51,4 +51,4 @@ CAPITALS = (
     ("Georgia", "Tbilisi"),
     ("Armenia", "Yerevan"),
 )
-"""Countries and the cities that rule them, where both are one word."""
+"""Countries and their capitals, where both are one word."""

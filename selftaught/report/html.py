@@ -1,4 +1,4 @@
-"""RUN/report.html: everything about a run in one file that opens without a network."""
+"""Write RUN/report.html: one file about a run that opens without a network."""
 
 from __future__ import annotations
 
@@ -28,21 +28,22 @@ def write(
 ) -> Path:
     """Write RUN/report.html and return its path.
 
-    Config, curves, the probe and warnings come from the folder. The map needs `encoder` and a source (`source_test`, or
-    `source_train` where nothing is held out); example views need `method` and a source. What is missing is left out,
-    and the page says which command adds it. The map of an encoder with vectors of words is one of its words: no source
-    is needed.
+    Configuration, curves, the probe and warnings come from the folder. The map needs `encoder` and a source
+    (`source_test`, or `source_train` if there is no held-out part). Example views need `method` and a source. If
+    something is missing, the page names the command that adds it. For an encoder with word vectors the map shows words,
+    which needs no source.
 
     Args:
         run_folder: The run.
         encoder: The trained encoder; its mode is restored.
-        method: The method, for the views that it saw and what it can show.
-        source_train: What it was trained on.
-        source_test: What it never saw.
-        points: Most samples on the map; of words two thirds of it. 3,000 keep the page under about 1.5 MB.
+        method: The method, for its views and what it can show.
+        source_train: The training data.
+        source_test: Held-out data.
+        points: Largest number of samples on the map; for words, two thirds of it. 3,000 keep the page under about 1.5
+            MB.
 
     Raises:
-        UserError: When the folder is not a run.
+        UserError: If the folder is not a run.
     """
     run = run_folder if isinstance(run_folder, RunFolder) else RunFolder.open(Path(run_folder))
     page = Page(run, encoder, method, source_train, source_test, points)
@@ -55,7 +56,7 @@ def write(
 
 
 def fill(head: Mapping[str, Any], told: Sequence[tuple[Section, dict[str, Any] | None]]) -> str:
-    """The page. No text of a user's can end the script element: <, > and & are escaped in the JSON."""
+    """Fill the page. User text cannot end the script element, because <, > and & are escaped in the JSON."""
     title, commands = head["title"], head["commands"]
     values = to_json({**head, "sections": {section.name: data for section, data in told}}, indent=None).decode().strip()
     for sign in "<>&":
@@ -72,13 +73,13 @@ def fill(head: Mapping[str, Any], told: Sequence[tuple[Section, dict[str, Any] |
         "script": "".join(asset(name) for name in ("page.js", "charts.js", "map.js", "shown.js")),
         "drawing": "\n".join(f'<script>"use strict"; {{\n{section.script}}}</script>' for section, _ in told),
     }
-    # split first, fill once: what is filled in is never read as a template
+    # split before filling, so that inserted text is never read as a template
     start, *rest = asset("page.html").split("{{")
     return start + "".join(parts[name] + tail for name, _, tail in (piece.partition("}}") for piece in rest))
 
 
 def element(section: Section, has: bool, commands: Mapping[str, str]) -> str:
-    """A section as it stands before it is drawn: its heading, and its markup or what is missing."""
+    """Return a section before it is drawn: its heading, and its markup or the message for missing data."""
     name, title = section.name, html.escape(section.title)
     inside = section.markup.rstrip() if has else f'  <p class="missing">{named(section.missing, commands)}</p>'
     absent = "" if has else ' class="absent"'
@@ -87,12 +88,12 @@ def element(section: Section, has: bool, commands: Mapping[str, str]) -> str:
 
 
 def named(text: str, commands: Mapping[str, str]) -> str:
-    """Text as markup, with the command itself for its name in braces."""
+    """Return text as markup, with command names in braces replaced by the commands."""
     pieces = [html.escape(piece) for piece in re.split(r"\{(\w+)\}", text)]  # text, name, text, name, ...
     pieces[1::2] = [f"<code>{html.escape(commands[name])}</code>" for name in pieces[1::2]]
     return "".join(pieces)
 
 
 def asset(name: str) -> str:
-    """The text of one of the page's own files."""
+    """Return the text of one of the page's own files."""
     return (ASSETS / name).read_text(encoding="utf-8")

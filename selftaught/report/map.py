@@ -1,4 +1,4 @@
-"""Held-out samples in two dimensions, and who their neighbours are in all of them."""
+"""Held-out samples in two dimensions, and their neighbours in all dimensions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXACT, ROUNDS = 500, 10
 
 
 def pca(x: NDArray[Any], dims: int = 2) -> Array:
-    """The first `dims` principal components of x [N, D], as float64 [N, dims]; zeros beyond the rank.
+    """Return the first `dims` principal components of x [N, D], as float64 [N, dims]; zeros beyond the rank.
 
     The eigenvectors of the smaller of the two Gram matrices, which is the SVD of the centred x; where both are large,
     by subspace iteration, which takes a hundredth of the time. Signs are fixed: the largest loading of each component
@@ -49,15 +49,15 @@ def pca(x: NDArray[Any], dims: int = 2) -> Array:
 
 
 def has_tsne() -> bool:
-    """Whether openTSNE, the extra [map], is installed."""
+    """Return whether openTSNE, the extra [map], is installed."""
     return importlib.util.find_spec("openTSNE") is not None
 
 
 def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
-    """t-SNE (van der Maaten and Hinton 2008) of x [N, D] through openTSNE, as float64 [N, 2].
+    """Return t-SNE (van der Maaten and Hinton 2008) of x [N, D] by openTSNE, as float64 [N, 2].
 
-    Starts from PCA, so that its large-scale layout is that of the data (Kobak and Berens 2019), and sees the first 50
-    principal components by their cosine, which is how the neighbours are found too. Needs the extra [map].
+    Starts from PCA, which keeps the large-scale layout of the data (Kobak and Berens 2019), and uses the cosine of the
+    first 50 principal components, as the neighbours do. Needs the extra [map].
     """
     from openTSNE import TSNE
 
@@ -81,9 +81,9 @@ def tsne(x: NDArray[Any], seed: int = 0, perplexity: float = 30.0) -> Array:
 def neighbours(
     x: NDArray[Any], k: int, metric: Literal["cosine", "euclidean"] = "cosine"
 ) -> tuple[NDArray[np.int64], Array]:
-    """The k nearest other rows of each row of x [N, D]: their indices and cosines (or distances), [N, k] both.
+    """Return the k nearest other rows of each row of x [N, D], nearest first: indices and cosines, [N, k].
 
-    The nearest comes first. Ties go to the lower index. k is cut to N - 1.
+    Or distances instead of cosines. Ties go to the lower index. k is at most N - 1.
     """
     x = np.asarray(x, np.float64)
     if metric == "cosine":
@@ -113,7 +113,7 @@ def _largest(score: Array, k: int) -> NDArray[np.int64]:
 
 
 def vote(labels: NDArray[np.int64], index: NDArray[np.int64]) -> float:
-    """How often the majority of a row's neighbours [N, k] has the row's label, in percent; the nearest break ties."""
+    """Return how often the majority of a row's neighbours [N, k] has its label, in percent; the nearest break ties."""
     seen = labels[index]  # [N, k]
     weight = 1 - np.arange(index.shape[1]) / (1000.0 * max(index.shape[1], 1))
     counts = np.zeros((len(labels), int(labels.max()) + 1))

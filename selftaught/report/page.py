@@ -1,4 +1,4 @@
-"""What a page is about: a run's folder, and as much of its encoder, method and data as is at hand."""
+"""The content of a page: a run's folder, and its encoder, method and data if available."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from selftaught.run import RunFolder
 @final
 @dataclass(frozen=True, eq=False)
 class Page:
-    """What every section is asked about.
+    """The run and its data, as given to every section.
 
     Args:
         run: The run's folder.
         encoder: The trained encoder.
-        method: The method, whose views the samples are seen through.
-        source_train: What it was trained on.
-        source_test: What it never saw.
-        points: Most samples on a map.
+        method: The method with its views.
+        source_train: The training data.
+        source_test: Held-out data.
+        points: Largest number of samples on a map.
     """
 
     run: RunFolder
@@ -34,7 +34,7 @@ class Page:
 
     @cached_property
     def summary(self) -> dict[str, Any]:
-        """summary.json."""
+        """The content of summary.json."""
         return self.run.summary
 
     @cached_property
@@ -44,25 +44,25 @@ class Page:
 
     @property
     def held_out(self) -> bool:
-        """Whether there are samples that the method never saw."""
+        """Whether there are held-out samples."""
         return self.source_test is not None and len(self.source_test) > 0
 
     @property
     def shown(self) -> Source | None:
-        """The samples to look at: held-out ones where there are any."""
+        """The samples to show: held-out ones if there are any."""
         return self.source_test if self.held_out else self.source_train
 
     @property
     def seen(self) -> Source | None:
-        """The samples that the method saw, or else might have seen."""
+        """The training samples, if available, otherwise the held-out ones."""
         return self.source_train if self.source_train is not None else self.source_test
 
     @property
     def worded(self) -> bool:
-        """Whether the encoder has vectors of words."""
+        """Whether the encoder has word vectors."""
         return isinstance(self.encoder, Worded)
 
     @cached_property
     def words(self) -> WordVectors | None:
-        """The encoder's words and their vectors, where it has any."""
+        """The encoder's words and their vectors, if it has any."""
         return self.encoder.word_vectors() if isinstance(self.encoder, Worded) else None

@@ -1,4 +1,4 @@
-"""The data of the page's 2-D map: coordinates, classes, thumbnails and neighbours, packed small."""
+"""The data of the page's 2-D map: coordinates, classes, thumbnails and neighbours, in compact form."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from selftaught.report.shown import shown
 from selftaught.report.thumbnails import sheet
 
 NEAREST = 8
-"""Neighbours kept for each sample, and voters in the map's nearest-neighbour accuracy."""
+"""Number of neighbours kept for each sample, which also vote for the map's nearest-neighbour accuracy."""
 
 
 def pack(values: NDArray[Any], dtype: str) -> str:
-    """An array as base64 of its little-endian bytes."""
+    """Return an array as base64 of its little-endian bytes."""
     return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode()
 
 
 def fit_square(points: NDArray[np.float64]) -> NDArray[np.uint16]:
-    """Coordinates [N, 2] scaled, with one scale for both axes, into the middle of the square [0, 65535]^2."""
+    """Scale coordinates [N, 2] equally on both axes and centre them in the square [0, 65535]^2."""
     low, high = points.min(0), points.max(0)
     scale = max(float((high - low).max()), 1e-12)
     placed: NDArray[np.uint16] = np.round(((points - (low + high) / 2) / scale + 0.5) * 65535).astype(np.uint16)
@@ -35,11 +35,10 @@ def fit_square(points: NDArray[np.float64]) -> NDArray[np.uint16]:
 
 
 def scatter(encoder: Encoder, source: Source, points: int, held_out: bool) -> dict[str, Any] | None:
-    """What the map draws, or None when the source has fewer than three samples.
+    """Return the data of the map, or None if the source has fewer than three samples.
 
     Packed: "labels" int16 [N] (-1 = unknown), "index" uint32 [N] (in the source), "near" uint16 [N, K] (rows of this
-        map), "cosine"
-    uint8 [N, K] (0 to 255 = 0 to 1), each layout uint16 [N, 2].
+    map), "cosine" uint8 [N, K] (0 to 255 = 0 to 1), each layout uint16 [N, 2].
     """
     if len(source) < 3:
         return None
@@ -92,7 +91,7 @@ def accuracies(
 
 
 def thumbnails(source: Source, seen: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The samples as a sprite sheet; None where an encoder whose input is `seen` takes no pictures."""
+    """Return the samples as a sprite sheet; None if the input `seen` of the encoder has no images."""
     parts = [np.arange(i, min(i + 64, len(source))) for i in range(0, len(source), 64)]
     if not pictures(source, parts[0][:1], seen):
         return None
@@ -100,6 +99,6 @@ def thumbnails(source: Source, seen: Mapping[str, Any]) -> dict[str, Any] | None
 
 
 def pictures(source: Source, index: NDArray[np.int64], seen: Mapping[str, Any]) -> Sequence[NDArray[np.uint8]]:
-    """A picture of each sample, the first where it has several; none where there is nothing to look at."""
+    """Return one image per sample, the first if it has several; none if there is nothing to show."""
     rows = shown(source.fetch(index), seen, len(index))
     return next((row.images for row in rows if isinstance(row, Pictures)), ())

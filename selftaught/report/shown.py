@@ -1,4 +1,4 @@
-"""What a person can be shown of samples (`parts/shown`), packed small enough to travel inside a page."""
+"""Samples and method outputs for display (`parts/shown`), packed small enough for a page."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from selftaught.parts.shown import Curves, Pictures, Shown, Sounds, Table
 from selftaught.report.thumbnails import data_uri, single
 
 COUNT = 8
-"""Samples in a row."""
+"""Number of samples in a row."""
 MOST_VIEWS = 6
-"""Views of one name that are shown."""
+"""Number of views shown per name."""
 POINTS = 400
-"""Most points of a line; of more, each stretch keeps its lowest and its highest."""
+"""Largest number of points of a line. Longer lines keep the lowest and the highest point of each segment."""
 LINES = 16
-"""Most lines of a chart, the first ones."""
+"""Largest number of lines of a chart, the first ones."""
 ROW_BYTES = 750_000
-"""Most bytes of a row of sounds; of longer ones the beginning is kept."""
+"""Largest number of bytes of a row of sounds; longer sounds are cut."""
 ROWS = 50
-"""Most rows of a table, the first ones."""
+"""Largest number of rows of a table, the first ones."""
 Row = dict[str, Any]
 
 
 def few(method: Method, source: Source) -> tuple[NDArray[np.int64], Raw, Batch]:
-    """Some samples, evenly spaced over the source: which, as they are, and what the method gets of them in epoch 0."""
+    """Return some evenly spaced samples of the source: positions, raw samples, and the method's views in epoch 0."""
     bound = method.views.bind(source)
     index = np.unique(np.linspace(0, len(bound) - 1, COUNT).astype(np.int64))
     raw = bound.fetch(index)
@@ -41,9 +41,9 @@ def few(method: Method, source: Source) -> tuple[NDArray[np.int64], Raw, Batch]:
 
 
 def shown(batch: Mapping[str, Any], seen: Mapping[str, Any], count: int) -> list[Shown]:
-    """What there is to look at in a batch of `count` samples, raw or of views, for an encoder whose input is `seen`.
+    """Return what can be shown of a batch of `count` samples, raw or of views, for an encoder with input `seen`.
 
-    A list of tensors holds several views under one name. What holds more or fewer things, such as patches, is left out.
+    A list of tensors holds several views under one name. Entries of another length, such as patches, are skipped.
     """
     rows = []
     for name, value in batch.items():
@@ -59,12 +59,12 @@ def shown(batch: Mapping[str, Any], seen: Mapping[str, Any], count: int) -> list
 def _size(value: Any) -> int:
     try:
         return len(value)
-    except TypeError:  # a number, or a tensor that is one
+    except TypeError:  # a number, or a tensor with one number
         return 0
 
 
 def packed(row: Shown, name: str | None = None) -> Row:
-    """A row of a page: "type", "name" and, by the type, "images", "charts", "sounds", or "columns", "rows" and "of"."""
+    """Return a row of a page: "type", "name" and "images", "charts", "sounds", or "columns", "rows" and "of"."""
     called = (row.name if name is None else name).replace("_", " ")
     match row:
         case Pictures(images=images):
@@ -80,7 +80,7 @@ def packed(row: Shown, name: str | None = None) -> Row:
 
 
 def chart(lines: NDArray[np.floating[Any]]) -> Row:
-    """``{"lines": [[y]], "low", "high", "length", "of"}`` of float [C, T]; y is None where a value is not finite."""
+    """Return ``{"lines": [[y]], "low", "high", "length", "of"}`` of float [C, T]; y is None if not finite."""
     kept = np.asarray(lines, np.float64)[:LINES]
     finite = kept[np.isfinite(kept)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -89,7 +89,7 @@ def chart(lines: NDArray[np.floating[Any]]) -> Row:
 
 
 def thinned(line: NDArray[np.float64], most: int = POINTS) -> NDArray[np.float64]:
-    """At most `most` points, evenly spaced, of a line [T]: of each stretch its lowest and its highest, as they came."""
+    """Return at most `most` points of a line [T]: the lowest and the highest of each segment, in order."""
     if len(line) <= most:
         return line
     pieces = np.array_split(line, most // 2)
@@ -98,10 +98,7 @@ def thinned(line: NDArray[np.float64], most: int = POINTS) -> NDArray[np.float64
 
 
 def sound(points: NDArray[np.floating[Any]], rate: int, most: int) -> Row:
-    """``{"uri", "seconds", "of"}``: the first `most` points of a wave [T] as a WAV file.
-
-    How long these and all last.
-    """
+    """Return ``{"uri", "seconds", "of"}``: the first `most` points of a wave [T] as a WAV file, and both durations."""
     kept = np.nan_to_num(np.asarray(points, np.float64)[:most]).clip(-1, 1)
     out = io.BytesIO()
     with wave.open(out, "wb") as file:

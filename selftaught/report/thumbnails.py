@@ -1,4 +1,4 @@
-"""Pictures small enough to travel inside a page: sprite sheets and single images as data URIs."""
+"""Images for a page: sprite sheets and single images as data URIs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SHEET_BYTES = 800_000
-"""The largest sprite sheet; a larger one is encoded again with a lower quality."""
+"""Size of the largest sprite sheet in bytes; a larger one is encoded again with lower quality."""
 
 
 def picture(image: NDArray[np.uint8]) -> Image.Image:
-    """uint8 [H, W, C] as a Pillow image: one or two channels in grey (the first), three or more in colour (the first three)."""
+    """Convert uint8 [H, W, C] to a Pillow image: the first channel as grey, or the first three of more as colour."""
     if image.shape[2] < 3:
         return Image.fromarray(np.ascontiguousarray(image[:, :, 0]))
     return Image.fromarray(np.ascontiguousarray(image[:, :, :3]))
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """`data` as a URI that a page can hold."""
+    """Return `data` as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def single(image: NDArray[np.uint8], side: int = 96) -> str:
-    """One picture as a data URI, shrunk to at most `side` px: lossless up to 48 px, WebP above."""
+    """Return one image as a data URI, reduced to at most `side` px: lossless up to 48 px, WebP above."""
     small = shrink(image, side)
     out = io.BytesIO()
     if max(small.size) <= 48:
@@ -40,22 +40,22 @@ def single(image: NDArray[np.uint8], side: int = 96) -> str:
 
 
 def place(i: int, columns: int, cell: int) -> tuple[int, int]:
-    """Left and top of cell i of a sheet, in px."""
+    """Return left and top of cell i of a sheet, in px."""
     return i % columns * cell, i // columns * cell
 
 
 def shrink(image: NDArray[np.uint8], side: int) -> Image.Image:
-    """A picture that keeps its shape and fits a square of `side` px."""
+    """Reduce an image to fit a square of `side` px, keeping its aspect ratio."""
     small = picture(image)
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     return small
 
 
 def sheet(images: Iterable[NDArray[np.uint8]], side: int = 32) -> dict[str, Any]:
-    """All pictures (uint8 [H, W, C] each) in one WebP sheet: ``{"uri", "cell", "columns"}``; cell i is at `place(i, columns, cell)`.
+    """Put images (uint8 [H, W, C] each) into one WebP sheet: ``{"uri", "cell", "columns"}``.
 
-    A picture keeps its shape and is centred in its square cell, of at most `side` px. Large pictures may come one by one:
-    only what is left after shrinking stays in memory.
+    Cell i is at `place(i, columns, cell)`. An image keeps its aspect ratio and is centred in its square cell of at most
+    `side` px. Large images may come from an iterator: only the reduced ones stay in memory.
     """
     smalls = [shrink(image, side) for image in images]
     cell = max(max(small.size) for small in smalls)

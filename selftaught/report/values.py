@@ -1,4 +1,4 @@
-"""Reading what a run's files hold: they may come from older versions, or be cut short."""
+"""Read values of a run's files, which may come from older versions or be incomplete."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 
 def number(value: object) -> float | None:
-    """`value` as a finite float, or None."""
+    """Return `value` as a finite float, or None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return float(value)
 
 
 def mapping(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """values[key] where it is a mapping, else an empty one."""
+    """Return values[key] if it is a mapping, else an empty one."""
     found = values.get(key)
     return found if isinstance(found, dict) else {}

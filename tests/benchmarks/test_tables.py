@@ -1,4 +1,4 @@
-"""The documents' tables are what was measured."""
+"""The tables of the documents show the measured results."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_every_document_has_its_markers_and_shows_what_was_measured(monkeypatch:
     assert tables.main() == 0, "run `python -m benchmarks.tables`"
 
 
-def test_a_document_that_is_out_of_date_is_found_and_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_is_out_of_date_is_found_and_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "vision.json").write_text(json.dumps({"rows": [ROW]}))
     document = tmp_path / "page.md"
     document.write_text("<!-- methods: begin -->\nold\n<!-- methods: end -->\n")

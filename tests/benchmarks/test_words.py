@@ -113,7 +113,8 @@ def test_every_loss_of_the_classifier_stands_beside_its_tool(bench, monkeypatch)
     assert (
         row["losses"]["softmax"]["fasttext"]["mean"] == 74.0 and row["losses"]["softmax"]["untrained"]["mean"] == 60.0
     )
-    assert "the loss softmax 76.0 ±1.0 (74.0 ±0.0), hierarchical" in tables.words_table([row | {"row": "classifier"}])
+    told = "loss `softmax`, % | 76.0 ±1.0 | fastText: 74.0 ±0.0 |"
+    assert told in tables.words_table([row | {"row": "classifier"}])
     monkeypatch.setattr(words, "has", lambda peer: False)
     assert "fasttext" not in words.classifier(bench)["losses"]["softmax"]
 
@@ -189,10 +190,11 @@ def test_the_table_shows_what_words_json_has():
     assert lines[2] in tables.filled(text, "words", tables.words_table(rows))
     memory = {"row": "memory", "memory_mb": {"selftaught": 74.5, "gensim": 74.8}}
     startup = {"row": "startup", "seconds": {"selftaught": 0.345}}
-    told = (
-        "Skip-gram's peak memory above imports and loaded code: 74 MB (gensim 75 MB); start-up over the imports 0.34 s."
-    )
-    assert tables.words_table([*rows, memory, startup]).splitlines()[3:] == ["", told]
+    besides = tables.words_table([*rows, memory, startup]).splitlines()[3:]
+    assert besides[3] == "| | selftaught | compared with |" and besides[5:] == [
+        "| skip-gram, peak memory beyond imports and loaded code | 74 MB | gensim: 75 MB |",
+        "| start-up time beyond imports | 0.34 s | - |",
+    ]
     sides = {"trained": {"mean": 67.62, "spread": 0.46}, "untrained": {"mean": 60.02, "spread": 0.5}}
     sides["raw"] = {"mean": 67.87, "spread": 0.1}
     documents = {"row": "documents-word2vec", "sets": {"sentence-polarity": sides}}

@@ -165,7 +165,7 @@ def test_a_run_that_another_process_writes(capsys, unfinished):
     )
     try:
         assert holder.stdout.readline() == "held\n"
-        assert "is being written by another process" in refused(capsys, "resume", unfinished)
+        assert "is in use by another process" in refused(capsys, "resume", unfinished)
     finally:
         holder.communicate("")
 
@@ -246,7 +246,7 @@ def test_labels_to_hide_that_are_not_there(capsys, here):
     np.save(here / "images.npy", np.random.default_rng(0).integers(0, 255, (64, 8, 8), dtype=np.uint8))
     sentence = refused(capsys, "pretrain", "supervised", "images.npy", *TINY, "--labels", "10/class", "--out", "x")
     assert (
-        sentence == "labels 10/class hides labels, and this data has none: name classes by folders, or leave labels out"
+        sentence == "labels 10/class hides labels, but this data has none: name classes by folders, or leave labels out"
     )
     assert not (here / "x").exists()
 

@@ -273,7 +273,7 @@ def test_the_demo_without_fashion_mnist(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(Run, "probe", lambda self, **_: {"linear": {}, "knn": {}, "labels": {}})
     assert main(["demo", "--steps", "4", "--quick", "--out", str(tmp_path / "demo")]) == 0
     assert (
-        "fashion-mnist cannot be fetched (no network); the demo goes on with the small built-in digits"
+        "fashion-mnist cannot be downloaded (no network); the demo goes on with the small built-in digits"
         in capsys.readouterr().err
     )
     assert RunFolder.open(tmp_path / "demo").config["data"]["source"] == "digits"

@@ -88,12 +88,12 @@ def test_foreign_files_are_asked_alike(
 
 
 @pytest.mark.parametrize(("words", "sentence"), [
-    (["neighbours", "banc"], "'banc' is not among the 7 words; near are 'bank', 'banks'"),
+    (["neighbours", "banc"], "'banc' is not among the 7 words; similar words are 'bank', 'banks'"),
     (["neighbours", "bank", "xylophone"], ("'xylophone' is not among the 7 words: it did not occur in training, or "
                                           "too seldom")),
     (["neighbours"], "no word is given"),
     (["neighbours", "bank", "--k", "0"], "at least 1, not 0"),
-    (["analogy", "man", "woman", "kink"], "near are 'king'"),
+    (["analogy", "man", "woman", "kink"], "similar words are 'king'"),
     (["analogy", "man", "woman"], "requires an argument"),
     (["analogy", "man", "woman", "king", "--method", "times"], "method"),
 ])  # fmt: skip

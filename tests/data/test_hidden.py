@@ -65,9 +65,7 @@ def test_what_was_kept_is_in_the_fingerprint() -> None:
 
 
 def test_what_is_not_there_cannot_be_kept() -> None:
-    with pytest.raises(
-        UserError, match="labels 3/class is more than the 2 that class 'b' has: ask for 2/class at most"
-    ):
+    with pytest.raises(UserError, match="labels 3/class is more than the 2 labels of class 'b': use at most 2/class"):
         hide(source_of([0, 0, 0, 1, 1, 2, 2, 2]), "3/class", 0)
-    with pytest.raises(UserError, match="labels 10% hides labels, and this data has none"):
+    with pytest.raises(UserError, match="labels 10% hides labels, but this data has none"):
         hide(source_of([-1] * 5), "10%", 0)

@@ -138,7 +138,7 @@ def test_a_damaged_file_is_fetched_again_alone(small, served, programs, own_cach
         (lambda files: files.clear(), "does not answer"),
         (
             lambda files: files.update({"/train-images-idx3-ubyte.gz": gzip.compress(b"other")}),
-            "serves other data than expected",
+            "serves different data than expected",
         ),
         (lambda files: files.update({"/train-images-idx3-ubyte.gz": b"no gzip"}), "does not answer"),
         (
@@ -149,7 +149,7 @@ def test_a_damaged_file_is_fetched_again_alone(small, served, programs, own_cach
             lambda files: files.update({"/train-images-idx3-ubyte.gz": files["/train-images-idx3-ubyte.gz"][:-50]}),
             "does not answer",
         ),
-        (lambda files: files.update({"cut": b"/train-images-idx3-ubyte.gz"}), "does not answer|serves other"),
+        (lambda files: files.update({"cut": b"/train-images-idx3-ubyte.gz"}), "does not answer|serves different"),
     ],
 )
 def test_nowhere_is_one_sentence_that_names_the_alternatives(small, served, programs, own_cache, change, match):
@@ -159,7 +159,7 @@ def test_nowhere_is_one_sentence_that_names_the_alternatives(small, served, prog
     with pytest.raises(UserError, match=match) as caught:
         open_source("fashion-mnist")
     said = str(caught.value)
-    assert "apt-get is not here" in said
+    assert "apt-get is not installed" in said
     assert str(own_cache) in said
     assert "'digits', which needs no network" in said
     assert "\n" not in said
@@ -172,7 +172,7 @@ def test_no_room_for_a_download_is_one_sentence(small, served, programs, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(remote, "_copy", full)
-    with pytest.raises(UserError, match=r"cannot be written \(No space left on device\): make room"):
+    with pytest.raises(UserError, match=r"cannot be written \(No space left on device\): free some space"):
         open_source("fashion-mnist")
 
 
@@ -197,7 +197,7 @@ def test_cifar10_from_the_official_archive(served, programs, monkeypatch, tmp_pa
                 member.size = data.nbytes
                 tar.addfile(member, io.BytesIO(data.tobytes()))
         served[0]["/cifar.tar.gz"] = file.getvalue()
-    with pytest.raises(UserError, match=r"serves other data than expected.*set SELFTAUGHT_DATA"):
+    with pytest.raises(UserError, match=r"serves different data than expected.*set SELFTAUGHT_DATA"):
         open_source("cifar10")
     monkeypatch.setattr(cifar10, "SHA256", hashlib.sha256(served[0]["/cifar.tar.gz"]).hexdigest())
     train, test = open_source("cifar10"), open_source("cifar10", "test")
@@ -261,7 +261,7 @@ def test_the_catalog_lists_without_fetching(programs, served):
 
 
 def test_what_to_say_before_fetching(small, served, programs, own_cache):
-    assert catalog.fetching("fashion-mnist") == f"fetching fashion-mnist, once, into {own_cache}"
+    assert catalog.fetching("fashion-mnist") == f"downloading fashion-mnist into {own_cache} (only once)"
     open_source("fashion-mnist")
     for known in ("fashion-mnist", "digits", "some/folder", None):
         assert catalog.fetching(known) is None

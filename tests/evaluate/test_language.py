@@ -55,7 +55,7 @@ def test_sentences_are_ranked_by_their_sums_or_by_token() -> None:
 
 
 def test_a_text_without_a_word_is_refused() -> None:
-    with pytest.raises(UserError, match="there is no word in '  '"):
+    with pytest.raises(UserError, match="'  ' has no words"):
         ranked(Uniform(), ["a", "  "])
 
 

@@ -86,7 +86,7 @@ def test_a_word_that_a_format_cannot_hold(tmp_path, word, name):
 
 def test_what_is_not_written(tmp_path):
     for name in ("a.csv", "a", "no/a.txt", "a.safetensors.gz", "a.gz"):
-        with pytest.raises(UserError, match=r"must end in|there is no folder|drop the \.gz"):
+        with pytest.raises(UserError, match=r"must end in|there is no folder|remove the \.gz"):
             files.write(tmp_path / name, VECTORS)
     with pytest.raises(UserError, match="did you mean 'glove'"):
         files.check(tmp_path / "a.txt", "glov")  # type: ignore[arg-type]
@@ -145,7 +145,7 @@ def test_a_few_of_gloves_words_have_spaces(tmp_path):
     found = files.read(path)
     assert found.words == ("the", "at name@domain.com", ". . .", "cat")
     np.testing.assert_array_equal(found.matrix.reshape(-1)[3:9], [4, 5, 6, 7, 8, 9])
-    with pytest.raises(UserError, match="line 2 goes on after the 3 numbers"):
+    with pytest.raises(UserError, match="line 2 continues after the 3 expected numbers"):
         files.read(text(tmp_path / "x", "the 1 2 3\ncat 0.5 4 5 6\n"))
 
 
@@ -246,37 +246,37 @@ BAD = {
     "blank": (b"\n \n", "is empty"),
     "prose": (b"It was the best of times\nIt was the worst\n", "line 1 has 'was' for number 1, which is no number"),
     "one field": (b"word\n", "line 1 is neither"),
-    "short line": (b"2 3\nthe 1 2 3\ncat 1 2\n", "line 3 has 2 numbers where 3 are due"),
-    "long line": (b"2 2\nthe 1 2\ncat 1 2 3\n", "line 3 goes on after the 2 numbers"),
+    "short line": (b"2 3\nthe 1 2 3\ncat 1 2\n", "line 3 has 2 numbers where 3 are expected"),
+    "long line": (b"2 2\nthe 1 2\ncat 1 2 3\n", "line 3 continues after the 2 expected numbers"),
     "no number": (b"the 1 2\ncat 1 2x\n", "line 2 has '2x' for number 2, which is no number"),
     "nan": (b"2 2\nthe 1 2\ncat nan 2\n", "line 3 has 'nan' for number 1, which is not finite"),
     "too large": (b"the 1 2\ncat 1 4e38\n", "line 2 has '4e38' for number 2, which is not finite"),
     "infinite": (b"the 1 2\ncat 1 -inf\n", "line 2 has '-inf' for number 2, which is not finite"),
-    "too few words": (b"3 2\nthe 1 2\ncat 1 2\n", "line 1 says 3 words, and there are 2"),
-    "too many words": (b"1 2\nthe 1 2\ncat 1 2\n", "line 3 goes on after the 1 words"),
-    "wrong dimension": (b"2 3\nthe 1 2\ncat 1 2\n", "line 2 has 2 numbers where 3 are due"),
+    "too few words": (b"3 2\nthe 1 2\ncat 1 2\n", "line 1 says 3 words, but there are 2"),
+    "too many words": (b"1 2\nthe 1 2\ncat 1 2\n", "line 3 continues after the 1 words"),
+    "wrong dimension": (b"2 3\nthe 1 2\ncat 1 2\n", "line 2 has 2 numbers where 3 are expected"),
     "no dimension": (b"2 0\nthe\ncat\n", "line 1 says 2 words of 0 numbers"),
     "no words": (b"0 5\n", "line 1 says 0 words"),
-    "header only": (b"5 5\n", "line 1 says 5 words, and there are 0"),
-    "twice": (b"3 2\nthe 1 2\ncat 1 2\nthe 3 4\n", "line 4: the word 'the' was there before, in line 2"),
+    "header only": (b"5 5\n", "line 1 says 5 words, but there are 0"),
+    "twice": (b"3 2\nthe 1 2\ncat 1 2\nthe 3 4\n", "line 4: the word 'the' is a duplicate of line 2"),
     "no word": (b"the 1 2\n 1 2 3\n", "line 2 begins with a space"),
-    "blank line inside": (b"the 1 2\n\ncat 1 2\n", "line 3 goes on after a blank line"),
+    "blank line inside": (b"the 1 2\n\ncat 1 2\n", "line 3 continues after a blank line"),
     "byte 0": (b"the 1 2\nc\0t 1 2\n", "line 2 has a byte 0"),
     "latin-1": (b"the 1 2\nd\xe9j\xe0 1 2\n", "line 2: the word is not UTF-8"),
     "pickle": (pickle.dumps({"a": 1}), "is a pickle, which is not opened"),
     "zip": (b"PK\x03\x04" + b"\0" * 50, "is a zip archive"),
-    "fastText model": ((793712314).to_bytes(4, "little") + b"\0" * 50, "is a whole fastText model"),
+    "fastText model": ((793712314).to_bytes(4, "little") + b"\0" * 50, "is a complete fastText model"),
     "bad gzip": (gzip.compress(b"the 1 2\n" * 50)[:-12], "damaged gzip"),
-    "cut binary": (b"2 2\nthe \0\0\x80\x3f\0\0\x80\x3f\ncat \0\0", "it is cut off"),
+    "cut binary": (b"2 2\nthe \0\0\x80\x3f\0\0\x80\x3f\ncat \0\0", "it is truncated"),
     "binary of another width": (
         b"2 1\nthe \0\0\x80\x3f\0\0\x80\x3f\ncat \0\0\x80\x3f\0\0\x80\x3f\n",
-        "word 2 has a byte 0 in it",
+        "word 2 contains a byte 0",
     ),
     "binary nan": (b"1 1\nthe \0\0\xc0\x7f\n", "word 1 has a number that is not finite"),
-    "binary goes on": (b"1 1\nthe \0\0\x80\x3f\ncat \0\0\x80\x3f\n", "goes on after the 1 words"),
+    "binary continues": (b"1 1\nthe \0\0\x80\x3f\ncat \0\0\x80\x3f\n", "continues after the 1 words"),
     "binary twice": (
         b"2 1\nthe \0\0\x80\x3f\nthe \0\0\x80\x3f\n",
-        "word 2: the word 'the' was there before, in word 1",
+        "word 2: the word 'the' is a duplicate of word 1",
     ),
     "binary latin-1": (b"1 1\nd\xe9 \0\0\x80\x3f\n", "word 1: the word is not UTF-8"),
 }
@@ -311,18 +311,18 @@ def test_other_safetensors(tmp_path):
     save_file(good, path)
     same(files.read(path), tuple("abcdefghijkl"))
     changes: list[tuple[str, np.ndarray, str]] = [
-        ("ends", np.arange(2, 14), "do not belong together"),
-        ("ends", np.arange(1, 12), "do not belong together"),
-        ("ends", np.arange(12, 0, -1), "do not belong together"),
-        ("matrix", MATRIX.astype(np.float64), "do not belong together"),
-        ("words", np.frombuffer(b"aacdefghijkl", np.uint8), "there twice"),
+        ("ends", np.arange(2, 14), "do not match"),
+        ("ends", np.arange(1, 12), "do not match"),
+        ("ends", np.arange(12, 0, -1), "do not match"),
+        ("matrix", MATRIX.astype(np.float64), "do not match"),
+        ("words", np.frombuffer(b"aacdefghijkl", np.uint8), "a duplicate"),
         ("words", np.frombuffer(b"\xffbcdefghijkl", np.uint8), "word 1 is not"),
         (
             "matrix",
             np.where(np.arange(12)[:, None] == 2, np.float32("nan"), MATRIX),
             "word 3 has a number that is not finite",
         ),
-        ("counts", np.arange(3), "counts do not belong"),
+        ("counts", np.arange(3), "counts do not match"),
     ]
     for name, value, says in changes:
         save_file(good | {name: value}, path)

@@ -82,7 +82,7 @@ def test_a_run_answers_as_its_vectors_do(run: Run) -> None:
         vectors, "sea1", "sea2", "sky1", 3, method="mul"
     )
     assert word_vectors(run.path).words == vectors.words
-    with pytest.raises(UserError, match="'sea' is not among the 36 words; near are 'sea"):
+    with pytest.raises(UserError, match="'sea' is not among the 36 words; similar words are 'sea"):
         ask.neighbours(run, "sea")
 
 

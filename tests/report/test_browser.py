@@ -51,7 +51,7 @@ def test_the_table_says_who_won(opened: Browser) -> None:
     assert rows[1] == ["Nearest neighbours", "80.0", "81.5", "79.0", "−1.5"]
     assert rows[2] == ["10 labels a class", "70.0±2.0", "65.0±2.0", "60.0±2.0", "+5.0"]
     verdict = opened.run("return document.getElementById('verdict').innerText")
-    assert "90.3% right, 2.7 points more than the same encoder untrained" in verdict
+    assert "90.3% accuracy, 2.7 points more than the same encoder untrained" in verdict
 
 
 def test_hostile_names_are_text(opened: Browser) -> None:

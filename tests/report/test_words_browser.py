@@ -39,7 +39,7 @@ def test_it_is_a_page_of_words(opened: Browser) -> None:
     assert opened.run(
         "return [...document.querySelectorAll('nav a')].every((a) => document.querySelector(a.getAttribute('href')))"
     )
-    assert "7 documents of letters: 40 steps in 12 s, 812,346 words a second." in text(opened, "#lede")
+    assert "7 documents of letters: 40 steps in 12 s, 812,346 words per second." in text(opened, "#lede")
     assert "pixels" not in text(opened, "body")
 
 

@@ -1,4 +1,4 @@
-"""Images as users have them: folders, files, arrays, tables of pictures. `open_images` finds the right reader."""
+"""Images in folders, files, arrays and tables. `open_images` finds the right reader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """`open_images`, imported when it is first asked for: listing data sets needs no reader."""
+    """Import `open_images` on first access, because listing data sets needs no reader."""
     if name != "open_images":
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     from selftaught.data.image.opening import open_images

@@ -1,4 +1,4 @@
-"""Images that are one array: in memory, or memory-mapped from a file or from the cache."""
+"""Images in one array: in memory, or memory-mapped from a file or from the cache."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from selftaught.data.labels import as_labels
 from selftaught.errors import UserError
 from selftaught.source import Index, Skipped, checked, digest_of
 
-BLOCK = 32 << 20  # bytes looked at together, so that a memory-mapped array never has to fit in memory
-WHOLE = 4 << 30  # bytes: of larger arrays the fingerprint takes evenly spaced images
-MOST_CHANNELS = 16  # an axis longer than this is never taken for channels
+BLOCK = 32 << 20  # bytes per block, so that a memory-mapped array never has to fit in memory
+WHOLE = 4 << 30  # bytes; the fingerprint of a larger array uses evenly spaced images
+MOST_CHANNELS = 16  # a longer axis is never taken for channels
 
 
 @final
@@ -25,11 +25,11 @@ class ArraySource(ImageSource):
     """Images of one size in one array, which is never copied as a whole.
 
     Args:
-        images: [N, H, W, C]: uint8, or bool or float in [0, 1] (made uint8 as they are fetched), or integers in [0,
-            255].
+        images: [N, H, W, C]: uint8, or bool or float in [0, 1] (converted to uint8 on fetch), or integers in [0, 255].
         labels: int64 [N], -1 = unknown.
         classes: Names of the classes.
-        digests: uint8 [N, 32] when the samples' content is already known (packed files keep their files' digests).
+        digests: uint8 [N, 32], if the digests of the samples are already known (packed files keep those of their
+            files).
         groups: int64 [N], see `ImageSource.groups`.
         skipped: What could not be read when the array was made.
     """
@@ -57,7 +57,7 @@ class ArraySource(ImageSource):
         return len(self._images)
 
     def fetch(self, index: Index) -> dict[str, Any]:
-        """See `ImageSource.fetch`; "image" is one uint8 array [B, H, W, C] of the caller's own."""
+        """See `ImageSource.fetch`. "image" is a new uint8 array [B, H, W, C]."""
         index = checked(index, len(self))
         return {"image": as_bytes(self._images[index]), "label": self._labels[index], "index": index}
 
@@ -85,7 +85,7 @@ class ArraySource(ImageSource):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of all pixels (of evenly spaced images when there are more than 4 GiB) and all labels, computed once."""
+        """A digest of all pixels and labels, computed once. Above 4 GiB it uses evenly spaced images."""
         if self._digests is not None:
             return digest_of(self._digests.tobytes(), repr((self.channels, self.image_size)), self._labels.tobytes())
         whole = hashlib.sha256()
@@ -95,16 +95,16 @@ class ArraySource(ImageSource):
 
 
 def blocks(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Slices along the first axis of at most about `BLOCK` bytes."""
+    """Return slices along the first axis of at most about `BLOCK` bytes."""
     step = max(1, BLOCK // max(1, array.nbytes // max(1, len(array))))
     for start in range(0, len(array), step):
         yield array[start : start + step]
 
 
 def as_bytes(images: NDArray[Any]) -> Pixels:
-    """uint8, same shape: bool and float count as [0, 1], integers as [0, 255]; nearest, ties to even.
+    """Convert to uint8 of the same shape: bool and float from [0, 1], integers from [0, 255]; nearest, ties to even.
 
-    Ranges are checked before.
+    The range must have been checked before.
     """
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
@@ -117,9 +117,9 @@ def as_bytes(images: NDArray[Any]) -> Pixels:
 
 
 def check_range(images: NDArray[Any], where: str) -> None:
-    """Raises UserError when `images` are not what `as_bytes` takes.
+    """Raises UserError if `as_bytes` cannot convert `images`.
 
-    Reads every value that is not uint8 or bool, in blocks.
+    Reads every value, in blocks, unless the type is uint8 or bool.
     """
     if images.dtype.kind not in "buif":
         raise UserError(f"{where}: images are of type {images.dtype}: give uint8, or float in [0, 1]")
@@ -128,20 +128,23 @@ def check_range(images: NDArray[Any], where: str) -> None:
     low, high = np.inf, -np.inf
     for block in blocks(images):
         if images.dtype.kind == "f" and not np.isfinite(block).all():
-            raise UserError(f"{where}: images hold values that are not finite (nan or inf)")
+            raise UserError(f"{where}: images have values that are not finite (nan or inf): remove them")
         low, high = min(low, float(block.min())), max(high, float(block.max()))
     if images.dtype.kind == "f" and (low < 0 or high > 1):
         raise UserError(
-            f"{where}: float images must be in [0, 1], but run from {low:g} to {high:g}: rescale them, or give uint8"
+            f"{where}: float images must be in [0, 1], but range from {low:g} to {high:g}: rescale them, or give uint8"
         )
     if images.dtype.kind in "iu" and (low < 0 or high > 255):
         raise UserError(
-            f"{where}: whole-number images must be in [0, 255], but run from {low:g} to {high:g}: rescale them to uint8"
+            f"{where}: integer images must be in [0, 255], but range from {low:g} to {high:g}: rescale them to uint8"
         )
 
 
 def with_channels(images: NDArray[Any], where: str) -> NDArray[Any]:
-    """A view [N, H, W, C] of [N, H, W], [N, H, W, C] or channels-first [N, C, H, W] images (last axis > 16, second <= 16)."""
+    """Return a view [N, H, W, C] of [N, H, W], [N, H, W, C] or channels-first [N, C, H, W] images.
+
+    Images are channels-first if the last axis is > 16 and the second <= 16.
+    """
     if images.ndim == 3:
         images = images[..., None]
     elif images.ndim == 4 and images.shape[1] <= MOST_CHANNELS < images.shape[3]:
@@ -151,14 +154,14 @@ def with_channels(images: NDArray[Any], where: str) -> NDArray[Any]:
             f"{where}: images have shape {images.shape}, but must be [N, H, W] or [N, H, W, C]: reshape them"
         )
     if 0 in images.shape:
-        raise UserError(f"{where}: images have shape {images.shape}: there is nothing in it")
+        raise UserError(f"{where}: images have shape {images.shape}, which is empty")
     return images
 
 
 def from_array(images: Any, labels: Any = None, classes: Sequence[str] = (), where: str = "array") -> ArraySource:
-    """A source over `images` as a user has them.
+    """Return a source over an array of images.
 
-    Raises UserError for a shape, type, range or labels that make no sense.
+    Raises UserError if the shape, type, range or labels are invalid.
     """
     images = with_channels(np.asanyarray(images), where)
     check_range(images, where)

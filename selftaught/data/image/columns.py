@@ -1,4 +1,4 @@
-"""Which column of a table holds the images."""
+"""Find the image column of a table."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ IMAGES = ("image", "img", "images", "picture", "jpg", "png", "pixel_values", "by
 
 
 def image_column(names: Sequence[str], fitting: Sequence[str], where: str) -> str:
-    """The column with a usual name, else the only one that can hold images. `fitting` = those whose type can.
+    """Return the column with a usual name, else the only one of `fitting`, the columns whose type can be an image.
 
-    Raises UserError.
+    Raises UserError if there is no such column.
     """
     usual = [name for name in IMAGES if name in fitting]
     if usual:
         return usual[0]
     if len(fitting) != 1:
         raise UserError(
-            f"{where}: which of its columns ({', '.join(names)}) holds images? name one 'image', of encoded bytes"
+            f"{where}: cannot tell which column ({', '.join(names)}) has images: name the one of encoded bytes 'image'"
         )
     return fitting[0]

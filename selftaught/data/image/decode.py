@@ -1,4 +1,4 @@
-"""The bytes of an image file turned into uint8 pixels, whatever a folder may hold."""
+"""Decode image files of any supported format into uint8 pixels."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from selftaught.data.image.source import Pixels
 
 VERSION = 1
-"""Of the pixels that `decode` gives: raise it when they change, so that nothing old is taken from the cache."""
+"""Version of the pixels that `decode` returns. Increase it when they change, to invalidate old cache entries."""
 MOST_PIXELS = 89_478_485
-"""More pixels than this (a quarter of a gigabyte as RGB) are refused as a decompression bomb: Pillow's own bound."""
+"""Larger images (a quarter of a gigabyte as RGB) are refused as decompression bombs. Pillow has the same limit."""
 MOST_BYTES = 512 << 20
-"""Larger files are refused unread."""
+"""Larger files are refused without reading them."""
 KINDS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "TGA", "ICO")
 
 Image.init()
-# A fixed list: Pillow's other readers are exotic, and one (EPS) starts another program.
+# A fixed list, because Pillow's other readers are for rare formats, and one (EPS) starts another program.
 _READERS = [kind for kind in KINDS if kind in Image.OPEN]
 
 
 class Unreadable(Exception):
-    """These bytes are not a picture; the message says why, for `skipped.jsonl`."""
+    """The bytes are not a readable image. The message gives the reason for `skipped.jsonl`."""
 
 
 def decode(data: bytes, at_least: int = 0) -> Pixels:
-    """uint8 [H, W, 1] for grey pictures, [H, W, 3] for all others.
+    """Decode to uint8 [H, W, 1] for grey images and [H, W, 3] for all others.
 
-    The first frame of an animation; turned upright as EXIF says; transparency composited over white; 16 bits divided by
-    257; palettes, CMYK and other colour spaces converted to RGB. When `at_least` > 0, a JPEG may come at 1/2, 1/4 or
-    1/8 of its size, with both sides at least so many pixels. Raises Unreadable.
+    Takes the first frame of an animation, applies the EXIF orientation, composites transparency over white, divides
+    16-bit values by 257, and converts palettes, CMYK and other colour spaces to RGB. If `at_least` > 0, a JPEG may be
+    decoded at 1/2, 1/4 or 1/8 of its size, with both sides at least that many pixels. Raises Unreadable.
     """
     if data[:3] == b"\xff\xd8\xff":
         pixels = _jpeg(data, at_least)
@@ -45,7 +45,7 @@ def decode(data: bytes, at_least: int = 0) -> Pixels:
 
 
 def shape_of(data: bytes) -> tuple[int, int, int]:
-    """(H, W, C) that `decode` gives, after reading all of the picture so that damage is found. Raises Unreadable."""
+    """Return the shape (H, W, C) that `decode` gives. Decodes the whole image, to find damage. Raises Unreadable."""
     if data[:3] == b"\xff\xd8\xff" and (pixels := _jpeg(data, 1)) is not None:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
         return height, width, pixels.shape[2]
@@ -54,7 +54,7 @@ def shape_of(data: bytes) -> tuple[int, int, int]:
 
 
 def _jpeg(data: bytes, at_least: int) -> Pixels | None:
-    """None where Pillow knows better: CMYK, rotated, or not strictly valid."""
+    """Return None if Pillow must decode it: CMYK, rotated, or not strictly valid."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data)
         _check_size(width, height)
@@ -80,7 +80,7 @@ def _turned(data: bytes) -> bool:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(0x0112, 1))
-    except Exception:  # damaged EXIF makes Pillow raise almost anything; the picture itself is fine
+    except Exception:  # Pillow raises almost any error on damaged EXIF data, even if the image itself is fine
         return 1
 
 
@@ -99,29 +99,29 @@ def _pillow(data: bytes) -> Pixels:
     except Unreadable:
         raise
     except UnidentifiedImageError:
-        raise Unreadable("not a picture of a known kind") from None
+        raise Unreadable("not an image in a known format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Unreadable(f"more than {MOST_PIXELS} pixels (a decompression bomb?)") from None
     except MemoryError:
-        raise Unreadable("too large for the memory") from None
-    # damaged files make Pillow raise almost anything: OSError, SyntaxError, struct.error, IndexError
+        raise Unreadable("too large for memory") from None
+    # Pillow raises almost any error on damaged files: OSError, SyntaxError, struct.error, IndexError
     except Exception as error:
         raise Unreadable(f"damaged: {_sentence(error)}") from None
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, struct.error | EOFError | IndexError | KeyError) or not str(error):
-        return "its structure is broken"
+        return "its structure is damaged"
     return str(error).splitlines()[0][:200]
 
 
 def eight_bit(image: Image.Image) -> Pixels:
-    """The pixels of an open picture by the rules of `decode`, as it lies.
+    """Convert the pixels of an open image by the rules of `decode`, without rotating it.
 
     Raises Unreadable for floats outside [0, 1].
     """
     mode = image.mode
-    if mode.startswith("I"):  # I;16 and its byte orders; I is 32 bits wide, but what files keep in it is 16
+    if mode.startswith("I"):  # I;16 and its byte orders; mode I has 32 bits, but files store 16-bit values in it
         return _sixteen(np.asarray(image))
     if mode == "F":
         values = np.asarray(image)
@@ -151,7 +151,7 @@ def _over_white(pixels: Pixels) -> Pixels:
 
 
 def square(pixels: Pixels, side: int) -> Pixels:
-    """The central square of [H, W, C], resized (antialiased, bilinear) to [side, side, C]."""
+    """Return the central square of [H, W, C], resized (antialiased, bilinear) to [side, side, C]."""
     height, width, channels = pixels.shape
     edge = min(height, width)
     left, top = (width - edge) // 2, (height - edge) // 2

@@ -1,4 +1,4 @@
-"""Images that are decoded each time they are fetched, and the choice to pack them instead."""
+"""Images that are decoded on every fetch, and the decision to pack them instead."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from selftaught.kind import Progress, silent
 from selftaught.source import Index, checked, digest_of
 
 log = logging.getLogger("selftaught.data")
-SMALL = 96  # pixels: images of one size up to this are packed
+SMALL = 96  # pixels: images of one size up to this limit are packed
 MOST_PACKED = 4 << 30  # bytes
-MARGIN = 1.15  # packed squares are larger than the crops that are taken from them, as resize-then-crop is
+MARGIN = 1.15  # packed squares are larger than the crops taken from them, as in resize-then-crop
 
 
 @final
 class DecodedSource(ImageSource):
-    """The readable ones of `items`, decoded in threads as they are fetched.
+    """The readable images of `items`, decoded in threads on every fetch.
 
-    Grey and colour in one place become all colour. With `side` every image is its central square at that size.
+    If grey and colour images are mixed, all become colour. With `side`, every image is its central square of that size.
     """
 
     def __init__(self, items: Items, found: Scan, side: int | None = None) -> None:
@@ -42,7 +42,7 @@ class DecodedSource(ImageSource):
         kinds = set(found.shapes[:, 2].tolist())
         if not (len(kinds) == 1 or kinds == {1, 3}):
             raise UserError(
-                f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: give one number of channels"
+                f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: use one number of channels"
             )
         self.channels = max(kinds)
         sizes = np.unique(found.shapes[:, :2], axis=0)
@@ -53,7 +53,7 @@ class DecodedSource(ImageSource):
         return len(self._found.positions)
 
     def fetch(self, index: Index) -> dict[str, Any]:
-        """See `ImageSource.fetch`. Raises UserError when a file changed or vanished since it was scanned."""
+        """See `ImageSource.fetch`. Raises UserError if a file was changed or removed since it was scanned."""
         index = checked(index, len(self))
         images = list(spread(self._one, index.tolist()))
         return {
@@ -68,7 +68,7 @@ class DecodedSource(ImageSource):
             pixels = pixels_of(self._items, position, 2 * self._side if self._side else 0)
         except (OSError, decode.Unreadable) as error:
             raise UserError(
-                f"{self._items.name(position)}: changed or vanished since it was scanned ({error})"
+                f"{self._items.name(position)}: changed or removed since it was scanned ({error})"
             ) from None
         if self._side:
             pixels = decode.square(pixels, self._side)
@@ -83,19 +83,19 @@ class DecodedSource(ImageSource):
 
     @property
     def digests(self) -> NDArray[np.uint8]:
-        """uint8 [N, 32]: of the files, not of their pixels."""
+        """uint8 [N, 32], of the files, not of their pixels."""
         return self._found.digests
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the files' contents in order, channels, size and labels: the same whether or not the images are packed."""
+        """A digest of file contents in order, channels, size and labels; the same for packed and unpacked images."""
         return digest_of(self.digests.tobytes(), repr((self.channels, self.image_size)), self.labels.tobytes())
 
 
 def build(items: Items, limit: int | None = None, size: int | None = None, progress: Progress = silent) -> ImageSource:
-    """The source over `items`: packed in the cache when the images are small and of one size or when `size` asks for it.
+    """Return a source over `items`, packed in the cache if the images are small and of one size, or if `size` is given.
 
-    Raises UserError when none can be read. A full disk is no error: images are then decoded as they are fetched.
+    Raises UserError if no image can be read. If the disk is full, images are decoded on every fetch instead.
     """
     found = scan(items, limit, progress)
     source = DecodedSource(items, found, round(MARGIN * size) if size else None)
@@ -107,6 +107,6 @@ def build(items: Items, limit: int | None = None, size: int | None = None, progr
     try:
         images = pack.packed(source, shape, progress)
     except (OSError, cache.Unwritable) as error:
-        log.warning("images are decoded as they are fetched, because the cache cannot be written: %s", error)
+        log.warning("images are decoded in every epoch, because the cache cannot be written: %s", error)
         return source
     return ArraySource(images, source.labels, source.classes, digests=found.digests, skipped=found.skipped)

@@ -1,4 +1,4 @@
-"""A folder of pictures, whatever else is in it."""
+"""A folder of images, which may contain other files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SUFFIXES = frozenset(
         ".ico",
     )
 )
-# Named, so that nobody wonders where they went. Raw files hold a thumbnail that would pass for the picture.
+# Reported by name as skipped. A raw file contains a thumbnail that could be mistaken for the image.
 OTHERS = frozenset(
     (".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
 )
@@ -51,7 +51,7 @@ MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One picture, or what claims to be one: its path below the root, and why it cannot be opened ("" = it can)."""
+    """One image file: its path below the root, and why it cannot be opened ("" = it can)."""
 
     path: str
     size: int = 0
@@ -61,9 +61,9 @@ class File:
 
 @final
 class FolderItems(Items):
-    """The pictures below `root`, sorted by path.
+    """The images below `root`, sorted by path.
 
-    Labelled by first-level folder when all of them are inside such folders.
+    The labels are the first-level folders, if all images are in such folders.
     """
 
     def __init__(self, root: Path) -> None:
@@ -77,19 +77,19 @@ class FolderItems(Items):
         ]
         if not found:
             raise UserError(
-                f"{self.where}: there is no picture in this folder or below it ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
+                f"{self.where}: no image in this folder or its subfolders ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
             )
         self.name_classes(self.class_names())
 
     def name_classes(self, names: Sequence[str]) -> None:
-        """Labels every picture with its first-level folder's position in `names`; with -1 when there are no names."""
+        """Label every image by the position of its first-level folder in `names`, or by -1 if there are no names."""
         owners = [shown(file.path.split("/", 1)[0]) for file in self._files] if names else None
         self.labels, self.classes = as_labels(owners, len(self._files), self.where, names)
 
     def class_names(self) -> tuple[str, ...]:
-        """First-level folder names, sorted, when there are at least two and every picture is inside one.
+        """Return the sorted names of the first-level folders, if there are at least two and every image is in one.
 
-        Else nothing.
+        Otherwise returns nothing.
         """
         if any("/" not in file.path for file in self._files):
             return ()
@@ -100,15 +100,15 @@ class FolderItems(Items):
         return len(self._files)
 
     def name(self, position: int) -> str:
-        """The path below the root."""
+        """Return the path below the root."""
         return shown(self._files[position].path)
 
     def stamp(self, position: int) -> tuple[int, int]:
-        """Bytes, and nanoseconds of the last change."""
+        """Return the size in bytes and the time of the last change in nanoseconds."""
         return self._files[position].size, self._files[position].time
 
     def read(self, position: int) -> bytes:
-        """The whole file."""
+        """Read the whole file."""
         file = self._files[position]
         if file.size == 0:
             raise Unreadable("empty file")
@@ -119,9 +119,9 @@ class FolderItems(Items):
 
 
 def sides(root: Path) -> dict[str, Path]:
-    """``{"train": ..., "test": ...}`` when `root` holds nothing but such folders, as data sets are often kept.
+    """Return ``{"train": ..., "test": ...}`` if `root` contains only folders with such names.
 
-    Else empty.
+    Otherwise returns an empty mapping.
     """
     inside, loose = set[str](), False
     try:
@@ -138,12 +138,12 @@ def sides(root: Path) -> dict[str, Path]:
         return {}
     left = sorted(inside - {train[0], test[0]})
     if left:
-        log.warning("%s: %s left out, because %s is the test part", root, " and ".join(left), test[0])
+        log.warning("%s: %s is not used, because %s is the test part", root, " and ".join(left), test[0])
     return {"train": root / train[0], "test": root / test[0]}
 
 
 def _walk(root: Path) -> Iterator[File]:
-    """Every picture, each real folder once: folders before links to folders, so that a picture keeps its own path."""
+    """Yield every image, each real folder once. Folders come before links to them, so that images keep their paths."""
     seen: set[tuple[int, int]] = set()
     waiting, links = [""], list[str]()
     while waiting or links:
@@ -174,7 +174,7 @@ def _walk(root: Path) -> Iterator[File]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that points at itself
+    except OSError:  # a link that points to itself
         return False
 
 
@@ -182,7 +182,7 @@ def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
     named = is_named(entry.name)
     kind = os.path.splitext(entry.name)[1].lower()
     if kind in OTHERS:
-        yield File(path, reason=f"{kind} files are not read: convert them to JPEG or PNG")
+        yield File(path, reason=f"{kind} files are not supported: convert them to JPEG or PNG")
         return
     try:
         at = entry.stat()
@@ -198,7 +198,7 @@ def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
 
 
 def is_named(name: str) -> bool:
-    """Whether a file's name is that of a picture."""
+    """Return whether a file has the name of an image."""
     return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
 
 

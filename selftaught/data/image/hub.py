@@ -1,4 +1,4 @@
-"""Images in Hugging Face data sets: objects of the `datasets` library, which itself is never imported here."""
+"""Images in Hugging Face data sets, read without importing the `datasets` library."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class HubItems(Items):
         return len(self._rows)
 
     def name(self, position: int) -> str:
-        """``row N``."""
+        """Return ``row N``."""
         return f"row {position}"
 
     def read(self, position: int) -> bytes | NDArray[Any]:
-        """The encoded picture, or the array."""
+        """Return the encoded image, or the array."""
         value = self._rows[position][self._column]
         if value is None:
-            raise Unreadable("no picture in this row")
+            raise Unreadable("no image in this row")
         if isinstance(value, dict) and value.get("bytes") is None:
             with open(value.get("path") or "", "rb") as file:
                 return file.read()

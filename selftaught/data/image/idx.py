@@ -1,4 +1,4 @@
-"""IDX files (LeCun's format of MNIST and its kin), plain or gzipped."""
+"""IDX files (the format of MNIST), plain or gzipped."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MOST_AXES = 8
 
 
 def is_idx(path: Path) -> bool:
-    """Whether `path` is named as IDX files are: ``train-images-idx3-ubyte``, ``x.idx``, with or without .gz."""
+    """Return whether `path` has the name of an IDX file: ``train-images-idx3-ubyte``, ``x.idx``, also with .gz."""
     name = path.name.lower().removesuffix(".gz")
     return name.endswith((".idx", "-ubyte", ".idx1", ".idx3")) or "-idx" in name or ".idx" in name
 
 
 def read(path: Path) -> NDArray[Any]:
-    """The array in `path`: memory-mapped when plain, in memory when gzipped.
+    """Return the array in `path`: memory-mapped if plain, in memory if gzipped.
 
-    Raises UserError when the file cannot be read, is no IDX file, is cut short or holds more than it says.
+    Raises UserError if the file cannot be read, is not an IDX file, is truncated, or is longer than its header says.
     """
     try:
         with path.open("rb") as file:
@@ -45,7 +45,7 @@ def read(path: Path) -> NDArray[Any]:
 
 
 def parse(data: bytes, where: str) -> NDArray[Any]:
-    """The array in the bytes of an (unpacked) IDX file."""
+    """Return the array in the bytes of an (unpacked) IDX file."""
     dtype, shape, start = _header(data, len(data), where)
     return np.frombuffer(data, dtype=dtype, offset=start).reshape(shape)
 
@@ -55,7 +55,7 @@ def _header(data: bytes, size: int, where: str) -> tuple[np.dtype[Any], tuple[in
         raise UserError(f"{where}: not an IDX file (its first bytes are {data[:4].hex() or 'missing'})")
     start = 4 + 4 * data[3]
     if len(data) < start:
-        raise UserError(f"{where}: cut short: {size} bytes do not hold the header")
+        raise UserError(f"{where}: truncated: {size} bytes are too few for the header")
     shape = struct.unpack(f">{data[3]}I", data[4:start])
     dtype = np.dtype(TYPES[data[2]])
     wanted = start + dtype.itemsize * _product(shape)
@@ -66,13 +66,13 @@ def _header(data: bytes, size: int, where: str) -> tuple[np.dtype[Any], tuple[in
 
 def _product(shape: tuple[int, ...]) -> int:
     total = 1
-    for length in shape:  # Python's integers do not overflow as numpy's do
+    for length in shape:  # Python's integers do not overflow, numpy's do
         total *= length
     return total
 
 
 def labels_beside(path: Path) -> Path | None:
-    """The labels file that belongs to an images file, by name.
+    """Return the labels file of an images file, by its name.
 
     ``train-images-idx3-ubyte.gz`` -> ``train-labels-idx1-ubyte``.
     """

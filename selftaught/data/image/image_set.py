@@ -1,4 +1,4 @@
-"""A public set of images: what the catalog tells of it, and how its parts are opened."""
+"""A public image data set: its description in the catalog, and how its parts are opened."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from selftaught.kind import Progress
 @final
 @dataclass(frozen=True)
 class ImageSet:
-    """One image set of the catalog.
+    """One image data set of the catalog.
 
     Args:
-        ENTRY: What the catalog tells about it.
-        cached: Whether nothing has to be fetched.
-        load: Opens the training or the test part, fetched first if it must be; the second argument is told how far it
-            is.
+        ENTRY: Its description in the catalog.
+        cached: Whether nothing has to be downloaded.
+        load: Opens the training or the test part, and downloads it first if necessary. The second argument is called
+            with the progress.
     """
 
     ENTRY: Entry

@@ -1,4 +1,4 @@
-"""What is decoded when it is asked for: the common face of folders, Parquet rows, Hugging Face rows and sequences."""
+"""Images that are decoded on demand: the common interface of folders, Parquet rows, Hugging Face rows and sequences."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Items(ABC):
     """Encoded images, or arrays of any sizes, by position.
 
     Attributes:
-        where: What messages call the whole.
-        key: Names what was scanned, so that results can be kept; "" keeps none.
+        where: The name of the whole in messages.
+        key: Identifies what was scanned, so that results can be cached; "" disables this.
         labels: int64 [N], -1 = unknown.
         classes: Names of the classes.
-        skipped: What was left out before anything was read.
-        pack: Whether small images are worth a copy in the cache.
+        skipped: What was skipped before anything was read.
+        pack: Whether small images should be copied to the cache.
     """
 
     where: str
@@ -42,19 +42,19 @@ class Items(ABC):
 
     @abstractmethod
     def name(self, position: int) -> str:
-        """What `skipped.jsonl` calls the item."""
+        """Return the name of the item in `skipped.jsonl`."""
 
     @abstractmethod
     def read(self, position: int) -> bytes | NDArray[Any]:
-        """The encoded picture, or its pixels as an array of any kind. Raises Unreadable or OSError."""
+        """Return the encoded image, or its pixels as an array of any type. Raises Unreadable or OSError."""
 
     def stamp(self, position: int) -> tuple[int, int]:
-        """Size and time of change: kept results count only while they are the same."""
+        """Return size and time of change. Cached results are valid only while these are the same."""
         return 0, 0
 
 
 def measure(items: Items, position: int) -> tuple[bytes, tuple[int, int, int]]:
-    """(SHA-256 of the content, (H, W, C)) of one item, read and decoded to the end. Raises Unreadable or OSError."""
+    """Return (SHA-256 of the content, (H, W, C)) of one item, fully decoded. Raises Unreadable or OSError."""
     data = items.read(position)
     if isinstance(data, bytes):
         return hashlib.sha256(data).digest(), shape_of(data)
@@ -64,7 +64,7 @@ def measure(items: Items, position: int) -> tuple[bytes, tuple[int, int, int]]:
 
 
 def pixels_of(items: Items, position: int, at_least: int = 0) -> Pixels:
-    """uint8 [H, W, C]. Raises Unreadable or OSError."""
+    """Return uint8 [H, W, C]. Raises Unreadable or OSError."""
     data = items.read(position)
     return decode(data, at_least) if isinstance(data, bytes) else _pixels(data)
 

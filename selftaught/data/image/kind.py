@@ -1,4 +1,4 @@
-"""Images: pictures of any size, as bytes of red, green and blue, of grey, or of any number of channels."""
+"""The kind "image": images of any size, in colour, grey, or with any number of channels."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source
 
 LARGEST_SIDE = 96
-"""Images of one size up to this many pixels are seen as they are; all others are resized to it unless the user says
-otherwise."""
+"""Images of one size up to this many pixels keep their size. All others are resized to it unless `size` is given."""
 SAMPLES = 2048
-"""Samples from which the mean and the standard deviation of each channel are estimated."""
+"""Number of samples from which the mean and the standard deviation of each channel are estimated."""
 LOOKED_AT = 2000
-"""Files of a folder that are looked at to tell what is in it."""
+"""Number of files of a folder that are inspected to find its kind."""
 
 
 @final
 class Image(Kind):
-    """Pictures, uint8 [H, W, C].
+    """Images, uint8 [H, W, C].
 
     Args:
-        size: Height and width that the encoder sees. By default the images' own up to 96, else 96.
+        size: Height and width of the encoder's input in pixels. By default the size of the images, at most 96.
     """
 
     samples = "images"
@@ -41,7 +40,7 @@ class Image(Kind):
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
-        """Arrays of pictures; lists of arrays, of pictures, or of pairs with a label; folders and files of pictures."""
+        """Accept arrays of images; lists of arrays, images or pairs with a label; folders and files of images."""
         if isinstance(data, str | Path):
             return _holds_pictures(Path(data).expanduser())
         if type(data).__module__.split(".")[0] == "datasets":
@@ -62,7 +61,7 @@ class Image(Kind):
         return open_images(data, split, limit, labels=labels, size=self.size, progress=progress)
 
     def input(self, source: Source) -> dict[str, Any]:
-        """The side in pixels, the channels, and each channel's mean and deviation (full brightness = 1)."""
+        """Return the side in pixels, the channels, and the mean and deviation of each channel (full brightness = 1)."""
         known = source.traits.get("size")
         size = self.size
         if size is None:
@@ -72,21 +71,21 @@ class Image(Kind):
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
-        """Pictures as they are: the encoder's views resize them."""
+        """Return options that leave the images unchanged, because the views of the encoder resize them."""
         return cls()
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
-        """Raises UserError when the images have another number of channels than the encoder was made for."""
+        """Raises UserError if the images have a different number of channels from the encoder's input."""
         wanted, there = input["channels"], source.traits.get("channels", input["channels"])
         if there != wanted:
             raise UserError(
-                f"the encoder of {where} sees images of {wanted} channels, these have {there}: convert them first"
+                f"the encoder of {where} takes images of {wanted} channels, but these have {there}: convert them"
             )
 
     @classmethod
     def tell(cls, source: Source) -> dict[str, Any]:
-        """Samples, size, channels, samples a class and fingerprint."""
+        """Return samples, size, channels, samples per class and fingerprint."""
         known = source.labels[source.labels >= 0]
         return {
             "samples": len(source), "image_size": source.traits.get("size"), "channels": source.traits.get("channels"),
@@ -96,7 +95,7 @@ class Image(Kind):
 
 
 def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel over evenly spaced samples, every image weighing the same; in [0, 1]."""
+    """Return mean and standard deviation of each channel, in [0, 1], over evenly spaced images with equal weight."""
     index = np.unique(np.linspace(0, len(source) - 1, min(SAMPLES, len(source))).astype(np.int64))
     first: list[NDArray[np.float64]] = []
     second: list[NDArray[np.float64]] = []
@@ -107,7 +106,7 @@ def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
             second.append((pixels**2).mean(0))
     mean = np.mean(first, 0)
     std = np.sqrt(np.maximum(np.mean(second, 0) - mean**2, 0))
-    least = 1 / 255  # a constant channel must not divide by 0
+    least = 1 / 255  # avoids a division by 0 for a constant channel
     return [round(float(m), 6) for m in mean], [round(max(float(s), least), 6) for s in std]
 
 

@@ -17,11 +17,11 @@ Names = tuple[str, str | None]
 
 
 def read_npy(path: Path) -> Part:
-    """The memory-mapped array in `path`, and the labels beside it.
+    """Return the memory-mapped array in `path`, and the labels next to it.
 
-    ``NAME-labels.npy``, or images/x in the name -> labels/y.
+    The labels are in ``NAME-labels.npy``, or in the file with images/x in its name replaced by labels/y.
 
-    Raises UserError when the file is damaged or holds Python objects.
+    Raises UserError if the file is damaged or contains Python objects.
     """
     images = _load(path)
     beside = next((p for p in _label_files(path) if p.is_file()), None)
@@ -41,14 +41,15 @@ def _label_files(path: Path) -> list[Path]:
 
 
 def read_npz(path: Path) -> dict[str, Part]:
-    """``{"all": (images, labels)}``, or "train" and "test" when the names in the file say so (x_train, test_images, ...).
+    """Return ``{"all": (images, labels)}``, or "train" and "test" by the array names (x_train, test_images, ...).
 
-    Raises UserError when the file is damaged, holds Python objects, or no images can be told from its names and shapes.
+    Raises UserError if the file is damaged, contains Python objects, or has no array that can be identified as the
+    images.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
-    except Exception as error:  # numpy's readers raise a dozen kinds on damaged files
+    except Exception as error:  # numpy raises many types of error on damaged files
         raise _damaged(path, error) from None
     sides = {side: found for side in ("train", "test") if (found := _choose(arrays, side))}
     if len(sides) < 2:
@@ -68,7 +69,9 @@ def _choose(arrays: dict[str, NDArray[Any]], side: str) -> Names | None:
 def _by_shape(arrays: dict[str, NDArray[Any]], path: Path) -> Names:
     images = [name for name, array in arrays.items() if array.ndim in (3, 4)]
     if len(images) != 1:
-        raise UserError(f"{path}: which of its arrays ({', '.join(arrays) or 'none'}) are images? name one 'images'")
+        raise UserError(
+            f"{path}: cannot tell which of the arrays ({', '.join(arrays) or 'none'}) has the images: name it 'images'"
+        )
     labels = [name for name, array in arrays.items() if array.shape == arrays[images[0]].shape[:1]]
     return images[0], labels[0] if len(labels) == 1 else None
 
@@ -80,18 +83,18 @@ def _load(path: Path) -> NDArray[Any]:
         raise _damaged(path, error) from None
     if not isinstance(array, np.ndarray):
         array.close()
-        raise UserError(f"{path}: an .npz file under another name: rename it to .npz")
+        raise UserError(f"{path}: an .npz file with another file name extension: rename it to .npz")
     return array
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
     if "pickle" in str(error) or "Python objects" in str(error):
         return UserError(
-            f"{path}: holds Python objects, which are never unpickled: save plain numbers with numpy.save or "
+            f"{path}: contains Python objects, which are not unpickled: save plain numbers with numpy.save or "
             "numpy.savez"
         )
     if isinstance(error, MemoryError):
-        return UserError(f"{path}: too large for the memory, or damaged")
+        return UserError(f"{path}: too large for memory, or damaged")
     return UserError(
         f"{path}: damaged, or not a numpy file "
         f"({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})"

@@ -1,4 +1,4 @@
-"""One door to the images that users have."""
+"""Open images of any supported form as a source."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
 
 Open = Callable[[int | None], Source]
-"""Opens one part; the argument is how many samples are wanted at most, which it may take as a hint."""
+"""Opens one part. The argument is the largest number of samples needed, as a hint."""
 Sides = dict[str, Open]
 """Either "train" and "test", or "all"."""
 
@@ -35,21 +35,21 @@ def open_images(
     size: int | None = None,
     progress: Progress = silent,
 ) -> Source:
-    """A source of images over what a user has.
+    """Open images as a source.
 
     Args:
-        data: A name of the catalog, a path (folder of images, IDX, .npy, .npz, .parquet), a Hugging Face data set, an
-            array [N, H, W] or [N, H, W, C], any sequence of arrays or pictures, or a source (taken as it is). A folder
-            that is named like a data set of the catalog is written ``./digits``.
-        split: "train", "test" or "all". Data without a test part of their own are split by content, 80/20.
-        limit: Only the first so many samples.
-        labels: Labels of an array or of a sequence: integers or names, one a sample.
-        size: Decode pictures only once, to squares of 1.15 times this many pixels (their centre), kept in the cache.
-            Arrays and the data sets of the catalog stay as they are.
+        data: The name of a data set in the catalog, a path (folder of images, IDX, .npy, .npz, .parquet), a Hugging
+            Face data set, an array [N, H, W] or [N, H, W, C], any sequence of arrays or images, or a source (returned
+            unchanged). To open a folder with the name of a data set, write ``./digits``.
+        split: "train", "test" or "all". Data without a test part are split by content, 80/20.
+        limit: Use only the first N samples.
+        labels: Labels of an array or of a sequence: integers or names, one per sample.
+        size: Decode images only once, to central squares of 1.15 times this many pixels, kept in the cache. Arrays and
+            the data sets of the catalog stay unchanged.
         progress: Called as (done, total) while many files are read.
 
     Raises:
-        UserError: One sentence that says what is wrong with `data` and how to mend it.
+        UserError: If `data` cannot be read; one sentence says what is wrong and how to fix it.
     """
     if split not in get_args(Split):
         raise errors.unknown("split", str(split), get_args(Split))
@@ -79,7 +79,7 @@ def _sides(data: Any, labels: Any, size: int | None, progress: Progress) -> Side
         return {"all": lambda _: data}
     if isinstance(data, str | os.PathLike):
         if labels is not None:
-            raise UserError(f"{data}: labels can be given with arrays and sequences only")
+            raise UserError(f"{data}: labels can be given only with arrays and sequences")
         return _of_name(os.fspath(data), size, progress)
     return _of_object(data, labels, size, progress)
 
@@ -96,7 +96,7 @@ def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
     try:
         path = Path(name).expanduser()
         is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
-    except (OSError, RuntimeError) as error:  # no permission, a name too long, no such user
+    except (OSError, RuntimeError) as error:  # no permission, a name that is too long, or an unknown user
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if is_folder:
         return _of_folder(path, size, progress)
@@ -153,9 +153,7 @@ def _of_file(path: Path, size: int | None, progress: Progress) -> Sides:
         return _of_parquet({"all": [path]}, size, progress)
     if idx.is_idx(path):
         return {"all": lambda _: _idx(path)}
-    raise UserError(
-        f"{path}: not a kind of file that holds many images: give a folder of images, or IDX, .npy, .npz or .parquet"
-    )
+    raise UserError(f"{path}: not a supported file of images: give a folder of images, or IDX, .npy, .npz or .parquet")
 
 
 def _part(part: tuple[Any, Any], where: str, limit: int | None) -> Source:
@@ -185,7 +183,7 @@ def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> 
 
     if hub.is_hub(data):
         if labels is not None:
-            raise UserError("a Hugging Face data set brings its own labels: name their column 'label'")
+            raise UserError("a Hugging Face data set has its own labels: name their column 'label'")
 
         def load(part: Any, limit: int | None) -> Source:
             return build(HubItems(part), limit, size, progress)
@@ -194,7 +192,7 @@ def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> 
     if not hasattr(data, "__array__"):
         if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict | bytes):
             raise UserError(
-                f"data of type {type(data).__name__} is none that holds images: give a name, a path, an array or a "
+                f"data of type {type(data).__name__} cannot be read as images: give a name, a path, an array or a "
                 "sequence"
             )
         whole = sequence.stacked(data)

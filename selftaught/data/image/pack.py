@@ -1,7 +1,7 @@
-"""Small images as one uint8 array in the user's cache, memory-mapped, decoded only once.
+"""Small images as one memory-mapped uint8 array in the cache, decoded only once.
 
-A packed file is 4,096 bytes of header (a mark and a JSON line: shape and SHA-256 of shape and pixels) and then the
-pixels.
+A packed file has a header of 4,096 bytes (a mark and a JSON line with the shape and the SHA-256 of shape and pixels),
+followed by the pixels.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Shape = tuple[int, ...]
 
 
 def packed(source: ImageSource, shape: Shape, progress: Progress) -> Pixels:
-    """All images of `source` as uint8 `shape` [N, H, W, C], memory-mapped; decoded now if the cache has no whole copy.
+    """Return all images of `source` as memory-mapped uint8 of `shape` [N, H, W, C], decoded now if not in the cache.
 
-    Raises cache.Unwritable or OSError when the cache cannot be written.
+    Raises cache.Unwritable or OSError if the cache cannot be written.
     """
     path = cache.folder() / "packed" / f"{digest_of(str(VERSION), source.fingerprint, repr(shape))}.images"
     found = read(path, shape)
@@ -36,7 +36,7 @@ def packed(source: ImageSource, shape: Shape, progress: Progress) -> Pixels:
         write(path, shape, _blocks(source, progress))
         found = read(path, shape)
     if found is None:
-        raise cache.Unwritable(f"{path}: does not hold what was just written: is the disk failing?")
+        raise cache.Unwritable(f"{path}: differs from what was just written: check the disk")
     return found
 
 
@@ -48,9 +48,9 @@ def _blocks(source: ImageSource, progress: Progress) -> Iterable[Pixels]:
 
 
 def write(path: Path, shape: Shape, blocks: Iterable[Pixels]) -> None:
-    """Writes `blocks`, which together make `shape`, to `path`.
+    """Write `blocks`, which together have `shape`, to `path`.
 
-    Ordinary writes: a full disk is an error, never SIGBUS.
+    Uses ordinary writes, so that a full disk is an error and never SIGBUS.
     """
     digest = hashlib.sha256(repr(shape).encode())
     with cache.replacing(path) as file:
@@ -64,7 +64,7 @@ def write(path: Path, shape: Shape, blocks: Iterable[Pixels]) -> None:
 
 
 def read(path: Path, shape: Shape | None = None) -> Pixels | None:
-    """The pixels in `path`, or None when it is absent, cut, damaged or not of `shape`. Every byte is checked."""
+    """Return the pixels in `path`, or None if it is absent, truncated, damaged or not of `shape`. Checks every byte."""
     try:
         with path.open("rb") as file:
             mark, header = file.readline(HEADER), json.loads(file.readline(HEADER))
@@ -77,5 +77,5 @@ def read(path: Path, shape: Shape | None = None) -> Pixels | None:
         digest = hashlib.sha256(repr(stored).encode())
         digest.update(pixels.data)
         return pixels if header["sha256"] == digest.hexdigest() else None
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # what a damaged header can lead to
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # possible errors with a damaged header
         return None

@@ -1,4 +1,4 @@
-"""Parquet files whose rows hold encoded images: bytes, or Hugging Face's struct of bytes and path.
+"""Parquet files with encoded images: bytes, or Hugging Face's struct of bytes and path.
 
 Needs the extra [parquet].
 """
@@ -20,13 +20,13 @@ from selftaught.data.labels import as_labels
 from selftaught.errors import UserError
 from selftaught.source import digest_of
 
-IN_MEMORY = 1 << 30  # bytes of files; more are copied to the cache once as one Arrow file, which can be read at any row
+IN_MEMORY = 1 << 30  # bytes; larger data is copied to the cache once as one Arrow file, which allows access to any row
 
 
 def sides(folder: Path) -> dict[str, list[Path]]:
-    """The .parquet files in `folder` or its ``data/`` as "train" and "test" by the start of their names, or all as "all".
+    """Return the .parquet files in `folder` or its ``data/`` as "train" and "test" by file name, or all as "all".
 
-    Empty when there are none.
+    Empty if there are none.
     """
     files = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
     train = [file for file in files if file.name.startswith("train")]
@@ -37,11 +37,11 @@ def sides(folder: Path) -> dict[str, list[Path]]:
 
 
 def holds_images(path: Path) -> bool:
-    """Whether a column of a Parquet file holds encoded pictures, as far as its schema tells."""
+    """Return whether a column of a Parquet file has encoded images, judging by its schema."""
     try:
         import pyarrow.parquet
     except ImportError:
-        return True  # who knows: reading it says what is missing
+        return True  # unknown; reading the file gives the error message
     try:
         return any(_holds_bytes(field.type) for field in pyarrow.parquet.read_schema(path))
     except (pyarrow.ArrowException, OSError):
@@ -50,7 +50,7 @@ def holds_images(path: Path) -> bool:
 
 @final
 class ParquetItems(Items):
-    """The rows of `files`, one after another. `classes` names the labels when the files do not."""
+    """The rows of `files`, in order. `classes` names the labels if the files do not."""
 
     def __init__(self, files: Sequence[Path], classes: Sequence[str] = ()) -> None:
         try:
@@ -90,7 +90,7 @@ class ParquetItems(Items):
         path = cache.folder() / "rows" / f"{digest_of(self.key)}.arrow"
         try:
             return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
-        except (pyarrow.ArrowException, OSError):  # not there yet, or cut
+        except (pyarrow.ArrowException, OSError):  # absent or truncated
             with cache.replacing(path) as file:
                 self._copy(file, columns)
             return pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
@@ -110,11 +110,11 @@ class ParquetItems(Items):
         return len(self._images)
 
     def name(self, position: int) -> str:
-        """``row N``."""
+        """Return ``row N``."""
         return f"row {position}"
 
     def read(self, position: int) -> bytes:
-        """The encoded picture, from the row or from the file that the row names."""
+        """Return the encoded image, from the row or from the file that the row names."""
         value: Any = self._images[position].as_py()
         if isinstance(value, dict):
             path = value.get("path")
@@ -122,7 +122,7 @@ class ParquetItems(Items):
                 return self._files[0].parent.joinpath(path).read_bytes()
             value = value.get("bytes")
         if not value:
-            raise Unreadable("no picture in this row")
+            raise Unreadable("no image in this row")
         return bytes(value)
 
 

@@ -1,6 +1,6 @@
-"""Looking once at every item: what it is, whether it can be read, and its digest.
+"""Scan every item once: its shape, its digest, and whether it can be read.
 
-Results are kept in the user's cache.
+Results are kept in the cache.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Found = tuple[bytes, tuple[int, int, int]]
 @final
 @dataclass
 class Scan:
-    """What was found.
+    """The result of a scan.
 
     Args:
         positions: int64 [M], the items that can be read.
-        digests: uint8 [M, 32], SHA-256 of each one's content.
+        digests: uint8 [M, 32], SHA-256 of the content of each.
         shapes: int32 [M, 3], height, width and channels.
-        skipped: The others, and why.
+        skipped: The other items, with reasons.
     """
 
     positions: NDArray[np.int64]
@@ -43,7 +43,7 @@ class Scan:
 
 
 def scan(items: Items, limit: int | None, progress: Progress) -> Scan:
-    """Every item, or as many as it takes to find `limit` that can be read. Raises UserError when none can."""
+    """Scan every item, or until `limit` readable ones are found. Raises UserError if none can be read."""
     memory = _Memory(items)
     kept: list[tuple[int, Found]] = []
     skipped: list[Skipped] = []
@@ -75,14 +75,14 @@ def scan(items: Items, limit: int | None, progress: Progress) -> Scan:
 def _nothing(items: Items, skipped: list[Skipped]) -> str:
     reasons = "; ".join(f"{one['path']}: {one['reason']}" for one in skipped[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-    return f"{items.where}: none of its {len(skipped)} pictures can be read ({reasons}{more})"
+    return f"{items.where}: none of its {len(skipped)} images can be read ({reasons}{more})"
 
 
 @final
 class _Memory:
     """Results of earlier scans of the same place, by name, size and time of change.
 
-    Failures are tried anew each time.
+    Items that failed are always read again.
     """
 
     def __init__(self, items: Items) -> None:
@@ -91,12 +91,12 @@ class _Memory:
         self._known: dict[tuple[str, int, int], Found] = {}
         self._fresh = False
         if items.key:
-            # absent or damaged (zip has a checksum): everything is looked at again
+            # absent or damaged (zip has a checksum): scan everything again
             with contextlib.suppress(Exception):
                 self._known = self._load()
 
     def look_at(self, block: range) -> list[Found | str]:
-        """For each position the digest and the shape, or the reason why there are none."""
+        """Return for each position the digest and the shape, or the reason why there are none."""
         names = (
             [(self._items.name(position), *self._items.stamp(position)) for position in block]
             if self._items.key
@@ -120,7 +120,7 @@ class _Memory:
             return error.strerror or str(error)
 
     def save(self) -> None:
-        """Keeps what was found, if anything is new and the cache can be written."""
+        """Save the results, if there are new ones and the cache can be written."""
         if not self._fresh:
             return
         rows = list(self._known.items())

@@ -1,4 +1,4 @@
-"""Any sequence of arrays, pictures, or (picture, label) pairs: lists, PyTorch data sets, ..."""
+"""Any sequence of arrays, images, or (image, label) pairs: lists, PyTorch data sets, ..."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from selftaught.errors import UserError
 
 @final
 class SequenceItems(Items):
-    """`data[i]` is an array [H, W] or [H, W, C] (or [C, H, W]), encoded bytes, a PIL image, a tensor, or a pair of it and its label."""
+    """Images `data[i]`: arrays [H, W], [H, W, C] or [C, H, W], bytes, PIL images, tensors, or pairs with a label."""
 
     where = "sequence"
 
@@ -26,11 +26,11 @@ class SequenceItems(Items):
         if len(data) == 0:
             raise UserError("sequence: it is empty, but at least one image is needed")
         self._data = data
-        # Data sets of others are seldom made for threads; lists are.
+        # Other libraries' data sets are rarely thread-safe; lists are.
         self._turn: AbstractContextManager[Any] = nullcontext() if isinstance(data, list | tuple) else Lock()
         example = _at(data, 0)
         self._paired = isinstance(example, tuple | list) and len(example) == 2 and np.ndim(example[1]) == 0
-        # What is in memory already gains nothing from a copy in the cache.
+        # Items in memory gain nothing from a copy in the cache.
         self.pack = not isinstance(example[0] if self._paired else example, np.ndarray)
         if labels is None and self._paired:
             labels = self._known()
@@ -39,7 +39,7 @@ class SequenceItems(Items):
         )
 
     def _known(self) -> Any:
-        known = getattr(self._data, "targets", None)  # torchvision's name: spares decoding every picture for its label
+        known = getattr(self._data, "targets", None)  # torchvision's name; avoids decoding every image to get its label
         if known is not None and len(known) == len(self._data):
             return np.asarray(known)
         return [np.asarray(_at(self._data, i)[1]).item() for i in range(len(self._data))]
@@ -48,11 +48,11 @@ class SequenceItems(Items):
         return len(self._data)
 
     def name(self, position: int) -> str:
-        """``[position]``."""
+        """Return ``[position]``."""
         return f"[{position}]"
 
     def read(self, position: int) -> bytes | NDArray[Any]:
-        """The picture alone."""
+        """Return the image without its label."""
         with self._turn:
             value = _at(self._data, position)
         return plain(value[0] if self._paired else value)
@@ -62,11 +62,11 @@ def _at(data: Sequence[Any], position: int) -> Any:
     try:
         return data[position]
     except Exception as error:
-        raise UserError(f"sequence: its element {position} cannot be read: {type(error).__name__}: {error}") from error
+        raise UserError(f"sequence: element {position} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def plain(value: Any) -> bytes | NDArray[Any]:
-    """Encoded bytes, or an array, out of the ways in which libraries hold one picture. Raises Unreadable."""
+    """Convert the image types of other libraries to encoded bytes or an array. Raises Unreadable."""
     if isinstance(value, Mapping):
         value = next(
             (value[key] for key in ("bytes", "image", "img", "pixel_values") if value.get(key) is not None), None
@@ -85,7 +85,7 @@ def plain(value: Any) -> bytes | NDArray[Any]:
 
 
 def stacked(data: Any) -> NDArray[Any] | None:
-    """One array [N, ...] when `data` is a list or tuple of arrays of one shape and type; else None."""
+    """Return one array [N, ...] if `data` is a list or tuple of arrays of one shape and type; else None."""
     if not isinstance(data, list | tuple) or not data or not all(isinstance(one, np.ndarray) for one in data):
         return None
     same = all(one.shape == data[0].shape and one.dtype == data[0].dtype for one in data)

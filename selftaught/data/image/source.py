@@ -1,4 +1,4 @@
-"""What every image source shares: sizes and channels."""
+"""The base class of image sources: sizes and channels."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Pixels = NDArray[np.uint8]
 class ImageSource(Source):
     """Images as uint8, all with the same number of channels.
 
-    Subclasses fetch ``{"image": uint8 [B, H, W, C], or a list of uint8 [H, W, C] when sizes differ, "label": int64 [B],
+    Subclasses fetch ``{"image": uint8 [B, H, W, C], or a list of uint8 [H, W, C] if sizes differ, "label": int64 [B],
     "index": int64 [B]}``.
 
     Attributes:
         channels: C, the same for every image.
-        image_size: (height, width) in pixels, or None when sizes differ.
-        skipped: What could not be read: ``{"path": ..., "reason": ...}`` each.
+        image_size: (height, width) in pixels, or None if sizes differ.
+        skipped: What could not be read, each as ``{"path": ..., "reason": ...}``.
     """
 
     samples = "images"

@@ -1,4 +1,4 @@
-"""Pictures made on the spot, on which any method of images should learn something within seconds."""
+"""Generated images from which any image method should learn something within seconds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from selftaught.source import Index, Labels, Raw, Source
 
 SIDE = 16
 VARIANTS: tuple[dict[str, Any], ...] = ({"channels": 3},)
-"""Other toys, as arguments of `source` and `seen`, that a method should be able to see."""
+"""Arguments of `source` and `seen` for other toys that a method should accept."""
 
 
 @final
 class Blobs(Source):
-    """Pictures of a bright blob on noise, lit from above; the class is the quarter the blob lies in."""
+    """Images of a bright blob on noise, lit from above. The class is the quadrant of the blob."""
 
     samples = "images"
     classes = ("upper left", "upper right", "lower left", "lower right")
@@ -42,15 +42,15 @@ class Blobs(Source):
 
     @property
     def labels(self) -> Labels:
-        """int64 [N]: the quarter, or -1."""
+        """int64 [N]: the quadrant, or -1."""
         return self._labels.astype(np.int64)
 
 
 def source(n: int = 96, seed: int = 0, channels: int = 1) -> Source:
-    """n pictures; another seed gives others."""
+    """Return n images; another seed gives different ones."""
     return Blobs(n, channels=channels, seed=seed)
 
 
 def seen(channels: int = 1) -> dict[str, Any]:
-    """What an encoder is told of them."""
+    """Return the description of the input for an encoder."""
     return {"kind": "image", "size": SIDE, "channels": channels, "mean": [0.4] * channels, "std": [0.25] * channels}

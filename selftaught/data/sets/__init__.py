@@ -1,4 +1,4 @@
-"""Public data sets, a file each (or a family of sets).
+"""Public data sets, one file per set or family of sets.
 
-The literals `KIND` and `NAMES`, and `SETS`, what opens each name.
+Each file has the literals `KIND` and `NAMES`, and `SETS`, which opens each name.
 """

@@ -1,7 +1,7 @@
-"""An Anarchist FAQ (McKay and others, 1995-2017): long political essays, in modern English.
+"""An Anarchist FAQ (McKay and others, 1995-2017): long political essays in modern English.
 
-One document a section. Left out: what the footnotes of a book would hold (sources in brackets, "[Bakunin, Statism and
-Anarchy, p. 24]"), lists of books and links, and the strip for leafing through the pages.
+Each section is a document. Removed are references ("[Bakunin, Statism and Anarchy, p. 24]"), lists of books and links,
+and navigation bars.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LINK = re.compile(r"\(?(?:https?://|www\.)[^\s)>]*\)?")
 
 
 def build(root: Path) -> Files:
-    """The finished files, from the unpacked package. Raises FileNotFoundError."""
+    """Return the finished files, from the unpacked package. Raises FileNotFoundError."""
     folder = root / "usr/share/doc/anarchism/html"
     pages = sorted(
         (path for path in folder.iterdir() if path.suffix == ".html" and path.stem not in OMITTED),
@@ -51,7 +51,10 @@ def build(root: Path) -> Files:
 
 
 def section(page: str) -> list[str]:
-    """The paragraphs of a page without sources, addresses and single letters in brackets ("[t]he": as in the quoted book)."""
+    """Return the paragraphs of a page without references and addresses.
+
+    Brackets around single letters are removed ("[t]he").
+    """
     found = paragraphs(page.partition(LEAFING)[0])
     return [tidy(re.sub(r"\[(\w+)\]", r"\1", LINK.sub(" ", SOURCE.sub("", text)))) for text in found]
 

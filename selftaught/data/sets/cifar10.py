@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009): 60,000 colour 32x32 pictures of ten kinds of animals and vehicles."""
+"""CIFAR-10 (Krizhevsky 2009): 60,000 colour 32x32 images of ten kinds of animals and vehicles."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 KIND, NAMES = "image", ("cifar10",)
 ENTRY = Entry(
     "cifar10",
-    "animals and vehicles, CIFAR-10",
+    "CIFAR-10: photographs of animals and vehicles",
     "50,000 + 10,000 colour 32x32",
     CLASSES,
     "none stated; for research",
     "$SELFTAUGHT_DATA/cifar10-jpeg/{train,test}.parquet, else www.cs.toronto.edu/~kriz",
     kind=KIND,
 )
-# the binary version: the Python version is a pickle
+# the binary version, because the Python version is a pickle
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 MEMBERS = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}
@@ -38,27 +38,27 @@ RECORDS = {"train": 50_000, "test": 10_000}
 
 
 def place(split: str) -> Path:
-    """Where a part is kept: records of one label byte and 32x32x3 pixels, packed as [N, 1, 1, 3073]."""
+    """Return the path of a part: records of one label byte and 32x32x3 pixels, packed as [N, 1, 1, 3073]."""
     return cache.folder() / "cifar10" / f"{split}.records"
 
 
 def local(split: str) -> Path | None:
-    """The Parquet file in the folder that SELFTAUGHT_DATA names, if it is there."""
+    """Return the Parquet file in the folder SELFTAUGHT_DATA, if it exists."""
     folder = os.environ.get("SELFTAUGHT_DATA")
     path = Path(folder).expanduser() / "cifar10-jpeg" / f"{split}.parquet" if folder else None
     return path if path is not None and path.is_file() else None
 
 
 def cached() -> bool:
-    """Whether nothing has to be fetched."""
+    """Return whether nothing has to be downloaded."""
     return all(place(split).is_file() or local(split) for split in MEMBERS)
 
 
 def load(split: Literal["train", "test"], progress: Progress = silent) -> ImageSource:
-    """50,000 ("train") or 10,000 ("test") images. Raises UserError when they can be fetched from nowhere.
+    """Load 50,000 ("train") or 10,000 ("test") images. Raises UserError if they cannot be downloaded.
 
-    The files in SELFTAUGHT_DATA are JPEG: their pixels differ a little from the original ones, and so does the
-    fingerprint.
+    The files in SELFTAUGHT_DATA are JPEG. Their pixels, and therefore the fingerprint, differ slightly from the
+    originals.
     """
     shape = (RECORDS[split], 1, 1, 3073)
     records = pack.read(place(split), shape)
@@ -71,7 +71,7 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ImageS
         _fetch(progress)
         records = pack.read(place(split), shape)
     if records is None:
-        raise UserError(f"{place(split)}: damaged just after it was written: is the disk failing?")
+        raise UserError(f"{place(split)}: damaged just after it was written: check the disk")
     rows = records.reshape(len(records), 3073)
     planes = rows[:, 1:].reshape(-1, 3, 32, 32)  # [N, C, H, W]
     return ArraySource(planes.transpose(0, 2, 3, 1), rows[:, 0].astype(np.int64), CLASSES)
@@ -84,14 +84,16 @@ def _fetch(progress: Progress) -> None:
             remote.download(ADDRESS, archive, SHA256)
             unpack(archive, progress)
     except remote.Unavailable as reason:
-        instead = "set SELFTAUGHT_DATA to a folder that holds cifar10-jpeg/train.parquet and test.parquet, or use 'fashion-mnist'"
+        instead = (
+            "set SELFTAUGHT_DATA to a folder with cifar10-jpeg/train.parquet and test.parquet, or use 'fashion-mnist'"
+        )
         raise remote.nowhere("cifar10", [str(reason)], instead) from None
 
 
 def unpack(archive: Path, progress: Progress) -> None:
-    """Packs the records of the official archive into the cache.
+    """Pack the records of the official archive into the cache.
 
-    Raises Unavailable when one is missing or of a wrong length.
+    Raises Unavailable if a file is missing or has a wrong length.
     """
     with tarfile.open(archive) as tar:
         files = {Path(member.name).name: member for member in tar if member.isfile()}
@@ -102,7 +104,7 @@ def unpack(archive: Path, progress: Progress) -> None:
                 stream = tar.extractfile(files[name]) if name in files else None
                 data = stream.read() if stream else b""
                 if len(data) != 10_000 * 3073:
-                    raise remote.Unavailable(f"{ADDRESS} has no whole {name}")
+                    raise remote.Unavailable(f"{ADDRESS} has no complete {name}")
                 blocks.append(np.frombuffer(data, dtype=np.uint8))
             pack.write(place(split), (RECORDS[split], 1, 1, 3073), blocks)
     progress(len(MEMBERS), len(MEMBERS))

@@ -1,6 +1,6 @@
 """Handwritten digits (Alpaydin and Kaynak 1998).
 
-1,797 grey 8x8 pictures inside scikit-learn, so that no network is needed.
+1,797 grey 8x8 images that are part of scikit-learn, so that no network is needed.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ CLASSES = tuple("0123456789")
 KIND, NAMES = "image", ("digits",)
 ENTRY = Entry(
     "digits",
-    "handwritten digits, tiny: for tests",
+    "small set of handwritten digits, for tests",
     "1,437 + 360 grey 8x8",
     CLASSES,
     "CC BY 4.0",
     "inside scikit-learn",
     kind=KIND,
 )
-TRAIN = 1437  # the first 80%: writers differ between the first and the last part of the file
+TRAIN = 1437  # the first 80%; the first and the last part of the file have different writers
 
 
 def cached() -> bool:
-    """Whether scikit-learn, which holds the pictures, is installed."""
+    """Return whether scikit-learn, which contains the images, is installed."""
     return find_spec("sklearn") is not None
 
 
 def load(split: Literal["train", "test"], progress: Progress = silent) -> ArraySource:
-    """The first 1,437 ("train") or the last 360 ("test") images; 0-16 ink becomes 0-255.
+    """Load the first 1,437 ("train") or the last 360 ("test") images. Values 0-16 are scaled to 0-255.
 
     Raises UserError without scikit-learn.
     """
     try:
         from sklearn.datasets import load_digits
     except ImportError:
-        raise UserError("data 'digits' is inside scikit-learn: pip install scikit-learn") from None
+        raise UserError("data 'digits' is part of scikit-learn: pip install scikit-learn") from None
     progress(0, 1)
     bunch = load_digits()
     images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[..., None]  # [1797, 8, 8, 1]

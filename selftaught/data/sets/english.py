@@ -1,7 +1,7 @@
-"""All English texts of the catalog in one: what word vectors are trained on here.
+"""All English texts of the catalog in one corpus, used to train word vectors.
 
-The documents of 'sotu', 'anarchism', 'gcide', 'wordnet' and 'handbook', in this order; a paragraph that stands in two
-of them stands once.
+The documents of 'sotu', 'anarchism', 'gcide', 'wordnet' and 'handbook', in this order. A paragraph that occurs in two
+of them is kept once.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ PARTS = [
 ]
 SIZE, SHA256 = known("english")
 ENTRY = Entry(
-    "english", "all English texts of this list: speeches, essays, "
+    "english", "all English texts of this list together: speeches, essays, "
                "two dictionaries, a handbook", SIZE, (), "see its parts",
     ", ".join(part.ENTRY.name for part in PARTS), kind=KIND,
 )  # fmt: skip
 
 
 def joined() -> Files:
-    """The finished files. Raises UserError when a part can be fetched from nowhere."""
+    """Return the finished files. Raises UserError if a part cannot be downloaded."""
     documents = {}
     for part in PARTS:
         for path in sorted(part.files().iterdir()):
@@ -36,4 +36,4 @@ def joined() -> Files:
     return texts(documents)
 
 
-SETS = {"english": TextSet(ENTRY, SHA256, [joined], "fetch its parts one by one")}
+SETS = {"english": TextSet(ENTRY, SHA256, [joined], "download its parts one by one")}

@@ -1,4 +1,4 @@
-"""Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747): 70,000 grey pictures of clothes, ten kinds."""
+"""Fashion-MNIST (Xiao, Rasul and Vollgraf 2017, arXiv 1708.07747): 70,000 grey images of clothes in ten classes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ CLASSES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shi
 KIND, NAMES = "image", ("fashion-mnist",)
 ENTRY = Entry(
     "fashion-mnist",
-    "pictures of clothes, Fashion-MNIST",
+    "Fashion-MNIST: images of clothes",
     "60,000 + 10,000 grey 28x28",
     CLASSES,
     "MIT",
     "Debian package dataset-fashion-mnist, else github.com/zalandoresearch/fashion-mnist",
     kind=KIND,
 )
-ADDRESSES = (  # the authors' own; the second has no https, so what it serves counts only by its SHA-256, as everywhere
+ADDRESSES = (  # from the authors; the second address has no https, but every file is checked by its SHA-256
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
-# SHA-256 of the unpacked files, so that both places are checked alike: Debian packs the same bytes anew.
+# SHA-256 of the unpacked files, which is the same for both sources: Debian compresses the same bytes differently.
 FILES = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -40,19 +40,19 @@ FILES = {
 
 
 def place() -> Path:
-    """Where the four unpacked files are kept."""
+    """Return the folder of the four unpacked files."""
     return cache.folder() / "fashion-mnist"
 
 
 def cached() -> bool:
-    """Whether nothing has to be fetched (contents are checked when the files are opened)."""
+    """Return whether nothing has to be downloaded (contents are checked when the files are opened)."""
     return all((place() / name).is_file() for name in FILES)
 
 
 def load(split: Literal["train", "test"], progress: Progress = silent) -> ArraySource:
-    """60,000 ("train") or 10,000 ("test") images, memory-mapped.
+    """Load 60,000 ("train") or 10,000 ("test") images, memory-mapped.
 
-    Raises UserError when they can be fetched from nowhere.
+    Raises UserError if they cannot be downloaded.
     """
     missing = [name for name, digest in FILES.items() if not cache.holds(place() / name, digest)]
     if missing:

@@ -1,8 +1,8 @@
-"""The Collaborative International Dictionary of English (GCIDE 0.48): Webster's of 1913, with entries added since.
+"""The Collaborative International Dictionary of English (GCIDE 0.48): Webster's of 1913 with later additions.
 
-One document a letter, one line a sense ("Bank: The margin of a watercourse; ..."), a quotation, a list of synonyms or a
-note. Left out: pronunciation, grammar, etymology and whatever else stands in square brackets, names behind quotations,
-and tags. Letters lose their marks ("a["e]ronaut" is "aeronaut").
+Each letter is a document; each sense, quotation, list of synonyms or note is a line ("Bank: The margin of a
+watercourse; ..."). Removed are pronunciation, grammar, etymology and other text in square brackets, names after
+quotations, and tags. Letters lose their diacritics ("a["e]ronaut" becomes "aeronaut").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KIND = "text"
 NAMES = ("gcide",)
 SIZE, SHA256 = known("gcide")
 ENTRY = Entry(
-    "gcide", "an English dictionary: what words mean, with quotations", SIZE, (), "GPL-2+",
+    "gcide", "an English dictionary: definitions with quotations", SIZE, (), "GPL-2+",
     "Debian package dict-gcide, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 DIGITS = {
@@ -102,9 +102,9 @@ FIELD = re.compile(rf"\(({'|'.join(FIELDS)})\.\)", re.IGNORECASE)
 
 
 def build(root: Path) -> Files:
-    """The finished files, from the unpacked package.
+    """Return the finished files, from the unpacked package.
 
-    Raises FileNotFoundError, and Unavailable when they are damaged.
+    Raises FileNotFoundError, and Unavailable if they are damaged.
     """
     folder = root / "usr/share/dictd"
     index = (folder / "gcide.index").read_text(encoding="utf-8")
@@ -120,21 +120,21 @@ def build(root: Path) -> Files:
 
 
 def entries(index: str, data: bytes) -> Iterator[str]:
-    """The entries in the order of the file.
+    """Return the entries in the order of the file.
 
-    An index line is a word, an offset and a length; many words may lead to one entry.
+    A line of the index has a word, an offset and a length. Several words may point to one entry.
     """
     rows = [line.split("\t") for line in index.splitlines() if not line.startswith("00-")]
     places = sorted({(number(offset), number(length)) for _, offset, length in rows})
     end = 0
     for offset, length in places:
-        if offset >= end:  # some words lead into the middle of an entry
+        if offset >= end:  # some words point into the middle of an entry
             end = offset + length
             yield data[offset:end].decode("utf-8", errors="replace")
 
 
 def number(digits: str) -> int:
-    """A number in the base 64 of dictd, most significant digit first."""
+    """Return a number in the base 64 of dictd, most significant digit first."""
     value = 0
     for digit in digits:
         value = value * 64 + DIGITS[digit]
@@ -142,21 +142,21 @@ def number(digits: str) -> int:
 
 
 def initial(entry: str) -> str:
-    """The letter under which an entry stands, or "0"."""
+    """Return the initial letter of an entry, or "0"."""
     first = entry.lstrip("-' \"")[:1].lower()
     return first if "a" <= first <= "z" else "0"
 
 
 def senses(entry: str) -> Iterator[str]:
-    """The senses, quotations and notes of one entry, tidy."""
+    """Return the senses, quotations and notes of one entry as clean text."""
     first = MARKED.sub(r"\1", entry.partition("\n")[0])
     word = first.partition("\\")[0] if "\\" in first else re.split(r"[,(\[]", first)[0]
     word = tidy(ENDING.sub("", BRACKETS.sub("", word).replace("{", "").replace("}", "")))
     entry = LETTER.sub(lambda found: NAMED[found[1]], PRONOUNCED.sub("", entry))
     entry = TAG.sub("\n\n", entry)
-    while (shorter := BRACKETS.sub("", MARKED.sub(r"\1", entry))) != entry:  # brackets stand inside brackets
+    while (shorter := BRACKETS.sub("", MARKED.sub(r"\1", entry))) != entry:  # brackets can be nested
         entry = shorter
-    _, _, body = entry.partition("\n")  # the first line is the word and its grammar
+    _, _, body = entry.partition("\n")  # the first line has the word and its grammar
     for part in re.split(r"\n\s*\n", SUBSENSE.sub("\n\n", body)):
         label = LABEL.match(part.lstrip())
         aside = (
@@ -170,9 +170,9 @@ def senses(entry: str) -> Iterator[str]:
 
 
 def clean(part: str) -> str:
-    """A sense, a quotation or a note without its number, its grammar and the names behind it.
+    """Return a sense, quotation or note without its number, its grammar and the names after it.
 
-    Fields of knowledge by their names.
+    Abbreviations of fields of knowledge are written out.
     """
     text = " ".join(SOUNDED.sub("", part.replace("{", "").replace("}", "")).split())
     text = SYLLABLES.sub(lambda found: re.sub(r"[\"*`'-]", "", found[1]).lower(), text)

@@ -1,7 +1,8 @@
-"""The Debian Administrator's Handbook (Hertzog and Mas 2003-2022) in English and the thirteen languages that most of it is translated to.
+"""The Debian Administrator's Handbook (Hertzog and Mas 2003-2022), in English and thirteen other languages.
 
-One document a section, one line a paragraph; listings and addresses are left out. The book is parallel: line k of a
-file of 'handbook-de' is the translation of line k of the file of that name of 'handbook', or empty where there is none.
+These are the languages into which most of the book is translated. Each section is a document and each paragraph a line;
+listings and addresses are removed. The book is parallel: line k of a file of 'handbook-de' is the translation of line k
+of the file of the same name of 'handbook', or empty if there is none.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ BLOCK = re.compile(r"</?(?:div|ul|ol|li|table|p|dl|dt|dd|h\d)\b")
 
 
 def build(folder: str, root: Path) -> Files:
-    """The finished files of one language, from the unpacked package.
+    """Return the finished files of one language, from the unpacked package.
 
-    Raises FileNotFoundError, and Unavailable when it is not parallel.
+    Raises FileNotFoundError, and Unavailable if they do not match the English files.
     """
     book = root / "usr/share/doc/debian-handbook/html"
     english = {path.stem: said(path) for path in sorted((book / "en-US").glob("*.html"), key=lambda path: path.stem)}
@@ -50,7 +51,7 @@ def build(folder: str, root: Path) -> Files:
     for name, lines in english.items():
         there = said(book / folder / f"{name}.html")
         if len(there) != len(lines):
-            raise remote.Unavailable(f"{name}.html of {folder} is not parallel to the English one")
+            raise remote.Unavailable(f"{name}.html of {folder} does not match the English one line by line")
         for original, translated in zip(lines, there, strict=True):
             translation.setdefault(original, translated)
     said_before: set[str] = set()
@@ -60,7 +61,7 @@ def build(folder: str, root: Path) -> Files:
 
 
 def new(translated: str, original: str, before: set[str]) -> str:
-    """The translated paragraph, or nothing where the original stands in its place or it has been said before."""
+    """Return the translated paragraph, or nothing if it is the original text or a repetition."""
     if translated == original or translated in before:
         return ""
     before.add(translated)
@@ -68,22 +69,24 @@ def new(translated: str, original: str, before: set[str]) -> str:
 
 
 def said(path: Path) -> list[str]:
-    """The paragraphs of a page, tidy, in the order that all languages share; empty ones too."""
+    """Return the paragraphs of a page as clean text, including empty ones, in the order common to all languages."""
     _, *parts = LISTING.sub(" ", path.read_text(encoding="utf-8")).split(PARAGRAPH)
     return [tidy(unescape(TAG.sub("", BLOCK.split(part, maxsplit=1)[0]))) for part in parts]
 
 
 def encoded(lines: list[str]) -> bytes:
-    """The bytes of a .txt file."""
+    """Return the bytes of a .txt file."""
     return "".join(f"{line}\n" for line in lines).encode()
 
 
 def shelf(name: str) -> TextSet:
-    """The set of one language."""
+    """Return the data set of one language."""
     folder, language = LANGUAGES[name]
     size, sha256 = known(name)
     what = (
-        "a book on running computers with Debian" if name == "handbook" else f"'handbook' in {language}, line by line"
+        "a book on system administration with Debian"
+        if name == "handbook"
+        else f"'handbook' in {language}, line by line"
     )
     entry = Entry(
         name, what, size, (), "GPL-2+ or CC BY-SA 3.0", "Debian package debian-handbook, else deb.debian.org, else "

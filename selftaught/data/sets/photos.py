@@ -1,20 +1,20 @@
-"""Crops of 99 free colour photographs that come inside packages: which photograph is a crop from?
+"""Crops of 99 free colour photographs that are part of packages. The label of a crop is its photograph.
 
-Half of the photographs are small (480 x 360 pixels), so all are brought to one size: the central 4:3 part, whatever the
-photograph's shape, becomes 512 x 384 pixels (the smallest, 400 x 300, is enlarged by 1.28). That is a grid of 8 x 6
-crops of 64 x 64 pixels that share no pixel:
+Half of the photographs are small (480 x 360 pixels), so all are resized to one size: the central 4:3 part, whatever the
+shape of the photograph, becomes 512 x 384 pixels (the smallest, 400 x 300, is enlarged by 1.28). This is a grid of 8 x
+6 crops of 64 x 64 pixels that do not overlap:
 
-    columns 0-4   30 crops to train on
-    column  5     left out, so that nothing in training touches what is asked about
-    columns 6-7   12 crops to test with
+    columns 0-4   30 crops for training
+    column  5     unused, so that training crops do not touch test crops
+    columns 6-7   12 crops for testing
 
-`labels` = the photograph, so chance is 1 in 99. `groups` = photograph and column: a split by group holds out vertical
-strips of every photograph, which is what the test does too. (Groups of whole photographs would make every held-out
-class unseen, and no groups would judge by cells whose four neighbours were learnt.)
+`labels` = the photograph, so chance is 1 in 99. `groups` = photograph and column, so that a split by group holds out
+vertical strips of every photograph, as the test part does. (With whole photographs as groups, every held-out class
+would be unseen; without groups, the four neighbours of a held-out crop would be in the training part.)
 
-`photos.csv` beside this file lists every photograph: package, file, name, author, licence and SHA-256. A package whose
-files are other ones than these is not used at all, so that a name always stands for the same pixels. Drawings,
-renderings, grey pictures and second shots of one scene in those packages are not in the list.
+`photos.csv` next to this file lists the package, file, name, author, licence and SHA-256 of every photograph. A package
+with different files is not used at all, so that a name always stands for the same pixels. Drawings, renderings, grey
+images and second photographs of one scene in these packages are not in the list.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from selftaught.source import digest_of
 
 PATCH = 64
 COLUMNS, ROWS = 8, 6
-REGIONS = {"train": range(5), "test": range(6, 8)}  # columns; the one between is left out
+REGIONS = {"train": range(5), "test": range(6, 8)}  # columns; the one between them is unused
 CROPS = {split: ROWS * len(columns) for split, columns in REGIONS.items()}  # of one photograph
 BUNDLED = {"scikit-image": ("skimage", "data"), "scikit-learn": ("sklearn", "datasets/images")}
-"""Python packages that hold photographs: module, folder. All other packages of the table are Debian's."""
+"""Python packages that contain photographs: module, folder. All other packages of the table are Debian's."""
 
 
 class Photograph(NamedTuple):
-    """A row of photos.csv."""
+    """One row of photos.csv."""
 
     package: str
     file: str
@@ -61,7 +61,7 @@ class Photograph(NamedTuple):
 
 
 def table() -> list[Photograph]:
-    """Every photograph, those of one package together."""
+    """Return all photographs, grouped by package."""
     lines = (files("selftaught.data.sets") / "photos.csv").read_text(encoding="utf-8").splitlines()
     return [Photograph(**row) for row in csv.DictReader(lines)]
 
@@ -71,17 +71,17 @@ PACKAGES = tuple(dict.fromkeys(photo.package for photo in TABLE))
 KIND, NAMES = "image", ("photos",)
 ENTRY = Entry(
     "photos",
-    "which photograph a crop is from; test crops are from another part of it",
+    "crops of photographs, labelled by photograph; test crops are from another part of it",
     f"{len(TABLE) * CROPS['train']:,} + {len(TABLE) * CROPS['test']:,} colour 64x64",
     tuple(photo.name for photo in TABLE),
-    "free, differs by photograph: see photos.csv",
-    f"inside {' and '.join(BUNDLED)}; Debian packages {', '.join(PACKAGES[len(BUNDLED) :])}",
+    "free licences, one per photograph: see photos.csv",
+    f"included in {' and '.join(BUNDLED)}; Debian packages {', '.join(PACKAGES[len(BUNDLED) :])}",
     kind=KIND,
 )
 
 
 def place(package: str) -> Path:
-    """Where a package's crops are kept. Other photographs, another grid or another decoder get another name."""
+    """Return the path for the crops of a package. It changes with the photographs, the grid and the decoder."""
     what = digest_of(
         repr([photo for photo in TABLE if photo.package == package]), repr((VERSION, PATCH, COLUMNS, ROWS, REGIONS))
     )
@@ -89,16 +89,16 @@ def place(package: str) -> Path:
 
 
 def cached() -> bool:
-    """Whether nothing has to be fetched."""
+    """Return whether nothing has to be downloaded."""
     return all(place(package).is_file() or _installed(package) is not None for package in PACKAGES)
 
 
 def load(split: Literal["train", "test"], progress: Progress = silent) -> ArraySource:
-    """Crops [N, 64, 64, 3] of one side of every photograph: 30 each ("train") or 12 each ("test").
+    """Load crops [N, 64, 64, 3] of one side of every photograph: 30 each ("train") or 12 each ("test").
 
-    In a fixed random order in which photographs take turns, so that the first N crops are of all of them.
-    Takes what it can get: fewer photographs, with a warning that says which package is missing. Raises UserError when
-    fewer than two can be had.
+    They are in a fixed random order in which photographs take turns, so that the first N crops include all of them. If
+    a package is missing, the data has fewer photographs and a warning names the package. Raises UserError if fewer than
+    two photographs are available.
     """
     found: list[Pixels] = []
     names: list[str] = []
@@ -113,7 +113,7 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
             names += [photo.name for photo in TABLE if photo.package == package]
     progress(len(PACKAGES), len(PACKAGES))
     if len(names) < 2:
-        raise remote.nowhere("photos", missing, "pip install scikit-image, which brings a few photographs")
+        raise remote.nowhere("photos", missing, "pip install scikit-image, which includes a few photographs")
     if missing:
         remote.log.warning(
             "data 'photos' has %d photographs instead of %d: %s", len(names), len(TABLE), "; ".join(missing)
@@ -133,7 +133,7 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ArrayS
 
 
 def _crops(package: str) -> Pixels:
-    """What `cut` makes of each photograph of a package, one after another, from the cache or packed into it now."""
+    """Return the result of `cut` for each photograph of a package, from the cache or packed into it now."""
     photos = [photo for photo in TABLE if photo.package == package]
     shape = (len(photos) * sum(CROPS.values()), PATCH, PATCH, 3)
     found = pack.read(place(package), shape)
@@ -144,12 +144,12 @@ def _crops(package: str) -> Pixels:
     try:
         pack.write(place(package), shape, [crops])
     except (OSError, cache.Unwritable) as error:
-        remote.log.warning("photographs are not kept, because the cache cannot be written: %s", error)
+        remote.log.warning("photographs are not cached, because the cache cannot be written: %s", error)
     return crops
 
 
 def _installed(package: str) -> Path | None:
-    """The folder of photographs of an installed Python package."""
+    """Return the folder of photographs of an installed Python package."""
     if package not in BUNDLED:
         return None
     module, folder = BUNDLED[package]
@@ -179,7 +179,7 @@ def _read(folder: Path, photo: Photograph) -> Pixels:
     except OSError:
         raise remote.Unavailable(f"this version of {photo.package} has no {photo.file}") from None
     if hashlib.sha256(data).hexdigest() != photo.sha256:
-        raise remote.Unavailable(f"this version of {photo.package} has another {photo.file} than is expected")
+        raise remote.Unavailable(f"{photo.file} of this version of {photo.package} differs from the expected file")
     try:
         return cut(data)
     except Unreadable as reason:
@@ -187,9 +187,9 @@ def _read(folder: Path, photo: Photograph) -> Pixels:
 
 
 def cut(data: bytes) -> Pixels:
-    """The crops uint8 [42, 64, 64, 3] of one photograph.
+    """Return the crops uint8 [42, 64, 64, 3] of one photograph.
 
-    Row by row those of the training region, then those of the test region.
+    The crops of the training region come first, row by row, then those of the test region.
 
     Raises Unreadable.
     """

@@ -1,12 +1,12 @@
-"""Short texts that twenty people rated, from -4 to 4 (Hutto and Gilbert 2014, "VADER").
+"""Short texts rated by twenty people, from -4 to 4 (Hutto and Gilbert 2014, "VADER").
 
-Film reviews, editorials, tweets, product reviews.
+There are film reviews, editorials, tweets and product reviews.
 
-The label is the sign of the mean rating. Texts rated between -0.5 and 0.5 are left out: half a step of the scale is
-about what twenty people leave uncertain. Snippets of one editorial or one review are of one group, so that they stay on
-one side of a split.
+The label is the sign of the mean rating. Texts with a mean between -0.5 and 0.5 are removed, because half a step of the
+scale is about the uncertainty of a mean over twenty people. Snippets of one editorial or review form a group, so that
+they stay on one side of a split.
 
-The film snippets are those of 'sentence-polarity', differently labelled: do not train on one and judge on the other.
+The film snippets are those of 'sentence-polarity' with different labels: do not train on one set and test on the other.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ INSIDE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 UNCERTAIN = 0.5
 CLASSES = ("negative", "positive")
 PARTS = {
-    "rated-movies": ("movieReviewSnippets", "sentences of film reviews, rated by tone"),
-    "rated-news": ("nytEditorialSnippets", "sentences of New York Times editorials, rated by tone"),
-    "rated-tweets": ("tweets", "tweets, rated by tone"),
-    "rated-products": ("amazonReviewSnippets", "sentences of product reviews, rated by tone"),
+    "rated-movies": ("movieReviewSnippets", "sentences of film reviews, rated by sentiment"),
+    "rated-news": ("nytEditorialSnippets", "sentences of New York Times editorials, rated by sentiment"),
+    "rated-tweets": ("tweets", "tweets, rated by sentiment"),
+    "rated-products": ("amazonReviewSnippets", "sentences of product reviews, rated by sentiment"),
 }
 
 
 def from_pypi(name: str) -> Files:
-    """The finished file of one set. Raises Unavailable."""
+    """Return the finished file of one set. Raises Unavailable."""
     with remote.sdist(*SDIST) as outer:
         data = remote.member(outer, INSIDE)
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
@@ -45,9 +45,9 @@ def from_pypi(name: str) -> Files:
 
 
 def rows(data: bytes) -> Iterator[dict[str, str]]:
-    """The rated texts of one file: lines of number, mean rating and text.
+    """Return the rated texts of one file, whose lines have a number, a mean rating and a text.
 
-    The number is "editorial_sentence" where they belong together.
+    The number is "editorial_sentence" if texts belong together.
     """
     for line in filter(None, data.decode("utf-8").split("\n")):
         number, rating, text = line.split("\t", 2)
@@ -57,7 +57,7 @@ def rows(data: bytes) -> Iterator[dict[str, str]]:
 
 
 def shelf(name: str) -> TextSet:
-    """One set."""
+    """Return one data set."""
     size, sha256 = known(name)
     entry = Entry(
         name, PARTS[name][1], size, CLASSES, "MIT", "source distribution of vaderSentiment 3.3.2 on PyPI", kind=KIND

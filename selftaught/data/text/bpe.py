@@ -1,10 +1,9 @@
-"""Byte pair encoding: frequent words are one token, rare ones several, and no text is without tokens.
+"""Byte pair encoding: frequent words are one token, rare ones several, and every text can be encoded.
 
 Needs the extra [bpe].
 
-Sennrich, Haddow and Birch 2016, "Neural Machine Translation of Rare Words with Subword Units"; on bytes, as Radford et
-al. 2019, "Language Models are Unsupervised Multitask Learners", have it. The merging is done by the package
-`tokenizers`.
+Sennrich, Haddow and Birch 2016, "Neural Machine Translation of Rare Words with Subword Units"; on bytes, as in Radford
+et al. 2019, "Language Models are Unsupervised Multitask Learners". The package `tokenizers` does the merging.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from selftaught.errors import UserError
 from selftaught.parts.tokens import byte_pairs
 
 BYTES = 256
-MOST = 1 << 24  # tokens; more is a slip of the finger
+MOST = 1 << 24  # tokens; a larger number is a typing error
 
 
 @final
 class BytePairs:
-    """Merges that were learnt from text. `model` is all of it, as JSON: what `parts/tokens.byte_pairs` reads.
+    """Merges learned from text. `model` is the complete encoding as JSON, which `parts/tokens.byte_pairs` reads.
 
-    A word is split into single bytes first, and then the pair of neighbours that was learnt first is merged wherever it
-    stands, until no learnt pair is left. Text is first cut into runs of letters, of digits and of other characters,
-    each with the space before it.
+    Text is first split into runs of letters, of digits and of other characters, each with the space before it. A word
+    is then split into single bytes, and the pair of neighbours that was learned first is merged wherever it occurs,
+    until no learned pair is left.
     """
 
     def __init__(self, model: str) -> None:
@@ -36,10 +35,10 @@ class BytePairs:
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int = 8000, min_frequency: int = 2) -> Self:
-        """Learn merges until there are `size` tokens, the 256 bytes among them, or no pair occurs `min_frequency` times.
+        """Learn merges until there are `size` tokens, including the 256 bytes.
 
-        Each step merges the pair that occurs most often; the same texts give the same merges. Raises UserError for a
-        size that leaves no merges.
+        Stops earlier if no pair occurs `min_frequency` times. Each step merges the most frequent pair; the same texts
+        give the same merges. Raises UserError if `size` leaves no merges.
         """
         if not BYTES < size <= MOST:
             raise UserError(
@@ -65,7 +64,7 @@ class BytePairs:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote. Raises UserError when it is not there, or damaged."""
+        """Read a file that `save` wrote. Raises UserError if it is missing or damaged."""
         _package()
         try:
             return cls(path.read_text(encoding="utf-8"))
@@ -77,29 +76,29 @@ class BytePairs:
             raise UserError(f"{path}: {error}") from None
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, which the package `tokenizers` reads too. Raises UserError when there is no room."""
+        """Write JSON, which the package `tokenizers` can also read. Raises UserError if there is no space."""
         with cache.replacing(path) as file:
             file.write(self.model.encode())
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """Every token by its number, bytes spelt as letters: a space is Ġ."""
+        """Every token by its number. Bytes are spelt as letters: a space is Ġ."""
         known = self._tokenizer.get_vocab()
         return tuple(sorted(known, key=known.__getitem__))
 
     def encode(self, text: str) -> list[int]:
-        """The tokens' numbers. Raises UserError for half a character (a lone surrogate)."""
+        """Return the numbers of the tokens. Raises UserError for half a character (a lone surrogate)."""
         return self.encode_all([text])[0]
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` of many texts, by several threads."""
+        """Return `encode` of many texts, computed by several threads."""
         try:
             return [found.ids for found in self._tokenizer.encode_batch(list(texts))]
         except (UnicodeEncodeError, TypeError):
-            raise UserError("half a character (a lone surrogate) cannot be encoded: replace it first") from None
+            raise UserError("half a character (a lone surrogate) cannot be encoded: replace it") from None
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text, exactly as it was given to `encode`; bytes that are not UTF-8 by themselves become U+FFFD."""
+        """Return the exact text that `encode` was given. Bytes that are not UTF-8 by themselves become U+FFFD."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
         return text
 

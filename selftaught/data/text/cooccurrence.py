@@ -1,4 +1,4 @@
-"""The table of which words stand near which, from a text of any size in bounded memory, in an order that nothing but the table decides."""
+"""Count co-occurring words of a text of any size in bounded memory. The result depends only on the text."""
 
 from __future__ import annotations
 
@@ -21,28 +21,27 @@ Ints = NDArray[np.int64]
 Bits = NDArray[np.uint64]
 T = TypeVar("T")
 
-_BUCKET = 2**16  # pairs that are put in order together, in the cache
+_BUCKET = 2**16  # pairs that are sorted together, in the cache of the processor
 _PAIR = 12  # bytes: two words and a count
-_OUT = 24  # bytes of a pair on its way out: two words, an amount and a hash
+_OUT = 24  # bytes of a pair in the output: two words, an amount and a hash
 _MEGABYTE = 2**20
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Cooccurrence:
-    """Pairs of words that stand near each other, and how often they do, the nearer the more.
+    """Pairs of words that occur near each other, with counts weighted by distance.
 
-    No pair comes twice, none counts 0.
-
-    Their order looks random, and is a function of the words' numbers alone: pairs are sorted by a hash. The arrays lie
-    in memory, or in files without a name, which the system frees when the arrays go, however the process ends.
+    Each pair occurs once, and no count is 0. The pairs are sorted by a hash, so their order looks random, but it
+    depends only on the numbers of the words. The arrays are in memory, or in unnamed files, which the system frees with
+    the arrays however the process ends.
 
     Args:
         first: A word, int32 [M].
-        second: The word near it, int32 [M]; where `symmetric`, at least as large as `first`: each pair stands for both
-            directions.
-        count: The sum over all places of 1 / distance, float32 [M].
-        symmetric: Whether neighbours on both sides were counted; else `second` is left of `first`.
+        second: The word near it, int32 [M]. If `symmetric`, it is at least as large as `first`, and each pair stands
+            for both directions.
+        count: The sum over all positions of 1 / distance, float32 [M].
+        symmetric: Whether neighbours on both sides were counted; otherwise `second` is left of `first`.
     """
 
     first: Ids
@@ -65,38 +64,37 @@ def cooccurrence(
     threads: int = 1,
     folder: str = "",
 ) -> Cooccurrence:
-    """Count which words stand near which. What comes out does not depend on `memory` and `threads`, to the last bit.
+    """Count co-occurring words. The result is bitwise the same for any `memory` and `threads`.
 
-    Amounts are whole numbers (a neighbour at distance d counts lcm(1 ... window) / d, or 2^32 / d rounded where that is
-    larger), so they add up to the same in any order. The text is taken in chunks; the tables of the chunks are merged
-    at the end, and go to disk when there is no memory for them.
+    Amounts are integers (a neighbour at distance d counts lcm(1 ... window) / d, or 2^32 / d rounded if that is
+    larger), so their sum does not depend on the order. The text is read in chunks; the tables of the chunks are merged
+    at the end, and written to disk if they do not fit into memory.
 
-    As in GloVe's own program, words that are not counted leave no hole: their neighbours come one nearer. No pair
-    reaches from one sentence into another, and a word beside itself counts from both sides.
+    As in GloVe's own program, words that are not counted leave no gap: their neighbours move one position closer. Pairs
+    do not cross the borders of sentences, and a word next to itself counts from both sides.
 
     Args:
         ids: The words of the text, int32 [N].
-        sentences: Where each sentence begins in `ids`, and the end, int64 [S + 1].
-        size: V: only words below it are counted.
+        sentences: The start of each sentence in `ids`, and the end, int64 [S + 1].
+        size: V; only words below it are counted.
         window: Words on each side, at least 1.
-        symmetric: Count neighbours on both sides; else those on the left.
-        memory: Megabytes of memory to use at most, all threads together.
+        symmetric: Count neighbours on both sides; otherwise only those on the left.
+        memory: Megabytes of memory to use at most, for all threads together.
         threads: At least 1.
-        folder: Where to keep what memory does not hold; "" is the system's folder for temporary files.
+        folder: Where to keep what does not fit into memory; "" is the system's folder for temporary files.
 
-    Raises UserError when there is not one pair, the memory is too little for the vocabulary, or the disk cannot take
-    what it must.
+    Raises UserError if there are no pairs, the memory is too small for the vocabulary, or the disk is full.
     """
     if window < 1:
         raise UserError(f"window must be at least 1 word, not {window}")
     budget = int(memory * _MEGABYTE)
-    each = (13 + _OUT) * size  # a row, its bitmaps and its list; and the row on its way out, which may be full
+    each = (13 + _OUT) * size  # a row, its bitmaps and its list, and the output row, which may be full
     least = 2 * (each + 8 * (size + 1)) + 64 * (window + 1) * 8
     if budget < least:
         raise UserError(
-            f"{memory:g} MB are too few to count {size} words in: give at least {math.ceil(least / _MEGABYTE)} "
+            f"{memory:g} MB is too little memory to count {size} words: use at least {math.ceil(least / _MEGABYTE)} "
             "(--memory), "
-            "or keep fewer words (--min-count)"
+            "or a smaller vocabulary (--min-count)"
         )
     threads = max(1, min(threads, budget // (2 * each)))
     room = max(size, min(2**20, budget // (4 * threads * _OUT)))
@@ -107,14 +105,14 @@ def cooccurrence(
             return table.ordered(runs, _unit(window), symmetric, budget, folder)
     except OSError as e:
         raise UserError(
-            f"cannot keep the counted pairs in {folder or tempfile.gettempdir()}: {e.strerror}; name another "
+            f"cannot write the counted pairs to {folder or tempfile.gettempdir()}: {e.strerror}; choose another "
             "folder (--scratch), "
             f"or allow more memory than {memory:g} MB (--memory)"
         ) from e
 
 
 def _unit(window: int) -> int:
-    """What a neighbour at distance 1 counts, in whole numbers."""
+    """The integer amount of a neighbour at distance 1."""
     return min(math.lcm(*range(1, window + 1)), 2**32)
 
 
@@ -130,7 +128,7 @@ class _Runs:
 
 @final
 class _Table:
-    """Counts and merges rows, several threads each on a block of them, in scratch memory of their own."""
+    """Count and merge rows, with several threads that each have a block of rows and their own scratch memory."""
 
     def __init__(self, size: int, threads: int, room: int, pool: ThreadPoolExecutor) -> None:
         self.size, self.threads, self.room, self.pool = size, threads, room, pool
@@ -146,9 +144,9 @@ class _Table:
         ]
 
     def count(self, ids: Ids, sentences: Ints, window: int, symmetric: bool, budget: int, folder: str) -> _Runs:
-        """A run for each chunk of text."""
+        """Return one run per chunk of text."""
         weights = np.array([0, *(round(_unit(window) / d) for d in range(1, window + 1))], np.int64)
-        # a token takes 8 bytes: itself, and its place
+        # a token takes 8 bytes: itself and its position
         room = max(min(len(ids) + len(sentences), budget // 32), 64 * (window + 1))
         tokens, places, starts = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(self.size + 1, np.int64)
         token = sentence = old = 0
@@ -165,19 +163,19 @@ class _Table:
                     words.append(found)
                     amounts.append(sums)
                 borders.append(np.concatenate(ends))
-                old = min(n, window)  # what the next chunk begins with, to find the pairs that reach across
+                old = min(n, window)  # the start of the next chunk, to find the pairs that cross the border
                 tokens[:old] = tokens[n - old : n].copy()
             if not len(words):
                 raise UserError(
-                    f"no two words of this text stand within {window} of each other in one sentence: nothing can "
-                    "be counted"
+                    f"no two words of this text are within {window} words of each other in one sentence, so there "
+                    "is nothing to count"
                 )
             return _Runs(words.whole(), amounts.whole(), borders.whole().reshape(-1, self.size + 1))
 
     def rows(
         self, tokens: Ids, old: int, starts: Ints, places: Ids, weights: Ints, symmetric: bool
     ) -> Iterator[tuple[Ids, Ints, Ints]]:
-        """All rows of a chunk, block by block: words, amounts, and where each row ends in its block."""
+        """Yield all rows of a chunk, block by block: words, amounts, and the end of each row in its block."""
         reach = (len(weights) - 1) * (1 + symmetric)
         most = np.minimum(self.size - np.arange(self.size) if symmetric else self.size, np.diff(starts) * reach)
 
@@ -189,9 +187,9 @@ class _Table:
         return self.each(one, self.blocks(most))
 
     def ordered(self, runs: _Runs, unit: int, symmetric: bool, budget: int, folder: str) -> Cooccurrence:
-        """Merge the runs, and put the pairs in the order of their hashes.
+        """Merge the runs and sort the pairs by their hashes.
 
-        Into buckets by its upper bits, then each bucket by all.
+        The pairs are distributed into buckets by the upper bits of their hashes, then each bucket is sorted.
         """
         most = np.minimum(sum(np.diff(starts) for starts in runs.starts), self.size)
         bits = max(1, math.ceil(math.log2(max(int(most.sum()) / min(_BUCKET, self.room), 1)) + 1))
@@ -233,9 +231,9 @@ class _Table:
         return Cooccurrence(first, second, counts, symmetric)
 
     def blocks(self, most: Ints) -> list[tuple[int, int]]:
-        """Cut rows that hold at most `most` each into blocks that threads share out, and whose results fit the memory."""
+        """Split rows of at most `most` entries each into blocks for the threads whose results fit into memory."""
         sums, begin, blocks = np.cumsum(most), 0, []
-        room = max(self.size, min(self.room, int(sums[-1]) // (4 * self.threads)))  # a row always fits
+        room = max(self.size, min(self.room, int(sums[-1]) // (4 * self.threads)))  # a single row always fits
         while begin < len(most):
             before = int(sums[begin - 1]) if begin else 0
             end = max(begin + 1, int(np.searchsorted(sums, before + room, side="right")))
@@ -244,33 +242,30 @@ class _Table:
         return blocks
 
     def each(self, work: Callable[[Any, Any], T], tasks: Sequence[Any]) -> Iterator[T]:
-        """``work(task, scratch)`` for each task, as many at a time as there are threads.
-
-        What they return, in their order.
-        """
+        """Call ``work(task, scratch)`` for each task, in parallel, and return the results in order."""
         for begin in range(0, len(tasks), self.threads):
             yield from self.pool.map(work, tasks[begin : begin + self.threads], self.scratch)
 
 
 def _room(most: Ints, begin: int, end: int) -> tuple[Ids, Ints, Ints]:
-    """Room for what `kernels.count` and `kernels.merge` give back of rows begin .. end."""
+    """Allocate the output of `kernels.count` and `kernels.merge` for rows begin .. end."""
     n = int(most[begin:end].sum())
     return np.empty(n, np.int32), np.empty(n, np.int64), np.empty(end - begin, np.int64)
 
 
 def _array(n: int, dtype: Any, in_memory: bool, folder: str) -> NDArray[Any]:
-    """An array of n elements, in memory or in a file without a name, which has its space on the disk before it is written."""
+    """Allocate an array of n elements in memory, or in an unnamed file whose disk space is reserved first."""
     if in_memory:
         return np.empty(n, dtype)
     with tempfile.TemporaryFile(dir=folder or None) as file:
-        # a map that finds the disk full would kill the process
+        # writing to a memory map of a full disk would kill the process
         os.posix_fallocate(file.fileno(), 0, n * np.dtype(dtype).itemsize)
         return np.asarray(np.memmap(file, dtype, "r+", shape=(n,)))
 
 
 @final
 class _Growing:
-    """An array that grows at its end: in memory up to `limit` bytes, then in a file without a name."""
+    """An array that grows at its end: in memory up to `limit` bytes, then in an unnamed file."""
 
     def __init__(self, dtype: Any, limit: int, folder: str) -> None:
         self.dtype, self.limit, self.folder = np.dtype(dtype), limit, folder
@@ -283,13 +278,13 @@ class _Growing:
 
     def __exit__(self, *_: object) -> None:
         if self.file is not None:
-            self.file.close()  # a map of it stays
+            self.file.close()  # the memory map stays valid
 
     def __len__(self) -> int:
         return self.n
 
     def append(self, part: NDArray[Any]) -> None:
-        """Add to the end."""
+        """Append to the end."""
         self.n += len(part)
         self.parts.append(part)
         if self.file is None and self.n * self.dtype.itemsize > self.limit:
@@ -302,7 +297,7 @@ class _Growing:
             self.parts = []
 
     def whole(self) -> NDArray[Any]:
-        """All of it; nothing can be added any more."""
+        """Return the whole array. Nothing can be appended afterwards."""
         if self.file is None:
             return np.concatenate(self.parts)
         return np.asarray(np.memmap(self.file, self.dtype, "r+", shape=(self.n,)))

@@ -1,4 +1,4 @@
-"""A whole text as integers: what every method of words and language reads."""
+"""A text as integers, which all methods for words and language read."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from selftaught.source import Index, Labels, Source, checked, digest_of
 
 @final
 class Words(Sequence[str]):
-    """Words kept as the bytes of a file, each decoded when it is asked for.
+    """Words kept as the bytes of a file, each decoded on demand.
 
     Args:
-        data: UTF-8 of all words, one after the other, uint8.
-        ends: Where each ends in `data`, int64 [V].
+        data: UTF-8 of all words, concatenated, uint8.
+        ends: The end of each word in `data`, int64 [V].
     """
 
     def __init__(self, data: NDArray[np.uint8], ends: NDArray[np.int64]) -> None:
@@ -31,12 +31,12 @@ class Words(Sequence[str]):
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Words:
-        """From strings."""
+        """Make it from strings."""
         parts = [word.encode() for word in words]
         return cls(np.frombuffer(b"".join(parts), np.uint8), np.cumsum([len(part) for part in parts], dtype=np.int64))
 
     def taken(self, order: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """(the bytes of the words `order`, int64 [M]; where they begin and end, int64 [M + 1])."""
+        """Return (the bytes of the words `order`, int64 [M]; their start and end positions, int64 [M + 1])."""
         begins = np.concatenate([np.zeros(1, np.int64), self.ends])
         ends = np.zeros(len(order) + 1, np.int64)
         np.cumsum((begins[1:] - begins[:-1])[order], out=ends[1:])
@@ -64,26 +64,31 @@ class Words(Sequence[str]):
 
 @final
 class Corpus(Source):
-    """Documents of sentences of tokens, as integers that may lie on disk. Obeys `Source`: a sample is a document.
+    """Documents of sentences of tokens, as integers that may be on disk. Obeys `Source`: a sample is a document.
 
-    Tokens are numbered by falling frequency (ties: by first sight), all of them, so a smallest count is nothing but a
-    bound: the words rarer than that have the ids from `size(min_count)` on.
+    >>> corpus = Corpus.of(["the cat sat\\nthe dog sat", "a bird sang"])
+    >>> len(corpus), list(corpus.words)[:2], corpus.size(2)
+    (2, ['the', 'sat'], 2)
+    >>> corpus.text(1)
+    'a bird sang'
+
+    Tokens are numbered by decreasing frequency (ties: by first occurrence). So a minimum count is only a bound on the
+    ids: rarer words have the ids from `size(min_count)` on.
 
     Args:
         ids: int32 [N], the tokens of the whole text.
-        sentences: int64 [S + 1], where each sentence begins in `ids`, and the end.
-        documents: int64 [D + 1], where each document begins in `sentences`, and the end.
+        sentences: int64 [S + 1], the start of each sentence in `ids`, and the end.
+        documents: int64 [D + 1], the start of each document in `sentences`, and the end.
         words: The V distinct tokens, most frequent first.
-        counts: int64 [V], falling.
+        counts: int64 [V], decreasing.
         tokens: How text was split, see `parts/tokens`.
         lower: Whether it was lower-cased first.
         labels: int64 [D], -1 = unknown.
         classes: Names of the classes.
-        fingerprint: A digest of the content and the way it was split; by default made from the arrays.
-        skipped: What could not be read: ``{"path": ..., "reason": ...}`` each.
-        groups: int64 [D]: documents of one group stay on one side of a split; None = each for itself.
-        digests: uint8 [D, 32]: SHA-256 of each document's content; by default made from its tokens when it is asked
-            for.
+        fingerprint: A digest of the content and the way it was split; by default computed from the arrays.
+        skipped: What could not be read, each as ``{"path": ..., "reason": ...}``.
+        groups: int64 [D]: documents of one group stay on one side of a split; None = each is its own group.
+        digests: uint8 [D, 32]: SHA-256 of the content of each document; by default computed from its tokens on demand.
     """
 
     samples = "documents"
@@ -123,9 +128,14 @@ class Corpus(Source):
         lower: bool = False,
         classes: tuple[str, ...] = (),
     ) -> Corpus:
-        """From text in memory: each document a string (one sentence a line), a list of tokens, or a list of sentences of tokens.
+        """Make a corpus from text in memory.
 
-        Raises UserError when there is not one token.
+        Each document is a string (one sentence per line), a list of tokens, or a list of sentences of tokens.
+
+        >>> Corpus.of(["One sentence.\\nAnother one.", "a second document"]).sentences
+        array([0, 2, 4, 7])
+
+        Raises UserError if there are no tokens.
         """
         split: list[list[list[str]]] = []
         for document in documents:
@@ -139,7 +149,7 @@ class Corpus(Source):
         seen: dict[str, int] = {}
         flat = [seen.setdefault(token, len(seen)) for lines in split for line in lines for token in line]
         if not flat:
-            raise UserError("the text is empty: there is not one word in it")
+            raise UserError("the text is empty: it has no words")
         first = np.asarray(flat, np.int64)
         counts = np.bincount(first)
         order = np.argsort(-counts, kind="stable")
@@ -163,37 +173,37 @@ class Corpus(Source):
         return len(self.documents) - 1
 
     def fetch(self, index: Index) -> dict[str, Any]:
-        """``{"text": [str] * B, "label": int64 [B], "index": int64 [B]}``.
+        """Return ``{"text": [str] * B, "label": int64 [B], "index": int64 [B]}``.
 
-        Tokens joined by spaces, sentences by newlines.
+        Tokens are joined by spaces, sentences by newlines.
         """
         index = checked(index, len(self))
         return {"text": [self.text(int(i)) for i in index], "label": self._labels[index], "index": index}
 
     def text(self, document: int) -> str:
-        """One document: its tokens joined by spaces (byte pairs to words again), its sentences by newlines."""
+        """Return one document: tokens joined by spaces (byte pairs joined to words), sentences by newlines."""
         lines = range(int(self.documents[document]), int(self.documents[document + 1]))
         found = (self.ids[self.sentences[line] : self.sentences[line + 1]] for line in lines)
         return "\n".join(joined([self.words[int(i)] for i in ids], self.tokens) for ids in found)
 
     @property
     def whole(self) -> Corpus:
-        """The same text with the labels that are hidden from training (see `data/hidden`); itself where none are."""
+        """The same text with the labels hidden from training (see `data/hidden`); itself if none are hidden."""
         return self._whole
 
     @property
     def groups(self) -> Labels | None:
-        """int64 [D]: documents of one group stay on one side of a split; None = each for itself."""
+        """int64 [D]: documents of one group stay on one side of a split; None = each is its own group."""
         return self._groups
 
     def relabelled(self, labels: Labels) -> Corpus:
-        """The same text with these labels, int64 [D]; `whole` still has its own."""
+        """Return the same text with these labels, int64 [D]; its `whole` still has the original ones."""
         made = self.with_labels(labels, self.classes)
         made._whole = self.whole
         return made
 
     def with_labels(self, labels: Labels, classes: tuple[str, ...]) -> Corpus:
-        """The same text with other labels, int64 [D], and names of them."""
+        """Return the same text with other labels, int64 [D], and their names."""
         return Corpus(
             self.ids,
             self.sentences,
@@ -212,18 +222,18 @@ class Corpus(Source):
 
     @property
     def digests(self) -> NDArray[np.uint8]:
-        """uint8 [D, 32]: SHA-256 of each document's content. Equal digests are exact duplicates."""
+        """uint8 [D, 32]: SHA-256 of the content of each document. Equal digests are exact duplicates."""
         if self._digests is None:
             rows = b"".join(hashlib.sha256(self.text(i).encode()).digest() for i in range(len(self)))
             self._digests = np.frombuffer(rows, np.uint8).reshape(-1, 32)
         return self._digests
 
     def size(self, min_count: int) -> int:
-        """How many words occur at least `min_count` times: they have the ids below it."""
+        """Return how many words occur at least `min_count` times. They have the ids below this number."""
         return int(np.searchsorted(-self.counts, -min_count, side="right"))
 
     def input(self, min_count: int = 1) -> dict[str, Any]:
-        """What an encoder is told: how to split text, and the words (with their counts) that occur at least `min_count` times."""
+        """Return the input of an encoder: how to split text, and the words with at least `min_count` occurrences."""
         size = self.size(min_count)
         return self.whole_input() | {
             "words": list(self.words[:size]),
@@ -231,16 +241,16 @@ class Corpus(Source):
         }
 
     def whole_input(self) -> dict[str, Any]:
-        """`input` of all words, which are not read before an encoder takes the frequent ones.
+        """Return `input` with all words, decoded only when an encoder takes the frequent ones.
 
         There can be very many.
         """
         return {"kind": "text", "tokens": self.tokens, "lower": self.lower, "words": self.words, "counts": self.counts}
 
     def release(self, first: int, last: int) -> None:
-        """The tokens first .. last of `ids` need not stay in memory, if they lie in a file.
+        """Tell the system that the tokens first .. last of `ids` need not stay in memory, if they are in a file.
 
-        They are read from it when asked for.
+        They are read from the file again on demand.
         """
         mapped = self._mapped()
         if mapped is None:
@@ -251,13 +261,13 @@ class Corpus(Source):
             mapped.madvise(mmap.MADV_DONTNEED, begin, min(end, len(mapped)) - begin)
 
     def release_all(self) -> None:
-        """As `release`, of everything: the words and where sentences begin too."""
+        """As `release`, for the whole text, including words and sentences."""
         mapped = self._mapped()
         if mapped is not None:
             mapped.madvise(mmap.MADV_DONTNEED)
 
     def _mapped(self) -> mmap.mmap | None:
-        """The file that it lies in, where the system can be told what to do with its pages."""
+        """The memory-mapped file, if the system can be told what to do with its pages."""
         array: Any = self.ids
         while isinstance(array, np.ndarray):
             array = array.base
@@ -280,12 +290,12 @@ class Corpus(Source):
 
 
 def counted_in(source: Source, words: Sequence[str], method: str) -> Corpus:
-    """`source`, the corpus whose most frequent words, in their order, are `words`.
+    """Return `source`, the corpus whose most frequent words, in their order, are `words`.
 
-    Raises UserError, naming the method, for another.
+    Raises UserError, naming the method, for any other source.
     """
     if isinstance(source, Corpus) and len(words) <= len(source.words) and all(map(eq, words, source.words)):
         return source
     raise UserError(
-        f"{method} trains on the text that its encoder's words were counted in: build the encoder from corpus.input()"
+        f"{method} must train on the text whose words its encoder has: build the encoder from corpus.input()"
     )

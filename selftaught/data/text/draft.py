@@ -1,4 +1,4 @@
-"""A corpus in the making: numbers in order of first sight, in memory while they are few and on disk when they are many."""
+"""A corpus under construction. Words are numbered by first occurrence; large arrays move from memory to disk."""
 
 from __future__ import annotations
 
@@ -16,51 +16,52 @@ from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.source import Index, Skipped
 
-IN_MEMORY = 8 << 20  # bytes of one kind of number that are kept in memory
+IN_MEMORY = 8 << 20  # bytes per array that are kept in memory
 TOGETHER = 1 << 17  # numbers that are read back together
 
 
 @final
 class Spool:
-    """Numbers of one type that are written once, one block after the other, and then read from the start."""
+    """Numbers of one type that are written once, block by block, and then read from the start."""
 
     def __init__(self, kind: type[np.signedinteger[Any]]) -> None:
         self._kind = np.dtype(kind)
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(cache.make(cache.folder() / "corpora")))  # noqa: SIM115
+        folder = str(cache.make(cache.folder() / "corpora"))
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=folder)  # noqa: SIM115
         self.size = 0
 
     def write(self, numbers: NDArray[Any]) -> None:
-        """Append. Raises OSError when the disk is full."""
+        """Append. Raises OSError if the disk is full."""
         self._file.write(np.ascontiguousarray(numbers, self._kind).tobytes())
         self.size += len(numbers)
 
     def blocks(self) -> Iterator[NDArray[Any]]:
-        """All of it, in blocks that may be written to."""
+        """Yield all numbers, in blocks that may be modified."""
         self._file.seek(0)
         while data := self._file.read(TOGETHER * self._kind.itemsize):
             yield np.frombuffer(bytearray(data), self._kind)
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Free the memory or the file."""
         self._file.close()
 
 
 @final
 class Draft:
-    """What the readers of text fill and `kept` writes.
+    """The text that readers fill in and `kept` writes.
 
     Attributes:
-        ids: The words' numbers in order of first sight, int32.
-        sentences: Where each sentence ends in `ids`, int64.
-        documents: Where each document ends in the sentences.
-        words: UTF-8 of all words, in order of first sight, uint8.
-        ends: Where words begin and end in `words`, int64 [V + 1].
-        counts: How often each occurs, int64 [V].
-        digests: 32 bytes a document: SHA-256 of its content.
-        labels: One a document, or none at all.
-        classes: Names of the classes, where they are known before reading.
-        skipped: What was left out, and why.
-        groups: One number a document: that of the first document that it belongs together with.
+        ids: The numbers of the words, by first occurrence, int32.
+        sentences: The end of each sentence in `ids`, int64.
+        documents: The end of each document in the sentences.
+        words: UTF-8 of all words, by first occurrence, uint8.
+        ends: The start and end positions of words in `words`, int64 [V + 1].
+        counts: How often each word occurs, int64 [V].
+        digests: 32 bytes per document: SHA-256 of its content.
+        labels: One per document, or none at all.
+        classes: Names of the classes, if they are known before reading.
+        skipped: What was skipped, with reasons.
+        groups: One number per document: that of the first document of its group.
     """
 
     def __init__(self) -> None:
@@ -78,31 +79,31 @@ class Draft:
 
     @property
     def grouped(self) -> bool:
-        """Whether documents have been said to belong together."""
+        """Whether there are groups of more than one document."""
         return bool(self._first)
 
     def add(self, digest: bytes, label: Any = None, group: str = "") -> None:
-        """What is known of a document besides its text, which comes by itself: `documents`."""
+        """Add the properties of a document; its text comes separately, see `documents`."""
         self.digests += digest
         self.labels.append(label)
         self.groups.append(self._first.setdefault(group, len(self.groups)) if group else len(self.groups))
 
     def keep(self, corpus: Corpus, index: Index | None = None) -> None:
-        """What is known of the documents `index` of another corpus (int64 [M]; by default all) besides their text."""
+        """Copy the properties, not the text, of the documents `index` of another corpus (int64 [M]; by default all)."""
         groups = corpus.groups
         for i in range(len(corpus)) if index is None else index.tolist():
             self.add(corpus.digests[i].tobytes(), int(corpus.labels[i]), "" if groups is None else str(groups[i]))
         self.classes, self.skipped = corpus.classes, list(corpus.skipped)
 
     def named(self, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        """(labels int64 [D], names of the classes). Raises UserError when labels are of no use."""
+        """Return (labels int64 [D], names of the classes). Raises UserError if the labels are invalid."""
         if all(label is None for label in self.labels):
             return np.full(len(self.documents), -1, np.int64), self.classes
         if any(isinstance(label, str) for label in self.labels):
             strange = next((label for label in self.labels if not isinstance(label, str | None)), None)
             if strange is not None:
                 raise UserError(
-                    f"{where}: some labels are names and others numbers, such as {strange!r}: use one of the two"
+                    f"{where}: some labels are names and some are numbers, such as {strange!r}: use only one type"
                 )
             return as_labels(np.array(self.labels, object), len(self.documents), where, self.classes)
         return as_labels(

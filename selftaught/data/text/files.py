@@ -1,4 +1,4 @@
-"""Files of text as users have them: which there are, of what kind, and their bytes in blocks, decompressed."""
+"""Files of text: find them, tell their type, and read their bytes in blocks, decompressed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ LINES = frozenset((".jsonl", ".ndjson"))
 TABLES = frozenset((".parquet", ".pq"))
 PACKED = frozenset((".gz", ".zst"))
 BLOCK = 1 << 19
-LOOK = 4096  # bytes that tell whether a file without a known ending holds text
-SQUEEZED = 1 << 13  # compressed bytes that are opened together: what comes out stays small even of a file made to burst
+LOOK = 4096  # bytes that are inspected to tell whether a file with an unknown extension is text
+SQUEEZED = 1 << 13  # compressed bytes per step, so that even the output of a decompression bomb stays small
 BOM = codecs.BOM_UTF8
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -33,7 +33,7 @@ WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 @final
 @dataclass(frozen=True)
 class File:
-    """One file: where it is, what it is called below the folder that the user named, what it holds, and the class it stands for."""
+    """One file: its path, its name below the given folder, its type, and the class it belongs to."""
 
     path: Path
     name: str
@@ -41,7 +41,7 @@ class File:
     label: str | None = None
 
     def digest(self) -> bytes:
-        """SHA-256 of the file as it lies there. Raises UserError when it cannot be read."""
+        """Return the SHA-256 of the file. Raises UserError if it cannot be read."""
         try:
             with self.path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").digest()
@@ -50,7 +50,7 @@ class File:
 
     @property
     def size(self) -> int:
-        """Bytes; 0 when nobody can tell."""
+        """Return the size in bytes, or 0 if it is unknown."""
         try:
             return self.path.stat().st_size
         except OSError:
@@ -58,12 +58,12 @@ class File:
 
 
 def unreadable(path: Path, error: Exception) -> UserError:
-    """The error for a file that the system does not give."""
+    """Return the error for a file that cannot be read."""
     return UserError(f"{shown(str(path))}: cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def kind_of(path: Path) -> Kind | None:
-    """What the ending says; None when it says nothing."""
+    """Return the type by the file name extension, or None if it is unknown."""
     suffix = path.suffix.lower()
     if suffix in PACKED:
         suffix = path.with_suffix("").suffix.lower()
@@ -73,15 +73,15 @@ def kind_of(path: Path) -> Kind | None:
 
 
 def one(path: Path) -> File:
-    """A file that the user named: text unless its ending says otherwise."""
+    """Return a file that the user named. It is text unless its extension says otherwise."""
     return File(path, path.name, kind_of(path) or "text")
 
 
 def below(root: Path) -> tuple[list[File], list[Skipped]]:
-    """(files of one kind at any depth, sorted by path; what was left out).
+    """Return (files of one type at any depth, sorted by path; the skipped files).
 
-    Where there are tables or JSON Lines, other files beside them are left out. Text files are labelled by first-level
-    folder when there are at least two such folders and no file outside. Raises UserError when there is nothing to read.
+    If there are tables or JSON Lines, other files are skipped. Text files are labelled by first-level folder if there
+    are at least two such folders and no file outside. Raises UserError if there is nothing to read.
     """
     found, skipped = list[File](), list[Skipped]()
     for path in sorted(_walk(root), key=os.fsencode):
@@ -97,7 +97,7 @@ def below(root: Path) -> tuple[list[File], list[Skipped]]:
             return [file for file in found if file.kind == kind], skipped
     if not found:
         raise UserError(
-            f"{shown(str(root))}: there is no text in this folder or below it (.txt, .jsonl, .parquet, .gz, ...)"
+            f"{shown(str(root))}: there is no text in this folder or its subfolders (.txt, .jsonl, .parquet, .gz, ...)"
         )
     owners = {file.name.split("/", 1)[0] for file in found}
     if len(owners) > 1 and all("/" in file.name for file in found):
@@ -106,9 +106,9 @@ def below(root: Path) -> tuple[list[File], list[Skipped]]:
 
 
 def sides(root: Path) -> dict[str, list[Path]]:
-    """What belongs to "train" and to "test", by the names of folders or of tables and JSON Lines.
+    """Return the files of "train" and "test", by the names of folders, tables or JSON Lines.
 
-    Empty when names do not tell.
+    Empty if the names do not tell.
     """
     try:
         inside = sorted(path for path in root.iterdir() if not path.name.startswith("."))
@@ -153,17 +153,17 @@ def _is_text(path: Path) -> bool:
 
 
 def blocks(path: Path, errors: Errors) -> Iterator[bytes]:
-    """The bytes of a file, decompressed by its ending, without a mark of their order at the start.
+    """Yield the bytes of a file, decompressed according to its extension, without a byte order mark.
 
-    With errors="replace" always UTF-8.
+    With errors="replace" the bytes are always UTF-8.
 
-    Raises UserError for what cannot be read, a damaged archive, and UTF-16.
+    Raises UserError if the file cannot be read, is a damaged archive, or is UTF-16.
     """
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     first = True
     for block in _opened(path):
         if first and block.startswith(WIDE):
-            raise UserError(f"{shown(str(path))}: line 1: not UTF-8 but UTF-16: convert it")
+            raise UserError(f"{shown(str(path))}: line 1: UTF-16, not UTF-8: convert it")
         block = block.removeprefix(BOM) if first else block
         first = False
         yield decode(block).encode() if errors == "replace" else block
@@ -204,4 +204,4 @@ def _zstandard(path: Path, file: IO[bytes]) -> Iterator[bytes]:
     except zstandard.ZstdError as error:
         raise UserError(f"{shown(str(path))}: a damaged zstandard file ({error})") from None
     if not whole:
-        raise UserError(f"{shown(str(path))}: a damaged zstandard file (it ends too early)")
+        raise UserError(f"{shown(str(path))}: a damaged zstandard file (truncated)")

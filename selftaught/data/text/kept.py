@@ -1,8 +1,8 @@
-"""Encoded corpora in the user's cache: one file each, memory-mapped, whole or made again.
+"""Encoded corpora in the cache, one memory-mapped file each, complete or rebuilt.
 
-A file is 4,096 bytes of header and then the arrays, each at a multiple of 64 bytes. The header is a mark, a JSON line
-(where each array begins, its length and its type) and the SHA-256 of the arrays and that line. "about" is a JSON object
-as bytes.
+A file has a header of 4,096 bytes, followed by the arrays, each at a multiple of 64 bytes. The header is a mark, a JSON
+line (start, length and type of each array) and the SHA-256 of the arrays and that line. "about" is a JSON object as
+bytes.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ TOGETHER = 1 << 20  # bytes that are checked together
 
 
 def place(key: str) -> Path:
-    """Where the corpus called `key` is kept."""
+    """Return the path of the corpus called `key`."""
     return cache.folder() / "corpora" / f"{digest_of(str(VERSION), key)}.corpus"
 
 
 def kept(key: str, where: str, tokens: Way, lower: bool, fill: Callable[[Draft], None]) -> Corpus:
-    """The corpus called `key`; where the cache has no whole copy, what `fill` puts into a draft is written there first.
+    """Return the corpus called `key`. If it is not complete in the cache, `fill` makes it from a draft first.
 
-    Raises UserError when there is not one word, and cache.Unwritable when the cache has no room.
+    Raises UserError if there are no words, and cache.Unwritable if the cache has no space.
     """
     path = place(key)
     found = read(path)
@@ -51,13 +51,13 @@ def kept(key: str, where: str, tokens: Way, lower: bool, fill: Callable[[Draft],
             )
         found = read(path)
     if found is None:
-        raise cache.Unwritable(f"{path}: does not hold what was just written: is the disk failing?")
+        raise cache.Unwritable(f"{path}: differs from what was just written: check the disk")
     return found
 
 
 @final
 class _Arrays:
-    """Arrays one after the other, with a digest of all their bytes."""
+    """Arrays written one after the other, with a digest of all their bytes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -67,7 +67,7 @@ class _Arrays:
         file.write(bytes(HEADER))
 
     def add(self, name: str, kind: str, blocks: Iterable[NDArray[Any]]) -> None:
-        """One array, block by block."""
+        """Append one array, block by block."""
         self._put(bytes(-self._at % ALIGN))
         begin = self._at
         for block in blocks:
@@ -80,7 +80,7 @@ class _Arrays:
         self._at += len(data)
 
     def finish(self) -> None:
-        """The header."""
+        """Write the header."""
         table = json.dumps(self._found).encode()
         self._digest.update(table)
         self._file.seek(0)
@@ -89,7 +89,7 @@ class _Arrays:
 
 def _write(file: IO[bytes], draft: Draft, where: str, about: dict[str, Any]) -> None:
     if draft.ids.size == 0:
-        raise UserError(f"{where}: the text is empty: there is not one word in it")
+        raise UserError(f"{where}: the text is empty: it has no words")
     order = np.argsort(-draft.counts, kind="stable")
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
@@ -119,7 +119,7 @@ def _renumbered(ids: NDArray[np.int32], rank: NDArray[np.int32]) -> NDArray[np.i
 
 
 def read(path: Path) -> Corpus | None:
-    """The corpus in `path`, or None when it is absent, cut or damaged. Every byte is checked."""
+    """Return the corpus in `path`, or None if it is absent, truncated or damaged. Checks every byte."""
     try:
         with path.open("rb") as file:
             mark, table, expected, _ = file.read(HEADER).split(b"\n", 3)
@@ -149,6 +149,6 @@ def read(path: Path) -> Corpus | None:
             groups=arrays.get("groups"),
             fingerprint=expected[:32].decode(),
         )
-    # what a damaged header can lead to
+    # possible errors with a damaged header
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -1,4 +1,4 @@
-"""Text: documents of sentences of words, characters or byte pairs."""
+"""The kind "text": documents of sentences of words, characters or byte pairs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source
 
 LOOKED_AT = 2000
-"""Files of a folder that are looked at to tell what is in it."""
+"""Number of files of a folder that are inspected to find its kind."""
 FREQUENT = 20
-"""Words that `tell` names."""
+"""Number of words that `tell` lists."""
 
 
 @final
@@ -22,10 +22,10 @@ class Text(Kind):
     """Documents, each a string.
 
     Args:
-        tokens: How text is split: words, whitespace (as given), characters, or bpe:8000 (so many byte pairs).
-        lower: Lower-case the text first.
-        errors: What is no UTF-8: refuse the file, naming the line, or replace it.
-        column: The field of JSON Lines or column of Parquet that holds the text.
+        tokens: How text is split: words, whitespace (already tokenised), characters, or bpe:8000 (byte pairs).
+        lower: Convert the text to lower case first.
+        errors: What to do with bytes that are not UTF-8: refuse the file and name the line, or replace them.
+        column: The text field of JSON Lines, or the text column of Parquet.
     """
 
     samples = "documents"
@@ -39,14 +39,14 @@ class Text(Kind):
         errors: Literal["strict", "replace"] = "strict",
         column: str = "text",
     ) -> None:
-        self.tokens: Any = tokens  # or {"bpe": model}, as an encoder's input has it
+        self.tokens: Any = tokens  # or {"bpe": model}, as in the input of an encoder
         self.lower, self.errors, self.column = lower, errors, column
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
-        """Lists of strings, of lists of words or of mappings with a text; files of text.
+        """Accept lists of strings, of lists of words or of mappings with a text; files of text.
 
-        Folders that hold mostly these.
+        A folder is accepted if most of its files are of these types.
         """
         if isinstance(data, str | Path):
             return _holds_text(Path(data).expanduser())
@@ -67,7 +67,7 @@ class Text(Kind):
         from selftaught.data.text.opening import open_text
 
         if labels is not None:
-            raise UserError("labels of texts are given with them: a list of mappings with 'text' and 'label'")
+            raise UserError("labels of texts must be given with the texts: a list of mappings with 'text' and 'label'")
         return open_text(
             data,
             split,
@@ -80,7 +80,7 @@ class Text(Kind):
         )
 
     def input(self, source: Source) -> dict[str, Any]:
-        """How to split text, and all words with their counts, of which an encoder takes the frequent ones."""
+        """Return how to split text, and all words with their counts, of which an encoder takes the frequent ones."""
         from selftaught.data.text.corpus import Corpus
 
         if not isinstance(source, Corpus):
@@ -89,18 +89,21 @@ class Text(Kind):
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
-        """Split as the encoder's words were."""
+        """Return the options that split text like the words of the encoder."""
         return cls(
             input["tokens"], input["lower"], **{key: options[key] for key in ("errors", "column") if key in options}
         )
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
-        """Any text fits: unknown words are passed over."""
+        """Any text fits, because unknown words are skipped."""
 
     @classmethod
     def tell(cls, source: Source) -> dict[str, Any]:
-        """Documents, sentences (lines), words, distinct words, the most frequent ones, documents a class and fingerprint."""
+        """Return documents, sentences (lines), words, distinct words, the most frequent words and the fingerprint.
+
+        Also documents per class, if there are labels.
+        """
         from selftaught.data.text.corpus import Corpus
 
         assert isinstance(source, Corpus)

@@ -1,7 +1,7 @@
-"""Plain text out of pages: characters brought to one form, tags taken away.
+"""Extract plain text from pages: normalise characters and remove tags.
 
-Nothing here asks Python's Unicode tables or its HTML parser, which differ between versions: the same page gives the
-same bytes everywhere.
+This uses neither Python's Unicode tables nor its HTML parser, which differ between versions, so that the same page
+gives the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ ONE_FORM = str.maketrans(
         "\u2026": "...",
     }
 )
-"""A word is counted once, whichever apostrophe or hyphen it was typed with. (The zero-width non-joiner stays: Persian
-spells with it.)"""
-DASH = re.compile(r"\s-{2,}\s|(?<=\S)-{2,}")  # not the two hyphens of a program's --option
+"""Variants of apostrophes and hyphens count as the same character. (The zero-width non-joiner stays, because Persian
+spelling uses it.)
+"""
+DASH = re.compile(r"\s-{2,}\s|(?<=\S)-{2,}")  # not the two hyphens of a command-line --option
 BAD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd]")
 SPACE = re.compile(r"\s+")
 
@@ -31,13 +32,13 @@ TAG = re.compile(r"<[^>]*>")
 
 
 def tidy(text: str) -> str:
-    """One line of text: quotes, apostrophes and hyphens in one form, a dash of two hyphens as " - ", no control characters."""
+    """Return one line of text with normalised quotes, apostrophes, hyphens and dashes, without control characters."""
     text = DASH.sub(" - ", BAD.sub(" ", text.translate(ONE_FORM)))
     return SPACE.sub(" ", text).strip()
 
 
 def paragraphs(page: str) -> list[str]:
-    """The paragraphs of an HTML page, tidy; its head, scripts, comments and listings (``<pre>``) are left out."""
+    """Return the paragraphs of an HTML page as clean text, without head, scripts, comments and listings (``<pre>``)."""
     page = BREAK.sub("\0", HIDDEN.sub(" ", page))
     found = (tidy(html.unescape(TAG.sub("", LINE.sub(" ", part)))) for part in page.split("\0"))
     return [part for part in found if part]

@@ -1,4 +1,4 @@
-"""Text before it is encoded: files or Python objects, what names their content, and how they fill a draft."""
+"""Text before it is encoded: files or Python objects, the key of their content, and how they fill a draft."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ END = bytes([BORDER])
 @final
 @dataclass(frozen=True)
 class How:
-    """How text is read, see `open_text`."""
+    """The options of reading text, see `open_text`."""
 
     tokens: Tokens
     lower: bool
@@ -41,27 +41,27 @@ class How:
     progress: Progress = field(default=silent, compare=False)
 
     def key(self, *content: object) -> str:
-        """Names what comes of `content`. Python's Unicode tables say what a letter is."""
+        """Return the cache key of `content`, which includes the version of Python's Unicode tables."""
         how = (unicodedata.unidata_version, self.tokens, self.lower, self.errors, self.column, self.limit)
         return digest_of(repr(how), repr(content))
 
 
 class Material(Protocol):
-    """What a user has."""
+    """Text as the user gave it."""
 
     where: str
-    """What messages call it."""
+    """Its name in messages."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, where they are known before reading."""
+        """Names of the classes, if they are known before reading."""
 
     @property
     def split(self) -> bool:
-        """Whether it is split into tokens already."""
+        """Whether it is already split into tokens."""
 
     def key(self, how: How) -> object:
-        """Names the content."""
+        """Return the key of the content."""
 
     def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
         """Encode the documents, up to the limit. Raises UserError for what cannot be read."""
@@ -79,7 +79,7 @@ class Files:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the first-level folders, where they stand for classes."""
+        """The names of the first-level folders, if they are the classes."""
         return tuple(sorted({file.label for file in self._files if file.label is not None}))
 
     @cached_property
@@ -87,9 +87,9 @@ class Files:
         return [file.digest() for file in self._files]
 
     def key(self, how: How) -> object:
-        """Kinds, classes and content of the files.
+        """Return a key of the types, classes and content of the files.
 
-        Moving or renaming them does not change it, unless their order changes.
+        Moving or renaming files does not change it, unless their order changes.
         """
         return [
             (file.kind, file.path.suffix.lower(), file.label, digest)
@@ -97,7 +97,7 @@ class Files:
         ]
 
     def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
-        """Each text file is a document (one without a word is left out), and so is each record of the others."""
+        """Make each text file a document (skipped if it has no words), and each record of the other files."""
         draft.skipped += self._skipped
         total = max(1, sum(file.size for file in self._files))
         done = 0
@@ -122,7 +122,7 @@ def _document(file: File, digest: bytes, draft: Draft, scanner: Scanner, how: Ho
         how.progress(min(done, total), total)
     scanner.feed(b"", True, lambda line, _: f"{name}: line {line + 1}")
     if draft.sentences.size == before:
-        draft.skipped.append({"path": file.name, "reason": "there is not one word in it"})
+        draft.skipped.append({"path": file.name, "reason": "it has no words"})
         return
     scanner.end_document()
     draft.add(digest, file.label)
@@ -130,7 +130,7 @@ def _document(file: File, digest: bytes, draft: Draft, scanner: Scanner, how: Ho
 
 @final
 class Objects:
-    """What Python iterates over, twice: strings, lists of tokens, or mappings."""
+    """Strings, lists of tokens, or mappings in any Python iterable, which is iterated over twice."""
 
     where = "data"
 
@@ -139,14 +139,14 @@ class Objects:
             kind = type(data).__name__
             raise UserError(
                 f"data is a {kind}, which can be read only once: give a list, or an object that can be iterated "
-                "over again"
+                "repeatedly"
             )
         self._data = data
         self.classes = tuple(classes)
         self.split = isinstance(next(iter(data), None), list | tuple)
 
     def key(self, how: How) -> object:
-        """All texts, labels and groups, up to the limit."""
+        """Return a key of all texts, labels and groups, up to the limit."""
         whole = hashlib.sha256()
         for text, _, label, group in islice(records.objects(self._data, how.column), how.limit):
             head = f"{len(text)} {label!r} {group!r}\n"
@@ -155,7 +155,7 @@ class Objects:
         return whole.hexdigest(), self.classes
 
     def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
-        """Each record is a document."""
+        """Make each record a document."""
         _batches(records.objects(self._data, how.column), draft, scanner, how)
 
 

@@ -1,4 +1,4 @@
-"""One door to the text that users have."""
+"""Open text of any supported form as a corpus."""
 
 from __future__ import annotations
 
@@ -37,28 +37,33 @@ def open_text(
     data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
     errors: Errors = "strict", column: str = "text", progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
-    """A corpus over what a user has, encoded once and kept in the cache.
+    """Open text as a corpus, encoded once and kept in the cache.
+
+    >>> from selftaught.data.text.corpus import Corpus
+    >>> corpus = open_text(Corpus.of(["a cat sat", "a dog ran"]), "all")  # made without the cache
+    >>> len(corpus), corpus.words[0]
+    (2, 'a')
 
     Args:
-        data: A name of the catalog; a path: a file of text or a folder of them at any depth (one file = one document),
-            JSON Lines or Parquet (one record = one document), all of them also as .gz or .zst; an iterable of strings,
-            of lists of tokens or of mappings, which is iterated over twice (one of them = one document); a Hugging Face
-            data set; a corpus, taken as it is but for split and limit. Sentences end at newlines.
-        split: "train", "test" or "all". Data without a test part of their own (folders or files called train and test)
-            are split by the documents' content, 80/20, so that exact duplicates share a side.
-        limit: Only the first so many documents.
-        tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay as
-            they are. "bpe:8000" splits words as given into (at most) 8,000 byte pairs, which are learnt from this part
-            of the data, for the test side from the training side; ``{"bpe": model}`` splits them as a model that is
-            there already says, see `data/bpe`.
-        lower: Lower-case it first.
-        errors: "strict" refuses what is not UTF-8 and names the line; "replace" reads U+FFFD instead.
-        column: The field of records that holds the text. Labels are in "label" (or another usual name), and records
-            with the same "group" share a side. Text files are labelled by first-level folder.
+        data: The name of a data set in the catalog; a path: a file of text or a folder of them at any depth (one file =
+            one document), JSON Lines or Parquet (one record = one document), each also as .gz or .zst; an iterable of
+            strings, of lists of tokens or of mappings, which is iterated over twice (one item = one document); a
+            Hugging Face data set; or a corpus, returned unchanged except for split and limit. Sentences end at
+            newlines.
+        split: "train", "test" or "all". Data without a test part (folders or files called train and test) are split by
+            the content of the documents, 80/20, so that exact duplicates are on one side.
+        limit: Use only the first N documents.
+        tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay
+            unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data, for
+            the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`.
+        lower: Convert the text to lower case first.
+        errors: "strict" refuses text that is not UTF-8 and names the line; "replace" reads U+FFFD instead.
+        column: The text field of records. Labels are in "label" (or another usual name), and records with the same
+            "group" stay on one side of a split. Text files are labelled by first-level folder.
         progress: Called as (done, total) bytes while files are read.
 
     Raises:
-        UserError: One sentence that says what is wrong with `data`, where, and how to mend it.
+        UserError: If `data` cannot be read; one sentence says what is wrong, where, and how to fix it.
     """
     for name, value, known in (("split", split, Split), ("errors", errors, Errors)):
         if value not in get_args(known):
@@ -77,7 +82,7 @@ def open_text(
             return pieces.split(words, BytePairs(tokens["bpe"]))
         return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
     if tokens not in get_args(Tokens):
-        raise unknown("way to split text (tokens)", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
+        raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
     how = How(cast(Tokens, tokens), lower, errors, column, progress=progress)
     parts = _sides(data, progress)
     if "all" in parts:
@@ -96,7 +101,7 @@ def open_text(
 
 
 def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None = None) -> Corpus:
-    """The documents of `parts`, one after the other; `classes_of`: whose classes count, by default theirs."""
+    """Return the documents of `parts`, in order, with the class names of `classes_of`, by default `parts`."""
     if any(part.split for part in parts):
         how = replace(how, tokens="whitespace")
     known = [part.classes for part in classes_of or parts if part.classes]
@@ -114,7 +119,7 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
 
 
 def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:
-    """Labels that are names, numbered alike on both sides."""
+    """Number labels that are names in the same way on both sides."""
     if all(one.classes == tuple(str(label) for label in range(len(one.classes))) for one in both):
         return corpus  # numbers are kept as they are
     names = sorted({name for one in both for name in one.classes})
@@ -130,7 +135,7 @@ def _sides(data: Any, progress: Progress) -> Sides:
     if not isinstance(data, Iterable) or isinstance(data, Mapping | bytes | bytearray | set | frozenset):
         kind = type(data).__name__
         raise UserError(
-            f"data of type {kind} is none that holds text: give a name, a path, or a list of strings or of lists "
+            f"data of type {kind} cannot be read as text: give a name, a path, or a list of strings or of lists "
             "of tokens"
         )
     return {"all": Objects(data)}
@@ -147,7 +152,7 @@ def _of_name(name: str, progress: Progress) -> Sides:
     try:
         path = Path(name).expanduser()
         exists = path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # no permission, a name too long, no such user, a NUL
+    except (OSError, RuntimeError, ValueError) as error:  # no permission, name too long, unknown user, NUL byte
         raise reading.unreadable(Path(name), error) from None
     if not exists:
         if os.sep in name or path.suffix:

@@ -1,4 +1,4 @@
-"""Some documents of a corpus as a corpus of their own, with its own words and counts."""
+"""Some documents of a corpus as a corpus with its own words and counts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from selftaught.source import Index, digest_of
 
 
 def side(corpus: Corpus, split: Split, limit: int | None) -> Corpus:
-    """The first `limit` documents of one side, see `data.subset.split_index`."""
+    """Return the first `limit` documents of one side, see `data.subset.split_index`."""
     index = np.arange(len(corpus)) if split == "all" else split_index(corpus, split)
     return part(corpus, index[:limit])
 
 
 def part(corpus: Corpus, index: Index) -> Corpus:
-    """The documents `index` (int64 [M], rising), kept in the cache; the corpus itself when these are all of them."""
+    """Return the documents `index` (int64 [M], increasing), kept in the cache; the corpus itself if these are all."""
     if len(index) == len(corpus):
         return corpus
     key = digest_of("part", corpus.fingerprint, np.ascontiguousarray(index).tobytes())
@@ -47,7 +47,7 @@ def _fill(draft: Draft, corpus: Corpus, index: Index) -> None:
 
 
 def _within(corpus: Corpus, chosen: NDArray[np.bool_], start: int, stop: int) -> NDArray[np.int32]:
-    """The ids between two places that belong to chosen sentences, as a copy."""
+    """Return a copy of the ids between two positions that belong to the chosen sentences."""
     first = int(np.searchsorted(corpus.sentences, start, side="right")) - 1
     last = int(np.searchsorted(corpus.sentences, stop, side="left"))
     borders = np.clip(corpus.sentences[first : last + 1], start, stop)

@@ -1,4 +1,4 @@
-"""A corpus of words as given made one of byte pairs.
+"""Convert a corpus of words to one of byte pairs.
 
 Every different word is split once, whatever the length of the text.
 """
@@ -23,15 +23,15 @@ BATCH = 1 << 14  # words that are split together
 
 
 def size_of(tokens: str) -> int:
-    """How many tokens "bpe:8000" asks for. Raises UserError for what is no number."""
+    """Return the number of tokens of "bpe:8000". Raises UserError if it is not a number."""
     size = tokens.removeprefix(PREFIX)
     if not (size.isascii() and size.isdecimal() and len(size) < 10):
-        raise UserError(f"tokens must name how many byte pairs there are to be, such as bpe:8000, not '{tokens}'")
+        raise UserError(f"tokens must give the number of byte pairs, such as bpe:8000, not '{tokens}'")
     return int(size)
 
 
 def learnt(corpus: Corpus, size: int) -> BytePairs:
-    """Byte pairs from the words of `corpus`, each counted as often as it occurs."""
+    """Learn byte pairs from the words of `corpus`, weighted by their counts."""
     return BytePairs.train(_repeated(corpus), size)
 
 
@@ -42,7 +42,7 @@ def _repeated(corpus: Corpus) -> Iterator[str]:
 
 
 def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
-    """The same documents and sentences in byte pairs, kept in the cache. A corpus of words as given."""
+    """Return the same documents and sentences in byte pairs, kept in the cache, for a corpus of words."""
     key = digest_of("pieces", corpus.fingerprint, pairs.model)
     return kept(key, "these documents", {"bpe": pairs.model}, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
 

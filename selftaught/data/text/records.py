@@ -1,4 +1,4 @@
-"""Records with a text and perhaps a label: JSON Lines, Parquet, and what Python iterates over.
+"""Records with a text and an optional label: JSON Lines, Parquet, and Python iterables.
 
 One record is one document.
 """
@@ -17,14 +17,14 @@ from selftaught.errors import UserError
 
 LONGEST = 1 << 28  # bytes of one record
 GROUP = "group"
-"""The column that names what records belong to: those of one group stay on one side of a split."""
+"""The column of groups. Records of one group stay on one side of a split."""
 ROWS = 1024  # rows of a table that are read together
 
 KINDS: dict[str, Any] = {"string": str, "list of tokens": list | tuple, "mapping": Mapping}
 
 
 class Record(NamedTuple):
-    """A text, where it stands, its label (None = unknown), and the name of what it belongs to ("" = nothing)."""
+    """A text, its position in the data, its label (None = unknown), and its group ("" = none)."""
 
     text: str
     where: str
@@ -33,7 +33,10 @@ class Record(NamedTuple):
 
 
 def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
-    """The objects of a JSON Lines file. Raises UserError, naming file and line, for what is none or has no text."""
+    """Yield the objects of a JSON Lines file.
+
+    Raises UserError, with file and line, if a line is not an object or has no text.
+    """
     for number, line in enumerate(_lines(path, errors), 1):
         if not line.strip():
             continue
@@ -41,8 +44,8 @@ def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
         try:
             record = json.loads(line.decode())
         except UnicodeDecodeError as error:
-            mend = "convert it, or replace what cannot be read with --data.errors replace"
-            raise UserError(f"{where}: not UTF-8 (byte {line[error.start]:02x}): {mend}") from None
+            fix = "convert it, or replace invalid bytes with --data.errors replace"
+            raise UserError(f"{where}: not UTF-8 (byte {line[error.start]:02x}): {fix}") from None
         except (ValueError, RecursionError) as error:
             raise UserError(f"{where}: not JSON ({str(error)[:100]})") from None
         if not isinstance(record, dict):
@@ -64,15 +67,13 @@ def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
             yield from rest[:-1]
             left, size = [rest[-1]], len(rest[-1])
         if size > LONGEST:
-            raise UserError(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: is this JSON Lines?")
+            raise UserError(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: check that this is JSON Lines")
     yield b"".join(left)
 
 
 def _no_column(where: str, column: str, known: list[str]) -> UserError:
     there = ", ".join(shown(name) for name in known[:20]) or "nothing"
-    return UserError(
-        f"{where}: there is no column '{column}', but {there}: name the one that holds text with --data.column"
-    )
+    return UserError(f"{where}: there is no column '{column}', but {there}: select the text column with --data.column")
 
 
 def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
@@ -82,14 +83,14 @@ def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if not isinstance(label, str | int | None):
-        raise UserError(f"{where}: a label must be a name or a whole number, not {str(label)[:40]}")
+        raise UserError(f"{where}: a label must be a name or an integer, not {str(label)[:40]}")
     if isinstance(label, int) and not -1 <= label < 1 << 31:
         raise UserError(f"{where}: the label {str(label)[:40]} is out of range (-1 = unknown)")
     return Record(text, where, label, str(record.get(GROUP, "")))
 
 
 def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
-    """The rows of a Parquet file, which needs the extra [parquet]. Raises UserError."""
+    """Yield the rows of a Parquet file, which needs the extra [parquet]. Raises UserError."""
     try:
         import pyarrow
         import pyarrow.parquet
@@ -114,12 +115,15 @@ def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
 
 
 def holds_text(path: Path) -> bool:
-    """Whether a Parquet file has a column of text beside its labels and groups, and no column of bytes, as pictures are."""
+    """Return whether a Parquet file has a column of text, besides labels and groups, and no column of bytes.
+
+    Images are in columns of bytes.
+    """
     try:
         import pyarrow.parquet
         import pyarrow.types as types
     except ImportError:
-        return True  # who knows: reading it says what is missing
+        return True  # unknown; reading the file gives the error message
     try:
         schema = pyarrow.parquet.read_schema(path)
     except (pyarrow.ArrowException, OSError):
@@ -137,7 +141,7 @@ def _values(column: Any, errors: Errors, where: str) -> list[Any]:
         found: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
         if errors == "strict":
-            raise UserError(f"{where}: not UTF-8: replace what cannot be read with --data.errors replace") from None
+            raise UserError(f"{where}: not UTF-8: replace invalid bytes with --data.errors replace") from None
         found = [
             None if text is None else text.decode("utf-8", "replace")
             for text in column.cast(pyarrow.large_binary()).to_pylist()
@@ -146,9 +150,9 @@ def _values(column: Any, errors: Errors, where: str) -> list[Any]:
 
 
 def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
-    """Strings, lists of tokens (joined by spaces), or mappings such as a JSON Lines file has.
+    """Yield records from strings, lists of tokens (joined by spaces), or mappings as in a JSON Lines file.
 
-    Raises UserError, also for a mixture.
+    Raises UserError, also if the types are mixed.
     """
     first = ""
     for number, value in enumerate(data):
@@ -157,7 +161,7 @@ def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
         if not kind:
             raise UserError(f"{where}: must be a string or a list of tokens, not {type(value).__name__}")
         if kind != (first := first or kind):
-            raise UserError(f"{where}: is a {kind}, but the first is a {first}: give records of one kind")
+            raise UserError(f"{where}: is a {kind}, but the first is a {first}: give records of one type")
         if isinstance(value, Mapping):
             if column not in value:
                 raise _no_column(where, column, [str(name) for name in value])
@@ -172,7 +176,7 @@ def _joined(tokens: list[Any] | tuple[Any, ...], where: str) -> str:
             raise UserError(f"{where}: a token must be a string, not {type(token).__name__}")
         if token.split() != [token]:
             raise UserError(
-                f"{where}: the token {token[:40]!r} is empty or holds white space: write one word, or join its "
+                f"{where}: the token {token[:40]!r} is empty or contains white space: write one word, or join its "
                 "parts with '_'"
             )
     return " ".join(tokens)

@@ -1,4 +1,4 @@
-"""Blocks of bytes through the compiled scanner into a draft, with room made where it is short."""
+"""Run blocks of bytes through the compiled scanner into a draft, and enlarge its arrays when needed."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
 from selftaught.parts.tokens import Tokens
 
-WORDS, ARENA = 1 << 14, 1 << 20  # words and bytes that there is room for at first
+WORDS, ARENA = 1 << 14, 1 << 20  # initial capacity in words and bytes
 MOST_WORDS = (1 << 31) - 1
 
 Where = Callable[[int, int], str]
-"""Names a place, given the newlines before it in this document or batch, and the bytes before it in this block and what
-was left."""
+"""Names a position, from the number of newlines before it in this document or batch, and the bytes before it in this
+block and the rest of the last one.
+"""
 
 
 @final
 class Scanner:
-    """Text in, numbers into `draft`. Between two documents it holds no text.
+    """Scans text and writes numbers to `draft`. It holds no text between documents.
 
     Args:
-        draft: Gets ids, sentences and documents as they come, and the words at `finish`.
+        draft: Receives ids, sentences and documents during the scan, and the words at `finish`.
         tokens: How text is split.
         lower: Whether it is lower-cased.
     """
@@ -46,13 +47,13 @@ class Scanner:
         self._left = b""
 
     def feed(self, block: bytes, last: bool, where: Where, records: bool = False) -> None:
-        """Encode `block`, except for what may go on in the next one. Raises UserError for what is not text.
+        """Encode `block`, except for an incomplete end. Raises UserError if it is not text.
 
         Args:
             block: UTF-8.
             last: Whether the document (or the batch of records) ends with it.
-            where: Names the place of a fault.
-            records: Whether the byte 0xFF ends a document; else `end_document` does.
+            where: Names the position of an error.
+            records: Whether the byte 0xFF ends a document; otherwise `end_document` does.
         """
         data = self._left + block
         text, state = np.frombuffer(data, np.uint8), self._state
@@ -101,7 +102,7 @@ class Scanner:
         return int(why)
 
     def end_document(self) -> None:
-        """What was fed since the last call is one document."""
+        """End a document, which is everything fed since the last call."""
         self._draft.documents.append(int(self._state[kernel.CLOSED]))
 
     def _grow(self) -> None:
@@ -109,7 +110,7 @@ class Scanner:
         if words >= len(self._counts):
             room = min(2 * words, MOST_WORDS)
             if room == words:
-                raise UserError(f"the text has more than {MOST_WORDS} different words")
+                raise UserError(f"the text has more than {MOST_WORDS} different words: use another --tokens")
             self._hashes = _longer(self._hashes, room)
             self._counts = _longer(self._counts, room)
             self._ends = _longer(self._ends, room + 1)
@@ -119,7 +120,7 @@ class Scanner:
             self._arena = _longer(self._arena, 2 * len(self._arena))
 
     def finish(self) -> None:
-        """Give the words to the draft."""
+        """Write the words to the draft."""
         words = int(self._state[kernel.WORDS])
         self._draft.ends = self._ends[: words + 1].copy()
         self._draft.words = self._arena[: self._ends[words]]
@@ -134,8 +135,8 @@ def _longer(old: np.ndarray, size: int) -> np.ndarray:
 
 def _fault(why: int, data: bytes, at: int) -> str:
     if why == kernel.LONG:
-        return f"a word of more than {kernel.LONGEST:,} bytes: is this text?"
+        return f"a word of more than {kernel.LONGEST:,} bytes: check that this is text"
     if why == kernel.FORBIDDEN:
         return "a NUL byte: this is not text, or not in UTF-8"
     bytes_ = " ".join(f"{byte:02x}" for byte in data[at : at + 4])
-    return f"not UTF-8 (bytes {bytes_}): convert it, or replace what cannot be read with --data.errors replace"
+    return f"not UTF-8 (bytes {bytes_}): convert it, or replace invalid bytes with --data.errors replace"

@@ -1,4 +1,4 @@
-"""What `kernels/scan` is told about every code point, for each way to split: the table form of `parts/tokens`."""
+"""Tables for `kernels/scan` of the properties of every code point, for each way to split text (see `parts/tokens`)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from selftaught.parts.tokens import Tokens
 
 CODES = 0x110000
 ASSIGNED = ((0, 0x34000), (0xE0000, 0xE0200))
-"""Code points outside these ranges are unassigned or private: nothing but separators, without case. Tested for every
-one."""
+"""Code points outside these ranges are unassigned or private: they are separators without case. A test checks every
+code point.
+"""
 
 NEWLINES = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-"""Where `str.splitlines` splits: a sentence ends there."""
+"""Where `str.splitlines` splits; a sentence ends there."""
 CASED = np.array([b"Lu", b"Lt", b"Nl", b"So"])
-"""Categories of all that has a lower case of its own."""
+"""Categories of all code points that have a lower case."""
 
 
 @functools.cache
 def _categories() -> tuple[NDArray[np.int64], NDArray[np.bytes_]]:
-    """(the code points of ASSIGNED, their categories as two letters each)."""
+    """Return (the code points of ASSIGNED, their categories as two letters each)."""
     codes = np.concatenate([np.arange(first, end) for first, end in ASSIGNED])
     return codes, np.frombuffer("".join(unicodedata.category(chr(code)) for code in codes).encode(), "S2")
 
 
 @functools.cache
 def tables(how: Tokens, lower: bool) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """(kinds uint8 [0x110000], folds int32 [0x110000]) for `scan`; not to be written to."""
+    """Return (kinds uint8 [0x110000], folds int32 [0x110000]) for `scan`. Read-only."""
     codes, categories = _categories()
     kinds = np.full(
         CODES, scan.SEPARATOR if how == "words" else scan.LETTER if how == "whitespace" else scan.ALONE, np.uint8

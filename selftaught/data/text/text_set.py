@@ -1,8 +1,8 @@
-"""A public set of texts in the cache: built once from where it is published, and known by the SHA-256 of what came out.
+"""A public text data set in the cache, built once from its published source and checked by SHA-256.
 
-A set without labels is a folder: one UTF-8 .txt file a document, one line a paragraph. A set with labels is one JSON
-Lines file of ``{"text": ..., "label": ...}``. The digest is over the finished files, so it answers every question at
-once: was the right version fetched, was it read as it should be, and is what lies in the cache still whole?
+A set without labels is a folder with one UTF-8 .txt file per document and one line per paragraph. A set with labels is
+one JSON Lines file of ``{"text": ..., "label": ...}``. The digest is computed over the finished files, so it verifies
+that the right version was downloaded, that it was read correctly, and that the cache is not damaged.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ from selftaught.parts.tokens import Tokens
 Files = dict[str, bytes]
 """Finished files by name."""
 ADDRESSES = ("https://deb.debian.org/debian/", "https://snapshot.debian.org/archive/debian/20230701T000000Z/")
-"""Debian's own: what is current, and what all of it was in July 2023."""
+"""Debian's own servers: the current packages, and a snapshot of July 2023."""
 LETTER = re.compile(r"[^\W\d_]")
 
 
 @final
 class TextSet:
-    """One text set of the catalog.
+    """One text data set of the catalog.
 
     Args:
-        entry: What the catalog tells about it; of the kind "text".
+        entry: Its description in the catalog; of the kind "text".
         sha256: `digest` of the finished files.
-        ways: How to get them, in order. Each returns them, or raises `remote.Unavailable`, and then the next is tried.
-        instead: What a user can do when all have failed.
-        tokens: How it is meant to be split, see `parts/tokens`.
+        ways: Functions that get the files, in order. Each returns them, or raises `remote.Unavailable`, and then the
+            next one is tried.
+        instead: What a user can do if all have failed.
+        tokens: How the text should be split, see `parts/tokens`.
     """
 
     def __init__(
@@ -57,17 +58,17 @@ class TextSet:
     parts: ClassVar[tuple[Literal["all"]]] = ("all",)
 
     def place(self) -> Path:
-        """Where the files are kept. Another content is another place."""
+        """Return the folder of the files. It changes with the content."""
         return cache.folder() / "texts" / f"{self.ENTRY.name}-{self.sha256[:8]}"
 
     def cached(self) -> bool:
-        """Whether nothing has to be fetched (contents are checked when the files are opened)."""
+        """Return whether nothing has to be downloaded (contents are checked when the files are opened)."""
         return self.place().is_dir()
 
     def files(self, progress: Progress = silent) -> Path:
-        """The folder of .txt files, or the .jsonl file. Fetched first if it must be, or if the cache is damaged.
+        """Return the folder of .txt files, or the .jsonl file. Downloads it if it is missing or damaged.
 
-        Raises UserError when it can be fetched from nowhere.
+        Raises UserError if it cannot be downloaded.
         """
         if digest(_read(self.place())) != self.sha256:
             self._build(progress)
@@ -81,7 +82,7 @@ class TextSet:
             try:
                 files = way()
                 if (found := digest(files)) != self.sha256:
-                    raise remote.Unavailable(f"what came is another version than expected (SHA-256 {found})")
+                    raise remote.Unavailable(f"the downloaded file is not the expected version (SHA-256 {found})")
                 _write(self.place(), files)
             except remote.Unavailable as reason:
                 tried.append(str(reason))
@@ -91,7 +92,7 @@ class TextSet:
 
 
 def known(name: str) -> tuple[str, str]:
-    """What texts.csv says of a set: its size in words, and the SHA-256 of its files."""
+    """Return the row of texts.csv of a set: its size in words, and the SHA-256 of its files."""
     rows = csv.DictReader((resources("selftaught.data.sets") / "texts.csv").read_text(encoding="utf-8").splitlines())
     row = next(row for row in rows if row["name"] == name)
     words = int(row["words"])
@@ -102,14 +103,14 @@ def known(name: str) -> tuple[str, str]:
 
 
 def debian(package: str, file: str, sha256: str, build: Callable[[Path], Files]) -> list[Callable[[], Files]]:
-    """The ways to a set that is inside a Debian package.
+    """Return the ways to get a set from a Debian package.
 
-    Apt's version of it, then the one that is meant, from Debian's addresses.
+    The first is the package from apt, then that of the exact version from Debian's servers.
 
     Args:
-        package: Its name.
-        file: Where the .deb lies below ``pool/main/``.
-        sha256: Of the .deb.
+        package: The name of the package.
+        file: The path of the .deb below ``pool/main/``.
+        sha256: SHA-256 of the .deb.
         build: Makes the finished files from the folder of unpacked ones.
     """
 
@@ -128,11 +129,10 @@ def debian(package: str, file: str, sha256: str, build: Callable[[Path], Files])
 
 
 def texts(documents: Mapping[str, Iterable[str]]) -> Files:
-    """A .txt file for each document (name -> paragraphs).
+    """Return one .txt file per document (name -> paragraphs).
 
-    A paragraph without a letter, or that has been seen before, is left out.
-
-    "Before" is in the order of the documents given. Documents of which nothing is left get no file.
+    Paragraphs without a letter, and repetitions of earlier ones in the order of the documents, are removed. Documents
+    without paragraphs get no file.
     """
     seen: set[str] = set()
     files = {}
@@ -148,12 +148,15 @@ def texts(documents: Mapping[str, Iterable[str]]) -> Files:
 
 
 def records(name: str, rows: Iterable[Mapping[str, str]]) -> Files:
-    """One JSON Lines file, called `name`, of `rows` with the fields "text", "label", and "group" where samples belong together."""
+    """Return one JSON Lines file, called `name`, of `rows` with the fields "text" and "label".
+
+    Rows that belong together also have a "group".
+    """
     return {f"{name}.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()}
 
 
 def digest(files: Files) -> str:
-    """The SHA-256 of files: of their names in order, each followed by its length and content."""
+    """Return the SHA-256 of files: of their names in order, each followed by its length and content."""
     whole = hashlib.sha256()
     for name in sorted(files):
         whole.update(f"{name}\n{len(files[name])}\n".encode())
@@ -162,7 +165,7 @@ def digest(files: Files) -> str:
 
 
 def _read(folder: Path) -> Files:
-    """The files of a folder; none when it is not there or cannot be read."""
+    """Read the files of a folder; none if it is missing or cannot be read."""
     try:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     except OSError:
@@ -170,7 +173,7 @@ def _read(folder: Path) -> Files:
 
 
 def _write(folder: Path, files: Files) -> None:
-    """Makes `folder` of `files` in one step; what stood there before is removed. Raises Unwritable."""
+    """Replace `folder` by `files` in one step. Raises Unwritable."""
     parent = cache.make(folder.parent)
     _sweep(folder)
     temporary = parent / f"{folder.name}.{os.getpid()}-{os.urandom(4).hex()}.partial"
@@ -182,9 +185,9 @@ def _write(folder: Path, files: Files) -> None:
         os.rename(temporary, folder)
     except OSError as error:
         if error.errno in cache.UNWRITABLE:
-            mend = "make room, or set SELFTAUGHT_CACHE to another folder"
-            raise cache.Unwritable(f"{folder}: cannot be written ({error.strerror}): {mend}") from None
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was quicker, with the same files
+            fix = "free some space, or set SELFTAUGHT_CACHE to another folder"
+            raise cache.Unwritable(f"{folder}: cannot be written ({error.strerror}): {fix}") from None
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process wrote the same files first
             raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

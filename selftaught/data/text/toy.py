@@ -1,4 +1,4 @@
-"""Sentences made on the spot, on which any method of text should learn something within seconds."""
+"""Generated sentences from which any text method should learn something within seconds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from selftaught.data.text.corpus import Corpus
 
 TRAINING = 256
 VARIANTS: tuple[dict[str, Any], ...] = ()
-"""Other toys that a method should be able to see: none."""
+"""Other toys that a method should accept: none."""
 
 
 def text(n: int = 96, seed: int = 0, labelled: bool = True) -> Corpus:
-    """Sentences of ten words, each about one of four subjects; the class is the subject."""
+    """Return sentences of ten words about one of four subjects. The class is the subject."""
     rng = np.random.default_rng(seed)
     subjects = [[f"{name}{i}" for i in range(8)] for name in ("sea", "sky", "wood", "town")]
     common = ["the", "of", "and", "a"]
@@ -30,10 +30,10 @@ def text(n: int = 96, seed: int = 0, labelled: bool = True) -> Corpus:
 
 
 def source(n: int = 96, seed: int = 0) -> Corpus:
-    """n sentences; with seed 0 always the same ones, which bring the words."""
+    """Return n sentences. Seed 0 always gives the same ones, which define the words."""
     return text(n if seed else TRAINING, seed)
 
 
 def seen() -> dict[str, Any]:
-    """What an encoder is told of them."""
+    """Return the description of the input for an encoder."""
     return source().input()

@@ -1,17 +1,15 @@
-"""What people say of words, to judge word vectors by: two lists of rated pairs and one of analogies.
+"""Tests of word vectors based on human judgements: two lists of rated pairs, and analogies.
 
-    wordsim353   353 pairs rated by how related they are, 0-10 (Finkelstein et al. 2002, "Placing Search in Context: The
-    Concept
-                 Revisited"); no licence stated in the file
-    simlex999    999 pairs rated by how similar they are, relatedness not counting, 0-10 (Hill, Reichart and Korhonen
-    2015, "SimLex-999:
-                 Evaluating Semantic Models with (Genuine) Similarity Estimation"); no licence stated in the file
+    wordsim353   353 pairs rated by how related they are, 0-10 (Finkelstein et al. 2002, "Placing Search in Context:
+                 The Concept Revisited"); no licence stated in the file
+    simlex999    999 pairs rated by how similar (not only related) they are, 0-10 (Hill, Reichart and Korhonen 2015,
+                 "SimLex-999: Evaluating Semantic Models with (Genuine) Similarity Estimation"); no licence stated in
+                 the file
     analogies    19,544 questions "a is to b as c is to d" in 14 sections (Mikolov et al. 2013, arXiv 1301.3781,
-    questions-words.txt
-                 of word2vec); Apache-2.0
+                 questions-words.txt of word2vec); Apache-2.0
 
-All three come inside gensim, whose test data they are: from the installed package, else from its wheel on PyPI, which
-is opened and not installed. Every file is checked by SHA-256 and kept in the cache.
+All three are part of the test data of gensim: they are read from the installed package, else from its wheel on PyPI,
+which is opened and not installed. Every file is checked by SHA-256 and kept in the cache.
 """
 
 from __future__ import annotations
@@ -33,11 +31,11 @@ WHEEL = ("gensim", "4.4.0", "manylinux_2_28_x86_64", "manylinux_2_24_x86_64")
 
 
 def similarity(name: str) -> list[tuple[str, str, float]]:
-    """The pairs of "wordsim353" or "simlex999" in the order of the file.
+    """Return the pairs of "wordsim353" or "simlex999" in the order of the file.
 
-    Two words as written there, and the mean rating, 0-10.
+    Each has two words as written there, and the mean rating, 0-10.
 
-    Raises UserError for another name, and when the file can be fetched from nowhere.
+    Raises UserError for another name, and if the file cannot be downloaded.
     """
     if name not in PAIRS:
         raise unknown("list of rated pairs", name, PAIRS)
@@ -46,10 +44,10 @@ def similarity(name: str) -> list[tuple[str, str, float]]:
 
 
 def analogies() -> dict[str, list[tuple[str, str, str, str]]]:
-    """The questions of each section, in the order of the file, words as written there: "a is to b as c is to d".
+    """Return the questions of each section in the order of the file, with words as written: "a is to b as c is to d".
 
     Sections are named as in the file ("capital-common-countries", ..., "gram9-plural-verbs"): those that begin with
-    "gram" are of grammar, the others of meaning. Raises UserError when the file can be fetched from nowhere.
+    "gram" are about grammar, the others about meaning. Raises UserError if the file cannot be downloaded.
     """
     sections: dict[str, list[tuple[str, str, str, str]]] = {}
     for line in _text("analogies").splitlines():
@@ -63,7 +61,7 @@ def analogies() -> dict[str, list[tuple[str, str, str, str]]]:
 
 
 def cached() -> bool:
-    """Whether nothing has to be fetched."""
+    """Return whether nothing has to be downloaded."""
     return all(cache.holds(_place(name), digest) for name, (_, digest) in FILES.items())
 
 
@@ -79,18 +77,18 @@ def _text(name: str) -> str:
 
 
 def _fetch() -> None:
-    """All three files at once: they lie in one package."""
+    """Read all three files at once, because they are in one package."""
     tried = []
     for way in (_from_installed, _from_wheel):
         try:
             return way()
         except remote.Unavailable as reason:
             tried.append(str(reason))
-    raise remote.nowhere("word tests", tried, "pip install gensim, which brings them, or judge with files of your own")
+    raise remote.nowhere("word tests", tried, "pip install gensim, which includes them, or use your own files")
 
 
 def _from_installed() -> None:
-    spec = find_spec(WHEEL[0])  # looks it up, and does not import it
+    spec = find_spec(WHEEL[0])  # finds the package without importing it
     if spec is None or not spec.submodule_search_locations:
         raise remote.Unavailable("gensim is not installed")
     folder = Path(next(iter(spec.submodule_search_locations))) / INSIDE

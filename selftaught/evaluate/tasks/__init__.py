@@ -1,1 +1,1 @@
-"""Tasks that runs are judged by, a file each: see `evaluate/task`."""
+"""Tasks that evaluate runs, one file each: see `evaluate/task`."""

@@ -1,4 +1,4 @@
-"""Labelled texts as averaged word vectors, probed beside the vectors untrained and a bag of words."""
+"""Probe of labelled texts as averaged word vectors, with untrained vectors and a bag of words as baselines."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Documents(Task):
 
     key, order = "probe", 20
     options: ClassVar[Mapping[str, str]] = {
-        "pool": "How the words of a text are averaged. mean: alike; sif: frequent ones less, without what all "
-        "texts share.",
+        "pool": "How the words of a text are averaged. mean: with equal weights; sif: with less weight for frequent "
+        "words and without the common component of all texts.",
     }
 
     def suits(self, run: Subject, data: Any) -> bool:
-        """Whether there are word vectors, and texts that they were not trained on.
+        """Return whether there are word vectors, and labelled texts that they were not trained on.
 
-        A language model's text need not have labels.
+        The text of a language model need not have labels.
         """
         if not isinstance(run.encoder, Worded) or not run.held_out(data):
             return False
@@ -39,9 +39,9 @@ class Documents(Task):
         return found | {"data": run.named(data), "quick": quick}
 
     def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
-        """As of the probe."""
+        """The tables of the probe."""
         return Probe().tables(result, sections)
 
     def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
-        """Those of the probe."""
+        """The columns of the probe."""
         return Probe().columns(summary)

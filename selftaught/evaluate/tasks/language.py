@@ -1,4 +1,4 @@
-"""Language models beside text that they did not see: how surprising it is, and which word a blank wants."""
+"""Language models on held-out text: perplexity and cloze tests."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from selftaught.evaluate.tasks.probe import learned_to_score
 from selftaught.method import Scores
 
 BLANKS = (200, 50)
-"""Blanks that are asked about, and of a quick judgement."""
+"""Number of blanks, and their number in a quick evaluation."""
 
 
 @final
 class Language(Task):
-    """For methods that give sentences a probability, where there is held-out text."""
+    """For methods that give sentences a probability, if there is held-out text."""
 
     key, order = "language", 30
 
     def suits(self, run: Subject, data: Any) -> bool:
-        """Whether it is a language model, and there is text that it did not learn from."""
+        """Return whether the method is a language model and there is held-out text."""
         return learned_to_score(run) and run.held_out(data)
 
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
     ) -> dict[str, Any]:
-        """ "perplexity" and "cloze", see `evaluate.language`; "data" and "quick" say on what."""
+        """Return "perplexity" and "cloze", see `evaluate.language`, with "data" and "quick"."""
         if say is not None:
-            say("judging the language model by held-out text")
+            say("evaluating the language model on held-out text")
         _, test = run.sources(data, QUICK if quick else (None, None))
         model = run.model()
         assert isinstance(model, Scores) and isinstance(test, Corpus)
@@ -38,22 +38,22 @@ class Language(Task):
         return found | {"data": run.named(data), "quick": quick}
 
     def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
-        """One."""
+        """One table."""
         surprise, blanks = result["perplexity"], result["cloze"]
         rows = [
             {
-                "held-out text": "perplexity, the smaller the better", "trained": surprise["perplexity"],
+                "held-out text": "perplexity (lower is better)", "trained": surprise["perplexity"],
                 "over": f"{surprise['tokens']:,} tokens, {surprise['unknown']:.1%} unknown",
             },
             {
-                "held-out text": f"blanks filled right, % (chance {100 * blanks['chance']:.0f})",
+                "held-out text": f"cloze accuracy, % (chance {100 * blanks['chance']:.0f})",
                 "trained": 100 * blanks["accuracy"], "over": f"{blanks['blanks']:,} sentences",
             },
         ]  # fmt: skip
         return [Table(rows, ("held-out text", "over"))]
 
     def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
-        """Perplexity, and the blanks filled right in percent."""
+        """Perplexity, and the cloze accuracy in percent."""
         judged = summary.get("language") or {}
         right = judged.get("cloze", {}).get("accuracy")
         return {

@@ -1,4 +1,4 @@
-"""Word vectors beside people's answers: rated pairs of words, and analogies."""
+"""Word vectors compared with human judgements: rated pairs of words, and analogies."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SIDES = ("trained", "untrained")
 
 @final
 class Words(Task):
-    """For encoders with a vector for each word, where no data are named."""
+    """For encoders with a vector for each word, if no data are given."""
 
     key, order = "words", 10
 
     def suits(self, run: Subject, data: Any) -> bool:
-        """Whether there are word vectors and nothing else to judge by was named."""
+        """Return whether there are word vectors and no other data were given."""
         return data is None and isinstance(run.encoder, Worded)
 
     def judge(
@@ -29,7 +29,7 @@ class Words(Task):
         return judge(vectors_of(run.encoder), vectors_of(run.untrained(seed)), say=say)
 
     def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
-        """One; with the sections of the analogies."""
+        """One table; with `sections`, also the sections of the analogies."""
         named = {name: result[key] for key, name in ROWS.items() if key in result}
         named |= {f"  {name}": row for name, row in result["sections"].items()} if sections else {}
         sides = [side for side in SIDES if any(side in row for row in named.values())]

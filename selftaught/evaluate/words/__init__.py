@@ -1,4 +1,4 @@
-"""Judging word vectors: similarity and analogy against people's answers, and the words around a word."""
+"""Evaluation of word vectors: similarity and analogies compared with human judgements, and nearest words."""
 
 from selftaught.evaluate.words.analogy import analogies, answers
 from selftaught.evaluate.words.judge import ROWS, Tests, judge, vectors_of

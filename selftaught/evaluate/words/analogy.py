@@ -1,4 +1,4 @@
-"""Whether a step from one word to another leads from a third one to where it should: a is to b as c is to d."""
+"""Analogies between words: a is to b as c is to d."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from selftaught.parts.word_vectors import WordVectors
 Question = tuple[str, str, str, str]
 By = Literal["add", "mul"]
 CELLS = 1 << 22
-"""Cosines between words of questions and words of the vocabulary that are in memory at a time."""
+"""Number of cosines between question words and vocabulary words that are in memory at a time."""
 ROWS = 64
-"""Questions that are answered at a time: with their scores they fit a processor's cache."""
+"""Number of questions that are answered at a time; their scores fit into a processor's cache."""
 
 
 def analogies(
@@ -29,31 +29,29 @@ def analogies(
     most: int = MOST,
     epsilon: float = 1e-3,
 ) -> dict[str, Any]:
-    """How often d is the best of all words for a : b :: c : ?, the three given words left out (Mikolov et al. 2013).
+    """Measure how often d is the best word for a : b :: c : ?, excluding the three given words (Mikolov et al. 2013).
 
-    On vectors of length 1, "add" (3CosAdd) takes argmax cos(d, b - a + c), "mul" (3CosMul; Levy and Goldberg, CoNLL
-    2014) takes argmax cos(d, b) cos(d, c) / (cos(d, a) + epsilon), each cosine shifted to [0, 1] first.
+    On vectors of length 1, "add" (3CosAdd) takes argmax cos(d, b - a + c), and "mul" (3CosMul; Levy and Goldberg, CoNLL
+    2014) takes argmax cos(d, b) cos(d, c) / (cos(d, a) + epsilon), with each cosine shifted to [0, 1] first.
 
-    A question with an unknown word is not asked, and counted. Time: a pass over the vocabulary for each question;
-    memory: tens of MB.
+    Questions with an unknown word are skipped and counted. Time: one pass over the vocabulary per question; memory:
+    tens of MB.
 
     Args:
-        vectors: What to judge.
-        sections: Questions (a, b, c, d) under the name of their section; a section whose name begins with "gram" is
-            syntactic, every other semantic.
-        method: How the best is found.
+        vectors: The vectors to evaluate.
+        sections: Questions (a, b, c, d) by the name of their section; a section whose name begins with "gram" is
+            syntactic, all others are semantic.
+        method: "add" or "mul".
         fold: Ignore case: no spelling of a, b or c is an answer, every spelling of d is.
-        most: Only so many words of the vocabulary count, the first ones.
-        epsilon: Keeps "mul" from dividing by nothing; greater than 0.
+        most: Use only the first N words of the vocabulary.
+        epsilon: Avoids a division by 0 in "mul"; greater than 0.
 
     Returns:
         "total", "semantic", "syntactic" and "sections", by name: each {"accuracy": percent of the questions asked (None
-        when none was), "right", "asked", "of": all questions, "coverage": percent}.
+        if there are none), "right", "asked", "of": all questions, "coverage": percent}.
     """
     if method not in ("add", "mul") or not epsilon > 0:
-        raise UserError(
-            f"an analogy is solved by 'add' or 'mul', with an epsilon above 0, not by '{method}' with {epsilon}"
-        )
+        raise UserError(f"method must be 'add' or 'mul' and epsilon greater than 0, not '{method}' and {epsilon}")
     known = Known(vectors, fold, most)
     questions = [question for section in sections.values() for question in section]
     numbers = np.asarray([[known.number(word) for word in question] for question in questions], np.int64).reshape(-1, 4)
@@ -88,17 +86,17 @@ def solve(
     method: By = "add",
     epsilon: float = 1e-3,
 ) -> NDArray[np.int64]:
-    """int64 [Q]: the best row for each question; of rows that are equally good the first.
+    """Return int64 [Q]: the best row for each question; of equally good rows the first.
 
-    Both scores are sums over the three words, "mul" after a logarithm. There are far fewer distinct words than
-    questions, so their cosines with a stretch of the vocabulary are one matrix product, and a question adds three rows
-    of it.
+    Both scores are sums over the three words, for "mul" after a logarithm. There are far fewer distinct words than
+    questions, so their cosines with a part of the vocabulary are one matrix product, and each question adds three of
+    its rows.
 
     Args:
         unit: Rows of length 1, float32 [V, D].
         questions: Rows a, b, c, int64 [Q, 3].
-        which: int64 [M], questions, and
-        hidden: int64 [M], a row for each that is no answer to it.
+        which: int64 [M], positions of questions.
+        hidden: int64 [M], for each of these a row that cannot be the answer.
         method: See `analogies`.
         epsilon: See `analogies`.
     """
@@ -127,23 +125,30 @@ def solve(
 
 
 def _terms(cosine: NDArray[np.float32], method: By, epsilon: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What b and c add to a score, and what a takes from it."""
+    """The terms that b and c add to a score, and the term that a subtracts."""
     if method == "add":
         return cosine, cosine
-    shifted = np.maximum((1 + cosine) / 2, np.float32(1e-30))  # a cosine of -1 may come out below it
+    shifted = np.maximum((1 + cosine) / 2, np.float32(1e-30))  # a cosine of -1 may be slightly lower after rounding
     return np.log(shifted), np.log(shifted + np.float32(epsilon))
 
 
 def answers(
     vectors: WordVectors, a: str, b: str, c: str, k: int = 10, *, method: By = "add", epsilon: float = 1e-3
 ) -> list[tuple[str, float]]:
-    """The k best words for a : b :: c : ?, with their scores: "add" the cosine with the target, "mul" the quotient.
+    """Return the k best words for a : b :: c : ?, with their scores.
 
-    Words are found as written, else in lower case; vectors that know words by their parts take any word. The three
-    given words are left out. Raises UserError for a word without a vector.
+    >>> import numpy as np
+    >>> matrix = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]], np.float32)
+    >>> vectors = WordVectors(("man", "woman", "king", "queen"), matrix)
+    >>> [word for word, score in answers(vectors, "man", "woman", "king", 1)]
+    ['queen']
+
+    The score is the cosine with the target for "add" and the quotient for "mul". Words are looked up as written, then
+    in lower case; vectors built from n-grams accept any word. The three given words are excluded. Raises UserError if a
+    word has no vector.
     """
     if method not in ("add", "mul"):
-        raise UserError(f"an analogy is solved by 'add' or 'mul', not by '{method}'")
+        raise UserError(f"method must be 'add' or 'mul', not '{method}'")
     rows, made = zip(*(find(vectors, word) for word in (a, b, c)), strict=True)
     x, y, z = (vector.astype(np.float64) / max(float(np.linalg.norm(vector)), 1e-12) for vector in made)
     unit = vectors.unit
@@ -157,7 +162,7 @@ def answers(
 
 
 def best(vectors: WordVectors, score: NDArray[np.float32], k: int, without: Sequence[int]) -> list[tuple[str, float]]:
-    """The k words with the largest scores [V], but for the rows `without`; of equal ones the more frequent first."""
+    """Return the k words with the largest scores [V], except the rows `without`; ties by frequency."""
     if k < 1:
         raise UserError(f"k, the number of words to show, must be at least 1, not {k}")
     values = np.array(score, np.float64)

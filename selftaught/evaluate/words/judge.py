@@ -1,4 +1,4 @@
-"""The whole judgement of word vectors: rated pairs and analogies, for the trained encoder beside itself untrained."""
+"""The complete evaluation of word vectors: rated pairs and analogies, for the trained and the untrained encoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from selftaught.method import Encoder
 from selftaught.parts.word_vectors import Worded, WordVectors
 
 PAIRS = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999"}
-"""Lists of rated pairs, and what to call them."""
+"""Lists of rated pairs, and their titles."""
 ROWS = {
     "wordsim353": "WordSim-353, rank correlation x 100", "wordsim353_unseen": "WordSim-353, unseen words by their "
                                                                               "parts",
@@ -23,11 +23,11 @@ ROWS = {
     "analogies": "analogies, % right", "semantic": "analogies of meaning", "syntactic": "analogies of grammar",
     "analogies_mul": "analogies by 3CosMul",
 }  # fmt: skip
-"""The rows of a judgement, in their order, and what to call them."""
+"""The rows of the result, in order, and their titles."""
 
 
 def vectors_of(encoder: Encoder) -> WordVectors:
-    """The word vectors of an encoder. Raises UserError when it has none."""
+    """Return the word vectors of an encoder. Raises UserError if it has none."""
     if not isinstance(encoder, Worded):
         raise UserError(
             f"the encoder {encoder.spec['name']} has no word vectors: train one with word2vec, fasttext or glove"
@@ -38,22 +38,22 @@ def vectors_of(encoder: Encoder) -> WordVectors:
 @final
 @dataclass(frozen=True)
 class Tests:
-    """What people say of words.
+    """Tests based on human judgements of words.
 
     Args:
         pairs: Rated pairs (word, word, rating) by the name of their list.
         analogies: Questions by the name of their section.
     """
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # not a test class of pytest
     pairs: Mapping[str, Sequence[tuple[str, str, float]]]
     analogies: Mapping[str, Sequence[Question]]
 
     @classmethod
     def standard(cls) -> Tests:
-        """WordSim-353, SimLex-999 and the analogies of word2vec, in English.
+        """Return WordSim-353, SimLex-999 and the analogies of word2vec, in English.
 
-        Raises UserError when they can be fetched from nowhere.
+        Raises UserError if they cannot be downloaded.
         """
         from selftaught.data.text import word_tests
 
@@ -69,24 +69,23 @@ def judge(
     fold: bool = True,
     say: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """What vectors are worth by people's answers, beside the same encoder untrained.
+    """Evaluate word vectors by human judgements, and the same encoder untrained.
 
     Args:
-        trained: What to judge.
-        untrained: The same encoder as it was before training.
+        trained: The vectors to evaluate.
+        untrained: The same encoder before training.
         tests: By default the standard ones.
-        most: Only so many words of the vocabulary count, the first ones.
+        most: Use only the first N words of the vocabulary.
         fold: Ignore case.
-        say: Called with a line at each stage.
+        say: Called with a message at each stage.
 
-    Returns:
-        A row for each key of `ROWS` ("..._unseen" only for vectors that know words by their parts): {"trained",
-        "untrained": rank correlation x 100, or percent of analogies, None where nothing could be asked; "used", "of":
-        pairs or questions; "coverage": percent}. "sections": such rows by section of the analogies (3CosAdd).
-        "protocol": how it was measured.
+    Returns: A row for each key of `ROWS` ("..._unseen" only for vectors built from n-grams): {"trained", "untrained":
+        rank correlation x 100, or percent of analogies, None if nothing could be asked; "used", "of": pairs or
+        questions; "coverage": percent}. "sections": such rows by section of the analogies (3CosAdd). "protocol": how it
+        was measured.
 
     Raises:
-        UserError: The tests can be fetched from nowhere.
+        UserError: If the tests cannot be downloaded.
     """
     began = time.perf_counter()
     tests = Tests.standard() if tests is None else tests
@@ -94,7 +93,7 @@ def judge(
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for side, vectors in sides.items():
         if say is not None:
-            say(f"judging the {side} vectors of {len(vectors):,} words")
+            say(f"evaluating the {side} vectors of {len(vectors):,} words")
         found[side] = _one(vectors, tests, most, fold)
     names = [name for name in found["trained"] if name not in tests.analogies]
     row = {name: _beside({side: found[side][name] for side in sides}) for name in found["trained"]}
@@ -109,7 +108,7 @@ def judge(
 
 
 def _one(vectors: WordVectors, tests: Tests, most: int, fold: bool) -> dict[str, dict[str, Any]]:
-    """One set of vectors: {"score", "used", "of", "coverage"} by row and by section."""
+    """The results of one set of vectors: {"score", "used", "of", "coverage"} by row and by section."""
     found: dict[str, dict[str, Any]] = {}
     for name, pairs in tests.pairs.items():
         told = similarity(vectors, pairs, fold=fold, most=most)
@@ -137,7 +136,7 @@ def _solved(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _beside(sides: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The sides have the same words, so they were asked the same."""
+    """Merge both sides, which have the same words and therefore the same questions."""
     return {side: row["score"] for side, row in sides.items()} | {
         key: sides["trained"][key] for key in ("used", "of", "coverage")
     }

@@ -1,4 +1,4 @@
-"""Whether vectors find those words alike that people find alike."""
+"""Word similarity: cosines of vectors compared with human ratings."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from selftaught.parts.word_vectors import WordVectors
 def similarity(
     vectors: WordVectors, pairs: Sequence[tuple[str, str, float]], *, fold: bool = True, most: int = MOST
 ) -> dict[str, Any]:
-    """Spearman's rank correlation between cosines and people's scores (Finkelstein et al., WWW 2001).
+    """Return Spearman's rank correlation between cosines and human ratings (Finkelstein et al., WWW 2001).
 
-    A row with an unknown word is dropped, and counted. Where the vectors know words by their parts, what they say of
-    all rows stands beside it.
+    >>> matrix = np.array([[1, 0], [3, 1], [1, 1]], np.float32)
+    >>> vectors = WordVectors(("cup", "mug", "car"), matrix)
+    >>> found = similarity(vectors, [("cup", "mug", 9.0), ("cup", "car", 1.0)])
+    >>> round(found["spearman"], 2), found["coverage"]
+    (1.0, 100.0)
+
+    Pairs with an unknown word are skipped and counted. For vectors built from n-grams, the result over all pairs is
+    also given.
 
     Args:
-        vectors: What to judge.
-        pairs: (word, word, how alike people find them).
+        vectors: The vectors to evaluate.
+        pairs: (word, word, human rating of their similarity).
         fold: Ignore case.
-        most: Only so many words of the vocabulary count, the first ones.
+        most: Use only the first N words of the vocabulary.
 
-    Returns:
-        "spearman": in [-1, 1], None when there is nothing to rank. "rows": pairs that were ranked, "of" all, "coverage"
-        in percent. "unseen", only for vectors that know words by their parts: the same four with these vectors for
-        unknown words.
+    Returns: "spearman": in [-1, 1], None if there is nothing to rank. "rows": pairs that were ranked, "of" all,
+        "coverage" in percent. "unseen", only for vectors built from n-grams: the same four values with these vectors
+        for unknown words.
     """
     known = Known(vectors, fold, most)
     numbers = np.asarray([[known.number(a), known.number(b)] for a, b, _ in pairs], np.int64).reshape(-1, 2)
@@ -49,9 +54,9 @@ def similarity(
 
 
 def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """The correlation of ranks, equal values sharing the average of theirs.
+    """Return the correlation of ranks; equal values share their average rank.
 
-    None for fewer than two values, or all alike.
+    None for fewer than two values, or if all are equal.
     """
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None

@@ -1,4 +1,4 @@
-/* What the charts of several sections share: colours, numbers that read well, axes, and being drawn at every size. */
+/* Shared by the charts of several sections: colours, number formats, axes, and redrawing after a change of size. */
 
 const FEATURES = [["trained", "pretrained"], ["untrained", "untrained"], ["raw", "raw input"]];
 const charts = [];  // functions that draw each chart again, in the present colours

@@ -1,7 +1,7 @@
-/* The map: points on a canvas, coloured by class; zoom, pan, thumbnails, and neighbours in the full feature space. */
+/* The map: points on a canvas, coloured by class, with zoom, pan, thumbnails, and neighbours in the full feature space. */
 
-/* Ten colours that stay apart for every kind of colour vision (Petroff 2021, arXiv 2107.02270), but ink for the second of its two
-   greys; at night the dark ones are lighter. */
+/* Ten colours that are distinct for every type of colour vision (Petroff 2021, arXiv 2107.02270), with ink instead of the second
+   grey. In dark mode the dark ones are lighter. */
 const DAY = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#2b2f38", "#92dadd"];
 const NIGHT = ["#4f9fe8", "#ffb52e", "#e0452b", "#b3c1bf", "#b06be0", "#c58a77", "#ff8534", "#cdc086", "#f4f5f7", "#a5e6e9"];
 const PICTURES_FROM = 4;  // zoom
@@ -38,7 +38,7 @@ function unpack(text, Type) {
   return new Type(bytes.buffer);
 }
 
-/* A map in the section `root`: it makes its own frame, so that a page can have several. */
+/* A map in the section `root`. It makes its own frame, so that a page can have several. */
 class Scatter {
   constructor(root, data) {
     Object.assign(this, data);
@@ -89,16 +89,16 @@ class Scatter {
     const what = this.held_out ? "held-out samples" : "training samples";
     this.call("A map of " + what, "sample", "Classes");
     this.part("map-lede").textContent = `${this.n < this.of ? whole(this.n) + " of " + whole(this.of) : "All " + whole(this.n)} ${what}, placed by their ${whole(this.dim)} features`
-      + (this.labelled ? " and coloured by class; the encoder never saw a label for this picture." : ".")
-      + " Lines lead to the nearest neighbours in all dimensions, which are often not the nearest in the picture.";
+      + (this.labelled ? " and coloured by class. The map uses no labels." : ".")
+      + " Lines connect a sample to its nearest neighbours in all dimensions, which are often not the nearest on the map.";
     const a = this.accuracy;
-    this.part("map-accuracy").textContent = (a ? `Of these samples, the class of their ${this.k} nearest neighbours is right for `
-      + [["features", `all ${whole(this.dim)} dimensions`], ...this.names.map((n) => [n, `the ${n} picture`])].map(([k, w]) => `${a[k].toFixed(1)}% in ${w}`).join(", ") + ". " : "")
-      + "A picture is not a metric: two dimensions must distort, so trust the probe above.";
+    this.part("map-accuracy").textContent = (a ? `A vote of the ${this.k} nearest neighbours gives the correct class for `
+      + [["features", `all ${whole(this.dim)} dimensions`], ...this.names.map((n) => [n, `the ${n} map`])].map(([k, w]) => `${a[k].toFixed(1)}% in ${w}`).join(", ") + ". " : "")
+      + "Two dimensions cannot keep all distances: trust the probe above.";
     this.canvas.setAttribute("aria-label", `Map of ${this.n} ${what}` + (this.labelled ? ` in ${this.classes.length} classes` : ""));
   }
 
-  /* The heading, and what its things and their groups are called. */
+  /* The heading, and the names of the points and of their groups. */
   call(title, thing, groups) {
     const help = this.part("map-help");
     this.root.querySelector("h2").textContent = title;
@@ -107,8 +107,8 @@ class Scatter {
     this.part("legend").setAttribute("aria-label", groups + ": press to hide or show");
     help.id = this.root.id + "-help";
     this.canvas.setAttribute("aria-describedby", help.id);
-    help.textContent = "Point to look, click to keep. Click the map first, then scroll or pinch to zoom and drag to move. "
-      + `Keys: arrows move, + and − zoom, 0 resets, N and P step through ${thing}s, Escape lets go.`;
+    help.textContent = "Point at an item to see it, click to pin it. Click the map first, then scroll or pinch to zoom and drag to move. "
+      + `Keys: arrows move, + and − zoom, 0 resets, N and P step through ${thing}s, Escape unpins.`;
   }
 
   controls() {
@@ -151,7 +151,7 @@ class Scatter {
     box.replaceChildren(...chips, all, none);
   }
 
-  /* Ten colours, then the next shape: classes stay apart without relying on colour alone. */
+  /* Ten colours, then the next shape, so that classes can be told apart without relying on colour alone. */
   marker(pen, label, x, y, r) {
     const shape = label < 0 ? 0 : Math.floor(label / 10) % 4;
     pen.fillStyle = this.colour(label);
@@ -332,10 +332,10 @@ class Scatter {
     return c;
   }
 
-  /* The panel beside the map: the sample, and its neighbours in the full feature space. */
+  /* The panel next to the map: the sample and its neighbours in the full feature space. */
   show() {
     const box = this.part("sample"), i = this.chosen ?? this.hover;
-    if (i == null) { box.replaceChildren(el("p", { class: "note" }, "Point at a sample to see it; click it to keep it here with its nearest neighbours.")); return; }
+    if (i == null) { box.replaceChildren(el("p", { class: "note" }, "Point at a sample to see it; click it to pin it here with its nearest neighbours.")); return; }
     const own = this.labels[i], around = this.neighbours(i);
     const same = around.filter(({ j }) => this.labels[j] === own).length;
     const buttons = around.map(({ j, cosine }) => {

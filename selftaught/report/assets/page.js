@@ -1,4 +1,4 @@
-/* Fills the page from the JSON at its end, section by section. Whatever came from a user enters as text, never as markup. */
+/* Fills the sections of the page from the JSON at its end. User data is inserted as text, never as markup. */
 
 const sections = {};  // name: (root, data, page) => draws `data` into the element `root`
 
@@ -28,7 +28,7 @@ function duration(seconds) {
   return Math.floor(s / 3600) + " h " + Math.floor((s % 3600) / 60) + " min";
 }
 
-/* A table that scrolls when it is too wide, with a name for those who cannot see it. */
+/* A table that scrolls when it is too wide, with a name for screen readers. */
 function scrolling(name, ...children) {
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": name }, ...children);
 }
@@ -41,13 +41,13 @@ function lede(f) {
   if (f.steps) length.push(counted(f.steps, "steps") + each);
   if (f.seconds) length.push("in " + duration(f.seconds));
   if (length.length) text.push(": " + length.join(" "));
-  if (f.speed) text.push(`, ${whole(f.speed)} ${f.speed_in} a second`);
+  if (f.speed) text.push(`, ${whole(f.speed)} ${f.speed_in} per second`);
   text.push(".");
-  if (f.steps && f.planned > f.steps) text.push(` It was to take ${whole(f.planned)} steps and can be resumed.`);
+  if (f.steps && f.planned > f.steps) text.push(` ${whole(f.planned)} steps were planned; the run can be resumed.`);
   document.getElementById("lede").append(...text);
 }
 
-/* A section that fails says so on the console, and leaves the others alone. */
+/* An error in one section is logged to the console and does not affect the others. */
 function draw(name, data, page) {
   const root = document.getElementById(name);
   try { sections[name](root, data, page); } catch (error) { console.error(name, error); }

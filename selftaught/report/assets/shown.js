@@ -1,4 +1,4 @@
-/* What a person can be shown of samples: a row of pictures, curves or sounds, a sample in each column, or a table. */
+/* Shows samples as rows of pictures, curves or sounds, with one sample per column, or as a table. */
 
 const shownAs = {
   pictures: (row) => strip(row, row.images.map((uri, i) => {
@@ -20,7 +20,7 @@ const shownAs = {
 const short = (n) => n.toLocaleString("en", { maximumSignificantDigits: n < 10 ? 2 : 3 });
 const side = (row, c) => (row.rows.some((cells) => typeof cells[c] === "string") ? "text" : null);
 
-/* Rows of one kind that follow each other share a grid, and scroll together; a row named "original" stands apart. */
+/* Consecutive rows of one type share a grid and scroll together. A row named "original" is set apart. */
 function showRows(root, rows, name) {
   let strips = null;
   for (const row of rows) {
@@ -47,7 +47,7 @@ function player(sound, name) {
     el("small", {}, `${cut}${short(sound.of)} s`));
 }
 
-/* Lines over the same points, in a box that stretches. A gap in a line is a value that was no number. */
+/* Lines over the same points, in a box that stretches. A gap in a line is a value that is not a number. */
 function lineChart(chart, name) {
   const lines = chart.lines, span = chart.high - chart.low || 1;
   const range = `${readable(chart.low)} to ${readable(chart.high)}`;
@@ -62,7 +62,7 @@ function lineChart(chart, name) {
     chart.of > lines.length ? el("small", {}, `the first ${lines.length} of ${chart.of} lines`) : null);
 }
 
-/* The stretches of a line between its gaps: [[place, value]] each. */
+/* The segments of a line between its gaps, each a list of [position, value]. */
 function runs(line) {
   const found = [[]];
   line.forEach((y, x) => { if (y == null) found.push([]); else found[found.length - 1].push([x, y]); });

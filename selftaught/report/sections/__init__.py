@@ -1,19 +1,20 @@
-"""The sections of a page: a file ``NAME.py`` here is one, drawn by ``NAME.js`` beside it, and found by its path.
+"""The sections of a page. Each is a file ``NAME.py`` here, drawn by ``NAME.js``, and found by its path.
 
-NAME.py says what the section is and what it tells::
+NAME.py defines the section and its data::
 
-    ORDER = 30              its place on the page: sections come in the order of these numbers
+    ORDER = 30              its position on the page: sections are sorted by these numbers
     TITLE = "How it learned"
-    NAV = "Learning"        the words of its link at the top of the page; "" for none
-    MISSING = "..."         what to say where there are no data, {probe} being the command; "" leaves the section out
+    NAV = "Learning"        the text of its link at the top of the page; "" for none
+    MISSING = "..."         the message if there are no data, with {probe} for the command; "" hides the section
 
-    suits(page)             whether a page about this run has the section at all: quick, and asked first
-    data(page)              what NAME.js draws, of values that JSON has; None where there is nothing
+    suits(page)             whether a page about this run has the section at all: fast, and called first
+    data(page)              the data for NAME.js as JSON values; None if there are none
 
-NAME.js draws it: ``sections.NAME = (root, data, page) => {...}``, where `root` is the section's element, with its
-heading in it, `data` is what data(page) returned, and `page` has the page's title, facts and commands. Two more files
-are optional: ``NAME.html``, what stands in the section before it is drawn, and ``NAME.css``. What the scripts of
-sections share (`el`, charts, the map, rows of what can be shown) is in ``assets/``.
+NAME.js draws it: ``sections.NAME = (root, data, page) => {...}``, where `root` is the section's element with its
+heading in it, `data` is the result of data(page), and `page` has the page's title, facts and commands. Two more files
+are
+optional: ``NAME.html``, the markup of the section before it is drawn, and ``NAME.css``. Code shared by several sections
+(`el`, charts, the map, rows of samples) is in ``assets/``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from selftaught.report.page import Page
 @final
 @dataclass(frozen=True)
 class Section:
-    """One section: what its module says, and the texts of the files beside it."""
+    """One section: the values of its module, and the texts of its files."""
 
     name: str
     order: int
@@ -46,7 +47,7 @@ class Section:
 
 
 def found() -> list[Section]:
-    """Every section, in the order of a page."""
+    """Return every section, in the order of a page."""
     sections = [_read(module.name) for module in iter_modules(__path__)]
     return sorted(sections, key=lambda section: (section.order, section.name))
 

@@ -1,11 +1,11 @@
-/* Countries and capitals, a line between each two: drawn again at every size, so that words stay readable on a phone. */
+/* Countries and capitals, each pair joined by a line. Redrawn at every size, so that words stay readable on a phone. */
 
 sections.capitals = (root, data) => {
   const box = root.querySelector("#capitals-picture"), xy = Float32Array.from(unpack(data.xy, Uint16Array), (v) => v / 65535);
   const points = data.pairs.flatMap((pair, p) => pair.map((word, side) => ({ word, side, p, x: xy[4 * p + 2 * side], y: xy[4 * p + 2 * side + 1] })));
   const [low, high] = [Math.min(...points.map((o) => o.y)), Math.max(...points.map((o) => o.y))];
   root.querySelector("#capitals-lede").textContent = `${data.pairs.length} countries and their capitals on the first two principal components of their vectors. `
-    + "If “capital of” is one direction, the lines run alike: " + `the steps from country to capital have a mean cosine of ${data.agree.toFixed(2)} with their average (1 = all the same).`;
+    + "If “capital of” is one direction, the lines are parallel: " + `the differences between capital and country have a mean cosine of ${data.agree.toFixed(2)} with their average (1 = all parallel).`;
   const draw = () => {
     const width = box.clientWidth, phone = width < 560, height = Math.round(width * (phone ? 1.15 : 0.62)), size = phone ? 11 : 13;
     const side = phone ? 34 : 70, taken = [];

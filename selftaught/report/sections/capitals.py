@@ -1,4 +1,4 @@
-"""Countries beside their capitals, as the vectors of their names place them."""
+"""Countries and their capitals, placed by their word vectors."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NAV = "Capitals"
 MISSING = ""
 
 PAIRS = 24
-"""Countries of the picture, the most frequent."""
+"""Number of countries to show, the most frequent ones."""
 
 
 def suits(page: Page) -> bool:
-    """For vectors of words."""
+    """For encoders with word vectors."""
     return page.worded
 
 
@@ -33,10 +33,12 @@ def data(page: Page) -> dict[str, Any] | None:
 
 
 def capitals(vectors: WordVectors) -> dict[str, Any] | None:
-    """Countries and capitals on the first two principal components of their own vectors, as in Mikolov et al. 2013, figure 2.
+    """Return countries and capitals on the first two principal components of their vectors.
 
-    ``{"pairs": [[country, capital]], "xy": uint16 [N, 2, 2] packed, "agree": mean cosine of the steps from country to
-    capital with their mean}``; None when fewer than three pairs are among the words.
+    As in Mikolov et al. 2013, figure 2.
+
+    ``{"pairs": [[country, capital]], "xy": uint16 [N, 2, 2] packed, "agree": mean cosine of the differences between
+    capital and country with their mean}``; None if fewer than three pairs are in the vocabulary.
     """
     known = Known(vectors, most=max(len(vectors), 1))
     rows = [[known.number(word) for word in pair] for pair in CAPITALS]
@@ -50,7 +52,7 @@ def capitals(vectors: WordVectors) -> dict[str, Any] | None:
     agree = float((steps @ (mean / max(float(np.linalg.norm(mean)), 1e-12))).mean())
     xy = pca(x)
     if xy[1::2, 0].mean() < xy[::2, 0].mean():
-        xy[:, 0] *= -1  # countries on the left, as in the paper; a component's sign is arbitrary
+        xy[:, 0] *= -1  # countries on the left, as in the paper; the sign of a component is arbitrary
     return {
         "pairs": [[vectors.words[row] for row in pair] for pair in there],
         "xy": pack(fit_square(xy), "<u2"),

@@ -1,4 +1,4 @@
-/* Curves: small multiples that share a cursor. */
+/* Learning curves: small charts that share a cursor. */
 
 sections.learning = (root, { panels }) => {
   const last = Math.max(1, ...panels.flatMap((p) => p.series.map((s) => s.x[s.x.length - 1])));
@@ -7,12 +7,12 @@ sections.learning = (root, { panels }) => {
   made.forEach((m) => m.start());
 };
 
-/* One array of x for several series: uPlot wants them aligned. */
+/* Align several series on one array of x, as uPlot requires. */
 function aligned(series) {
   return uPlot.join(series.map((s) => [s.x, s.y]), series.map(() => [0, 0]));
 }
 
-/* A mean over the values around each: the thin line is what was logged, this is what to follow with the eye. */
+/* The moving average, drawn as the thick line; the thin line shows the logged values. */
 function smooth(values, reach) {
   return values.map((v, i) => {
     if (v == null) return null;
@@ -52,7 +52,7 @@ function curve(panel, last) {
   return { card, start: () => mount(box, draw) };
 }
 
-/* The values at (or last before) a step; at the end when no step is given. */
+/* The values at a step, or the last before it; without a step, the last values. */
 function said(panel, step) {
   const parts = panel.series.map((s) => {
     let i = s.x.length - 1;

@@ -1,4 +1,4 @@
-"""How it learned: the lines of metrics.jsonl as small charts."""
+"""Learning curves: the lines of metrics.jsonl as small charts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from selftaught.report.values import number
 ORDER = 60
 TITLE = "How it learned"
 NAV = "Learning"
-MISSING = "Nothing was logged yet: {resume} trains on, and its curves will be here."
+MISSING = "Nothing has been logged yet. {resume} continues the training; its curves appear here."
 
 POINTS = 1200
-"""Most points that a curve keeps; of more, each stretch keeps its lowest and its highest."""
+"""Largest number of points of a curve. Longer curves keep the lowest and the highest point of each segment."""
 
 
 class Panel(NamedTuple):
-    """One chart: its title, what it says in words, the keys of metrics.jsonl that it draws, and how its numbers read."""
+    """One chart: its title, its description, the keys of metrics.jsonl that it draws, and its number format."""
 
     title: str
     about: str
@@ -28,48 +28,53 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("Loss", "What training minimises. Compare its shape, not its size, between methods.", ("loss",)),
+    Panel("Loss", "The training loss. Compare its shape between methods, not its value.", ("loss",)),
     Panel(
         "Pretext accuracy",
-        "How often the method solves its own puzzle, against guessing.",
+        "How often the method solves its pretext task, compared with chance.",
         ("accuracy", "chance"),
         "part",
     ),
     Panel(
         "Online kNN",
-        "Nearest-neighbour accuracy while training. Labels only watch; they never train.",
+        "Nearest-neighbour accuracy during training. The labels are used only to measure it, not to train.",
         ("knn",),
         "percent",
     ),
     Panel(
-        "Effective rank", "RankMe: how many directions the features use. A fall towards 1 means collapse.", ("rankme",)
+        "Effective rank",
+        "RankMe: the effective number of directions of the features. A fall towards 1 means collapse.",
+        ("rankme",),
     ),
-    Panel("Embedding spread", "Standard deviation over samples. Near 0, all samples look alike.", ("embedding_std",)),
+    Panel(
+        "Embedding spread",
+        "Standard deviation over samples. Near 0, all samples have the same features.",
+        ("embedding_std",),
+    ),
     Panel("Alignment", "Distance between two views of one sample: lower is closer.", ("alignment",)),
-    Panel("Uniformity", "How evenly features fill the sphere: lower is more even.", ("uniformity",)),
-    Panel("Learning rate", "What the schedule asked for.", ("lr",)),
+    Panel("Uniformity", "How evenly the features are spread on the sphere: lower is more even.", ("uniformity",)),
+    Panel("Learning rate", "The learning rate of the schedule.", ("lr",)),
 )
 HIDDEN = {"step", "epoch", "seconds", "seconds_left", "time", "progress"}
-"""Keys of no chart, as every speed, whatever it counts."""
+"""Keys without a chart. Speeds, in any unit, have none either."""
 
 
 def suits(page: Page) -> bool:
-    """Always."""
+    """Always shown."""
     return True
 
 
 def data(page: Page) -> dict[str, Any] | None:
-    """``{"panels": [panel]}``, see `panels`; None where nothing was logged."""
+    """``{"panels": [panel]}``, see `panels`; None if nothing was logged."""
     found = panels(page.metrics)
     return {"panels": found} if found else None
 
 
 def thin(x: list[float], y: list[float | None], most: int = POINTS) -> tuple[list[float], list[float | None]]:
-    """At most `most` points of a curve, and about all of what the eye would see.
+    """Reduce a curve to at most `most` points without visible changes.
 
-    Of each stretch its lowest and its highest.
-
-    The first and the last point always stay; gaps (None) inside a stretch go.
+    Each segment keeps its lowest and its highest point. The first and the last point are always kept; gaps (None)
+    inside a segment are removed.
     """
     if len(x) <= most:
         return x, y
@@ -84,9 +89,9 @@ def thin(x: list[float], y: list[float | None], most: int = POINTS) -> tuple[lis
 
 
 def series(metrics: Iterable[Mapping[str, Any]], key: str) -> tuple[list[float], list[float | None]]:
-    """The steps at which `key` was logged, and its values; None where it was not finite.
+    """Return the steps at which `key` was logged, and its values; None if not finite.
 
-    A replayed step counts once, as replayed.
+    A step that was repeated after a crash counts once, with its last values.
     """
     seen: dict[float, float | None] = {}
     for line in metrics:
@@ -98,14 +103,17 @@ def series(metrics: Iterable[Mapping[str, Any]], key: str) -> tuple[list[float],
 
 
 def panels(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Charts for the page: ``{"title", "about", "kind", "series": [{"name", "x", "y"}]}``.
+    """Return the charts: ``{"title", "about", "kind", "series": [{"name", "x", "y"}]}``.
 
-    The known ones first, then whatever else was logged. A panel without its first key is left out.
+    Known ones come first, then other logged values. A panel without its first key is skipped.
     """
     known = {key for panel in PANELS for key in panel.keys} | HIDDEN
     logged = {key: None for line in metrics for key, value in line.items() if number(value) is not None}  # in order
     extra = [key for key in logged if key not in known and not key.endswith(RATE)]
-    wanted = [*PANELS, *(Panel(key.replace("_", " ").capitalize(), "Logged by the method.", (key,)) for key in extra)]
+    wanted = [
+        *PANELS,
+        *(Panel(key.replace("_", " ").capitalize(), "A value logged by the method.", (key,)) for key in extra),
+    ]
     found = []
     for panel in wanted:
         drawn = {key: series(metrics, key) for key in panel.keys}

@@ -1,4 +1,4 @@
-"""A map of the samples, held-out ones where there are any, and who their neighbours are."""
+"""A map of the samples, held-out ones if there are any, with their neighbours."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from selftaught.report.scatter import scatter
 ORDER = 30
 TITLE = "A map of the samples"
 NAV = "Map"
-MISSING = "No map yet: {report} draws it from the saved encoder and the data."
+MISSING = "There is no map yet. {report} draws it from the saved encoder and the data."
 
 
 def suits(page: Page) -> bool:
-    """For encoders of samples; one with vectors of words has a map of its words."""
+    """For encoders of samples; an encoder with word vectors has a map of words instead."""
     return not page.worded
 
 

@@ -1,4 +1,4 @@
-/* The probe's table beside its baselines, the verdict in words, and accuracy over the number of labels. */
+/* The table of the probe with its baselines, the result in words, and accuracy over the number of labels. */
 
 sections.result = (root, data) => {
   verdict(root, data);
@@ -23,7 +23,7 @@ function line(row) {
   return el("tr", {}, el("th", { scope: "row" }, row.name), ...FEATURES.map(cell), el("td", {}, mark));
 }
 
-/* Over the better of the two baselines. */
+/* The difference from the better of the two baselines. */
 function gain(row) {
   const against = [row.untrained, row.raw].filter((v) => v != null);
   return row.trained == null || !against.length ? null : Math.round(10 * (row.trained - Math.max(...against))) / 10;
@@ -34,12 +34,12 @@ function verdict(root, probe) {
   const row = [...probe.rows, ...probe.budgets].find((r) => r.trained != null);
   if (!row) return;
   const than = [["untrained", "the same encoder untrained"], ["raw", "raw input"]].filter(([key]) => row[key] != null)
-    .map(([key, name]) => { const d = Math.round(10 * (row.trained - row[key])) / 10; return d === 0 ? `no more than ${name}` : `${Math.abs(d).toFixed(1)} points ${d > 0 ? "more" : "less"} than ${name}`; });
+    .map(([key, name]) => { const d = Math.round(10 * (row.trained - row[key])) / 10; return d === 0 ? `equal to ${name}` : `${Math.abs(d).toFixed(1)} points ${d > 0 ? "more" : "less"} than ${name}`; });
   const g = gain(row);
   root.querySelector("#verdict").append(
-    row.name + " on the pretrained features: ", el("b", {}, row.trained.toFixed(1) + "% right"),
+    row.name + " on the pretrained features: ", el("b", {}, row.trained.toFixed(1) + "% accuracy"),
     than.length ? ", " + than.join(" and ") + "." : ".",
-    g != null && g <= 0 ? " At this budget, pretraining does not beat its baselines: train longer, or try another method." : "");
+    g != null && g <= 0 ? " With this budget, pretraining is not better than its baselines: train longer, or try another method." : "");
 }
 
 /* Accuracy over the number of labels. */

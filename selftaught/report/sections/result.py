@@ -1,4 +1,4 @@
-"""Is it better than not training? The probe of summary.json beside its baselines, and how many labels it takes."""
+"""The result of the probe in summary.json with its baselines, and its accuracy with few labels."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from selftaught.report.values import mapping, number
 from selftaught.views import raw_is
 
 ORDER = 20
-TITLE = "Is it better than not training?"
+TITLE = "Is it better than no training?"
 NAV = "Result"
 MISSING = (
-    "Not judged yet: no labels were at hand, or no probe was run. Where there are labels, {probe} adds the table, "
-    "beside the same encoder untrained and the raw input, and {report} renews this page."
+    "There is no result yet, because there were no labels or no probe was run. If there are labels, {probe} adds the "
+    "table, with the same encoder untrained and the raw input for comparison, and {report} updates this page."
 )
 
 FEATURES = ("trained", "untrained", "raw")
 
 
 def suits(page: Page) -> bool:
-    """Where a probe was made, or can be: vectors of words are judged by people's answers first."""
+    """Shown if there is a probe or can be one. Word vectors are first evaluated by word tests."""
     return "probe" in page.summary or not page.worded
 
 
 def data(page: Page) -> dict[str, Any] | None:
-    """The probe, see `table`, and what "raw" stands for in it; None where nothing was probed."""
+    """Return the probe, see `table`, and the meaning of "raw"; None if there is no probe."""
     found = table(page.summary.get("probe"), page.source_train)
     if found is None:
         return None
@@ -37,10 +37,10 @@ def data(page: Page) -> dict[str, Any] | None:
 
 
 def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | None:
-    """``{"rows": [row], "budgets": [row with "x"], "protocol": [[name, value]]}``, or None when nothing was probed.
+    """Return ``{"rows": [row], "budgets": [row with "x"], "protocol": [[name, value]]}``, or None without a probe.
 
-    A row is ``{"name", "trained", "untrained", "raw", "spread", "draws"}``, accuracies in percent, None where not
-    measured. A budget's "x" is how many labels it used, None where that is unknown.
+    A row is ``{"name", "trained", "untrained", "raw", "spread", "draws"}``, with accuracies in percent, None if not
+    measured. A budget's "x" is its number of labels, None if unknown.
     """
     if not isinstance(probe, dict):
         return None
@@ -63,7 +63,7 @@ def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | No
 
 
 def line(name: str, values: Any) -> dict[str, Any] | None:
-    """One row, or None when it holds no accuracy."""
+    """Return one row, or None if it has no accuracy."""
     if not isinstance(values, dict):
         return None
     numbers = {key: number(values.get(key)) for key in FEATURES}
@@ -79,14 +79,14 @@ def line(name: str, values: Any) -> dict[str, Any] | None:
 
 
 def budget_name(key: str) -> str:
-    """ "100" -> "100 labels a class", "1%" -> "1% of the labels", "all" -> "All labels"."""
+    """Return the title of a budget: "100" -> "100 labels a class", "1%" -> "1% of the labels"."""
     if key == "all":
         return "All labels"
     return f"{key} of the labels" if key.endswith("%") else f"{key} labels a class"
 
 
 def budget_size(key: str, value: Any, source_train: Source | None) -> int | None:
-    """How many labels a budget uses: as the probe recorded it, else counted from the source."""
+    """Return the number of labels of a budget, as recorded by the probe, else counted from the source."""
     for name in ("size", "count", "n", "labels"):
         if isinstance(value, dict) and number(value.get(name)):
             return int(value[name])
@@ -106,7 +106,7 @@ def budget_size(key: str, value: Any, source_train: Source | None) -> int | None
 
 
 def sentence(value: Any) -> str:
-    """A protocol's value in words."""
+    """Return a protocol value in words."""
     if isinstance(value, dict):
         return ", ".join(f"{k.replace('_', ' ')} {sentence(v)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):

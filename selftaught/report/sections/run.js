@@ -1,21 +1,21 @@
-/* Facts, options and versions on cards; commands to copy; what could not be read. */
+/* Cards with facts, options and versions; commands to copy; the files that could not be read. */
 
 sections.run = (root, data, page) => {
   const f = page.facts, part = (selector) => root.querySelector(selector);
   const result = [["folder", data.folder], [f.samples_are, whole(f.samples)], ["steps", whole(f.steps)], ["time", f.seconds ? duration(f.seconds) : null],
-    ["speed", f.speed ? `${whole(f.speed)} ${f.speed_in} a second` : null], ["seed", String(f.seed)]].filter(([, v]) => v != null);
-  part(".cards").append(...[card("What came out", result), card("Method", data.options.method), card("Encoder", data.options.encoder),
+    ["speed", f.speed ? `${whole(f.speed)} ${f.speed_in} per second` : null], ["seed", String(f.seed)]].filter(([, v]) => v != null);
+  part(".cards").append(...[card("Result", result), card("Method", data.options.method), card("Encoder", data.options.encoder),
     card("Data", data.options.data), card("Recipe", data.recipe), card("Versions and machine", data.versions)].filter(Boolean));
   part("#config").textContent = data.config;
   const { typed, repeat, resume, probe, report } = page.commands;
-  const verbs = [["As it was started", typed], ["The same again", repeat], ["Train on", resume], ["Judge it", probe], ["Renew this page", report]];
+  const verbs = [["The command of this run", typed], ["Repeat", repeat], ["Resume", resume], ["Evaluate", probe], ["Update this page", report]];
   part(".commands").append(...verbs.filter(([, command]) => command).map(([what, command]) =>
     el("div", {}, el("dt", {}, what), el("dd", {}, el("code", {}, command), copier(command)))));
   const s = data.skipped;
   part(".skipped").hidden = !s.count;
-  part(".skipped h3").textContent = `${counted(s.count, "files")} could not be read and ${s.count === 1 ? "was" : "were"} left out`;
+  part(".skipped h3").textContent = `${counted(s.count, "files")} could not be read and ${s.count === 1 ? "was" : "were"} skipped`;
   part(".skipped ul").append(...s.first.map((entry) => el("li", {}, entry.join(": "))),
-    ...(s.count > s.first.length ? [el("li", {}, "… all of them in skipped.jsonl")] : []));
+    ...(s.count > s.first.length ? [el("li", {}, "… the full list is in skipped.jsonl")] : []));
 };
 
 function card(title, pairs) {

@@ -1,4 +1,4 @@
-"""What was run, in words and numbers that a reader can check and repeat."""
+"""The configuration of the run, and the commands to repeat it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MISSING = ""
 
 
 def suits(page: Page) -> bool:
-    """Always."""
+    """Always shown."""
     return True
 
 
 def data(page: Page) -> dict[str, Any]:
-    """Versions, options, the whole configuration and the samples that could not be read."""
+    """Return versions, options, the whole configuration and the samples that could not be read."""
     config, env = page.run.config, page.run.read_json("env.json") or {}
     method, encoder, data, recipe = (pairs(mapping(config, key)) for key in ("method", "encoder", "data", "recipe"))
     machine = pairs({key: value for key, value in env.items() if key not in ("packages", "command")})
@@ -35,13 +35,13 @@ def data(page: Page) -> dict[str, Any]:
 
 
 def pairs(values: dict[str, Any]) -> list[list[str]]:
-    """[name, value] as the page shows them; what was left unset or empty is left out."""
+    """Return [name, value] for the page; unset and empty values are skipped."""
     there = [(str(key), value) for key, value in values.items() if value not in (None, {}, [], ())]
     return [[key, value if isinstance(value, str) else json.dumps(value, default=str)] for key, value in there]
 
 
 def skipped(folder: RunFolder, most: int = 20) -> dict[str, Any]:
-    """How many samples could not be read, and the first of them with the reason."""
+    """Return how many samples could not be read, and the first of them with reasons."""
     path = folder.path / "skipped.jsonl"
     if not path.exists():
         return {"count": 0, "first": []}

@@ -1,7 +1,7 @@
-/* Samples in columns, and below them what the method gets to see of each. */
+/* Samples in columns, with the views of each below it. */
 
 sections.saw = (root, data) => {
-  root.append(el("p", {}, "Each column is one sample; below the original, the random views that training draws of it. "
-    + "What differs between the views is what the encoder is asked to ignore."));
+  root.append(el("p", {}, "Each column is one sample. Below the original are random views of it, as used in training. "
+    + "The encoder learns to ignore what differs between the views."));
   showRows(root, data.rows, "Example views");
 };

@@ -1,4 +1,4 @@
-"""What the method saw: some samples, and the random views that training draws of them."""
+"""Some samples, and the random views of them that training uses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from selftaught.report.page import Page
 from selftaught.report.shown import Row, few, packed, shown
 
 ORDER = 70
-TITLE = "What the method saw"
+TITLE = "What the method was shown"
 NAV = "What it saw"
-MISSING = "No example views: the data was not at hand, or cannot be shown. {report} adds them where it can."
+MISSING = (
+    "There are no example views, because the data was not available or cannot be shown. {report} adds them if it can."
+)
 
 
 def suits(page: Page) -> bool:
@@ -20,7 +22,7 @@ def suits(page: Page) -> bool:
 
 
 def data(page: Page) -> dict[str, Any] | None:
-    """``{"rows": [row]}``, see `views`; None where there is nothing to look at."""
+    """``{"rows": [row]}``, see `views`; None if there is nothing to show."""
     if page.method is None or page.seen is None:
         return None
     rows = views(page.method, page.seen)
@@ -28,7 +30,7 @@ def data(page: Page) -> dict[str, Any] | None:
 
 
 def views(method: Method, source: Source) -> list[Row]:
-    """The samples as they are, where they can be shown, then each view that the method gets of them in epoch 0."""
+    """Return the samples, if they can be shown, then each view that the method gets of them in epoch 0."""
     index, raw, batch = few(method, source)
     seen = method.encoder.spec["input"]
     originals = shown(raw, seen, len(index))

@@ -1,3 +1,3 @@
-/* Samples in columns, or tables, as the method itself shows them. */
+/* Samples in columns, or tables, as the method provides them. */
 
 sections.shows = (root, data) => showRows(root, data.rows, "What the method shows");

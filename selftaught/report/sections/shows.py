@@ -1,4 +1,4 @@
-"""What a method makes of some samples, where it can show that: rebuilt pictures, say, or the turns to be told apart."""
+"""Outputs of a method for some samples, if it can show them, such as reconstructions or rotations."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from selftaught.report.page import Page
 from selftaught.report.shown import few, packed
 
 ORDER = 80
-TITLE = "What the method makes of it"
+TITLE = "What the method outputs"
 NAV = ""
 MISSING = ""
 
 
 def suits(page: Page) -> bool:
-    """For a method that obeys `Shows`, with samples to show it on."""
+    """For a method that obeys `Shows`, if there are samples."""
     return page.method is not None and isinstance(page.method, Shows) and page.shown is not None
 
 
 def data(page: Page) -> dict[str, Any] | None:
-    """``{"rows": [row]}``, see `packed`; None where the method shows nothing of these samples."""
+    """``{"rows": [row]}``, see `packed`; None if the method shows nothing for these samples."""
     if page.shown is None or page.method is None or not isinstance(page.method, Shows):
         return None
     *_, batch = few(page.method, page.shown)

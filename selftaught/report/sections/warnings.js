@@ -1,4 +1,4 @@
-/* Warnings, each once, with the steps at which it came. */
+/* Each warning once, with the steps at which it occurred. */
 
 sections.warnings = (root, data) => {
   root.append(el("ul", {}, ...data.warnings.map((w) => {

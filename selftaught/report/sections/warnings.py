@@ -1,4 +1,4 @@
-"""What the diagnostics of the training warned of, before anything else."""
+"""The warnings of the diagnostics during training, at the top of the page."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ MISSING = ""
 
 
 def suits(page: Page) -> bool:
-    """Always."""
+    """Always shown."""
     return True
 
 
 def data(page: Page) -> dict[str, Any] | None:
-    """``{"warnings": [warning]}``, see `warnings`; None where there were none."""
+    """``{"warnings": [warning]}``, see `warnings`; None if there are none."""
     found = warnings(page.metrics)
     return {"warnings": found} if found else None
 
 
 def warnings(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What diagnostics warned of: ``{"text", "first", "last", "times"}``, each sentence once."""
+    """Return the warnings of diagnostics: ``{"text", "first", "last", "times"}``, each sentence once."""
     found: dict[str, dict[str, Any]] = {}
     for line in metrics:
         texts = line.get("warning") or []

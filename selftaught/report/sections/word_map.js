@@ -1,4 +1,4 @@
-/* The map with words written on it, each with its neighbours in the whole vocabulary. */
+/* The map with the words as labels, and the neighbours of each word in the whole vocabulary. */
 
 sections.word_map = (root, data) => { scatter = new WordMap(root, data); };
 
@@ -16,9 +16,9 @@ class WordMap extends Scatter {
     this.labelled = true;
     this.call("A map of " + (this.n < this.of ? "the most frequent words" : "the words"), "word", "Groups of words");
     this.part("map-lede").textContent = `${this.n < this.of ? "The " + whole(this.n) + " most frequent of " + whole(this.of) : "All " + whole(this.n)} words, `
-      + `placed by their ${whole(this.dim)} numbers and coloured by group (k-means; a group is named after its most central words).`
-      + " Lines lead to the nearest words in all dimensions, which are often not the nearest in the picture.";
-    this.part("map-accuracy").textContent = "A picture is not a metric: two dimensions must distort, so trust the list of neighbours.";
+      + `placed by their ${whole(this.dim)}-dimensional vectors and coloured by group (k-means; a group is named after its most central words).`
+      + " Lines connect a word to its nearest words in all dimensions, which are often not the nearest on the map.";
+    this.part("map-accuracy").textContent = "Two dimensions cannot keep all distances: trust the list of neighbours.";
     this.part("legend").classList.add("wide");
     this.canvas.setAttribute("aria-label", `Map of ${this.n} words in ${this.classes.length} groups`);
   }
@@ -37,7 +37,7 @@ class WordMap extends Scatter {
     };
   }
 
-  /* Brings a word into view without changing the zoom, but for one that shows everything. */
+  /* Centre a word without changing the zoom, unless the whole map is visible. */
   centre(i) {
     if (this.zoom <= 1) return;
     this.cx = this.at[2 * i];
@@ -49,7 +49,7 @@ class WordMap extends Scatter {
     if (this.width) this.write();
   }
 
-  /* Words where there is room, the chosen one and its neighbours first, then the most frequent. */
+  /* Write words where there is room: the chosen one and its neighbours first, then the most frequent. */
   write() {
     const pen = this.pen, taken = [], focus = this.chosen ?? this.hover;
     const size = Math.min(12 + Math.log2(Math.max(this.zoom, 1)), 15);
@@ -81,10 +81,10 @@ class WordMap extends Scatter {
     return [el("b", {}, this.words[i]), el("span", { class: "nearby" }, near)];
   }
 
-  /* The panel beside the map: the word, and the nearest ones of the whole vocabulary. */
+  /* The panel next to the map: the word and its nearest words in the whole vocabulary. */
   show() {
     const box = this.part("sample"), i = this.chosen ?? this.hover;
-    if (i == null) { box.replaceChildren(el("p", { class: "note" }, "Point at a word to see its neighbours; click it to keep it here.")); return; }
+    if (i == null) { box.replaceChildren(el("p", { class: "note" }, "Point at a word to see its neighbours; click it to pin it here.")); return; }
     const rows = this.neighbours(i).map(({ j, cosine }) => {
       const bar = el("span", { class: "bar", "aria-hidden": "true" });
       bar.style.setProperty("--part", Math.max(cosine, 0));

@@ -1,4 +1,4 @@
-"""A map of the most frequent words, and which words are near each."""
+"""A map of the most frequent words, with their nearest words."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ from selftaught.report.scatter import NEAREST, fit_square, pack
 ORDER = 40
 TITLE = "A map of the words"
 NAV = "Map"
-MISSING = "No map: there are too few words to draw one."
+MISSING = "There is no map, because there are too few words."
 
 GROUPS = 12
-"""Groups of words that the map colours, of at least `MEMBERS` words on average."""
+"""Number of coloured groups of words, with at least `MEMBERS` words on average."""
 MEMBERS = 20
 AMONG = 50_000
-"""Words of the vocabulary that can be neighbours, the most frequent."""
+"""Number of vocabulary words that can be neighbours, the most frequent ones."""
 BLOCK = 256
-"""Words whose cosines with all of them are in memory at a time."""
+"""Number of words whose cosines with all others are in memory at a time."""
 
 
 def suits(page: Page) -> bool:
-    """For vectors of words."""
+    """For encoders with word vectors."""
     return page.worded
 
 
 def data(page: Page) -> dict[str, Any] | None:
-    """See `word_map`; a word takes more room than a sample, so fewer are drawn."""
+    """See `word_map`. A word takes more space than a sample, so fewer are drawn."""
     return word_map(page.words, 2 * page.points // 3) if page.words is not None else None
 
 
 def word_map(vectors: WordVectors, points: int = 2000) -> dict[str, Any] | None:
-    """The most frequent words in two dimensions, or None for fewer than three words.
+    """Return the most frequent words in two dimensions, or None for fewer than three words.
 
-    Packed: "words", those of the map and then the neighbours that are not on it; "near" uint16 [N, K] (of "words"; the
-    nearest in the whole vocabulary), "cosine" uint8 [N, K] (0 to 255 = 0 to 1), "labels" int16 [N] (groups by k-means),
-    "counts" uint32 [N] or None, each layout uint16 [N, 2]. "first": the word that the page opens with.
+    Packed: "words", those of the map, then the neighbours that are not on it; "near" uint16 [N, K] (positions in
+    "words"; the nearest in the whole vocabulary), "cosine" uint8 [N, K] (0 to 255 = 0 to 1), "labels" int16 [N] (groups
+    by k-means), "counts" uint32 [N] or None, each layout uint16 [N, 2]. "first": the word that is selected when the
+    page opens.
     """
     n = min(points, len(vectors))
     if n < 3:
@@ -80,7 +81,7 @@ def word_map(vectors: WordVectors, points: int = 2000) -> dict[str, Any] | None:
 
 
 def nearest_of_all(unit: NDArray[np.float32], n: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each of the first n rows of `unit` [V, D] the k nearest other rows, nearest first.
+    """Return for each of the first n rows of `unit` [V, D] the k nearest other rows, nearest first.
 
     Indices [n, k] and cosines [n, k].
     """
@@ -98,7 +99,7 @@ def nearest_of_all(unit: NDArray[np.float32], n: int, k: int) -> tuple[NDArray[n
 
 
 def groups(vectors: WordVectors, n: int) -> tuple[NDArray[np.int64], list[str]]:
-    """The group of each of the first n words, and what to call each group: its three most central words."""
+    """Return the group of each of the first n words, and the names of the groups: their three most central words."""
     found = clusters(vectors, max(1, min(GROUPS, n // MEMBERS)), most=n)
     labels = np.empty(n, np.int64)
     for group, words in enumerate(found):
@@ -107,9 +108,9 @@ def groups(vectors: WordVectors, n: int) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def first_shown(vectors: WordVectors, n: int) -> int:
-    """The most frequent country or capital of the first n words, else one of the middle.
+    """Return the most frequent country or capital of the first n words, else a word from the middle.
 
-    The first words of any text say little.
+    The first words of a text have little meaning.
     """
     known = Known(vectors, most=n)
     rows = [int(known.first[number]) for pair in CAPITALS for word in pair if (number := known.number(word)) >= 0]

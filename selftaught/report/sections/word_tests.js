@@ -1,4 +1,4 @@
-/* Similarity and analogy by people's answers, beside the same encoder untrained. */
+/* Word similarity and analogies, with the same encoder untrained for comparison. */
 
 sections.word_tests = (root, judged) => {
   const rounded = (v) => (v == null ? "–" : v.toFixed(1).replace("-", "−"));
@@ -17,8 +17,8 @@ sections.word_tests = (root, judged) => {
   root.querySelector("#words-protocol").append(...terms(judged.protocol));
   const by = (start) => judged.rows.find((row) => row.name.startsWith(start) && row.trained != null);
   const likeness = by("WordSim") || by("SimLex"), solved = by("analogies, %"), says = [];
-  if (likeness) says.push(`Word similarity agrees with people at a rank correlation of `, el("b", {}, (likeness.trained / 100).toFixed(2)), likeness.untrained == null ? ". " : ` (untrained ${(likeness.untrained / 100).toFixed(2).replace("-", "−")}). `);
-  if (solved) says.push("Of the analogies that its words can ask, ", el("b", {}, rounded(solved.trained) + "% are right"), ".");
-  if (!says.length) says.push("None of the words of the tests, which are English, is in this vocabulary.");
+  if (likeness) says.push(`The rank correlation with human ratings of word similarity is `, el("b", {}, (likeness.trained / 100).toFixed(2)), likeness.untrained == null ? ". " : ` (untrained ${(likeness.untrained / 100).toFixed(2).replace("-", "−")}). `);
+  if (solved) says.push("Of the analogies whose words are in the vocabulary, ", el("b", {}, rounded(solved.trained) + "% are answered correctly"), ".");
+  if (!says.length) says.push("None of the English words of the tests is in this vocabulary.");
   root.querySelector("#words-verdict").append(...says);
 };

@@ -1,4 +1,4 @@
-"""What people's answers say of vectors of words: similarity and analogy, beside the same encoder untrained."""
+"""Word similarity and analogies compared with human judgements, with the untrained encoder as a baseline."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from selftaught.report.page import Page
 from selftaught.report.values import number
 
 ORDER = 10
-TITLE = "Does it agree with people about words?"
+TITLE = "Does it agree with people's judgements of words?"
 NAV = "Words"
 MISSING = (
-    "Not judged yet: {probe} adds what people's answers say of its words, beside the same encoder untrained, "
-    "and {report} renews this page."
+    "There is no result yet. {probe} adds the word tests, with the same encoder untrained for comparison, "
+    "and {report} updates this page."
 )
 
 
 def suits(page: Page) -> bool:
-    """For vectors of words, and wherever such were judged."""
+    """For encoders with word vectors, and for runs with results of word tests."""
     return page.worded or "words" in page.summary
 
 
@@ -29,9 +29,9 @@ def data(page: Page) -> dict[str, Any] | None:
 
 
 def judged(words: Any) -> dict[str, Any] | None:
-    """``summary["words"]`` as the page reads it: {"rows", "sections".
+    """Return ``summary["words"]`` in the form of the page.
 
-    [{"name", "trained", "untrained", "used", "of"}], "protocol"}.
+    It is {"rows", "sections": [{"name", "trained", "untrained", "used", "of"}], "protocol"}.
     """
     if not isinstance(words, Mapping):
         return None

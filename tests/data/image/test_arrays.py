@@ -103,7 +103,7 @@ def test_blocks_change_nothing(monkeypatch):
     assert (blocked.fingerprint, blocked.digests.tobytes()) == expected
     late = np.zeros((50, 8, 8))
     late[49, 7, 7] = 1.5
-    with pytest.raises(UserError, match=r"run from 0 to 1\.5"):
+    with pytest.raises(UserError, match=r"range from 0 to 1\.5"):
         open_images(late)
 
 
@@ -133,12 +133,12 @@ def test_labels(given, labels, classes):
     ("given", "match"),
     [
         ([0, 1], r"here: labels have shape \(2,\), but there are 3 images"),
-        ([0, 1, -2], r"run from -2 to 1"),
+        ([0, 1, -2], r"range from -2 to 1"),
         ([0, 1, 2**40], "must be in"),
-        ([0.5, 1, 2], "whole numbers or names"),
-        ([float("nan"), 1, 2], "whole numbers or names"),
+        ([0.5, 1, 2], "integers or names"),
+        ([float("nan"), 1, 2], "integers or names"),
         ([[1, 2], [3, 4], [5, 6]], r"shape \(3, 2\)"),
-        ([{}, {}, {}], "whole numbers or names"),
+        ([{}, {}, {}], "integers or names"),
     ],
 )
 def test_labels_that_are_none(given, match):
@@ -148,7 +148,7 @@ def test_labels_that_are_none(given, match):
 
 def test_named_classes_are_checked():
     assert as_labels([1, 0, 1], 3, "here", ["a", "b", "c"])[1] == ("a", "b", "c")
-    with pytest.raises(UserError, match="label 3 is outside the 3 named classes"):
+    with pytest.raises(UserError, match="label 3 is out of range for the 3 named classes"):
         as_labels([1, 0, 3], 3, "here", ["a", "b", "c"])
-    with pytest.raises(UserError, match="label 'd' is none of the classes a, b, c"):
+    with pytest.raises(UserError, match="label 'd' is not one of the classes a, b, c"):
         as_labels(["a", "d", "b"], 3, "here", ["a", "b", "c"])

@@ -252,7 +252,7 @@ def test_a_vanished_file_is_named(tmp_path):
         picture(tmp_path / f"{i}.png", noise(edge, edge, seed=i))
     source = open_images(tmp_path, "all")
     (tmp_path / "1.png").unlink()
-    with pytest.raises(UserError, match=r"1\.png: changed or vanished"):
+    with pytest.raises(UserError, match=r"1\.png: changed or removed"):
         source.fetch(np.array([0, 1]))
 
 
@@ -293,7 +293,7 @@ def test_one_picture_is_a_source(tmp_path):
 
 
 def test_empty_folder(tmp_path):
-    with pytest.raises(UserError, match="there is no picture in this folder"):
+    with pytest.raises(UserError, match="no image in this folder"):
         open_images(tmp_path)
 
 
@@ -301,7 +301,7 @@ def test_nothing_readable_names_the_first_reasons(tmp_path):
     for i in range(5):
         (tmp_path / f"{i}.png").write_bytes(b"" if i else b"text")
     with pytest.raises(
-        UserError, match=r"none of its 5 pictures can be read \(0\.png: not a picture.*1\.png: empty file.*2 more"
+        UserError, match=r"none of its 5 images can be read \(0\.png: not an image.*1\.png: empty file.*2 more"
     ):
         open_images(tmp_path)
 
@@ -322,7 +322,7 @@ def test_memory_stays_bounded(tmp_path):
 
 
 def test_pillow_agrees_on_every_readable_picture(hostile):
-    """Against Pillow's own conversion where no rule of ours applies (alpha, 16 bits and grey have their own tests)."""
+    """Compare with Pillow's conversion, except for alpha, 16 bits and grey, which have their own tests."""
     source = open_images(hostile.root, "all")
     names = [source._items.name(int(position)) for position in source._found.positions]
     checked = 0

@@ -39,7 +39,7 @@ def test_parts_of_a_dict():
     )
     assert len(open_images(datasets.DatasetDict(train=made(8), validation=made(3, 8)), "test")) == 3
     assert len(open_images(datasets.DatasetDict(everything=made(10)), "train")) == 8
-    with pytest.raises(UserError, match="needs the parts 'train' and 'test', but this one has: a, b"):
+    with pytest.raises(UserError, match="needs the splits 'train' and 'test', but this one has: a, b"):
         open_images(datasets.DatasetDict(a=made(2), b=made(2)))
 
 
@@ -63,8 +63,8 @@ def test_damaged_rows_and_rows_that_name_files(tmp_path):
     source = open_images(data, "all")
     assert len(source) == 1
     assert {one["path"]: one["reason"] for one in source.skipped} == {
-        "row 0": "not a picture of a known kind",
-        "row 2": "no picture in this row",
+        "row 0": "not an image in a known format",
+        "row 2": "no image in this row",
         "row 3": "No such file or directory",
     }
 
@@ -72,7 +72,7 @@ def test_damaged_rows_and_rows_that_name_files(tmp_path):
 def test_streams_and_tables_without_images_are_refused():
     with pytest.raises(UserError, match="streaming=False"):
         open_images(made().to_iterable_dataset())
-    with pytest.raises(UserError, match=r"which of its columns \(text\) holds images"):
+    with pytest.raises(UserError, match=r"cannot tell which column \(text\) has images"):
         open_images(datasets.Dataset.from_dict({"text": ["a", "b"]}))
     with pytest.raises(UserError, match="it is empty"):
         open_images(made().select([]))

@@ -64,7 +64,7 @@ def test_labels_of_another_count_are_refused(tmp_path):
     [
         (b"", "not an IDX file"),
         (b"PK\x03\x04 something else", "not an IDX file"),
-        (to_idx(IMAGES)[:9], "cut short"),
+        (to_idx(IMAGES)[:9], "truncated"),
         (to_idx(IMAGES)[:-1], "damaged: shape"),
         (to_idx(IMAGES) + b"x", "damaged: shape"),
         (struct.pack(">BBBB8I", 0, 0, 8, 8, *[2**32 - 1] * 8), "damaged: shape"),

@@ -36,7 +36,7 @@ def test_names_and_paths_that_are_none(data, match):
         ({"split": "tset"}, "unknown split 'tset': did you mean 'test'"),
         ({"limit": 0}, "limit must be at least 1, not 0"),
         ({"size": -5}, "size must be at least 1, not -5"),
-        ({"labels": [1, 2]}, "labels can be given with arrays and sequences only"),
+        ({"labels": [1, 2]}, "labels can be given only with arrays and sequences"),
     ],
 )
 def test_options_out_of_range(options, match):
@@ -46,7 +46,7 @@ def test_options_out_of_range(options, match):
 
 def test_files_of_other_kinds(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(encoded(noise(8, 8), "JPEG"))
-    with pytest.raises(UserError, match="not a kind of file that holds many images: give a folder"):
+    with pytest.raises(UserError, match="not a supported file of images: give a folder"):
         open_images(tmp_path / "photo.jpg")
     with pytest.raises(UserError, match="neither a file nor a folder"):
         open_images("/dev/null")

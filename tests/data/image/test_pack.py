@@ -135,7 +135,7 @@ def test_no_room_means_decoding_as_fetched_with_a_warning(folder, own_cache):
     kind, fingerprint, total = child.stdout.split()
     assert kind == "DecodedSource"
     assert int(total) == int(EXPECTED.astype(np.int64).sum())
-    assert "images are decoded as they are fetched, because the cache cannot be written" in child.stderr
+    assert "images are decoded in every epoch, because the cache cannot be written" in child.stderr
     assert not list((own_cache / "packed").iterdir())
     assert open_images(folder, "all").fingerprint == fingerprint  # packed or not: a run can go on
 
@@ -172,5 +172,5 @@ def test_two_folders_with_equal_files_share_a_packed_file(folder, own_cache, tmp
 
 def test_nothing_readable_is_an_error_even_when_the_cache_is_gone(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
-    with pytest.raises(UserError, match="none of its 1 pictures"):
+    with pytest.raises(UserError, match="none of its 1 images"):
         open_images(tmp_path, "all")

@@ -183,7 +183,7 @@ def test_a_damaged_cache_is_fetched_again(made):
     [
         ("package", "apt-get cannot download album"),
         ("file", "has no usr/bee.png"),
-        ("other", "another usr/bee.png than is expected"),
+        ("other", "usr/bee.png of this version of album differs from the expected file"),
     ],
 )
 def test_a_package_that_is_not_what_is_listed_is_left_out(made, monkeypatch, caplog, trouble, said):
@@ -211,7 +211,7 @@ def test_listed_files_that_are_no_pictures_are_left_out(made, monkeypatch, caplo
     table[2] = table[2]._replace(sha256=hashlib.sha256(b"text").hexdigest())
     monkeypatch.setattr(photos, "TABLE", table)
     assert len(open_images("photos").classes) == 2
-    assert "usr/bee.png of album cannot be read (not a picture" in caplog.text
+    assert "usr/bee.png of album cannot be read (not an image" in caplog.text
 
 
 def test_a_cache_that_cannot_be_written_is_no_hindrance(made, monkeypatch, caplog):
@@ -220,7 +220,7 @@ def test_a_cache_that_cannot_be_written_is_no_hindrance(made, monkeypatch, caplo
 
     monkeypatch.setattr(photos.pack, "write", full)
     assert len(open_images("photos")) == 150
-    assert "are not kept, because the cache cannot be written" in caplog.text
+    assert "are not cached, because the cache cannot be written" in caplog.text
 
 
 def test_without_debian_the_bundled_ones_are_left(programs, caplog):
@@ -228,7 +228,7 @@ def test_without_debian_the_bundled_ones_are_left(programs, caplog):
     bundled = [photo.name for photo in photos.TABLE if photo.package in photos.BUNDLED]
     assert train.classes == test.classes == tuple(bundled)
     assert (len(train), len(test)) == (30 * len(bundled), 12 * len(bundled))
-    assert f"has {len(bundled)} photographs instead of 99: apt-get is not here" in caplog.text
+    assert f"has {len(bundled)} photographs instead of 99: apt-get is not installed" in caplog.text
     assert not photos.cached()
     assert catalog.fetching("photos")
 
@@ -236,7 +236,7 @@ def test_without_debian_the_bundled_ones_are_left(programs, caplog):
 def test_without_anything_it_is_one_sentence(programs, monkeypatch):
     monkeypatch.setattr(photos, "find_spec", lambda name: None)
     with pytest.raises(
-        UserError, match=r"scikit-image is not installed.*apt-get is not here.*pip install scikit-image"
+        UserError, match=r"scikit-image is not installed.*apt-get is not installed.*pip install scikit-image"
     ) as caught:
         open_images("photos")
     assert "\n" not in str(caught.value)

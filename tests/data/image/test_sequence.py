@@ -103,10 +103,10 @@ def test_pictures_of_several_modes_follow_the_folder_rules():
     ("data", "match"),
     [
         ([], "empty"),
-        ({}, "of type dict is none that holds images"),
+        ({}, "of type dict cannot be read as images"),
         (3, "of type int"),
         (None, "of type NoneType"),
-        ([1, 2], r"none of its 2 pictures can be read"),
+        ([1, 2], r"none of its 2 images can be read"),
         (iter(SAME), "of type list_iterator"),
         (b"abc", "of type bytes"),
     ],
@@ -117,7 +117,7 @@ def test_what_holds_no_images(data, match):
 
 
 def test_a_mixture_of_channels_is_refused():
-    with pytest.raises(UserError, match="3, 4 channels: give one number of channels"):
+    with pytest.raises(UserError, match="3, 4 channels: use one number of channels"):
         open_images([noise(8, 8, 3), noise(8, 9, 4)], "all")
 
 

@@ -66,7 +66,7 @@ texts = st.lists(st.lists(st.integers(0, 12), max_size=30), min_size=1, max_size
 def test_counts_are_those_of_a_plain_loop(sentences: list[list[int]], size: int, window: int, symmetric: bool) -> None:
     expected = naive(sentences, size, window, symmetric)
     if not expected:
-        with pytest.raises(UserError, match="no two words of this text stand within"):
+        with pytest.raises(UserError, match="no two words of this text are within"):
             cooccurrence(*arrays(sentences), size, window=window, symmetric=symmetric)
         return
     found = whole(cooccurrence(*arrays(sentences), size, window=window, symmetric=symmetric))
@@ -137,7 +137,9 @@ def test_a_window_of_nothing_is_refused(window: int) -> None:
 
 def test_too_little_memory_is_refused_with_what_would_do() -> None:
     many = *arrays([[0, 1] * 10]), 100_000
-    with pytest.raises(UserError, match=r"1 MB are too few to count 100000 words in: give at least 9 \(--memory\)"):
+    with pytest.raises(
+        UserError, match=r"1 MB is too little memory to count 100000 words: use at least 9 \(--memory\)"
+    ):
         cooccurrence(*many, memory=1)
     assert len(cooccurrence(*many, memory=9)) == 3
 
@@ -145,7 +147,7 @@ def test_too_little_memory_is_refused_with_what_would_do() -> None:
 def test_an_unusable_folder_is_one_sentence(tmp_path: Path) -> None:
     given_ = *arrays(text(400)), 25
     with pytest.raises(
-        UserError, match=r"cannot keep the counted pairs in .*/none: No such file or directory; name another folder"
+        UserError, match=r"cannot write the counted pairs to .*/none: No such file or directory; choose another folder"
     ):
         cooccurrence(*given_, memory=SPILL, folder=str(tmp_path / "none"))
     assert len(cooccurrence(*given_, folder=str(tmp_path / "none")))  # nothing is written where memory is enough
@@ -167,7 +169,8 @@ def test_a_full_disk_is_one_sentence_and_nothing_stays(
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(
-            UserError, match=rf"cannot keep the counted pairs in {tmp_path}: File too large; .*more memory than 0.04 MB"
+            UserError,
+            match=rf"cannot write the counted pairs to {tmp_path}: File too large; .*more memory than 0.04 MB",
         ):
             cooccurrence(*given_, memory=LITTLE, folder=str(tmp_path))
     finally:

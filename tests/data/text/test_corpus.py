@@ -32,7 +32,7 @@ def test_three_ways_to_give_documents() -> None:
     assert lines.documents.tolist() == nested.documents.tolist() == [0, 2, 3]
     assert lines.text(0) == "a b\nc" and len(lines) == 2
     assert Corpus.of(["A-b"], tokens="words", lower=True).text(0) == "a-b"
-    with pytest.raises(UserError, match="not one word"):
+    with pytest.raises(UserError, match="it has no words"):
         Corpus.of(["", " "])
 
 
@@ -85,7 +85,7 @@ def test_a_vocabulary_is_known_by_its_beginning() -> None:
     corpus = Corpus.of(["a a a b b c"])
     assert all(counted_in(corpus, words, "glove") is corpus for words in [("a", "b"), (), ("a", "b", "c")])
     for words in [("b", "a"), ("a", "b", "c", "d")]:
-        with pytest.raises(UserError, match="glove trains on the text that its encoder's words were counted in"):
+        with pytest.raises(UserError, match="glove must train on the text whose words its encoder has"):
             counted_in(corpus, words, "glove")
 
 

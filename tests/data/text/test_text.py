@@ -129,7 +129,9 @@ def test_parquet(tmp_path: Path) -> None:
     corpus = open_text(tmp_path / "a.parquet", "all")
     assert texts(corpus) == ["hello there", "b"] and corpus.labels.tolist() == [1, 0]
     assert texts(open_text(tmp_path, "all", column="other")) == ["u", "v"]
-    with pytest.raises(UserError, match=r"no column 'body', but text, label, other: name the one .* --data.column"):
+    with pytest.raises(
+        UserError, match=r"no column 'body', but text, label, other: select the text column .* --data.column"
+    ):
         open_text(tmp_path / "a.parquet", "all", column="body")
     with pytest.raises(UserError, match="row 1: 'label' must be text, not int"):
         open_text(tmp_path / "a.parquet", "all", column="label")
@@ -193,23 +195,23 @@ def test_python_objects() -> None:
 @pytest.mark.parametrize(("data", "said"), [
     ((word for word in "ab"), "data is a generator, which can be read only once: give a list"),
     (iter(["a"]), "data is a list_iterator, which can be read only once"),
-    ({"a": 1}, "data of type dict is none that holds text"),
-    (3, "data of type int is none that holds text"),
-    (b"abc", "data of type bytes is none that holds text"),
+    ({"a": 1}, "data of type dict cannot be read as text"),
+    (3, "data of type int cannot be read as text"),
+    (b"abc", "data of type bytes cannot be read as text"),
     ([1, 2], "record 0: must be a string or a list of tokens, not int"),
-    (["a", ["b"]], "record 1: is a list of tokens, but the first is a string: give records of one kind"),
-    ([["a", "b c"]], ("record 0: the token 'b c' is empty or holds white space: write one word, or join its parts "
+    (["a", ["b"]], "record 1: is a list of tokens, but the first is a string: give records of one type"),
+    ([["a", "b c"]], ("record 0: the token 'b c' is empty or contains white space: write one word, or join its parts "
                      "with '_'")),
     ([["a", ""]], "record 0: the token '' is empty"),
     ([["a", 1]], "record 0: a token must be a string, not int"),
-    ([{"body": "a"}], "record 0: there is no column 'text', but body: name the one that holds text with --data.column"),
+    ([{"body": "a"}], "record 0: there is no column 'text', but body: select the text column with --data.column"),
     ([{"text": 1}], "record 0: 'text' must be text, not int"),
-    ([{"text": "a", "label": [1]}], "record 0: a label must be a name or a whole number"),
+    ([{"text": "a", "label": [1]}], "record 0: a label must be a name or an integer"),
     ([{"text": "a", "label": "x"}, {"text": "b", "label": 1}], ("some labels are names and others numbers, such as "
-                                                               "1: use one of the two")),
+                                                               "1: use only one type")),
     ([{"text": "a", "label": 1 << 40}], "record 0: the label 1099511627776 is out of range"),
-    ([], "the text is empty: there is not one word in it"),
-    (["", " ,. "], "the text is empty: there is not one word in it"),
+    ([], "the text is empty: it has no words"),
+    (["", " ,. "], "the text is empty: it has no words"),
     (["ok", "a \ud800"], "record 1: half a character"),
     (["ok", "a\0b"], "record 1: a NUL byte"),
     (["ok", "x" * 70_000], "record 1: a word of more than 65,536 bytes"),
@@ -230,7 +232,7 @@ def test_one_sentence_for_what_cannot_be_read(data: object, said: str) -> None:
     ("a.txt", b"one\ntwo\0three\n", "a.txt: line 2: a NUL byte: this is not text"),
     ("a.txt", b"one\ntwo\ncaf\xe9 noir", "a.txt: line 3: not UTF-8 (bytes e9 20 6e 6f): convert it"),
     ("a.txt", b"good\n" * 300_000 + b"\xff", "a.txt: line 300001: not UTF-8 (bytes ff)"),
-    ("a.txt", "wide".encode("utf-16"), "a.txt: line 1: not UTF-8 but UTF-16"),
+    ("a.txt", "wide".encode("utf-16"), "a.txt: line 1: UTF-16, not UTF-8"),
     ("a.txt", b"cut \xe4\xb8", "a.txt: line 1: not UTF-8 (bytes e4 b8)"),
     ("a.jsonl", b'{"text": "a"}\n\n{"text": \n', "a.jsonl: line 3: not JSON"),
     ("a.jsonl", b'{"text": "a"}\n{"body": "b"}\n', "a.jsonl: line 2: there is no column 'text', but body"),
@@ -265,7 +267,7 @@ def test_one_word_and_a_mark_of_byte_order(tmp_path: Path) -> None:
     corpus = open_text(tmp_path / "a.txt", "all", tokens="whitespace")
     assert list(corpus.words) == ["word"] and len(corpus) == 1
     with pytest.raises(
-        UserError, match="1 sample without two that differ cannot be split into train and test: ask for all of it"
+        UserError, match="1 sample without two different ones cannot be split into train and test: use split all"
     ):
         open_text(tmp_path / "a.txt", "train")
 
@@ -280,7 +282,7 @@ def test_other_files_in_a_folder(tmp_path: Path, two: Path) -> None:
     assert len(corpus) == 7 and "no ending but text" in texts(corpus)
     assert {one["path"]: one["reason"] for one in corpus.skipped} == {
         "picture.png": "not text",
-        "good/empty.txt": "there is not one word in it",
+        "good/empty.txt": "it has no words",
     }
     (tmp_path / "none").mkdir()
     with pytest.raises(UserError, match="there is no text in this folder"):
@@ -306,7 +308,7 @@ def test_a_line_of_any_length_takes_constant_memory(tmp_path: Path, monkeypatch:
 def test_a_record_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "LONGEST", 1 << 20)
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "' + b"a " * (1 << 20))
-    with pytest.raises(UserError, match="a line of more than 1,048,576 bytes: is this JSON Lines"):
+    with pytest.raises(UserError, match="a line of more than 1,048,576 bytes: check that this is JSON Lines"):
         open_text(tmp_path / "a.jsonl", "all")
 
 

@@ -76,7 +76,7 @@ def test_nowhere_is_one_sentence(own_cache):
         toy(refuses("no network"), lambda: {"a.txt": b"other"}).files()
     said = str(caught.value)
     assert said.startswith(
-        "data 'toy' cannot be fetched (no network; what came is another version than expected (SHA-256 "
+        "data 'toy' cannot be downloaded (no network; the downloaded file is not the expected version (SHA-256 "
     )
     assert said.endswith(": use another")
     assert "\n" not in said
@@ -88,7 +88,7 @@ def test_no_room_is_one_sentence_and_leaves_nothing(monkeypatch, own_cache):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(cache.Unwritable, match=r"cannot be written \(No space left on device\): make room"):
+    with pytest.raises(cache.Unwritable, match=r"cannot be written \(No space left on device\): free some space"):
         toy(lambda: dict(FILES)).files()
     assert list((own_cache / "texts").iterdir()) == []
 
@@ -204,13 +204,14 @@ def test_debians_addresses_come_next(programs, tmp_path, archive, trouble):
 def test_all_of_debian_fails_in_one_sentence(programs, archive):
     sha256 = archive(deb({"usr/a.txt": b"one\n"}))
     with pytest.raises(
-        UserError, match=r"apt-get is not here; http\S+:1/\S+ does not answer .*; toys has no b.txt\): use another$"
+        UserError,
+        match=r"apt-get is not installed; http\S+:1/\S+ does not answer .*; toys has no b.txt\): use another$",
     ):
         toy(*debian("toys", "t/toys.deb", sha256, build)).files()
     sha256 = archive(b"no package")
-    with pytest.raises(UserError, match=r"toys.deb is no Debian package"):
+    with pytest.raises(UserError, match=r"toys.deb is not a Debian package"):
         toy(*debian("toys", "t/toys.deb", sha256, build)).files()
-    with pytest.raises(UserError, match=r"toys.deb serves other data than expected"):
+    with pytest.raises(UserError, match=r"toys.deb serves different data than expected"):
         toy(*debian("toys", "t/toys.deb", "0" * 64, build)).files()
 
 
@@ -249,7 +250,7 @@ def test_a_source_distribution_is_found_by_pip_and_never_built(pip, tmp_path):
     sha256 = pip(packed({"toy-1.0/a": b"one"}))
     with remote.sdist("toy", "1.0", sha256) as tar:
         assert remote.member(tar, "toy-1.0/a") == b"one"
-        with pytest.raises(remote.Unavailable, match=r"toy-1\.0\.tar\.gz has no whole toy-1\.0/b"):
+        with pytest.raises(remote.Unavailable, match=r"toy-1\.0\.tar\.gz has no complete toy-1\.0/b"):
             remote.member(tar, "toy-1.0/b")
     [line] = (tmp_path / "pip.log").read_text().splitlines()
     assert "--only-binary :all:" in line and line.endswith("toy==1.0")
@@ -258,11 +259,14 @@ def test_a_source_distribution_is_found_by_pip_and_never_built(pip, tmp_path):
 
 def test_a_source_distribution_that_is_not_there(pip, programs):
     pip(b"", "nothing")
-    with pytest.raises(remote.Unavailable, match=r"pip finds no toy-1\.0\.tar\.gz"), remote.sdist("toy", "1.0", ""):
+    with (
+        pytest.raises(remote.Unavailable, match=r"pip does not find toy-1\.0\.tar\.gz"),
+        remote.sdist("toy", "1.0", ""),
+    ):
         pass
     pip(b"other")
     with (
-        pytest.raises(remote.Unavailable, match="serves other data than expected"),
+        pytest.raises(remote.Unavailable, match="serves different data than expected"),
         remote.sdist("toy", "1.0", "0" * 64),
     ):
         pass
@@ -270,13 +274,13 @@ def test_a_source_distribution_that_is_not_there(pip, programs):
 
 def test_no_pip(programs, monkeypatch):
     monkeypatch.setattr(remote, "find_spec", lambda name: None)
-    with pytest.raises(remote.Unavailable, match="pip is not here"), remote.sdist("toy", "1.0", ""):
+    with pytest.raises(remote.Unavailable, match="pip is not installed"), remote.sdist("toy", "1.0", ""):
         pass
 
 
 def test_npm(programs, tmp_path):
     (tmp_path / "toy.tgz").write_bytes(packed({"package/a": b"one"}))
-    with pytest.raises(remote.Unavailable, match="npm is not here"), remote.npm("@x/toy", "1.0"):
+    with pytest.raises(remote.Unavailable, match="npm is not installed"), remote.npm("@x/toy", "1.0"):
         pass
     programs("npm", f'echo "$@" >> {tmp_path}/npm.log\ncp {tmp_path}/toy.tgz x-toy-1.0.tgz')
     with remote.npm("@x/toy", "1.0") as tar:
@@ -284,8 +288,8 @@ def test_npm(programs, tmp_path):
     assert (tmp_path / "npm.log").read_text() == "pack --silent --ignore-scripts @x/toy@1.0\n"
     for script, match in (
         ("exit 1", "npm cannot download @x/toy 1.0"),
-        ("true", "npm downloaded no"),
-        ("echo x > a.tgz", "no whole"),
+        ("true", "npm did not download"),
+        ("echo x > a.tgz", "not download a complete"),
     ):
         programs("npm", script)
         with pytest.raises(remote.Unavailable, match=match), remote.npm("@x/toy", "1.0"):

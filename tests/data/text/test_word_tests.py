@@ -98,9 +98,9 @@ def test_a_damaged_file_is_fetched_again(pip, own_cache):
 @pytest.mark.parametrize(
     ("serve", "match"),
     [
-        (None, "gensim is not installed; pip is not here"),
+        (None, "gensim is not installed; pip is not installed"),
         ("exit 1", "pip cannot download gensim 4.4.0"),
-        ("true", "pip downloaded no whole wheel of gensim 4.4.0"),
+        ("true", "pip did not download a complete wheel of gensim 4.4.0"),
         ({"wordsim353.tsv": SMALL["wordsim353.tsv"]}, "the wheel of gensim has no simlex999.txt"),
         (SMALL | {"simlex999.txt": b"other"}, "simlex999.txt is not the file that was expected"),
     ],

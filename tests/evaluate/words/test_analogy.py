@@ -168,7 +168,7 @@ def test_bad_values_are_told() -> None:
         answers(vectors, "man", "woman", "king", method="times")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="at least 1, not 0"):
         answers(vectors, "man", "woman", "king", 0)
-    with pytest.raises(UserError, match="near are 'queen'"):
+    with pytest.raises(UserError, match="similar words are 'queen'"):
         answers(vectors, "man", "woman", "quen")
 
 

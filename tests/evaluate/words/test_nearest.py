@@ -54,7 +54,7 @@ def test_a_word_known_by_its_parts_has_neighbours_itself_not_among_them() -> Non
 
 def test_an_unknown_word_is_one_sentence_with_near_spellings() -> None:
     vectors = WordVectors(("river", "bank", "banks", "money"), np.eye(4, dtype=np.float32))
-    with pytest.raises(UserError, match=r"^'bankz' is not among the 4 words; near are 'bank', 'banks'$"):
+    with pytest.raises(UserError, match=r"^'bankz' is not among the 4 words; similar words are 'bank', 'banks'$"):
         nearest(vectors, "bankz")
     with pytest.raises(UserError, match=r"it did not occur in training, or too seldom$"):
         nearest(vectors, "xylophone")

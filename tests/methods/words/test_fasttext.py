@@ -186,7 +186,7 @@ def test_texts_that_teach_nothing_are_refused(documents: list[str], said: str) -
 
 
 def test_another_text_is_refused() -> None:
-    with pytest.raises(UserError, match="the text that its encoder's words were counted in"):
+    with pytest.raises(UserError, match="the text whose words its encoder has"):
         build().prepare(Corpus.of(["another text"]))
 
 

@@ -197,10 +197,10 @@ def test_values_out_of_range_are_one_sentence(arguments: dict[str, Any], message
 
 
 def test_a_text_that_it_cannot_count_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the text that its encoder's words were counted in"):
+    with pytest.raises(UserError, match="the text whose words its encoder has"):
         build().prepare(Corpus.of(["another text"]))
     alone = Corpus.of(["one", "word", "a", "line"])
-    with pytest.raises(UserError, match="no two words of this text stand within 15 of each other in one sentence"):
+    with pytest.raises(UserError, match="no two words of this text are within 15 words of each other in one sentence"):
         build(alone).prepare(alone)
     with pytest.raises(UserError, match="glove needs encoder lookup, not conv"):
         GloVe(encoders.build("conv", {"kind": "image", "size": 8, "channels": 1, "mean": [0.5], "std": [0.2]}))

@@ -30,7 +30,7 @@ FOLDS = 5
 CROSS_VALIDATED = 2_000
 """Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
 TOLERANCE, TOLERANCE_OF_FEW = 0.03, 0.015
-"""Of `logistic.solve`: about 4e-4 and 1e-4 of the mean loss are left to be gained. Few labels need more: folds agree."""
+"""Tolerances of `logistic.solve`: about 4e-4 and 1e-4 of the mean loss remain. Few labels need the smaller one."""
 DIRECTIONS = 256
 """Principal components of the features that precondition their fits."""
 ROWS = 1024

@@ -1,4 +1,4 @@
-"""Splits of labelled samples: pure functions of the labels and a seed, so that every method is judged on the same ones."""
+"""Splits of labelled samples: functions of the labels and a seed alone, so that all methods get the same ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from selftaught.data.budget import Labels, balanced_order
 def parts(y: Labels, count: int, seed: int, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """int64 [N]: the part in [0, count) that each sample belongs to.
 
-    Parts are of equal size and hold the classes alike. With `groups`, groups stay whole and are dealt out at random, the largest first.
+    Parts have equal size and equal shares of each class. With `groups`, groups stay whole and are assigned at random,
+    the largest first.
     """
     if groups is None:
         where = np.empty(len(y), np.int64)

@@ -44,7 +44,7 @@ def write_atomically(path: Path, data: bytes | Parts) -> None:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as e:
-        raise UserError(f"cannot write {path}: {e.strerror}; what was there before is intact") from e
+        raise UserError(f"cannot write {path}: {e.strerror}; the previous file is intact") from e
     finally:
         with suppress(OSError):
             temporary.unlink()

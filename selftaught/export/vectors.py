@@ -195,7 +195,7 @@ def _replaced(path: Path) -> Iterator[IO[bytes]]:
         os.replace(temporary, path)
         sync_folder(path.absolute().parent)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; what was there before is intact") from error
+        raise UserError(f"cannot write {path}: {error.strerror}; the previous file is intact") from error
     finally:
         with suppress(OSError):
             temporary.unlink()

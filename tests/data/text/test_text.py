@@ -207,7 +207,7 @@ def test_python_objects() -> None:
     ([{"body": "a"}], "record 0: there is no column 'text', but body: select the text column with --data.column"),
     ([{"text": 1}], "record 0: 'text' must be text, not int"),
     ([{"text": "a", "label": [1]}], "record 0: a label must be a name or an integer"),
-    ([{"text": "a", "label": "x"}, {"text": "b", "label": 1}], ("some labels are names and others numbers, such as "
+    ([{"text": "a", "label": "x"}, {"text": "b", "label": 1}], ("some labels are names and some are numbers, such as "
                                                                "1: use only one type")),
     ([{"text": "a", "label": 1 << 40}], "record 0: the label 1099511627776 is out of range"),
     ([], "the text is empty: it has no words"),

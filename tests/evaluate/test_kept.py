@@ -96,6 +96,16 @@ def test_damage_is_noticed_and_mended(folder: Path, damage: str) -> None:
     assert judged()["protocol"]["kept"] == ["untrained", "raw"]
 
 
+def test_no_flipped_byte_goes_unnoticed(folder: Path) -> None:
+    judged()
+    path = next(folder.iterdir())
+    whole = path.read_bytes()
+    assert kept.load(path.name) is not None
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+        assert kept.load(path.name) is None
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path) -> None:
     folder.write_text("a file in its place")
     assert judged()["protocol"]["kept"] == []

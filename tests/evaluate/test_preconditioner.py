@@ -58,7 +58,8 @@ def test_there_and_back_and_the_derivative(count: int) -> None:
     torch.testing.assert_close(turned, s.T, atol=1e-9, rtol=0)
 
 
-def test_the_objective_curves_nearly_alike_in_all_directions() -> None:
+def test_the_objective_curves_nearly_alike_in_all_directions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preconditioner, "SHARE", 4)
     x, weight, p = problem(3, 30)
     h = hessian(x, weight, 0.01)
     s = matrix(Preconditioner(x, p, 0.01, principal(x, 30)).outside, 3, 30)

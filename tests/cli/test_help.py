@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from unittest.mock import patch
 
 import pytest
 
@@ -27,7 +28,8 @@ FAST = (
 
 
 def helped(capsys, *words):
-    assert main([*words, "--help"]) == 0
+    with patch.dict(os.environ, COLUMNS="400"):  # no text is broken by a column beside it
+        assert main([*words, "--help"]) == 0
     return " ".join(capsys.readouterr().out.replace("│", " ").split())
 
 

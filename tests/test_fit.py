@@ -393,7 +393,7 @@ def test_a_run_that_died_before_its_first_checkpoint_starts_its_log_again(tmp_pa
 
 def test_other_data_is_not_resumed_on(tmp_path: Path) -> None:
     train(lambda: toys.build("plain"), tmp_path / "run", observers=[StopAfter(2)])
-    with pytest.raises(UserError, match="the data is not what the run"):
+    with pytest.raises(UserError, match="this is not the data that"):
         train(lambda: toys.build("plain"), tmp_path / "run", resume=True, source=toys.Blobs(95))
 
 

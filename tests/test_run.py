@@ -54,7 +54,7 @@ def test_a_folder_with_something_in_it_is_refused(run: RunFolder, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a: [", "not readable YAML"), ("- 1", "does not hold a configuration"), (None, "not a run folder")],
+    [("a: [", "not readable YAML"), ("- 1", "does not contain a configuration"), (None, "not a run folder")],
 )
 def test_a_folder_that_is_no_run_is_one_sentence(text: str | None, words: str, tmp_path: Path) -> None:
     if text is not None:
@@ -77,7 +77,7 @@ def test_another_process_may_not_write_a_run(run: RunFolder) -> None:
 
     with run.lock(), run.lock():
         assert f"is in use by another process (pid {os.getpid()})" in other()
-        with pytest.raises(UserError, match="being written"), RunFolder.open(run.path).lock():
+        with pytest.raises(UserError, match="in use"), RunFolder.open(run.path).lock():
             pass
     assert other() == "taken\n"
 

@@ -83,7 +83,7 @@ def hide(source: Source, labels: str | None, seed: int) -> Source:
     there = np.flatnonzero(source.labels >= 0)
     if not len(there):
         raise UserError(
-            f"labels {labels} hides labels, but this data has none: use one folder per class, or remove labels"
+            f"labels {labels} hides labels, but this data has none: use one folder per class, or omit labels"
         )
     y = source.labels[there]
     if isinstance(budget, int):

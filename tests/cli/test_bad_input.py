@@ -195,7 +195,7 @@ def test_data_that_changed(capsys, here):
     capsys.readouterr()
     RunFolder.open(here / "x").update_summary(finished=False)
     np.save(here / "images.npy", np.zeros((64, 8, 8), dtype=np.uint8))
-    assert "the data is not what the run x was started on" in refused(capsys, "resume", "x")
+    assert "this is not the data that x was started with" in refused(capsys, "resume", "x")
 
 
 def test_a_disk_that_is_full(capsys, here, monkeypatch):
@@ -246,7 +246,7 @@ def test_labels_to_hide_that_are_not_there(capsys, here):
     np.save(here / "images.npy", np.random.default_rng(0).integers(0, 255, (64, 8, 8), dtype=np.uint8))
     sentence = refused(capsys, "pretrain", "supervised", "images.npy", *TINY, "--labels", "10/class", "--out", "x")
     assert (
-        sentence == "labels 10/class hides labels, but this data has none: name classes by folders, or leave labels out"
+        sentence == "labels 10/class hides labels, but this data has none: use one folder per class, or omit labels"
     )
     assert not (here / "x").exists()
 

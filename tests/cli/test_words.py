@@ -90,7 +90,7 @@ def test_foreign_files_are_asked_alike(
 @pytest.mark.parametrize(("words", "sentence"), [
     (["neighbours", "banc"], "'banc' is not among the 7 words; similar words are 'bank', 'banks'"),
     (["neighbours", "bank", "xylophone"], ("'xylophone' is not among the 7 words: it did not occur in training, or "
-                                          "too seldom")),
+                                          "too rarely")),
     (["neighbours"], "no word is given"),
     (["neighbours", "bank", "--k", "0"], "at least 1, not 0"),
     (["analogy", "man", "woman", "kink"], "similar words are 'king'"),

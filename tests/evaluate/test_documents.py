@@ -108,7 +108,7 @@ def test_the_untrained_side_is_the_one_given(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_bad_values_are_told() -> None:
     corpus = text(20)
-    with pytest.raises(UserError, match="'mean' or 'sif', not by 'max'"):
+    with pytest.raises(UserError, match="'mean' or 'sif', not 'max'"):
         documents(table(corpus), corpus, corpus, pool="max")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="without counts"):
         Sif(WordVectors(("a",), np.ones((1, 2), np.float32)), {"kind": "text"})

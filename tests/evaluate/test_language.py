@@ -108,5 +108,5 @@ def test_a_cloze_of_characters_joins_them_without_spaces() -> None:
 
 @pytest.mark.parametrize(("corpus", "choices"), [(TEXT, 1), (Corpus.of(["a a"]), 2), (Corpus.of(["a\nb"]), 2)])
 def test_nothing_to_choose_from_is_refused(corpus: Corpus, choices: int) -> None:
-    with pytest.raises(UserError, match="a cloze needs"):
+    with pytest.raises(UserError, match="a cloze test needs"):
         cloze(Uniform(), corpus, choices=choices)

@@ -127,7 +127,7 @@ def test_named_data_are_resumed_from_any_folder(here, stopped_at, monkeypatch):
 def test_another_array_is_not_resumed(here, stopped_at):
     stopped_at(3, signal.SIGTERM)
     selftaught.pretrain("rotation", IMAGES, out="part", **FEW | {"progress": True})
-    with pytest.raises(UserError, match="the data is not what the run part was started on"):
+    with pytest.raises(UserError, match="this is not the data that part was started with"):
         selftaught.pretrain("rotation", IMAGES[::-1].copy(), out="part", resume=True, **FEW)
     assert (here / "part" / "checkpoints").exists()
 

@@ -50,8 +50,8 @@ def test_the_table_stands_beside_the_untrained(opened: Browser) -> None:
     assert rows[0] == ["WordSim-353, rank correlation × 100", "61.3", "3.0", "+58.3", "340of 353"]
     assert rows[1][1:4] == ["−2.0", "−3.5", "+1.5"]
     assert rows[3] == ["analogies of meaning", "–", "–", "–", "0of 8,869"]
-    assert "rank correlation of 0.61 (untrained 0.03)" in text(opened, "#words-verdict")
-    assert "25.0% are right" in text(opened, "#words-verdict")
+    assert "similarity is 0.61 (untrained 0.03)" in text(opened, "#words-verdict")
+    assert "25.0% are answered correctly" in text(opened, "#words-verdict")
     assert made.EVIL in str(opened.run("return document.getElementById('words-sections').textContent"))
 
 

@@ -162,7 +162,7 @@ def test_bad_values_are_told() -> None:
     vectors, sections = grid()
     with pytest.raises(UserError, match="'add' or 'mul'"):
         analogies(vectors, sections, method="times")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="epsilon above 0"):
+    with pytest.raises(UserError, match="epsilon greater than 0"):
         analogies(vectors, sections, epsilon=0)
     with pytest.raises(UserError, match="'add' or 'mul'"):
         answers(vectors, "man", "woman", "king", method="times")  # type: ignore[arg-type]

@@ -62,7 +62,7 @@ def test_what_is_left_out_and_what_is_asked_for() -> None:
     assert "untrained" not in found["analogies"]
     assert found["wordsim353"]["used"] == 2
     assert (found["protocol"]["most"], found["protocol"]["fold"]) == (4, False)
-    assert said == ["judging the trained vectors of 5 words"]
+    assert said == ["evaluating the trained vectors of 5 words"]
     assert judge(some(0), tests=TESTS, most=3)["analogies"]["used"] == 0
 
 

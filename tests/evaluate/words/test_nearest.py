@@ -56,7 +56,7 @@ def test_an_unknown_word_is_one_sentence_with_near_spellings() -> None:
     vectors = WordVectors(("river", "bank", "banks", "money"), np.eye(4, dtype=np.float32))
     with pytest.raises(UserError, match=r"^'bankz' is not among the 4 words; similar words are 'bank', 'banks'$"):
         nearest(vectors, "bankz")
-    with pytest.raises(UserError, match=r"it did not occur in training, or too seldom$"):
+    with pytest.raises(UserError, match=r"it did not occur in training, or too rarely$"):
         nearest(vectors, "xylophone")
     with pytest.raises(UserError, match="k, the number of words to show, must be at least 1"):
         nearest(vectors, "bank", 0)
@@ -87,5 +87,5 @@ def test_clusters_of_the_first_words_only() -> None:
     vectors = some()
     assert sum(map(len, clusters(vectors, 4, most=50))) == 50
     assert clusters(vectors, 4, seed=1) != clusters(vectors, 4, seed=2)
-    with pytest.raises(UserError, match="ask for 1 to 50"):
+    with pytest.raises(UserError, match="use 1 to 50"):
         clusters(vectors, 51, most=50)

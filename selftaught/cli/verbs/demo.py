@@ -83,7 +83,7 @@ def _available(data: str) -> str:
     except (UserError, OSError) as error:
         if data != "fashion-mnist":
             raise
-        remark(f"fashion-mnist cannot be fetched ({error}); the demo goes on with the small built-in digits")
+        remark(f"fashion-mnist cannot be downloaded ({error}); the demo goes on with the small built-in digits")
         return "digits"
     return data
 

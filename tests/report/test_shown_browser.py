@@ -1,4 +1,4 @@
-"""A page of a kind and with a section that selftaught does not know, in headless Chromium, with all that can be shown."""
+"""A page of an unknown kind with an unknown section, in headless Chromium, with everything that can be shown."""
 
 from __future__ import annotations
 

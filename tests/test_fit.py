@@ -368,7 +368,7 @@ def test_a_finished_run_resumes_to_itself(tmp_path: Path) -> None:
     [
         ({"batch_size": 97, "batch_norm_groups": 1}, "larger than the data set of 96 samples"),
         ({"batch_norm_groups": 3}, "batch_norm_groups 3"),
-        ({"device": "cuda:7"}, "sees no CUDA"),
+        ({"device": "cuda:7"}, "finds no CUDA"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
     ],
 )

@@ -245,9 +245,7 @@ def test_labels_missing_for_a_probe(capsys, here, trained):
 def test_labels_to_hide_that_are_not_there(capsys, here):
     np.save(here / "images.npy", np.random.default_rng(0).integers(0, 255, (64, 8, 8), dtype=np.uint8))
     sentence = refused(capsys, "pretrain", "supervised", "images.npy", *TINY, "--labels", "10/class", "--out", "x")
-    assert (
-        sentence == "labels 10/class hides labels, but this data has none: use one folder per class, or omit labels"
-    )
+    assert sentence == "labels 10/class hides labels, but this data has none: use one folder per class, or omit labels"
     assert not (here / "x").exists()
 
 

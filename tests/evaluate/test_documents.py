@@ -110,7 +110,7 @@ def test_bad_values_are_told() -> None:
     corpus = text(20)
     with pytest.raises(UserError, match="'mean' or 'sif', not 'max'"):
         documents(table(corpus), corpus, corpus, pool="max")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="without counts"):
+    with pytest.raises(UserError, match="no word counts"):
         Sif(WordVectors(("a",), np.ones((1, 2), np.float32)), {"kind": "text"})
     with pytest.raises(UserError, match="greater than 0, not 0"):
         Sif(table(corpus).word_vectors(), {"kind": "text"}, 0)

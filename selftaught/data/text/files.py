@@ -93,7 +93,9 @@ def below(root: Path) -> tuple[list[File], list[Skipped]]:
             found.append(File(path, name, kind))
     for kind in ("table", "lines"):
         if any(file.kind == kind for file in found):
-            skipped += [{"path": file.name, "reason": "the folder has tables of text"} for file in found if file.kind != kind]
+            skipped += [
+                {"path": file.name, "reason": "the folder has tables of text"} for file in found if file.kind != kind
+            ]
             return [file for file in found if file.kind == kind], skipped
     if not found:
         raise UserError(

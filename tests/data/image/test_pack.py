@@ -41,7 +41,7 @@ def packed_file(own_cache):
     return path
 
 
-def test_every_kind_of_damage_is_seen_and_mended(folder, own_cache):
+def test_every_kind_of_damage_is_found_and_repaired(folder, own_cache):
     open_images(folder, "all")
     path = packed_file(own_cache)
     whole = path.read_bytes()

@@ -173,7 +173,7 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
         b'{"version":"1.0","model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}',
     ):
         (tmp_path / "pairs.json").write_bytes(broken)
-        with pytest.raises(UserError, match=r"pairs.json: not (a model of byte pairs|UTF-8)"):
+        with pytest.raises(UserError, match=r"pairs.json: not (a byte pair encoding model|UTF-8)"):
             BytePairs.load(tmp_path / "pairs.json")
     with pytest.raises(UserError, match="cannot be read"):
         BytePairs.load(tmp_path / "none.json")

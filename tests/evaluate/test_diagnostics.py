@@ -93,14 +93,19 @@ def test_the_numbers_are_those_of_the_features() -> None:
     assert watch.look(method) == seen
 
 
+class Grouped(Pictures):
+    """Eight pictures of each group."""
+
+    groups = np.arange(400) // 8
+
+
 def test_who_is_asked_is_never_remembered_and_groups_stay_whole() -> None:
     source = Pictures(400)
     memory, asked = _samples(source, None, 0)
     assert len(memory) == 320
     assert len(asked) == 80
     assert not set(memory) & set(asked)
-    source.groups = np.arange(400) // 8  # type: ignore[attr-defined]
-    memory, asked = _samples(source, None, 0)
+    memory, asked = _samples(Grouped(400), None, 0)
     assert not set(memory // 8) & set(asked // 8)
     memory, asked = _samples(Pictures(100), Pictures(50, seed=1), 0)
     assert (len(memory), len(asked)) == (100, 50)

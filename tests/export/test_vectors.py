@@ -329,7 +329,7 @@ def test_other_safetensors(tmp_path):
         with pytest.raises(UserError, match=says):
             files.read(path)
     save_file({"table": MATRIX}, path)
-    with pytest.raises(UserError, match="holds an encoder"):
+    with pytest.raises(UserError, match="contains an encoder"):
         files.read(path)
     path.write_bytes(gzip.compress(written(tmp_path / "y.safetensors").read_bytes()))
     with pytest.raises(UserError, match="gunzip"):

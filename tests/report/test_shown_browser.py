@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A page of an unknown kind, with a section of its own and all that can be shown, in headless Chromium."""
-=======
 """A page of an unknown kind with an unknown section, in headless Chromium, with everything that can be shown."""
->>>>>>> words2
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def measured(name: str, source: Source, count: int) -> dict[str, Any]:
 def main() -> None:
     """Measure every method, or the named ones. Each row is saved at once and replaces an older one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("methods", nargs="*", default=methods.names("images"))
+    parser.add_argument("methods", nargs="*", default=methods.names("image"))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     asked = parser.parse_args()
     path = measure.RESULTS / "limits.json"

@@ -235,7 +235,7 @@ KINDS: dict[str, Callable[[int, int], list[dict[str, Any]]]] = {
     "peers": with_peers,
     "resize": lambda rounds, _: [vectorised(size, side, rounds) for size, side in ((24, 32), (72, 96), (300, 224))],
     "plain": lambda rounds, _: [untouched(rounds)],
-    "methods": lambda rounds, _: [of_method(name, rounds) for name in methods.names("images")],
+    "methods": lambda rounds, _: [of_method(name, rounds) for name in methods.names("image")],
 }
 """Rows by group: each is measured over a number of rounds on a part of the images."""
 

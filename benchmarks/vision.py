@@ -89,7 +89,7 @@ RUNS = Path("runs") / "vision"
 def cases(data: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return every row of one data set: each method with its defaults, and the variants."""
     variants = {name: (method, arguments) for name, (where, method, arguments) in VARIANTS.items() if where == data}
-    return dict(sorted({**{name: (name, {}) for name in methods.names("images")}, **variants}.items()))
+    return dict(sorted({**{name: (name, {}) for name in methods.names("image")}, **variants}.items()))
 
 
 @cache

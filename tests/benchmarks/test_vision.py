@@ -61,7 +61,7 @@ def test_every_method_of_images_and_every_variant_of_the_data_is_a_case(data: st
 def test_a_variant_says_arguments_that_exist_and_not_the_defaults(case: str) -> None:
     _, method, arguments = VARIANTS[case]
     inside = {f"encoder.{k}": v for k, v in arguments.get("encoder", {}).items() if k != "name"}
-    known = options.every(method, ENCODER)
+    known = options.every(method, ENCODER, "image")
     told = options.keyed({k: v for k, v in arguments.items() if k != "encoder"}, method) | inside
     assert any(value != known[key].default for key, value in told.items())
 

@@ -52,7 +52,7 @@ def test_refused_runs_have_no_row() -> None:
 @pytest.mark.parametrize("data", DATA)
 def test_every_method_of_images_and_every_variant_of_the_data_is_a_case(data: str) -> None:
     assert set(cases(data)) == {
-        *methods.names("images"),
+        *methods.names("image"),
         *(name for name, (where, *_) in VARIANTS.items() if where == data),
     }
 
@@ -62,7 +62,7 @@ def test_a_variant_says_arguments_that_exist_and_not_the_defaults(case: str) -> 
     _, method, arguments = VARIANTS[case]
     inside = {f"encoder.{k}": v for k, v in arguments.get("encoder", {}).items() if k != "name"}
     known = options.every(method, ENCODER, "image")
-    told = options.keyed({k: v for k, v in arguments.items() if k != "encoder"}, method) | inside
+    told = options.keyed({k: v for k, v in arguments.items() if k != "encoder"}, method, "image") | inside
     assert any(value != known[key].default for key, value in told.items())
 
 

@@ -29,8 +29,8 @@ TUNED_ON = 10_000
 FOLDS = 5
 CROSS_VALIDATED = 2_000
 """Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
-TOLERANCE, TOLERANCE_OF_FEW = 0.03, 0.015
-"""Tolerances of `logistic.solve`: about 4e-4 and 1e-4 of the mean loss remain. Few labels need the smaller one."""
+TOLERANCE, CHOOSING_BY_FEW, FITTING_FEW = 0.03, 0.01, 0.001
+"""Of `logistic.solve`. Few labels need more, in each fold and most at the end: a weak penalty lets classes part by far."""
 DIRECTIONS = 256
 """Principal components of the features that precondition their fits."""
 ROWS = 1024
@@ -190,10 +190,10 @@ def fit_linear(
     with pool():
         if len(x) < min(x.shape[1], CROSS_VALIDATED):
             data, components, back = _row_space(data)
-        tolerance = TOLERANCE_OF_FEW if len(x) <= CROSS_VALIDATED else TOLERANCE
-        problem = _Problem(data, target, int(y.max()) + 1, components, tolerance)
+        few = len(x) <= CROSS_VALIDATED
+        problem = _Problem(data, target, int(y.max()) + 1, components, CHOOSING_BY_FEW if few else TOLERANCE)
         l2, start = _choose(problem, seed, groups, strengths)
-        end = problem.solve(l2, start)
+        end = problem._replace(tolerance=FITTING_FEW if few else TOLERANCE).solve(l2, start)
     weight = end.weight if back is None else end.weight @ back
     return Linear(
         standard, weight, end.bias, l2, end.iterations, end.gradient, end.converged, time.perf_counter() - began
@@ -216,7 +216,8 @@ def _row_space(x: Tensor) -> tuple[Tensor, Principal, Tensor]:
     exact = x.double()
     squares, u = torch.linalg.eigh(exact @ exact.T)  # far quicker than the SVD, and as good where squares are not small
     kept = squares > squares[-1] * 1e-12
-    squares, u = squares[kept].flip(0), u[:, kept].flip(1)
+    kept[-1] = True  # the largest, even where all samples are alike
+    squares, u = squares[kept].flip(0).clamp(min=1e-24), u[:, kept].flip(1)
     z = u * squares.sqrt()
     basis = (u / squares.sqrt()).T.to(x.dtype) @ x
     return z.to(x.dtype), Principal(None, squares / len(x), 0.0), basis

@@ -109,7 +109,7 @@ class _Objective:
         self.at, self.loss, self.slopes, self.gradient = np.zeros(0), np.inf, np.zeros(0), np.inf
         some = sample(x)
         logits = torch.zeros(len(some), classes).to(x) if start is None else F.linear(some, start.weight, start.bias)
-        self.preconditioner = Preconditioner(x, logits.softmax(1), l2 / len(x), components)
+        self.preconditioner = Preconditioner(x, logits.double().softmax(1), l2 / len(x), components)
 
     def outside(self, v: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
         """Weights [K, D] and biases [K] of what the optimiser holds."""

@@ -37,7 +37,7 @@ class Preconditioner:
 
     Args:
         x: Features [N, D].
-        p: Class probabilities [S, K] of the rows ``sample(x)``.
+        p: Class probabilities, float64 [S, K], of the rows ``sample(x)``.
         ridge: r.
         components: Of x, or of samples like these.
     """
@@ -99,7 +99,7 @@ def _hessian(z: Tensor, p: Tensor) -> Tensor:
     (n, k), r = p.shape, z.shape[1]
 
     def part(begin: int) -> tuple[Tensor, Tensor]:
-        rows = z[begin : begin + ROWS]
+        rows = z[begin : begin + ROWS].double()  # p is near 0 or 1 for most: single precision leaves negative curvature
         each = (p[begin : begin + ROWS, :, None] * rows[:, None]).flatten(1)  # [B, K R]
         return each.T @ each, each.T @ rows
 

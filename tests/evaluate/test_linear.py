@@ -151,3 +151,36 @@ def test_bad_input_is_answered_in_a_sentence() -> None:
         fit_linear(x, np.zeros(20, np.int64))
     with pytest.raises(UserError, match="two classes"):
         fit_linear(x, np.full(20, -1))
+
+
+@pytest.mark.parametrize("n", [4, 60])
+def test_features_that_are_all_alike_say_how_often_each_class_occurs(n: int) -> None:
+    """As those of a collapsed encoder are."""
+    y = np.arange(n) % 2 * (np.arange(n) % 4 > 1)
+    fitted = fit_linear(np.ones((n, 8), np.float32), y)
+    assert fitted.predict(np.ones((5, 8), np.float32)).tolist() == [0] * 5
+
+
+def test_certain_and_correlated_classes_do_not_stop_the_fit() -> None:
+    """One direction has nearly all of the variance and tells classes apart without doubt."""
+    rng = np.random.default_rng(0)
+    y = np.arange(3000) % 40
+    x = (30 * y[:, None] + rng.normal(size=(3000, 300)) * np.arange(1, 301) ** -2.0).astype(np.float32)
+    fitted = fit_linear(x, y, strengths=(1e-3,))
+    assert fitted.converged
+    assert np.mean(fitted.predict(x) == y) > 0.1
+
+
+def test_few_labels_of_classes_that_part_are_fitted_to_the_end() -> None:
+    """With next to no penalty the weights are large: stopped early, some of the rare classes are not there yet."""
+    rng = np.random.default_rng(0)
+    y = np.concatenate([np.arange(10), np.zeros(40, np.int64)])
+    centres = np.random.default_rng(1).normal(size=(10, 300)) * np.arange(1, 301) ** -0.4
+    asked = np.arange(500) % 10
+    x, z = ((centres[c] + 1.5 * rng.normal(size=(len(c), 300)) * np.arange(1, 301) ** -0.8) for c in (y, asked))
+    quick = fit_linear(x.astype(np.float32), y, strengths=(1e-3,)).predict(z.astype(np.float32))
+    standard = Standard(x.astype(np.float32))
+    data, target = torch.from_numpy(standard(x.astype(np.float32))).double(), torch.from_numpy(y)
+    end = solve(data, target, 10, 1e-3, components=standard.components, tolerance=1e-6, iterations=2000)
+    exact = (standard(z.astype(np.float32)) @ end.weight.float().numpy().T + end.bias.float().numpy()).argmax(1)
+    assert np.mean(quick == exact) > 0.97

@@ -30,7 +30,7 @@ FOLDS = 5
 CROSS_VALIDATED = 2_000
 """Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
 TOLERANCE, CHOOSING_BY_FEW, FITTING_FEW = 0.03, 0.01, 0.001
-"""Of `logistic.solve`. Few labels need more, in each fold and most at the end: a weak penalty lets classes part by far."""
+"""Of `logistic.solve`. Few labels need more, most of all at the end: a weak penalty separates classes by far."""
 DIRECTIONS = 256
 """Principal components of the features that precondition their fits."""
 ROWS = 1024

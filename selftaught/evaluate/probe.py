@@ -25,7 +25,7 @@ from selftaught.method import Encoder, Source
 from selftaught.source import digest_of
 
 SIDES = ("trained", "untrained", "raw")
-VERSION = 1
+VERSION = 2
 """Of what `judge` does. It grows when the same features would be judged otherwise; older results are then not taken."""
 Said = Callable[[str], None]
 

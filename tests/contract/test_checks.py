@@ -114,8 +114,8 @@ def test_promises_that_are_not_made_are_not_checked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x = 1\ny = (\n", r"line 2: this is not Python"),
-        ("x = 1\n", r"must hold one class that subclasses Method \(or Compiled\), and holds 0"),
+        ("x = 1\ny = (\n", r"line 2: not valid Python"),
+        ("x = 1\n", r"must define one class that subclasses Method \(or Compiled\), but defines 0"),
         (
             "import nowhere\nfrom selftaught import Method\n\n\nclass A(Method):\n    pass\n",
             r"line 1: ModuleNotFoundError",

@@ -149,7 +149,7 @@ ROOMS = (*(f"{room}/{kind}" for room in ("data", "views") for kind in KINDS), "e
 
 def test_nothing_asks_for_a_kind_by_name() -> None:
     """A comparison with a kind's name is a choice that a new kind would have to edit."""
-    assert KINDS == ["image", "text"]
+    assert {*KINDS} >= {"image", "text"}  # they are found; a new kind needs no edit here
     asked = [
         f"{file}:{node.lineno}: {ast.unparse(node)}"
         for file, tree in TREES.items()

@@ -129,11 +129,11 @@ def test_users_files_are_opened_by_what_they_are(laid: Path) -> None:
     ("words", "sentence"),
     [
         (["simclr", "waves"], "waves holds series, not images"),
-        (["cpc", "waves", "--size", "8"], "size says how images are read (kind image), and these data are series"),
+        (["cpc", "waves", "--size", "8"], "size sets how images are read (kind image), but these data are series"),
         (["cpc", "waves", "--encoder", "conv"], "encoder conv does not take series: choose one of strided"),
         (
             ["cpc", "digits", "--length", "8"],
-            "length says how series are read (kind series), and these data are images",
+            "length sets how series are read (kind series), but these data are images",
         ),
         (["cpc", "waves", "--length", "3"], "length must be at least 8, not 3"),
         (["cpc", "waves", "--data.kind", "text"], "cpc learns from images or series, not from documents"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
 from selftaught.errors import UserError, unknown
-from selftaught.parts.signature import Argument, classes
+from selftaught.parts.signature import Argument, subclasses
 
 if TYPE_CHECKING:
     from selftaught.source import Source
@@ -109,16 +109,16 @@ class Spec:
     samples: str
     network: str
     arguments: tuple[Argument, ...]
+    class_name: str
 
 
 @cache
 def _catalogue() -> dict[str, Spec]:
     found = {}
     for path in sorted(Path(__file__).parent.glob("data/*/kind.py")):
-        for declared in classes(path):
-            if "Kind" in declared.bases:
-                own = declared.attributes
-                found[path.parent.name] = Spec(path.parent.name, own["samples"], own["network"], declared.arguments)
+        for declared in subclasses(path, "Kind"):
+            name, own = path.parent.name, declared.attributes
+            found[name] = Spec(name, own["samples"], own["network"], declared.arguments, declared.name)
     return found
 
 
@@ -136,13 +136,8 @@ def describe(name: str) -> Spec:
 
 def find(name: str) -> type[Kind]:
     """The kind's class. Raises UserError for an unknown name, and for a kind whose packages are not installed."""
-    describe(name)
-    module = import_module(f"selftaught.data.{name}.kind")
-    kind: type[Kind] = next(
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Kind) and value is not Kind
-    )
+    spec = describe(name)
+    kind: type[Kind] = getattr(import_module(f"selftaught.data.{name}.kind"), spec.class_name)
     for package, extra in kind.requires.items():
         if find_spec(package) is None:
             raise UserError(f"reading {kind.samples} needs the package {package}: pip install 'selftaught[{extra}]'")

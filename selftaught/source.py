@@ -119,9 +119,14 @@ class Source(ABC):
 
     @cached_property
     def _looked_at(self) -> str:
-        index = np.unique(np.linspace(0, len(self) - 1, min(LOOKED_AT, len(self))).astype(np.int64))
+        index = evenly(len(self), LOOKED_AT)
         looked = content_digests(self.fetch(index)) if len(index) else []
         return digest_of(type(self).__name__, str(len(self)), self.labels.tobytes(), *looked)
+
+
+def evenly(n: int, most: int) -> Index:
+    """Return at most `most` evenly spaced positions in [0, n), int64, increasing; all of them if n is smaller."""
+    return np.unique(np.linspace(0, n - 1, min(most, n)).astype(np.int64))
 
 
 def content_digests(batch: Raw) -> list[bytes]:

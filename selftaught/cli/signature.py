@@ -12,7 +12,7 @@ from selftaught import encoders, methods
 from selftaught import kind as kinds
 from selftaught.config import Layer, options, read
 from selftaught.config.options import SHARED, Option
-from selftaught.errors import UserError, unknown
+from selftaught.errors import unknown
 
 RUN = Group("The run", sort_key=1)
 METHOD = Group("The method", sort_key=2)
@@ -143,6 +143,3 @@ def _kind(method: str | None, seen: Sequence[str], tokens: Sequence[str], values
     from selftaught.data import catalog
 
     return kinds.of_data(data, seen, catalog.listed())
-
-
-__all__ = ["Flags", "UserError"]

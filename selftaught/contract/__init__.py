@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -56,24 +57,31 @@ def check(name: str, *cases: Case) -> Iterator[Finding]:
     from selftaught.contract.checks import CHECKS
 
     for case in cases or [Case(name, kind) for kind in methods.sees(name)]:
-        with tempfile.TemporaryDirectory(prefix="selftaught-check-") as folder:
-            place = Path(folder)
-            pair = _Pair(place)
-            try:
-                for number, (one, promise) in enumerate(CHECKS.items()):
-                    yield _found(one, promise, case, place / str(number), pair)
-            finally:
-                pair.close()
+        with ExitStack() as stack:
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="selftaught-check-")))
+            pair = cache(partial(_pair, place / "ranks", stack))
+            for number, (one, promise) in enumerate(CHECKS.items()):
+                yield _found(one, promise, case, place / str(number), pair)
 
 
-def _found(one: Check, promise: str, case: Case, folder: Path, pair: _Pair) -> Finding:
+def _pair(folder: Path, stack: ExitStack) -> Ranks:
+    """Start two processes, which end with the stack."""
+    from selftaught.contract.ranks import Ranks
+
+    folder.mkdir()
+    ranks = Ranks(folder)
+    stack.callback(ranks.close)
+    return ranks
+
+
+def _found(one: Check, promise: str, case: Case, folder: Path, pair: Callable[[], Ranks]) -> Finding:
     what = (one.__doc__ or "").strip()
     said = getattr(case.type, promise) if promise else True
     if said is not True:
         return Finding(what, case.kind, None, str(said))
     folder.mkdir()
     try:
-        one(case, folder, pair.get)
+        one(case, folder, pair)
     except UserError as error:
         return Finding(what, case.kind, False, str(error))
     except Exception as error:
@@ -88,28 +96,6 @@ def _explained(error: Exception, case: Case) -> str:
     path = str(methods.describe(case.name, case.kind).path)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     return f"{sentence} ({path}, line {lines[-1]})" if lines else sentence
-
-
-@final
-class _Pair:
-    """Two processes, started when they are first asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.get = cache(self._start)
-        self.started: Ranks | None = None
-
-    def _start(self) -> Ranks:
-        from selftaught.contract.ranks import Ranks
-
-        (self.folder / "ranks").mkdir()
-        self.started = Ranks(self.folder / "ranks")
-        return self.started
-
-    def close(self) -> None:
-        """End them, if they run."""
-        if self.started is not None:
-            self.started.close()
 
 
 __all__ = ["Case", "Finding", "check"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+LOOKED_AT = 2000
+"""Number of files of a folder that are inspected to find its kind."""
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "val", "valid", "validation")
 

@@ -12,6 +12,12 @@ def is_hub(data: Any) -> bool:
     return type(data).__module__.split(".")[0] == "datasets"
 
 
+def features(data: Any) -> dict[str, Any]:
+    """Return the columns of a data set, or of the first part of a DatasetDict, with their types."""
+    first = next(iter(data.values()), None) if hasattr(data, "keys") else data
+    return dict(getattr(first, "features", None) or {})
+
+
 def sides(data: Any) -> dict[str, Any]:
     """Return the parts of a DatasetDict as "train" and "test" (else "validation"), or ``{"all": data}``.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selftaught.errors import UserError, unknown
-from selftaught.parts.signature import Argument, Declared, classes, constants
+from selftaught.parts.signature import Argument, Declared, constants, subclasses
 
 if TYPE_CHECKING:
     from selftaught.encoders.weights import Report
@@ -24,10 +24,9 @@ def _catalogue() -> dict[str, tuple[str, Declared, dict[str, Any]]]:
     """Return {name: (module, class, arguments fixed by the name)}."""
     found = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        for declared in classes(path):
-            if "Encoder" in declared.bases:
-                for name, fixed in constants(path).get("NAMES", {path.stem: {}}).items():
-                    found[name] = (path.stem, declared, fixed)
+        for declared in subclasses(path, "Encoder"):
+            for name, fixed in constants(path).get("NAMES", {path.stem: {}}).items():
+                found[name] = (path.stem, declared, fixed)
     return found
 
 

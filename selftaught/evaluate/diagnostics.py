@@ -18,6 +18,7 @@ from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
 from selftaught.evaluate.warning import DIVERGED, Verdict
 from selftaught.method import Batch, Clock, Encoder, Method, Remembers, Source, Views, given
+from selftaught.source import evenly
 from selftaught.views import plain
 
 MEMORY, ASKED, PAIRS = 2000, 500, 256
@@ -148,7 +149,7 @@ class Diagnostics:
         """
         if self.bound is None:
             self.bound = method.views.bind(self.source)
-        index = np.unique(np.linspace(0, len(self.bound) - 1, min(PAIRS, len(self.bound))).astype(np.int64))
+        index = evenly(len(self.bound), PAIRS)
         if len(index) < 2:
             return None
         raw, device = self.bound.fetch(index), next(method.parameters()).device

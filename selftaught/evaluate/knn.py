@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.evaluate.principal import SAMPLES, principal
+from selftaught.evaluate.principal import SAMPLES, principal, sample
 from selftaught.evaluate.threads import Pool, pool
 from selftaught.kernels.nearest import products
 
@@ -19,8 +19,6 @@ BLOCK = 32 << 20
 """Bytes of similarities (float32) that each thread holds at a time."""
 DIRECTIONS = 192
 """Principal components in which neighbours are looked for."""
-TOGETHER = 16
-"""Samples of which only the most similar is looked at first."""
 CANDIDATES = 2
 """Candidates found there for each neighbour that votes."""
 
@@ -98,8 +96,7 @@ class Neighbours:
 
     def _search(self, threads: Pool) -> tuple[Tensor, Tensor]:
         """Principal directions [D, R] of the training samples scaled to length 1, and their components [N, R]."""
-        some = slice(None, None, -(-len(self.memory) // SAMPLES))
-        basis = principal(self.memory[some] * self.scale[some, None], DIRECTIONS).basis
+        basis = principal(sample(self.memory) * sample(self.scale)[:, None], DIRECTIONS).basis
         assert basis is not None
         starts = range(0, len(self.memory), SAMPLES)
         parts = list(threads.map(lambda start: self.memory[start : start + SAMPLES] @ basis, starts))
@@ -122,12 +119,10 @@ class Neighbours:
 
         def part(rows: slice) -> tuple[Tensor, Tensor]:
             query = unit(x[rows])  # [B, D]
-            guess, index = _without((query @ basis) @ components.T, own, rows).topk(
-                CANDIDATES * self.k, dim=1
-            )  # [B, C]
-            exact = torch.from_numpy(products(self.memory.numpy(), query.numpy(), index.numpy())).mul_(
-                self.scale[index]
-            )
+            near = _without((query @ basis) @ components.T, own, rows)
+            guess, index = near.topk(CANDIDATES * self.k, dim=1)  # [B, C]
+            exact = torch.from_numpy(products(self.memory.numpy(), query.numpy(), index.numpy()))
+            exact *= self.scale[index]
             similarity, order = exact.topk(self.k, dim=1)
             missed = exact - guess
             doubtful = guess[:, -1] + missed.mean(1) + missed.std(1) > similarity[:, -1]
@@ -142,23 +137,10 @@ class Neighbours:
 
     def _vote(self, similarity: Tensor, index: Tensor) -> Tensor:
         """The winning class of each row's neighbours [B, k], the most similar first."""
-        weight = (
-            (similarity - similarity[:, :1]).double() / self.temperature
-        ).exp()  # dividing all by the largest changes no winner
+        # dividing all by the largest changes no winner
+        weight = ((similarity - similarity[:, :1]).double() / self.temperature).exp()
         votes = torch.zeros(len(index), self.classes, dtype=torch.float64, device=self.device)
         return votes.scatter_add_(1, self.labels[index], weight).argmax(1)
-
-
-def _largest(similarity: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """As ``similarity.topk(count, dim=1)`` [B, N], in half of the time: only groups with large maxima matter."""
-    groups = similarity.shape[1] // TOGETHER
-    apart = similarity[:, : groups * TOGETHER].unflatten(1, (TOGETHER, groups))  # every `groups`-th sample is a group
-    chosen = apart.amax(1).topk(min(count, groups), dim=1).indices  # [B, G]
-    index = (chosen[:, None] + groups * torch.arange(TOGETHER)[:, None]).flatten(1)
-    rest = torch.arange(groups * TOGETHER, similarity.shape[1]).expand(len(index), -1)
-    index = torch.cat([index, rest], dim=1)
-    found, order = similarity.gather(1, index).topk(count, dim=1)
-    return found, index.gather(1, order)
 
 
 def _without(similarity: Tensor, own: NDArray[np.int64] | None, rows: slice) -> Tensor:

@@ -18,7 +18,7 @@ from selftaught.data.budget import Labels
 from selftaught.errors import UserError
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.logistic import Solution, solve
-from selftaught.evaluate.principal import SAMPLES, Principal, principal
+from selftaught.evaluate.principal import Principal, principal, sample
 from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
 
@@ -59,7 +59,7 @@ class Standard:
         varies = deviation > 1e-6 * (np.abs(origin + offset) + np.finfo(np.float32).tiny)
         self.mean = (origin + offset).astype(np.float32)  # [D]
         self.scale = np.where(varies, 1 / np.where(varies, deviation, 1), 0).astype(np.float32)  # [D]
-        self.components = principal(torch.from_numpy(self(x[:: -(-len(x) // SAMPLES)])), DIRECTIONS)
+        self.components = principal(torch.from_numpy(self(sample(x))), DIRECTIONS)
 
     def __call__(self, x: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """float32 [M, D]; `out` may be `x` itself."""

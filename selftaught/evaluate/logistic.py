@@ -12,8 +12,8 @@ from scipy.optimize import OptimizeResult, minimize
 from torch import Tensor
 from torch.nn import functional as F
 
-from selftaught.evaluate.preconditioner import Preconditioner, sample
-from selftaught.evaluate.principal import Principal
+from selftaught.evaluate.preconditioner import Preconditioner
+from selftaught.evaluate.principal import Principal, sample
 from selftaught.evaluate.threads import Pool, pool
 
 ROWS = 512

@@ -9,11 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from selftaught.evaluate.principal import Principal
+from selftaught.evaluate.principal import Principal, sample
 from selftaught.evaluate.threads import pool
 
-SAMPLES = 4096
-"""Rows, at most, that the Hessian is estimated from."""
 COUPLED = 1280
 """Classes times principal components, at most, between which all second derivatives are known."""
 SHARE = 1
@@ -44,10 +42,8 @@ class Preconditioner:
 
     def __init__(self, x: Tensor, p: Tensor, ridge: float, components: Principal | None) -> None:
         self.basis: Tensor | None = None
-        self.along, self.across = (
-            torch.ones(x.shape[1]).to(x),
-            1.0,
-        )  # H^1/2 in each principal direction, and in all others
+        # H^1/2 in each principal direction, and in all others
+        self.along, self.across = torch.ones(x.shape[1]).to(x), 1.0
         self.root = torch.ones(0, 0).to(x)  # L L' = H of the leading ones
         if components is None:
             return
@@ -87,11 +83,6 @@ class Preconditioner:
         lead = leading(z[:, :count].reshape(-1, 1)).view(len(w), count)
         turned = torch.cat([lead, z[:, count:] * along[count:]], dim=1)
         return turned if self.basis is None else across * w + (turned - across * z) @ self.basis.T
-
-
-def sample(x: Tensor) -> Tensor:
-    """Up to 4,096 evenly spaced rows."""
-    return x[:: -(-len(x) // SAMPLES)]
 
 
 def _hessian(z: Tensor, p: Tensor) -> Tensor:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, TypeVar, final
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from selftaught.evaluate.threads import Pool, pool
 
 SAMPLES = 4096
-"""Rows, at most, that the components are found from."""
+"""Rows, at most, that the components of features, and second derivatives, are found from."""
 ROUNDS, SPARE = 3, 16
 """Rounds of subspace iteration that suffice for neighbours and preconditioning, and directions carried along for it."""
 ROWS = 512
 """Rows that a thread multiplies at a time."""
+
+Rows = TypeVar("Rows", Tensor, NDArray[Any])
 
 
 @final
@@ -41,7 +44,7 @@ def principal(x: Tensor, count: int, rounds: int = ROUNDS) -> Principal:
     cost grows with N D `count`, not with N D^2: the Gram matrix is never formed. The result does not depend on the
     number of threads.
     """
-    x = x[:: -(-len(x) // SAMPLES)]
+    x = sample(x)
     n, d = x.shape
     with pool() as threads:
         if d <= count + SPARE:
@@ -55,6 +58,11 @@ def principal(x: Tensor, count: int, rounds: int = ROUNDS) -> Principal:
         values, turn = values.flip(0)[:count].clamp(min=0), turn.flip(1)[:, :count]
         rest = (float(x.square().sum(dtype=torch.float64)) / n - float(values.sum())) / (d - count)
         return Principal(basis @ turn.to(x.dtype), values, max(rest, 0.0))
+
+
+def sample(x: Rows) -> Rows:
+    """Up to 4,096 evenly spaced rows."""
+    return x[:: -(-len(x) // SAMPLES)]
 
 
 def _product(x: Tensor, basis: Tensor | None, threads: Pool) -> Tensor:

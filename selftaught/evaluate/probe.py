@@ -22,7 +22,7 @@ from selftaught.evaluate.knn import Neighbours, percent
 from selftaught.evaluate.linear import Standard, fit_linear
 from selftaught.evaluate.threads import pool
 from selftaught.method import Encoder, Source
-from selftaught.source import digest_of
+from selftaught.source import digest_of, evenly
 
 SIDES = ("trained", "untrained", "raw")
 VERSION = 2
@@ -227,8 +227,7 @@ def _identity(encoder: Encoder, source: Source) -> bytes:
     whole = hashlib.sha256(repr(encoder.spec).encode())
     for name, value in sorted(encoder.state_dict().items()):
         whole.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    some = np.unique(np.linspace(0, len(source) - 1, 16).astype(np.int64))
-    whole.update(embed(encoder, Subset(source, some)).tobytes())
+    whole.update(embed(encoder, Subset(source, evenly(len(source), 16))).tobytes())
     return whole.digest()
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Source
+from selftaught.parts.signature import subclasses
 
 Said = Callable[[str], None]
 QUICK = (2000, 1000)
@@ -103,15 +104,11 @@ class Task(ABC):
 @cache
 def every() -> Sequence[Task]:
     """Return all tasks, in order."""
-    found = []
-    for path in Path(__file__).with_name("tasks").glob("*.py"):
-        module = import_module(f"selftaught.evaluate.tasks.{path.stem}") if path.stem != "__init__" else None
-        own = (
-            [v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Task) and v is not Task]
-            if module
-            else []
-        )
-        found += [task() for task in own if task.__module__ == module.__name__] if module else []
+    found: list[Task] = []
+    for path in sorted(Path(__file__).with_name("tasks").glob("*.py")):
+        for declared in subclasses(path, "Task"):
+            module = import_module(f"selftaught.evaluate.tasks.{path.stem}")
+            found.append(getattr(module, declared.name)())
     return sorted(found, key=lambda task: task.order)
 
 

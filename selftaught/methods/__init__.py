@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from selftaught import kind as kinds
 from selftaught.errors import UserError, unknown
-from selftaught.parts.signature import Argument, Declared, classes
+from selftaught.parts.signature import Argument, Declared, subclasses
 
 if TYPE_CHECKING:
     from selftaught.method import Method
@@ -61,9 +61,8 @@ class Spec:
 
 def _spec(name: str, folder: str, path: Path, declared: Declared, sees: tuple[str, ...] = ()) -> Spec:
     own = declared.attributes
-    base = next(base for base in BASES if base in declared.bases)
     sees = tuple(own.get("sees", ())) or sees or tuple(kinds.names())
-    title, stepper = declared.doc.partition("\n")[0], own.get("stepper", BASES[base])
+    title, stepper = declared.doc.partition("\n")[0], own.get("stepper", BASES[declared.base(BASES) or "Method"])
     recipe, network = own.get("recipe", {}), own.get("network", "")
     return Spec(
         name, folder, title, declared.doc, declared.arguments, recipe, sees, network, stepper, path, declared.name
@@ -76,12 +75,11 @@ def _catalogue() -> dict[str, tuple[Spec, ...]]:
     found: dict[str, tuple[Spec, ...]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         *folders, stem = path.relative_to(ROOT).with_suffix("").parts
-        for declared in classes(path) if stem != "__init__" else ():
-            if BASES.keys() & {*declared.bases}:
-                sibling = stem in kinds.names() and bool(folders)
-                name = folders.pop() if sibling else stem
-                spec = _spec(name, folders[0] if folders else "", path, declared, (stem,) if sibling else ())
-                found[name] = (*found.get(name, ()), spec)
+        for declared in subclasses(path, *BASES):
+            sibling = stem in kinds.names() and bool(folders)
+            name = folders.pop() if sibling else stem
+            spec = _spec(name, folders[0] if folders else "", path, declared, (stem,) if sibling else ())
+            found[name] = (*found.get(name, ()), spec)
     return found
 
 
@@ -92,11 +90,7 @@ def _own(path: Path) -> Spec:
     Raises UserError, with the line number, when there is no method or the file is not valid Python.
     """
     try:
-        found = [
-            declared
-            for declared in classes(path)
-            if BASES.keys() & {base.rpartition(".")[2] for base in declared.bases}
-        ]
+        found = subclasses(path, *BASES)
     except SyntaxError as error:
         raise UserError(f"{path}, line {error.lineno}: not valid Python ({error.msg})") from None
     except ValueError as error:  # a default that is not a literal, or a byte that is not UTF-8
@@ -105,13 +99,7 @@ def _own(path: Path) -> Spec:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if len(found) != 1:
         raise UserError(f"{path} must define one class that subclasses Method (or Compiled), but defines {len(found)}")
-    return _spec(str(path), "", path, _plain(found[0]))
-
-
-def _plain(declared: Declared) -> Declared:
-    """Strip module names from the base classes: ``selftaught.Method`` becomes ``Method``."""
-    bases = tuple(base.rpartition(".")[2] for base in declared.bases)
-    return Declared(declared.name, bases, declared.doc, declared.arguments, declared.attributes)
+    return _spec(str(path), "", path, found[0])
 
 
 def is_file(name: str) -> bool:

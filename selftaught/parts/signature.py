@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,6 +37,11 @@ class Declared:
     arguments: tuple[Argument, ...]
     attributes: dict[str, Any]
 
+    def base(self, among: Iterable[str]) -> str | None:
+        """Return the first of `among` that is a base of the class, with or without its module, or None."""
+        own = {base.rpartition(".")[2] for base in self.bases}
+        return next((name for name in among if name in own), None)
+
 
 @cache
 def constants(path: Path) -> dict[str, Any]:
@@ -49,6 +55,11 @@ def classes(path: Path) -> tuple[Declared, ...]:
     tree = ast.parse(path.read_text("utf-8"), str(path))
     spelled = _Spelled(_aliases(tree))
     return tuple(_declared(node, spelled) for node in tree.body if isinstance(node, ast.ClassDef))
+
+
+def subclasses(path: Path, *bases: str) -> list[Declared]:
+    """Return the classes that the file derives from one of `bases`, in order."""
+    return [declared for declared in classes(path) if declared.base(bases)]
 
 
 @final

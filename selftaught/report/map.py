@@ -40,9 +40,8 @@ def pca(x: NDArray[Any], dims: int = 2) -> Array:
         gram = x @ x.T if wide else x.T @ x
         values, vectors = eigh(gram, subset_by_index=(len(gram) - kept, len(gram) - 1))
         values, vectors = values[::-1], vectors[:, ::-1]
-        loadings = (
-            x.T @ vectors if wide else vectors
-        )  # [D, kept]; a positive scale per column does not matter for the sign
+        # [D, kept]; a positive scale per column does not matter for the sign
+        loadings = x.T @ vectors if wide else vectors
         scores = vectors * np.sqrt(np.maximum(values, 0)) if wide else x @ vectors
     signs = np.sign(loadings[np.abs(loadings).argmax(0), np.arange(kept)])
     return np.pad(scores * np.where(signs == 0, 1, signs), ((0, 0), (0, dims - kept)))
@@ -97,12 +96,12 @@ def neighbours(
         if metric == "euclidean":
             score = -np.maximum(squares[rows, None] + squares - 2 * score, 0)
         score[np.arange(len(rows)), rows] = -np.inf
-        index[rows] = _largest(score, k)
+        index[rows] = largest(score, k)
         value[rows] = np.take_along_axis(score, index[rows], 1)
     return index, np.sqrt(-value) if metric == "euclidean" else value
 
 
-def _largest(score: Array, k: int) -> NDArray[np.int64]:
+def largest(score: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
     """Columns of the k largest values of each row [R, k], the largest first; equal ones in their order."""
     some = np.sort(np.argpartition(-score, k - 1, axis=1)[:, :k], axis=1)
     values = np.take_along_axis(score, some, 1)

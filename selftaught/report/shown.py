@@ -15,6 +15,7 @@ from selftaught import views
 from selftaught.method import Batch, Method, Raw, Source
 from selftaught.parts.shown import Curves, Pictures, Shown, Sounds, Table
 from selftaught.report.thumbnails import data_uri, single
+from selftaught.source import evenly
 
 COUNT = 8
 """Number of samples in a row."""
@@ -34,7 +35,7 @@ Row = dict[str, Any]
 def few(method: Method, source: Source) -> tuple[NDArray[np.int64], Raw, Batch]:
     """Return some evenly spaced samples of the source: positions, raw samples, and the method's views in epoch 0."""
     bound = method.views.bind(source)
-    index = np.unique(np.linspace(0, len(bound) - 1, COUNT).astype(np.int64))
+    index = evenly(len(bound), COUNT)
     raw = bound.fetch(index)
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     return index, raw, method.views.apply(raw, method.views.sample(index, 0, 0), device)

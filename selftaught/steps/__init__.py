@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selftaught.errors import unknown
-from selftaught.parts.signature import constants
+from selftaught.parts.signature import constants, subclasses
 
 if TYPE_CHECKING:
     import torch
@@ -105,18 +105,18 @@ def names() -> list[str]:
 
 def reads(name: str) -> frozenset[str]:
     """The fields of `Recipe` that have an effect. Raises UserError for an unknown way."""
-    if name not in names():
-        raise unknown("way to step (Method.stepper)", name, names())
-    return frozenset((*LOOP, *constants(Path(__file__).with_name(f"{name}.py"))["READS"]))
+    return frozenset((*LOOP, *constants(_file(name))["READS"]))
 
 
 def find(name: str) -> type[Stepper]:
     """The class of the file `name`. Raises UserError for an unknown way."""
-    reads(name)
-    module = import_module(f"{__name__}.{name}")
-    stepper: type[Stepper] = next(
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Stepper) and value is not Stepper
-    )
+    path = _file(name)
+    (declared,) = subclasses(path, "Stepper")
+    stepper: type[Stepper] = getattr(import_module(f"{__name__}.{name}"), declared.name)
     return stepper
+
+
+def _file(name: str) -> Path:
+    if name not in names():
+        raise unknown("way to step (Method.stepper)", name, names())
+    return Path(__file__).with_name(f"{name}.py")

@@ -9,27 +9,19 @@ import pytest
 from selftaught.cli import main
 from selftaught.run import RunFolder
 
-SMALL = (
-    "--steps",
-    "10",
-    "--batch-size",
-    "32",
-    "--encoder.width",
-    "4",
-    "--limit",
-    "200",
-    "--log-every",
-    "2",
-    "--checkpoint-every",
-    "4",
-)
+
+@pytest.fixture(scope="session")
+def small():
+    """The flags of a run of a few steps."""
+    flags = {"steps": 10, "batch-size": 32, "encoder.width": 4, "limit": 200, "log-every": 2, "checkpoint-every": 4}
+    return [word for name, value in flags.items() for word in (f"--{name}", str(value))]
 
 
 @pytest.fixture(scope="session")
-def original(tmp_path_factory):
+def original(tmp_path_factory, small):
     """A finished run of a few steps on digits."""
     path = tmp_path_factory.mktemp("runs") / "original"
-    assert main(["pretrain", "simclr", "digits", *SMALL, "--out", str(path)]) == 0
+    assert main(["pretrain", "simclr", "digits", *small, "--out", str(path)]) == 0
     return path
 
 

@@ -15,21 +15,6 @@ from PIL import Image
 from selftaught.cli import main
 from selftaught.run import RunFolder
 
-SMALL = (
-    "--steps",
-    "10",
-    "--batch-size",
-    "32",
-    "--encoder.width",
-    "4",
-    "--limit",
-    "200",
-    "--log-every",
-    "2",
-    "--checkpoint-every",
-    "4",
-)
-
 TINY = ("--steps", "4", "--batch-size", "16", "--encoder.width", "4", "--limit", "64")
 
 
@@ -133,11 +118,11 @@ def test_folders_with_nothing_to_train_on(capsys, here, made, words):
     assert not (here / "x").exists()
 
 
-def test_a_run_that_exists(capsys, here, trained):
+def test_a_run_that_exists(capsys, here, trained, small):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
     sentence = refused(capsys, "pretrain", "simclr", "digits", *TINY, "--out", trained)
     assert f"selftaught resume {trained}" in sentence
-    sentence = refused(capsys, "pretrain", "simclr", "digits", *SMALL, "--lr", "0.5", "--resume", "--out", trained)
+    sentence = refused(capsys, "pretrain", "simclr", "digits", *small, "--lr", "0.5", "--resume", "--out", trained)
     assert "was started with recipe.lr 0.002, not 0.5" in sentence
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
 

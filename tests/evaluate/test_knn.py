@@ -5,14 +5,13 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.evaluate import Neighbours, knn
-from selftaught.evaluate.knn import _largest, neighbours
+from selftaught.evaluate.knn import neighbours
 
 
 def blobs(n: int, classes: int = 4, d: int = 10, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -154,12 +153,3 @@ def test_few_samples_are_all_compared() -> None:
     assert not Neighbours(x, y, k=200)._many(500)
     assert not Neighbours(x, y, k=20)._many(100)
     assert not Neighbours(x[:, :300], y, k=20)._many(500)
-
-
-@pytest.mark.parametrize(("n", "count"), [(1000, 5), (1003, 60), (40, 40), (17, 3), (5, 2)])
-def test_the_largest_are_found_in_groups(n: int, count: int) -> None:
-    x = torch.from_numpy(np.random.default_rng(0).normal(size=(20, n)))
-    found, index = _largest(x, count)
-    values, places = x.topk(count, dim=1)
-    assert torch.equal(found, values)
-    assert torch.equal(index, places)

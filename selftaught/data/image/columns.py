@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from selftaught.errors import UserError
 
 IMAGES = ("image", "img", "images", "picture", "jpg", "png", "pixel_values", "bytes", "content")
+
+
+def is_image(feature: Any) -> bool:
+    """Return whether a column of a Hugging Face data set, given by its type, can have images."""
+    return type(feature).__name__ in ("Image", "Array2D", "Array3D")
 
 
 def image_column(names: Sequence[str], fitting: Sequence[str], where: str) -> str:

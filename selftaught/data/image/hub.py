@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.columns import label_column
-from selftaught.data.image.columns import image_column
+from selftaught.data.image.columns import image_column, is_image
 from selftaught.data.image.decode import Unreadable
 from selftaught.data.image.items import Items
 from selftaught.data.image.sequence import plain
@@ -26,7 +26,7 @@ class HubItems(Items):
         if len(data) == 0:
             raise UserError(f"{self.where}: it is empty, but at least one image is needed")
         kinds = {name: type(feature).__name__ for name, feature in data.features.items()}
-        fitting = [name for name, kind in kinds.items() if kind in ("Image", "Array2D", "Array3D")]
+        fitting = [name for name, feature in data.features.items() if is_image(feature)]
         self._column = image_column(list(kinds), fitting, self.where)
         feature = data.features[self._column]
         if kinds[self._column] == "Image":

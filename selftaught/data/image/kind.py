@@ -10,16 +10,17 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data import hub
+from selftaught.data.folders import LOOKED_AT
+from selftaught.data.image.columns import is_image
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
-from selftaught.source import Source
+from selftaught.source import Source, evenly
 
 LARGEST_SIDE = 96
 """Images of one size up to this many pixels keep their size. All others are resized to it unless `size` is given."""
 SAMPLES = 2048
 """Number of samples from which the mean and the standard deviation of each channel are estimated."""
-LOOKED_AT = 2000
-"""Number of files of a folder that are inspected to find its kind."""
 
 
 @final
@@ -43,9 +44,8 @@ class Image(Kind):
         """Accept arrays of images; lists of arrays, images or pairs with a label; folders and files of images."""
         if isinstance(data, str | Path):
             return _holds_pictures(Path(data).expanduser())
-        if type(data).__module__.split(".")[0] == "datasets":
-            columns = getattr(next(iter(data.values())) if hasattr(data, "keys") else data, "features", {})
-            return any(type(feature).__name__ in ("Image", "Array2D", "Array3D") for feature in columns.values())
+        if hub.is_hub(data):
+            return any(is_image(feature) for feature in hub.features(data).values())
         if hasattr(data, "__array__"):
             return np.ndim(data) in (3, 4)
         first: Any = data[0] if isinstance(data, Sequence) and not isinstance(data, str) and len(data) else None
@@ -96,7 +96,7 @@ class Image(Kind):
 
 def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel, in [0, 1], over evenly spaced images with equal weight."""
-    index = np.unique(np.linspace(0, len(source) - 1, min(SAMPLES, len(source))).astype(np.int64))
+    index = evenly(len(source), SAMPLES)
     first: list[NDArray[np.float64]] = []
     second: list[NDArray[np.float64]] = []
     for part in np.array_split(index, -(-len(index) // 128)):

@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
+from selftaught.data import hub
+from selftaught.data.folders import LOOKED_AT
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source
 
-LOOKED_AT = 2000
-"""Number of files of a folder that are inspected to find its kind."""
 FREQUENT = 20
 """Number of words that `tell` lists."""
 
@@ -50,9 +50,9 @@ class Text(Kind):
         """
         if isinstance(data, str | Path):
             return _holds_text(Path(data).expanduser())
-        if type(data).__module__.split(".")[0] == "datasets":
-            columns = getattr(next(iter(data.values())) if hasattr(data, "keys") else data, "features", {})
-            return any(getattr(feature, "dtype", "") in ("string", "large_string") for feature in columns.values())
+        if hub.is_hub(data):
+            columns = hub.features(data).values()
+            return any(getattr(feature, "dtype", "") in ("string", "large_string") for feature in columns)
         first = data[0] if isinstance(data, Sequence) and not isinstance(data, str) and len(data) else None
         if isinstance(first, Mapping):
             return any(isinstance(value, str) for value in first.values())

@@ -11,7 +11,7 @@ from selftaught.evaluate.words import clusters
 from selftaught.evaluate.words.known import Known
 from selftaught.parts.word_vectors import WordVectors
 from selftaught.report.capitals import CAPITALS
-from selftaught.report.map import has_tsne, pca, tsne
+from selftaught.report.map import has_tsne, largest, pca, tsne
 from selftaught.report.page import Page
 from selftaught.report.scatter import NEAREST, fit_square, pack
 
@@ -91,10 +91,8 @@ def nearest_of_all(unit: NDArray[np.float32], n: int, k: int) -> tuple[NDArray[n
         rows = np.arange(start, min(start + BLOCK, n))
         score = unit[rows] @ unit.T
         score[np.arange(len(rows)), rows] = -np.inf
-        some = np.argpartition(-score, k - 1, axis=1)[:, :k]
-        found = np.take_along_axis(score, some, 1)
-        order = np.lexsort((some, -found), axis=1)
-        index[rows], value[rows] = np.take_along_axis(some, order, 1), np.take_along_axis(found, order, 1)
+        index[rows] = largest(score, k)
+        value[rows] = np.take_along_axis(score, index[rows], 1)
     return index, value
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from selftaught.evaluate.embed import batches, frozen
+from selftaught.evaluate.embed import BATCH, batches, frozen
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.probe import new_samples
 from selftaught.method import Classifies, Method, Source, given
 from selftaught.views import plain
 
 
-def classifier(method: Method, train_source: Source, test_source: Source, batch_size: int = 512) -> float | None:
+def classifier(method: Method, train_source: Source, test_source: Source, batch_size: int = BATCH) -> float | None:
     """Return the accuracy in percent of the method's own classifier on labelled test samples.
 
     Returns None if the method has no classifier or there are no such samples.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selftaught.errors import UserError
-from selftaught.evaluate.embed import batches
+from selftaught.evaluate.embed import BATCH, batches
 from selftaught.evaluate.probe import fresh, probe
 from selftaught.evaluate.threads import pool as one_thread_each
 from selftaught.evaluate.words.judge import vectors_of
@@ -84,7 +84,7 @@ class Sif(Encoder):
         self._parts: dict[str, NDArray[np.float32] | None] = {}
 
     @classmethod
-    def of(cls, encoder: Encoder, source: Source, smooth: float = SMOOTH, batch_size: int = 512) -> Sif:
+    def of(cls, encoder: Encoder, source: Source, smooth: float = SMOOTH, batch_size: int = BATCH) -> Sif:
         """Make it for the vectors of an encoder, with the common component of the documents of `source`."""
         made = cls(vectors_of(encoder), encoder.spec["input"], smooth)
         place = torch.device("cpu")

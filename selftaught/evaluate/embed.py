@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from selftaught.method import Batch, Encoder, Source, Views, given
 from selftaught.views import plain
 from selftaught.views import raw as raw_views
 
+BATCH = 128
+"""Samples that are embedded at a time: on a CPU, a thread's share stays in its cache."""
 Progress = Callable[[int, int], None]
 Features = NDArray[np.floating[Any]]
 
@@ -42,7 +45,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 def embed(
     encoder: Encoder,
     source: Source,
-    batch_size: int = 512,
+    batch_size: int = BATCH,
     device: torch.device | str | None = None,
     progress: Progress | None = None,
     *,
@@ -93,6 +96,12 @@ def embed(
             raise UserError(f"encoder {encoder.spec['name']} has the layers 0 to {len(found) - 1}, not {layer}")
         return found[layer]
 
+    if place.type == "cpu" and any(parameter.dim() == 4 for parameter in encoder.parameters()):
+        # Convolutions take a third less time this way. A copy, because training must not notice.
+        encoder = copy.deepcopy(encoder)
+        for parameter in encoder.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     try:
         encoder.to(place)
         with frozen(encoder):
@@ -104,7 +113,7 @@ def embed(
 def raw(
     source: Source,
     input: Mapping[str, Any],
-    batch_size: int = 512,
+    batch_size: int = BATCH,
     progress: Progress | None = None,
     *,
     dtype: type[np.float32] | type[np.float16] = np.float32,

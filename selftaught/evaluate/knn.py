@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from selftaught.errors import UserError
 from selftaught.evaluate.principal import SAMPLES, principal, sample
 from selftaught.evaluate.threads import Pool, pool
-from selftaught.kernels.nearest import products
+from selftaught.kernels.nearest import largest, products
 
 BLOCK = 32 << 20
 """Bytes of similarities (float32) that each thread holds at a time."""
@@ -21,6 +21,8 @@ DIRECTIONS = 192
 """Principal components in which neighbours are looked for."""
 CANDIDATES = 2
 """Candidates found there for each neighbour that votes."""
+ANCHORS = 128
+"""Training samples that queries are sorted by: queries that are near the same one share candidates."""
 
 
 def neighbours(size: int, classes: int, k: int | None = None) -> int:
@@ -116,20 +118,25 @@ class Neighbours:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The class of each row, int64 [M], and the rows for which too few samples may have been looked at."""
         basis, components = self._search(threads)
+        anchors = components[:: -(-len(components) // ANCHORS)]
+        asked = torch.cat(list(threads.map(lambda rows: unit(x[rows]) @ basis, self._blocks(len(x)))))  # [M, R]
+        order = (asked @ anchors.T).argmax(1).argsort(stable=True).numpy()
 
-        def part(rows: slice) -> tuple[Tensor, Tensor]:
-            query = unit(x[rows])  # [B, D]
-            near = _without((query @ basis) @ components.T, own, rows)
-            guess, index = near.topk(CANDIDATES * self.k, dim=1)  # [B, C]
-            exact = torch.from_numpy(products(self.memory.numpy(), query.numpy(), index.numpy()))
+        def part(block: slice) -> tuple[Tensor, Tensor]:
+            rows = order[block]
+            near = _without(asked[rows] @ components.T, own, rows)
+            places, last = largest(near.numpy(), CANDIDATES * self.k)
+            index = torch.from_numpy(places)  # [B, C]
+            exact = torch.from_numpy(products(self.memory.numpy(), unit(x[rows]).numpy(), places))
             exact *= self.scale[index]
-            similarity, order = exact.topk(self.k, dim=1)
-            missed = exact - guess
-            doubtful = guess[:, -1] + missed.mean(1) + missed.std(1) > similarity[:, -1]
-            return self._vote(similarity, index.gather(1, order)), doubtful
+            similarity, best = exact.topk(self.k, dim=1)
+            missed = exact - near.gather(1, index)
+            doubtful = torch.from_numpy(last) + missed.mean(1) + missed.std(1) > similarity[:, -1]
+            return self._vote(similarity, index.gather(1, best)), doubtful
 
         voted, doubtful = map(torch.cat, zip(*threads.map(part, self._blocks(len(x))), strict=True))
-        return voted.numpy(), doubtful.nonzero()[:, 0].numpy()
+        back = order.argsort()
+        return voted.numpy()[back], doubtful.numpy()[back].nonzero()[0]
 
     def _blocks(self, count: int) -> list[slice]:
         rows = max(1, BLOCK // (4 * len(self.memory)))
@@ -143,7 +150,7 @@ class Neighbours:
         return votes.scatter_add_(1, self.labels[index], weight).argmax(1)
 
 
-def _without(similarity: Tensor, own: NDArray[np.int64] | None, rows: slice) -> Tensor:
+def _without(similarity: Tensor, own: NDArray[np.int64] | None, rows: slice | NDArray[np.int64]) -> Tensor:
     """Similarities [B, N] of which those of a row with its own sample count for nothing."""
     if own is not None:
         similarity.scatter_(1, torch.from_numpy(own[rows, None]).to(similarity.device), -torch.inf)

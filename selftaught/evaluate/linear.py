@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from operator import methodcaller
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -29,11 +28,12 @@ TUNED_ON = 10_000
 FOLDS = 5
 CROSS_VALIDATED = 2_000
 """Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
-TOLERANCE, CHOOSING_BY_FEW, FITTING_FEW = 0.03, 0.01, 0.001
-"""Of `logistic.solve`. Few labels need more, most of all at the end: a weak penalty separates classes by far."""
+TOLERANCE, FITTING_FEW, CHOOSING_A_LABEL = 0.03, 0.001, 1e-5
+"""Tolerances of `logistic.solve`. Few labels need smaller ones, and to choose by, one in proportion to their number: a
+weak penalty separates classes by far, and only near its end does a fit differ from that of a weaker one."""
 DIRECTIONS = 256
 """Principal components of the features that precondition their fits."""
-ROWS = 1024
+ROWS = 256
 
 
 @final
@@ -47,13 +47,14 @@ class Standard:
     """
 
     def __init__(self, x: NDArray[Any]) -> None:
-        total = np.zeros(x.shape[1])
-        squares = np.zeros(x.shape[1])
         origin = np.asarray(x[0], np.float64)  # sums of squares about a sample do not cancel
-        for begin in range(0, len(x), ROWS):
+
+        def part(begin: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             away = x[begin : begin + ROWS] - origin
-            total += away.sum(0)
-            squares += np.square(away, out=away).sum(0)
+            return away.sum(0), np.square(away, out=away).sum(0)
+
+        with pool() as threads:
+            total, squares = map(sum, zip(*threads.map(part, range(0, len(x), ROWS)), strict=True))
         offset = total / len(x)
         deviation = np.sqrt(np.maximum(squares / len(x) - offset**2, 0))
         varies = deviation > 1e-6 * (np.abs(origin + offset) + np.finfo(np.float32).tiny)
@@ -63,12 +64,16 @@ class Standard:
 
     def __call__(self, x: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """float32 [M, D]; `out` may be `x` itself."""
-        out = np.empty(x.shape, np.float32) if out is None else out
-        for begin in range(0, len(x), ROWS):
-            part = out[begin : begin + ROWS]
-            np.subtract(x[begin : begin + ROWS], self.mean, out=part, casting="same_kind")
-            np.multiply(part, self.scale, out=part)
-        return out
+        target = np.empty(x.shape, np.float32) if out is None else out
+
+        def part(begin: int) -> None:
+            rows = target[begin : begin + ROWS]
+            np.subtract(x[begin : begin + ROWS], self.mean, out=rows, casting="same_kind")
+            np.multiply(rows, self.scale, out=rows)
+
+        with pool() as threads:
+            list(threads.map(part, range(0, len(x), ROWS)))
+        return target
 
 
 @final
@@ -190,10 +195,9 @@ def fit_linear(
     with pool():
         if len(x) < min(x.shape[1], CROSS_VALIDATED):
             data, components, back = _row_space(data)
-        few = len(x) <= CROSS_VALIDATED
-        problem = _Problem(data, target, int(y.max()) + 1, components, CHOOSING_BY_FEW if few else TOLERANCE)
+        problem = _Problem(data, target, int(y.max()) + 1, components, min(TOLERANCE, CHOOSING_A_LABEL * len(x)))
         l2, start = _choose(problem, seed, groups, strengths)
-        end = problem._replace(tolerance=FITTING_FEW if few else TOLERANCE).solve(l2, start)
+        end = problem._replace(tolerance=FITTING_FEW if len(x) <= CROSS_VALIDATED else TOLERANCE).solve(l2, start)
     weight = end.weight if back is None else end.weight @ back
     return Linear(
         standard, weight, end.bias, l2, end.iterations, end.gradient, end.converged, time.perf_counter() - began
@@ -237,24 +241,45 @@ class _Problem(NamedTuple):
         where = torch.from_numpy(index).to(self.x.device)
         return self._replace(x=self.x[where], y=self.y[where])
 
-    def solve(self, l2: float, start: Solution | None) -> Solution:
+    def solve(self, l2: float, start: Solution | None, parts: Tensor | None = None) -> Solution:
         """The weights, sought from those of `start`."""
-        return solve(*self[:3], l2, components=self.components, start=start, tolerance=self.tolerance)
+        return solve(*self[:3], l2, parts=parts, components=self.components, start=start, tolerance=self.tolerance)
 
 
 @final
-class _Fold:
-    """One side to fit on, the other to choose by; each fit starts where the last, with a stronger penalty, ended."""
+class _Folds:
+    """In each, some samples are fitted and others are to choose by. All folds are fitted at once.
 
-    def __init__(self, problem: _Problem, fit: NDArray[np.int64], held_out: NDArray[np.int64]) -> None:
-        self.fit, self.held_out = problem.part(fit), problem.part(held_out)
+    Each fit starts where the last, with a stronger penalty, ended.
+    """
+
+    def __init__(self, problem: _Problem, sides: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> None:
+        self.held_out = [problem.part(held_out) for _, held_out in sides]
+        self.problem, self.parts = problem, None
+        if len(sides) == 1:
+            self.problem = problem.part(sides[0][0])
+        else:
+            self.parts = torch.zeros(len(sides), len(problem.y), dtype=torch.bool, device=problem.x.device)
+            for part, (fit, _) in zip(self.parts, sides, strict=True):
+                part[torch.from_numpy(fit)] = True
         self.solution: Solution | None = None
 
     def loss(self, l2: float) -> float:
-        """Mean cross-entropy of the held-out side after fitting with `l2`."""
-        self.solution = self.fit.solve(l2, self.solution)
-        logits = F.linear(self.held_out.x, self.solution.weight, self.solution.bias)
-        return float(F.cross_entropy(logits, self.held_out.y))
+        """Mean cross-entropy of the held-out side after fitting with `l2`, averaged over the folds."""
+        self.solution = self.problem.solve(l2, self.solution, self.parts)
+        weights = self.solution.weight.view(len(self.held_out), self.problem.classes, -1)
+        biases = self.solution.bias.view(len(self.held_out), -1)
+        losses = [
+            float(F.cross_entropy(F.linear(side.x, weight, bias), side.y))
+            for side, weight, bias in zip(self.held_out, weights, biases, strict=True)
+        ]
+        return float(np.mean(losses))
+
+    def average(self) -> Solution | None:
+        """The solution, averaged over the folds."""
+        if self.solution is None or self.parts is None:
+            return self.solution
+        return replace(self.solution, weight=self.solution.weight.mean(0), bias=self.solution.bias.mean(0))
 
 
 def _choose(
@@ -264,17 +289,17 @@ def _choose(
 
     Cross-entropy chooses as well as accuracy with many labels and better with few, where accuracies are often equal.
     """
-    folds = [_Fold(problem, *sides) for sides in _sides(problem.y.cpu().numpy(), seed, groups)]
-    if not folds:
+    sides = _sides(problem.y.cpu().numpy(), seed, groups)
+    if not sides:
         return float(np.median(strengths)), None
+    folds = _Folds(problem, sides)
     losses: list[float] = []
     start: Solution | None = None
-    with pool() as threads:
-        for l2 in strengths:
-            losses.append(float(np.mean(list(threads.map(methodcaller("loss", l2), folds)))))
-            if losses[-1] > min(losses):
-                break  # the held-out loss has one valley, and weaker penalties only take longer
-            start = folds[0].solution
+    for l2 in strengths:
+        losses.append(folds.loss(l2))
+        if losses[-1] > min(losses):
+            break  # the held-out loss has one valley, and weaker penalties only take longer
+        start = folds.average()
     return _lowest(strengths, losses), start
 
 

@@ -18,8 +18,6 @@ from selftaught.evaluate.threads import Pool, pool
 
 ROWS = 512
 """Samples whose logits and gradient are computed while they are in the cache: each is read once an iteration."""
-LANES = 16
-"""Classes are padded to a multiple: matrix products with 10 columns take twice as long as with 16."""
 
 
 @final
@@ -28,9 +26,9 @@ class Solution:
     """Where the optimiser stopped.
 
     Attributes:
-        weight: [K, D].
-        bias: [K].
-        loss: The objective there.
+        weight: [K, D], or [F, K, D] of several parts.
+        bias: [K] or [F, K].
+        loss: The objective there, summed over the parts.
         iterations: Of L-BFGS.
         gradient: Largest absolute derivative of the objective there.
         converged: Whether the tolerance was met (else the iterations ran out, or float precision did).
@@ -50,6 +48,7 @@ def solve(
     classes: int,
     l2: float,
     *,
+    parts: Tensor | None = None,
     components: Principal | None = None,
     start: Solution | None = None,
     tolerance: float = 1e-4,
@@ -60,38 +59,44 @@ def solve(
     The same objective as scikit-learn's `LogisticRegression(C=1/l2)`. The optimiser moves V in W = S V, see
     `Preconditioner`; without, correlated features take several times the iterations.
 
+    Several parts of the same samples, as in cross-validation, are fitted at once, each as if alone: a sample is read
+    once for all of them.
+
     Args:
         x: Features [N, D], float32 or float64: the precision of the result.
         y: Classes, int64 [N], in [0, classes).
         classes: K.
         l2: Weight of the penalty, greater than 0.
+        parts: Which samples belong to each of F parts, bool [F, N]; by default all, to one.
         components: The principal ones of x, or of samples like these; None does without.
         start: Where to begin, by default at zero.
-        tolerance: Length of the derivative by V and b at which to stop. What is still to be gained is about half of its
-            square.
+        tolerance: Length of the derivative by V and b at which to stop, in each part. What is still to be gained is
+            about half of its square.
         iterations: At most.
     """
     options = {"maxiter": iterations, "gtol": 0.0, "ftol": 0.0, "maxcor": 20, "maxfun": 2 * iterations}
     with pool() as threads:
-        objective = _Objective(x, y, classes, l2, components, start, threads)
+        objective = _Objective(x, y, classes, l2, parts, components, start, threads)
 
         def stop(intermediate_result: OptimizeResult) -> None:
             if objective.slope(intermediate_result.x) <= tolerance:
                 raise StopIteration
 
-        end = np.zeros(classes * (x.shape[1] + 1)) if start is None else objective.inside(start.weight, start.bias)
+        end = np.zeros(objective.size) if start is None else objective.inside(start.weight, start.bias)
         steps = 0
         if objective.slope(end) > tolerance:
             found = minimize(objective, end, jac=True, method="L-BFGS-B", callback=stop, options=options)
             end, steps = found.x, int(found.nit)
         met = objective.slope(end) <= tolerance
         weight, bias = objective.outside(end)
+        if parts is None:
+            weight, bias = weight[0], bias[0]
     return Solution(weight, bias, objective.loss, steps, objective.gradient, met)
 
 
 @final
 class _Objective:
-    """The loss and its gradient as scipy wants them: float64 [K * (D + 1)], the bias last in each class's row."""
+    """The loss and its gradient as scipy wants them: float64 [F * K * (D + 1)], the bias last in each class's row."""
 
     def __init__(
         self,
@@ -99,22 +104,30 @@ class _Objective:
         y: Tensor,
         classes: int,
         l2: float,
+        parts: Tensor | None,
         components: Principal | None,
         start: Solution | None,
         threads: Pool,
     ) -> None:
         self.x, self.y, self.classes, self.l2, self.threads = x, y, classes, l2, threads
+        self.used = None if parts is None else parts.to(x.dtype)[:, None]  # [F, 1, N]
+        self.parts = 1 if parts is None else len(parts)
+        counts = [len(x)] if parts is None else parts.sum(1).tolist()
+        self.counts = torch.tensor(counts, dtype=x.dtype, device=x.device)[:, None, None]  # samples of each part
+        self.size = self.parts * classes * (x.shape[1] + 1)
         self.rows = ROWS if x.device.type == "cpu" else 1 << 16
-        self.padded = -(-classes // LANES) * LANES
         self.at, self.loss, self.slopes, self.gradient = np.zeros(0), np.inf, np.zeros(0), np.inf
         some = sample(x)
-        logits = torch.zeros(len(some), classes).to(x) if start is None else F.linear(some, start.weight, start.bias)
-        self.preconditioner = Preconditioner(x, logits.double().softmax(1), l2 / len(x), components)
+        p = torch.full((len(some), classes), 1 / classes, dtype=torch.float64, device=x.device)
+        if start is not None:
+            logits = F.linear(some, start.weight.flatten(0, -2), start.bias.flatten())
+            p = logits.view(len(some), -1, classes).double().softmax(2).mean(1)
+        self.preconditioner = Preconditioner(x, p, l2 / (sum(counts) / self.parts), components)
 
     def outside(self, v: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-        """Weights [K, D] and biases [K] of what the optimiser holds."""
-        both = torch.from_numpy(v.reshape(self.classes, -1)).to(self.x)
-        return self.preconditioner.outside(both[:, :-1]), both[:, -1].contiguous()
+        """Weights [F, K, D] and biases [F, K] of what the optimiser holds."""
+        both = torch.from_numpy(v.reshape(self.parts, self.classes, -1)).to(self.x)
+        return self.preconditioner.outside(both[..., :-1]), both[..., -1].contiguous()
 
     def inside(self, weight: Tensor, bias: Tensor) -> NDArray[np.float64]:
         """The other way."""
@@ -127,39 +140,52 @@ class _Objective:
         return self.loss, self.slopes
 
     def slope(self, v: NDArray[np.float64]) -> float:
-        """Length of the derivative."""
-        return float(np.linalg.norm(self(v)[1]))
+        """Length of the derivative, of the part where it is longest."""
+        return float(np.linalg.norm(self(v)[1].reshape(self.parts, -1), axis=1).max())
 
     def _evaluate(self, weight: Tensor, bias: Tensor) -> None:
-        n, k = len(self.x), self.classes
-        loss, by_weight, by_bias = self._sums(
-            F.pad(weight, (0, 0, 0, self.padded - k)), F.pad(bias, (0, self.padded - k), value=-1e30)
-        )
-        by_weight = by_weight[:k] / n + (self.l2 / n) * weight
-        by_bias = by_bias[:k] / n
-        self.loss = loss / n + 0.5 * self.l2 / n * float(weight.double().square().sum())
+        loss, by_weight, by_bias = self._sums(weight, bias)
+        by_weight = (by_weight + self.l2 * weight) / self.counts
+        by_bias = by_bias / self.counts[..., 0]
+        penalty = 0.5 * self.l2 * weight.double().square().sum((1, 2))
+        self.loss = float(((loss + penalty) / self.counts.flatten()).sum())
         self.gradient = max(float(by_weight.abs().max()), float(by_bias.abs().max()))
         self.slopes = _joined(self.preconditioner.gradient(by_weight), by_bias)
 
-    def _sums(self, weight: Tensor, bias: Tensor) -> tuple[float, Tensor, Tensor]:
-        """The summed cross-entropy, and its derivatives by weight and bias; the parts are added in order."""
+    def _sums(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The summed cross-entropy of each part, and its derivatives by weight and bias.
+
+        Threads share the samples; their sums are added in order.
+        """
+        rows, columns = weight.flatten(0, 1), bias.flatten()[:, None]
 
         def part(begin: int) -> tuple[Tensor, Tensor, Tensor]:
-            x, y = self.x[begin : begin + self.rows], self.y[begin : begin + self.rows, None]
-            log_p = F.log_softmax(F.linear(x, weight, bias), dim=1)  # [B, padded]; padding has probability 0
-            loss = -log_p.gather(1, y).sum(dtype=torch.float64)
-            error = log_p.exp_().scatter_add_(1, y, torch.full_like(y, -1, dtype=log_p.dtype))  # p - onehot
-            return loss, error.T @ x, error.sum(0, dtype=torch.float64)
+            some = slice(begin, begin + self.rows)
+            x, y = self.x[some], self.y[some].expand(self.parts, 1, -1)
+            # classes before samples: the products take half as long with few classes as the other way round
+            log_p = torch.addmm(columns, rows, x.T).view(*bias.shape, -1).log_softmax(1)  # [F, K, B]
+            loss = log_p.gather(1, y)
+            error = log_p.exp_().scatter_add_(1, y, torch.full_like(loss, -1))  # p - onehot
+            if self.used is not None:
+                loss, error = loss * self.used[..., some], error * self.used[..., some]
+            return (
+                -loss.sum((1, 2), dtype=torch.float64),
+                error.flatten(0, 1) @ x,
+                error.sum(2, dtype=torch.float64),
+            )
 
-        loss = torch.zeros((), dtype=torch.float64, device=weight.device)
-        by_weight = torch.zeros_like(weight)
-        by_bias = torch.zeros_like(bias, dtype=torch.float64)
+        total: list[Tensor] | None = None
         for terms in self.threads.map(part, range(0, len(self.x), self.rows)):
-            for total, term in zip((loss, by_weight, by_bias), terms, strict=True):
-                total += term
-        return float(loss), by_weight, by_bias
+            if total is None:
+                total = list(terms)
+                continue
+            for sums, term in zip(total, terms, strict=True):
+                sums += term
+        assert total is not None
+        loss, by_weight, by_bias = total
+        return loss, by_weight.view(weight.shape), by_bias
 
 
 def _joined(weight: Tensor, bias: Tensor) -> NDArray[np.float64]:
-    joined: NDArray[Any] = torch.cat([weight.double(), bias.double()[:, None]], dim=1).cpu().numpy()
+    joined: NDArray[Any] = torch.cat([weight.double(), bias.double()[..., None]], dim=-1).cpu().numpy()
     return joined.ravel()

@@ -22,7 +22,7 @@ ROWS = 512
 
 @final
 class Preconditioner:
-    """W = S V with S S' = H^-1, for weights W [K, D] of a linear classifier.
+    """W = S V with S S' = H^-1, for weights W [..., K, D] of linear classifiers.
 
     H stands for the Hessian of the mean cross-entropy of x W' + b with a ridge r/2 ||W||^2. In the principal components
     z of x, with the class probabilities p at the start,
@@ -57,7 +57,7 @@ class Preconditioner:
         self.root = torch.linalg.cholesky(hessian).to(x)
 
     def outside(self, v: Tensor) -> Tensor:
-        """W = S V, [K, D] both."""
+        """W = S V, [..., K, D] both."""
         root = self.root.T
         return self._map(
             v, lambda lead: torch.linalg.solve_triangular(root, lead, upper=True), 1 / self.along, 1 / self.across
@@ -78,10 +78,11 @@ class Preconditioner:
         return self._map(weight, lambda lead: self.root.T @ lead, self.along, self.across)
 
     def _map(self, w: Tensor, leading: Callable[[Tensor], Tensor], along: Tensor, across: float) -> Tensor:
-        z = w if self.basis is None else w @ self.basis  # [K, R]
-        count = len(self.root) // len(w)
-        lead = leading(z[:, :count].reshape(-1, 1)).view(len(w), count)
-        turned = torch.cat([lead, z[:, count:] * along[count:]], dim=1)
+        z = w if self.basis is None else w @ self.basis  # [..., K, R]
+        count = len(self.root) // w.shape[-2]
+        first = z[..., :count]
+        lead = leading(torch.atleast_2d(first.flatten(-2)).T).T.reshape(first.shape)  # a column each
+        turned = torch.cat([lead, z[..., count:] * along[count:]], dim=-1)
         return turned if self.basis is None else across * w + (turned - across * z) @ self.basis.T
 
 

@@ -15,7 +15,7 @@ from selftaught import encoders
 from selftaught.data.budget import Labels
 from selftaught.data.subset import Subset
 from selftaught.errors import UserError
-from selftaught.evaluate.embed import Features, embed, raw
+from selftaught.evaluate.embed import BATCH, Features, embed, raw
 from selftaught.evaluate.few_labels import BUDGETS, DRAWS, few_labels
 from selftaught.evaluate.kept import Judged, keep, load
 from selftaught.evaluate.knn import Neighbours, percent
@@ -25,7 +25,7 @@ from selftaught.method import Encoder, Source
 from selftaught.source import digest_of, evenly
 
 SIDES = ("trained", "untrained", "raw")
-VERSION = 2
+VERSION = 3
 """Of what `judge` does. It grows when the same features would be judged otherwise; older results are then not taken."""
 Said = Callable[[str], None]
 
@@ -41,7 +41,7 @@ def probe(
     draws: int = DRAWS,
     k: int | None = None,
     temperature: float = 0.07,
-    batch_size: int = 512,
+    batch_size: int = BATCH,
     say: Said | None = None,
 ) -> dict[str, Any]:
     """Judge a frozen encoder beside itself untrained and the raw input. Accuracies in percent.

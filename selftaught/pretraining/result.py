@@ -115,7 +115,7 @@ class Run:
         *,
         split: Split = "all",
         limit: int | None = None,
-        batch_size: int = 512,
+        batch_size: int = 128,
         layer: int | None = None,
         local: bool = False,
     ) -> NDArray[np.float32]:

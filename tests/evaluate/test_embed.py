@@ -30,6 +30,7 @@ def test_embedding_changes_nothing() -> None:
     before, modes, random = bits(encoder), [m.training for m in encoder.modules()], torch.get_rng_state()
     features = embed(encoder, Pictures(50))
     assert bits(encoder) == before
+    assert all(parameter.is_contiguous() for parameter in encoder.parameters())
     assert [m.training for m in encoder.modules()] == modes
     assert torch.equal(torch.get_rng_state(), random)
     assert features.shape == (50, encoder.dim)

@@ -56,6 +56,25 @@ def test_the_preconditioner_changes_the_way_not_the_end() -> None:
     np.testing.assert_allclose(again.weight, helped.weight, atol=1e-6)
 
 
+def test_parts_fitted_together_are_as_if_each_was_fitted_alone() -> None:
+    x, y = problem()
+    parts = torch.ones(3, len(x), dtype=torch.bool)
+    parts[0, ::4], parts[1, 1::2] = False, False
+    together = exact(x, y, 4, 3.0, parts=parts, components=components(x))
+    assert together.converged
+    assert together.weight.shape == (3, 4, 20) and together.bias.shape == (3, 4)
+    for part, weight, bias in zip(parts, together.weight, together.bias, strict=True):
+        alone = exact(x[part], y[part], 4, 3.0, components=components(x))
+        np.testing.assert_allclose(weight, alone.weight, atol=1e-5)
+        np.testing.assert_allclose(centred(bias), centred(alone.bias), atol=1e-5)
+    again = solve(x, y, 4, 3.0, parts=parts, components=components(x), start=together, tolerance=1e-7)
+    assert again.iterations == 0
+    with pool():  # one thread: more than 512 samples are added up in pieces
+        x, y = problem(n=1300)
+        whole = exact(x, y, 4, 3.0, parts=torch.ones(1, len(x), dtype=torch.bool))
+        np.testing.assert_allclose(whole.weight[0], exact(x, y, 4, 3.0).weight, atol=1e-6)
+
+
 def test_without_features_the_probabilities_are_the_class_frequencies() -> None:
     y = torch.tensor([0] * 5 + [1] * 3 + [2] * 2)
     found = exact(torch.zeros(10, 2, dtype=torch.float64), y, 3, 1.0)

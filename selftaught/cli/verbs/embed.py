@@ -19,7 +19,7 @@ def embed(
     out: Path,
     split: Split = "all",
     limit: int | None = None,
-    batch_size: int = 512,
+    batch_size: int = 128,
     layer: int | None = None,
     local: Annotated[bool, Parameter(**SWITCH)] = False,
 ) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal, final
 
 MIB = 1 << 20
-EXTRAS = {"parquet": "pyarrow", "hf": "datasets", "map": "openTSNE", "photos": "skimage", "redis": "redis"}
-"""Extra of the package, and a module that comes with it."""
+FOR_DEVELOPERS = ("bench", "dev")
+"""Extras that no part of the package needs."""
 MALICIOUS = ("2.6.2", "2.6.3")
 """Versions of lightning that carried malicious code: GHSA-w37p-236h-pfx3."""
 TORCHVISION = (
@@ -169,11 +169,21 @@ def room() -> Check:
 
 def extras() -> Check:
     """Optional parts that are installed."""
-    there = {extra: importlib.util.find_spec(module) is not None for extra, module in EXTRAS.items()}
+    there = {extra: all(map(_version, needs)) for extra, needs in _optional().items()}
     absent = [extra for extra, here in there.items() if not here]
     found = ", ".join(extra for extra, here in there.items() if here) or "none"
     fix = f"optional: pip install 'selftaught[{','.join(absent)}]'" if absent else ""
     return Check("extras", "note" if absent else "fine", found, fix)
+
+
+def _optional() -> dict[str, list[str]]:
+    """The packages that each extra of the installed selftaught names."""
+    needs: dict[str, list[str]] = {}
+    for requirement in importlib.metadata.requires("selftaught") or []:
+        named = re.match(r"([\w.-]+).*extra == '([\w-]+)'", requirement)
+        if named and named[2] not in FOR_DEVELOPERS:
+            needs.setdefault(named[2], []).append(named[1])
+    return needs
 
 
 def _version(package: str) -> str | None:

@@ -73,7 +73,7 @@ demo: $(CORE)  ## pretrain on Fashion-MNIST, probe, report: a few minutes on two
 	$(VENV)/bin/selftaught demo
 
 test: install browser redis  ## the test suite, without the slow part
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 check: install  ## lint, format, strict types, and who may import whom
 	$(VENV)/bin/ruff check .

@@ -1,4 +1,4 @@
-"""Label efficiency: accuracy against the number of labels, on nested, class-balanced subsets, alike for all methods."""
+"""Label efficiency: accuracy with few labels, on nested, class-balanced subsets that are the same for all methods."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from selftaught.evaluate.linear import CROSS_VALIDATED, Standard, fit_linear
 from selftaught.evaluate.threads import pool
 
 BUDGETS: tuple[Budget, ...] = (10, 100, "1%", "10%")
-"""Labels a class, or a part of all labels."""
+"""Labels per class, or a percentage of all labels."""
 DRAWS = 3
 
 
 @final
 @dataclass(frozen=True)
 class FewLabels:
-    """What linear probes that saw few labels say of the test samples.
+    """Predictions of linear probes that were fitted on few labels.
 
     Attributes:
-        labels: How many each saw.
-        predictions: int64 [draws, M].
-        l2: The L2 weight that each chose by its own labels.
+        labels: Number of labels of each probe.
+        predictions: Classes of the test samples, int64 [draws, M].
+        l2: The L2 weight of each probe, chosen with its own labels.
     """
 
     labels: int
@@ -36,7 +36,7 @@ class FewLabels:
     l2: tuple[float, ...]
 
     def score(self, test_y: Labels) -> dict[str, Any]:
-        """Mean and spread (standard deviation over draws, with n - 1) of the accuracies, in percent."""
+        """Return the mean and the spread (standard deviation over draws, with n - 1) of the accuracies, in percent."""
         accuracies = [percent(p, test_y) for p in self.predictions]
         spread = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else 0.0
         return {"mean": float(np.mean(accuracies)), "spread": spread, "draws": len(accuracies), "labels": self.labels}
@@ -53,23 +53,22 @@ def few_labels(
     groups: NDArray[np.int64] | None = None,
     standard: Standard | None = None,
 ) -> dict[str, FewLabels]:
-    """Linear probes on few labels, by budget; they see neither other labels nor the test labels.
+    """Fit linear probes on few labels, for each budget. They see neither the other labels nor the test labels.
 
-    Features are standardised by all training samples, which takes no labels. A budget that covers all labels has one
-    draw.
+    Features are scaled with all training samples, which needs no labels. A budget that covers all labels has one draw.
 
     Args:
         train_x: [N, D].
         train_y: int64 [N].
         test_x: [M, D].
-        budgets: Labels a class (int), or a part of all labels ("1%").
-        draws: Subsets of each size.
-        seed: Draw i is that of seed + i.
+        budgets: Labels per class (int), or a percentage of all labels ("1%").
+        draws: Number of subsets of each size.
+        seed: Draw i has the seed `seed` + i.
         groups: int64 [N]; samples of one group stay on one side when the L2 weight is chosen.
-        standard: Of all training samples, where it is known already.
+        standard: The scaling of all training samples, if it is already known.
 
     Raises:
-        UserError: A budget or a number of draws that means nothing, or fewer than two classes.
+        UserError: If a budget or the number of draws is invalid, or there are fewer than two classes.
     """
     if draws < 1:
         raise UserError(f"draws must be at least 1, not {draws}")

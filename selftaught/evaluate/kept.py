@@ -1,4 +1,4 @@
-"""What was found for the untrained encoder and the raw input, kept for the next run on the same data."""
+"""Results of the untrained encoder and the raw input, kept for the next run on the same data."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from selftaught.data.budget import Labels
 from selftaught.evaluate.few_labels import FewLabels
 
 MOST = 256 << 20
-"""Bytes that the folder may hold; what was not asked for longest goes first."""
+"""Maximum size of the folder in bytes; the results that were not used for longest are deleted first."""
 
 
 @final
 @dataclass(frozen=True)
 class Judged:
-    """What was fitted on one set of features, and what it says of the test samples. No test label went into it.
+    """Classifiers fitted on one set of features, and their predictions for the test samples. Uses no test labels.
 
     Attributes:
-        fit: How the linear probe was fitted; "weights" is a digest that changes with any bit of them.
-        linear_says: int64 [M], the linear probe's classes.
-        k: Neighbours that vote.
-        knn_says: int64 [M], the neighbours' classes.
-        few: By budget of labels.
+        fit: How the linear probe was fitted; "weights" is a digest of its weights.
+        linear_says: int64 [M], the classes that the linear probe predicts.
+        k: Number of neighbours that vote.
+        knn_says: int64 [M], the classes that the neighbours predict.
+        few: Predictions with few labels, by budget.
     """
 
     fit: dict[str, Any]
@@ -43,7 +43,7 @@ class Judged:
 
 
 def load(key: str) -> Judged | None:
-    """What was kept under `key`; None when nothing is, or when it is damaged."""
+    """Return the results kept under `key`; None if there are none, or the file is damaged."""
     path = _folder() / key
     try:
         data = path.read_bytes()
@@ -58,7 +58,7 @@ def load(key: str) -> Judged | None:
 
 
 def keep(key: str, judged: Judged) -> None:
-    """Keeps `judged` under `key`, and makes room for it. Where the cache cannot be written, nothing happens."""
+    """Keep `judged` under `key`, and make room for it. Does nothing if the cache cannot be written."""
     about = {
         "fit": judged.fit,
         "k": judged.k,

@@ -1,4 +1,4 @@
-"""Weighted nearest neighbours: judging features without training anything."""
+"""Weighted nearest neighbours: evaluate features without training a classifier."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from selftaught.evaluate.threads import Pool, pool
 from selftaught.kernels.nearest import largest, products
 
 BLOCK = 32 << 20
-"""Bytes of similarities (float32) that each thread holds at a time."""
+"""Bytes of similarities (float32) in memory at a time, per thread."""
 DIRECTIONS = 192
-"""Principal components in which neighbours are looked for."""
+"""Number of principal components used to search for neighbours."""
 CANDIDATES = 2
-"""Candidates found there for each neighbour that votes."""
+"""Candidates for each neighbour that votes."""
 ANCHORS = 128
-"""Training samples that queries are sorted by: queries that are near the same one share candidates."""
+"""Queries are sorted by the nearest of this many training samples: those near the same one share candidates."""
 
 
 def neighbours(size: int, classes: int, k: int | None = None) -> int:
-    """How many neighbours vote: `k`, by default 200 (20 where a class has fewer than 50 samples); at most `size`."""
+    """Return the number of neighbours that vote: `k`, by default 200 (20 below 50 samples a class); at most `size`."""
     if k is None:
         k = 200 if size >= 50 * classes else 20
     if k < 1:
@@ -78,9 +78,9 @@ class Neighbours:
         self.labels = torch.from_numpy(np.asarray(y, dtype=np.int64)).to(self.device)
 
     def predict(self, x: NDArray[Any], exclude_self: bool = False) -> NDArray[np.int64]:
-        """int64 [M]: the class of each row. `exclude_self`: row i is training sample i, and does not vote for itself.
+        """Return the class of each row, int64 [M]. Ties go to the smallest class.
 
-        Ties go to the smallest class.
+        `exclude_self`: row i is training sample i, and does not vote for itself.
         """
         own = np.arange(len(x)) if exclude_self else None
         with pool() as threads:
@@ -92,12 +92,12 @@ class Neighbours:
         return voted
 
     def _many(self, queries: int) -> bool:
-        """Whether looking for candidates costs less than comparing all."""
+        """Return whether a search for candidates is cheaper than comparing with all samples."""
         wide = min(self.memory.shape[1], queries) >= 2 * DIRECTIONS
         return wide and len(self.memory) >= 10 * CANDIDATES * self.k and self.device.type == "cpu"
 
     def _search(self, threads: Pool) -> tuple[Tensor, Tensor]:
-        """Principal directions [D, R] of the training samples scaled to length 1, and their components [N, R]."""
+        """Return principal directions [D, R] of the training samples, scaled to norm 1, and the components [N, R]."""
         basis = principal(sample(self.memory) * sample(self.scale)[:, None], DIRECTIONS).basis
         assert basis is not None
         starts = range(0, len(self.memory), SAMPLES)
@@ -105,7 +105,7 @@ class Neighbours:
         return basis, torch.cat(parts).mul_(self.scale[:, None])
 
     def _among_all(self, x: NDArray[Any], own: NDArray[np.int64] | None, threads: Pool) -> NDArray[np.int64]:
-        """int64 [M]: the class of each row, all training samples compared but its `own`."""
+        """Return the class of each row, int64 [M], compared with all training samples but its `own`."""
 
         def part(rows: slice) -> Tensor:
             similarity = (unit(x[rows], self.device) @ self.memory.T).mul_(self.scale)  # [B, N]
@@ -116,7 +116,7 @@ class Neighbours:
     def _among_candidates(
         self, x: NDArray[Any], own: NDArray[np.int64] | None, threads: Pool
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The class of each row, int64 [M], and the rows for which too few samples may have been looked at."""
+        """Return the class of each row, int64 [M], and the rows for which there may have been too few candidates."""
         basis, components = self._search(threads)
         anchors = components[:: -(-len(components) // ANCHORS)]
         asked = torch.cat(list(threads.map(lambda rows: unit(x[rows]) @ basis, self._blocks(len(x)))))  # [M, R]
@@ -143,7 +143,7 @@ class Neighbours:
         return [slice(start, start + rows) for start in range(0, count, rows)]
 
     def _vote(self, similarity: Tensor, index: Tensor) -> Tensor:
-        """The winning class of each row's neighbours [B, k], the most similar first."""
+        """Return the winning class for each row's neighbours [B, k], the most similar first."""
         # dividing all by the largest changes no winner
         weight = ((similarity - similarity[:, :1]).double() / self.temperature).exp()
         votes = torch.zeros(len(index), self.classes, dtype=torch.float64, device=self.device)
@@ -170,10 +170,10 @@ def knn(
 
 
 def percent(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    """How many of the predictions are right, in [0, 100]."""
+    """Return the percentage of correct predictions."""
     return 100.0 * float(np.mean(predicted == truth))
 
 
 def unit(x: NDArray[Any], device: torch.device | str = "cpu") -> Tensor:
-    """float32 [N, D]: rows of length 1; a row of zeros stays one."""
+    """Return the rows scaled to norm 1, float32 [N, D]; a row of zeros does not change."""
     return F.normalize(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(device), dim=1)

@@ -1,4 +1,4 @@
-"""Linear probe: how much of the labels a linear classifier reads off frozen features."""
+"""Linear probe: how well a linear classifier predicts labels from frozen features."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
 
 STRENGTHS = tuple(10.0**e for e in range(4, -4, -1))
-"""L2 weights that are tried, the strongest first. Scikit-learn's C is the inverse."""
+"""L2 weights to try, the strongest first. Each is the inverse of scikit-learn's C."""
 TUNED_ON = 10_000
-"""Samples, at most, that each L2 weight is fitted on and, others, that it is chosen by."""
+"""Each L2 weight is fitted on at most this many samples, and chosen on at most this many others."""
 FOLDS = 5
 CROSS_VALIDATED = 2_000
-"""Labels up to which the L2 weight is chosen by cross-validation instead of one split."""
+"""Up to this many labels, the L2 weight is chosen by cross-validation, not on one split."""
 TOLERANCE, FITTING_FEW, CHOOSING_A_LABEL = 0.03, 0.001, 1e-5
 """Tolerances of `logistic.solve`. Few labels need smaller ones, and to choose by, one in proportion to their number: a
 weak penalty separates classes by far, and only near its end does a fit differ from that of a weaker one."""
 DIRECTIONS = 256
-"""Principal components of the features that precondition their fits."""
+"""Number of principal components used to precondition the fits."""
 ROWS = 256
 
 
 @final
 class Standard:
-    """Each feature shifted and scaled to mean 0 and deviation 1 on the training samples; a constant one becomes 0.
+    """Scale each feature to mean 0 and standard deviation 1 over the training samples; a constant feature becomes 0.
 
-    `components` are the principal ones of what comes out.
+    `components` are the principal components of the scaled features.
 
     Args:
         x: Training features [N, D].
@@ -63,7 +63,7 @@ class Standard:
         self.components = principal(torch.from_numpy(self(sample(x))), DIRECTIONS)
 
     def __call__(self, x: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """float32 [M, D]; `out` may be `x` itself."""
+        """Return the scaled features, float32 [M, D]. `out` may be `x` itself."""
         target = np.empty(x.shape, np.float32) if out is None else out
 
         def part(begin: int) -> None:
@@ -82,14 +82,14 @@ class Linear:
     """A fitted linear classifier.
 
     Attributes:
-        standard: What is done to features first.
-        weight: float32 [K, D], for standardised features.
+        standard: Scales the features first.
+        weight: float32 [K, D], for scaled features.
         bias: float32 [K].
         l2: The chosen weight of the penalty (scikit-learn's 1/C).
-        iterations: Of the last fit.
-        gradient: Largest absolute derivative of its objective where it stopped.
-        converged: Whether its tolerance was met.
-        seconds: That choosing and fitting took.
+        iterations: Number of iterations of the last fit.
+        gradient: Largest absolute derivative of the objective at the end of the last fit.
+        converged: Whether the last fit reached its tolerance.
+        seconds: Time to choose the L2 weight and to fit.
     """
 
     standard: Standard
@@ -102,17 +102,17 @@ class Linear:
     seconds: float
 
     def logits(self, x: NDArray[Any]) -> Tensor:
-        """float32 [M, K] for features as they come from the encoder."""
+        """Return float32 [M, K] for the encoder's features."""
         with pool() as threads:
             starts = range(0, len(x), ROWS)
             return torch.cat(list(threads.map(lambda b: self.of_standard(self.standard(x[b : b + ROWS])), starts)))
 
     def of_standard(self, x: NDArray[np.float32]) -> Tensor:
-        """float32 [M, K] for features that are standardised already."""
+        """Return float32 [M, K] for features that are already scaled."""
         return F.linear(torch.from_numpy(x).to(self.weight.device), self.weight, self.bias).cpu()
 
     def predict(self, x: NDArray[Any]) -> Labels:
-        """int64 [M]: the likeliest class of each row."""
+        """Return the most probable class of each row, int64 [M]."""
         predicted: Labels = self.logits(x).argmax(1).numpy()
         return predicted
 
@@ -120,7 +120,7 @@ class Linear:
 @final
 @dataclass(frozen=True)
 class Probe:
-    """A linear probe's result, in percent. `top5` is None with at most 5 classes. For the rest see `Linear`."""
+    """Accuracy of a linear probe in percent. `top5` is None with at most 5 classes. See `Linear` for the rest."""
 
     accuracy: float
     top5: float | None
@@ -167,7 +167,7 @@ def fit_linear(
     device: torch.device | str = "cpu",
     in_place: bool = False,
 ) -> Linear:
-    """Multinomial logistic regression on standardised features, its L2 weight chosen on held-out training samples.
+    """Fit multinomial logistic regression on scaled features, with the L2 weight chosen on held-out training samples.
 
     The objective is sum_i CE(x_i W' + b, y_i) + l2/2 ||W||^2. With few labels the weight is chosen by cross-validation,
     with many on one split of at most 10,000 samples to fit and 10,000 others to choose by; then all samples are fitted,
@@ -176,12 +176,12 @@ def fit_linear(
     Args:
         x: Features [N, D].
         y: Classes, int64 [N], 0 to K - 1.
-        seed: Of the splits.
+        seed: Seed of the splits.
         groups: int64 [N]; samples of one group stay on one side of a split.
-        standard: Standardise by this instead of by `x`.
+        standard: Scaling to use; by default it is computed from `x`.
         strengths: The L2 weights to choose from, strongest first.
         device: Where to compute.
-        in_place: Standardise x (float32) where it lies, which halves the memory and destroys it.
+        in_place: Scale x (float32) in place: half the memory, but x is overwritten.
 
     Raises:
         UserError: Fewer than two classes, labels that do not match, or features that are not finite.
@@ -212,10 +212,10 @@ def _check(x: NDArray[Any], y: Labels) -> None:
 
 
 def _row_space(x: Tensor) -> tuple[Tensor, Principal, Tensor]:
-    """With fewer samples than features, only their span matters: z [N, R] and basis [R, D] with x = z basis.
+    """With fewer samples than features, only their span matters. Return z [N, R] and a basis [R, D] with x = z basis.
 
-    The basis is orthonormal, so the penalty on weights is the same in both spaces. It is that of the principal
-    components, which come second.
+    The basis is orthonormal, so the penalty on the weights is the same in both spaces. Its vectors are the principal
+    components, which are the second value.
     """
     exact = x.double()
     squares, u = torch.linalg.eigh(exact @ exact.T)  # far quicker than the SVD, and as good where squares are not small
@@ -228,7 +228,7 @@ def _row_space(x: Tensor) -> tuple[Tensor, Principal, Tensor]:
 
 
 class _Problem(NamedTuple):
-    """What is fitted, and how well. See `logistic.solve`."""
+    """The samples to fit, and the tolerance. See `logistic.solve`."""
 
     x: Tensor
     y: Tensor
@@ -237,20 +237,20 @@ class _Problem(NamedTuple):
     tolerance: float
 
     def part(self, index: NDArray[np.int64]) -> _Problem:
-        """That of some samples."""
+        """The problem with some of the samples."""
         where = torch.from_numpy(index).to(self.x.device)
         return self._replace(x=self.x[where], y=self.y[where])
 
     def solve(self, l2: float, start: Solution | None, parts: Tensor | None = None) -> Solution:
-        """The weights, sought from those of `start`."""
+        """Fit, starting at the weights of `start`."""
         return solve(*self[:3], l2, parts=parts, components=self.components, start=start, tolerance=self.tolerance)
 
 
 @final
 class _Folds:
-    """In each, some samples are fitted and others are to choose by. All folds are fitted at once.
+    """Each fold fits some samples and is evaluated on others. All folds are fitted at once.
 
-    Each fit starts where the last, with a stronger penalty, ended.
+    Each fit starts at the result of the one before, which had a stronger penalty.
     """
 
     def __init__(self, problem: _Problem, sides: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> None:
@@ -285,7 +285,7 @@ class _Folds:
 def _choose(
     problem: _Problem, seed: int, groups: NDArray[np.int64] | None, strengths: Sequence[float]
 ) -> tuple[float, Solution | None]:
-    """The L2 weight with the lowest held-out loss, and where the last fit may start.
+    """Return the L2 weight with the lowest held-out loss, and a start for the last fit.
 
     Cross-entropy chooses as well as accuracy with many labels and better with few, where accuracies are often equal.
     """
@@ -304,7 +304,7 @@ def _choose(
 
 
 def _lowest(strengths: Sequence[float], losses: Sequence[float]) -> float:
-    """Where the parabola through the lowest loss and its two neighbours is lowest, on a logarithmic scale."""
+    """Return the minimum of the parabola through the lowest loss and its two neighbours, on a logarithmic scale."""
     best = int(np.argmin(losses))
     if not 0 < best < len(losses) - 1:
         return strengths[best]
@@ -314,7 +314,10 @@ def _lowest(strengths: Sequence[float], losses: Sequence[float]) -> float:
 
 
 def _sides(y: Labels, seed: int, groups: NDArray[np.int64] | None) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """(fit on, choose by) for each fold: several with few labels, one with many, none where nothing can be held out."""
+    """Return (samples to fit, samples held out) of each fold.
+
+    There are several folds with few labels, one with many, and none if no sample can be held out.
+    """
     few = len(y) <= CROSS_VALIDATED
     count = max(FOLDS, -(-len(y) // TUNED_ON))
     if few:

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression: L-BFGS on preconditioned weights, in chunks that stay in the cache."""
+"""Multinomial logistic regression: L-BFGS on preconditioned weights, in chunks that fit into the processor's cache."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from selftaught.evaluate.principal import Principal, sample
 from selftaught.evaluate.threads import Pool, pool
 
 ROWS = 512
-"""Samples whose logits and gradient are computed while they are in the cache: each is read once an iteration."""
+"""Samples in a chunk. Its logits and gradient are computed while it is in the cache."""
 
 
 @final
 @dataclass(frozen=True)
 class Solution:
-    """Where the optimiser stopped.
+    """The result of the optimiser.
 
     Attributes:
         weight: [K, D], or [F, K, D] of several parts.
         bias: [K] or [F, K].
-        loss: The objective there, summed over the parts.
-        iterations: Of L-BFGS.
-        gradient: Largest absolute derivative of the objective there.
-        converged: Whether the tolerance was met (else the iterations ran out, or float precision did).
+        loss: The objective, summed over the parts.
+        iterations: Number of iterations of L-BFGS.
+        gradient: Largest absolute derivative of the objective.
+        converged: Whether the tolerance was reached; if not, the iterations or the float precision were exhausted.
     """
 
     weight: Tensor
@@ -56,23 +56,23 @@ def solve(
 ) -> Solution:
     """Minimise (1/N) sum_i CE(x_i W' + b, y_i) + l2/(2N) ||W||^2 over W [K, D] and b [K].
 
-    The same objective as scikit-learn's `LogisticRegression(C=1/l2)`. The optimiser moves V in W = S V, see
-    `Preconditioner`; without, correlated features take several times the iterations.
+    This is the objective of scikit-learn's `LogisticRegression(C=1/l2)`. The optimiser changes V in W = S V, see
+    `Preconditioner`; without it, correlated features need several times the iterations.
 
-    Several parts of the same samples, as in cross-validation, are fitted at once, each as if alone: a sample is read
-    once for all of them.
+    Several subsets of the samples, as in cross-validation, can be fitted at once: each sample is then read once for all
+    of them. The results are those of separate fits.
 
     Args:
         x: Features [N, D], float32 or float64: the precision of the result.
         y: Classes, int64 [N], in [0, classes).
         classes: K.
         l2: Weight of the penalty, greater than 0.
-        parts: Which samples belong to each of F parts, bool [F, N]; by default all, to one.
-        components: The principal ones of x, or of samples like these; None does without.
-        start: Where to begin, by default at zero.
-        tolerance: Length of the derivative by V and b at which to stop, in each part. What is still to be gained is
-            about half of its square.
-        iterations: At most.
+        parts: bool [F, N]: the samples of each of F subsets. By default one fit on all samples.
+        components: The principal components of x, or of similar samples. None: no preconditioning.
+        start: Where to start, by default at zero.
+        tolerance: Stop when the norm of the derivative by V and b is at most this, in each subset. The objective is
+            then about half of its square above the minimum.
+        iterations: Maximum number of iterations.
     """
     options = {"maxiter": iterations, "gtol": 0.0, "ftol": 0.0, "maxcor": 20, "maxfun": 2 * iterations}
     with pool() as threads:
@@ -125,12 +125,12 @@ class _Objective:
         self.preconditioner = Preconditioner(x, p, l2 / (sum(counts) / self.parts), components)
 
     def outside(self, v: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-        """Weights [F, K, D] and biases [F, K] of what the optimiser holds."""
+        """Return the weights [F, K, D] and biases [F, K] for the optimiser's variables."""
         both = torch.from_numpy(v.reshape(self.parts, self.classes, -1)).to(self.x)
         return self.preconditioner.outside(both[..., :-1]), both[..., -1].contiguous()
 
     def inside(self, weight: Tensor, bias: Tensor) -> NDArray[np.float64]:
-        """The other way."""
+        """Return the optimiser's variables for weights and biases."""
         return _joined(self.preconditioner.inside(weight), bias)
 
     def __call__(self, v: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -140,7 +140,7 @@ class _Objective:
         return self.loss, self.slopes
 
     def slope(self, v: NDArray[np.float64]) -> float:
-        """Length of the derivative, of the part where it is longest."""
+        """Return the norm of the derivative, the largest of all parts."""
         return float(np.linalg.norm(self(v)[1].reshape(self.parts, -1), axis=1).max())
 
     def _evaluate(self, weight: Tensor, bias: Tensor) -> None:
@@ -153,7 +153,7 @@ class _Objective:
         self.slopes = _joined(self.preconditioner.gradient(by_weight), by_bias)
 
     def _sums(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The summed cross-entropy of each part, and its derivatives by weight and bias.
+        """Return the summed cross-entropy of each part, and its derivatives by weight and bias.
 
         Threads share the samples; their sums are added in order.
         """

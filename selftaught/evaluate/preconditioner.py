@@ -1,4 +1,4 @@
-"""What `logistic.solve` changes the variables by, so that its objective curves alike in all directions."""
+"""The change of variables in `logistic.solve`, after which its objective has similar curvature in all directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole protocol: linear probe, neighbours and few labels, for the encoder, itself untrained and the raw input."""
+"""The protocol: linear probe, kNN and few labels, for the encoder, the untrained encoder and the raw input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from selftaught.source import digest_of, evenly
 
 SIDES = ("trained", "untrained", "raw")
 VERSION = 3
-"""Of what `judge` does. It grows when the same features would be judged otherwise; older results are then not taken."""
+"""Version of `judge`. Increase it when the same features would get other results; kept results are then not used."""
 Said = Callable[[str], None]
 
 
@@ -44,25 +44,25 @@ def probe(
     batch_size: int = BATCH,
     say: Said | None = None,
 ) -> dict[str, Any]:
-    """Judge a frozen encoder beside itself untrained and the raw input. Accuracies in percent.
+    """Evaluate a frozen encoder beside the same encoder untrained and the raw input. Accuracies are in percent.
 
-    Everything is fitted and every hyper-parameter chosen on training samples; test labels are first looked at when all
-    is predicted. Samples without a label are left out, and so are test samples that also occur in training. What is
-    found for the untrained encoder and the raw input is kept in the user's cache, and taken from there when all that it
-    depends on is the same again: samples, training labels, encoder and weights, and every argument.
+    Everything is fitted, and every hyper-parameter chosen, on training samples; test labels are used only after all
+    predictions are made. Samples without a label are left out, and so are test samples that also occur in the training
+    data. The results of the untrained encoder and the raw input are kept in the cache, and used again when everything
+    they depend on is the same: samples, training labels, encoder, weights and arguments.
 
     Args:
-        encoder: What to judge.
+        encoder: The encoder to evaluate.
         train_source: Labelled training samples.
         test_source: Labelled test samples.
-        seed: Of the splits, the draws and, without `untrained`, the untrained encoder's weights.
+        seed: Seed of the splits, the draws and, without `untrained`, the untrained encoder's weights.
         untrained: The encoder as it was before training; by default one freshly built after
             ``torch.manual_seed(seed)``.
-        budgets: Labels a class, or parts of all labels such as "1%"; "all" always joins them.
-        draws: Subsets of labels of each size.
-        k: Neighbours that vote, see `Neighbours`.
-        temperature: Of their votes.
-        batch_size: Samples embedded at a time.
+        budgets: Labels per class, or percentages of all labels such as "1%"; "all" is always added.
+        draws: Number of subsets of labels of each size.
+        k: Number of neighbours that vote, see `Neighbours`.
+        temperature: Temperature of their votes.
+        batch_size: Number of samples per batch.
         say: Called with a line at each stage.
 
     Returns:
@@ -73,7 +73,7 @@ def probe(
         interval. "protocol": how it was measured. "fits": how each linear probe went.
 
     Raises:
-        UserError: Labels are missing, of one class only, or no test sample is new.
+        UserError: If labels are missing or all the same, or every test sample also occurs in the training data.
     """
     began = time.perf_counter()
     train = _labelled(train_source, "training")
@@ -153,7 +153,7 @@ def judge(
     temperature: float = 0.07,
     groups: NDArray[np.int64] | None = None,
 ) -> Judged:
-    """All that is fitted on one set of features; it is not given test labels. Destroys `train_x` if it is float32."""
+    """Fit everything on one set of features, without test labels. Overwrites `train_x` if it is float32."""
     with pool():
         nearest = Neighbours(train_x, train_y, k, temperature)
         knn_says, voters = nearest.predict(test_x), nearest.k
@@ -176,7 +176,7 @@ def judge(
 
 
 def score(judged: dict[str, Judged], test_y: Labels, labels: int) -> dict[str, Any]:
-    """Here, and only here, predictions meet the test labels. `labels`: how many training labels there were."""
+    """Compare the predictions with the test labels; nothing else uses those. `labels`: number of training labels."""
     sides = tuple(judged)
     linear = {side: percent(judged[side].linear_says, test_y) for side in sides}
     rows: dict[str, Any] = {}
@@ -198,7 +198,7 @@ def score(judged: dict[str, Judged], test_y: Labels, labels: int) -> dict[str, A
 
 
 def _gain(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dict[str, float]:
-    """Difference of accuracies in points, and half of its 95% interval: normal, from samples that one gets right."""
+    """Return the difference of accuracies in points, and half of its paired 95% interval (normal approximation)."""
     difference = ours.astype(np.float64) - theirs
     return {
         "linear": 100 * float(difference.mean()),
@@ -216,14 +216,14 @@ def _labelled(source: Source, which: str) -> NDArray[np.int64]:
 
 
 def fresh(encoder: Encoder, seed: int) -> Encoder:
-    """The encoder with the weights that a run with this seed started from."""
+    """Build the encoder with the initial weights of a run with this seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return encoders.build(**encoder.spec)
 
 
 def _identity(encoder: Encoder, source: Source) -> bytes:
-    """Changes with the encoder's construction, with any bit of its weights, and with what it makes of some samples."""
+    """Return a digest of the encoder's arguments, its weights, and its features of some samples."""
     whole = hashlib.sha256(repr(encoder.spec).encode())
     for name, value in sorted(encoder.state_dict().items()):
         whole.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
@@ -232,10 +232,10 @@ def _identity(encoder: Encoder, source: Source) -> bytes:
 
 
 def new_samples(train: Source, test: Source) -> NDArray[np.int64]:
-    """The labelled test samples whose content does not occur in training."""
+    """Return the labelled test samples whose content does not occur in the training data."""
     return np.flatnonzero((test.labels >= 0) & ~np.isin(_digests(test), _digests(train)))
 
 
 def _digests(source: Source) -> NDArray[np.void]:
-    """One hash of the content of each sample, [N] of 32 bytes."""
+    """Return a hash of each sample's content, [N] of 32 bytes."""
     return np.ascontiguousarray(source.digests).view("V32").reshape(-1)

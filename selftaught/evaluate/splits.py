@@ -1,4 +1,4 @@
-"""Splits of labelled samples: functions of the labels and a seed alone, so that all methods get the same ones."""
+"""Splits of labelled samples. They depend only on the labels and a seed, so all methods get the same ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from selftaught.data.budget import Labels, balanced_order
 
 
 def parts(y: Labels, count: int, seed: int, groups: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
-    """int64 [N]: the part in [0, count) that each sample belongs to.
+    """Return the part of each sample, int64 [N] in [0, count).
 
     Parts have equal size and equal shares of each class. With `groups`, groups stay whole and are assigned at random,
     the largest first.

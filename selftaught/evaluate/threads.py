@@ -1,4 +1,4 @@
-"""Work split over threads by hand.
+"""Work split over threads explicitly.
 
 Libraries that split small operations themselves wait for every thread after each of them. On a machine that is busy
 with anything else, those waits cost far more than the work. Measured with three busy processes on two cores: 3.2 s an
@@ -19,7 +19,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 
 AHEAD = 4
-"""Items of a stream that wait for a thread, or for being asked for."""
+"""Number of items of a stream that may wait for a thread, or for their results to be used."""
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -27,18 +27,18 @@ Value = TypeVar("Value")
 
 @final
 class Pool:
-    """As many threads as torch had, each of which computes alone; without an executor the calling thread itself."""
+    """As many threads as torch had, each computing alone. Without an executor, the calling thread."""
 
     def __init__(self, executor: ThreadPoolExecutor | None) -> None:
         self.executor = executor
 
     def map(self, function: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
-        """The function's values in the order of the items."""
+        """Return the function's values in the order of the items."""
         items = list(items)
         return map(function, items) if self.executor is None or len(items) < 2 else self.executor.map(function, items)
 
     def stream(self, function: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Value]:
-        """As `map`, for items that are made one by one, here: only a few of them and of the values are in memory."""
+        """Like `map`, for items that are created one by one: only a few items and values are in memory at a time."""
         if self.executor is None:
             yield from map(function, items)
             return
@@ -56,10 +56,10 @@ _ACTIVE: ContextVar[Pool | None] = ContextVar("_ACTIVE", default=None)
 
 @contextmanager
 def pool() -> Iterator[Pool]:
-    """Inside, torch and BLAS compute with one thread, here and in each of the pool's.
+    """Context in which torch and BLAS use one thread, here and in each of the pool's threads.
 
-    Afterwards they have as many as before. A pool inside a pool is the same pool; inside one of the pool's threads it
-    is that thread.
+    The numbers of threads are restored afterwards. A pool inside a pool is the same pool; inside one of the pool's
+    threads it is that thread.
     """
     active = _ACTIVE.get()
     if active is not None:
@@ -81,7 +81,7 @@ def pool() -> Iterator[Pool]:
 
 
 def _alone() -> None:
-    """What each of the pool's threads starts with."""
+    """Set up one of the pool's threads."""
     torch.set_num_threads(1)
     _ACTIVE.set(Pool(None))
 

@@ -1,6 +1,6 @@
-"""Labels read off frozen features.
+"""Classification with frozen features.
 
-Linear probe, nearest neighbours and few labels, beside the encoder untrained and the raw input.
+Linear probe, nearest neighbours and few labels, beside the untrained encoder and the raw input.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from selftaught.method import Classifies, Scores
 from selftaught.parts.word_vectors import Worded
 
 FEW = "100"
-"""The budget of labels that runs are compared by, a class."""
+"""Labels per class of the column that compares runs."""
 
 
 @final
@@ -31,7 +31,7 @@ class Probe(Task):
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
     ) -> dict[str, Any]:
-        """See `evaluate.probe`; with "classifier", what the method itself says, where it learns to name classes."""
+        """See `evaluate.probe`. "classifier" is the accuracy of the method's own classifier, if it has one."""
         train, test = run.sources(data, QUICK if quick else (None, None))
         found = probe(run.encoder, train, test, seed, untrained=run.untrained(seed), say=say)
         found |= {"data": run.named(data), "quick": quick}

@@ -24,7 +24,7 @@ class HiddenLabels(Source):
         self._whole = source
         self._known = checked(known, len(source))
         self.samples, self.classes = source.samples, source.classes
-        self.traits, self.skipped = source.traits, source.skipped
+        self.traits, self.skipped, self.notes = source.traits, source.skipped, source.notes
 
     @property
     def whole(self) -> Source:

@@ -37,12 +37,14 @@ class How:
     lower: bool
     errors: Errors
     column: str
+    label: str | None = None
     limit: int | None = None
     progress: Progress = field(default=silent, compare=False)
 
     def key(self, *content: object) -> str:
         """Return the cache key of `content`, which includes the version of Python's Unicode tables."""
         how = (unicodedata.unidata_version, self.tokens, self.lower, self.errors, self.column, self.limit)
+        content = content if self.label is None else (self.label, *content)
         return digest_of(repr(how), repr(content))
 
 
@@ -108,7 +110,7 @@ class Files:
                 _document(file, digest, draft, scanner, how, (done, total))
             else:
                 read = records.lines if file.kind == "lines" else records.rows
-                _batches(read(file.path, how.column, how.errors), draft, scanner, how)
+                _batches(read(file.path, how.column, how.errors, how.label), draft, scanner, how)
             done += file.size
             how.progress(min(done, total), total)
 
@@ -148,7 +150,7 @@ class Objects:
     def key(self, how: How) -> object:
         """Return a key of all texts, labels and groups, up to the limit."""
         whole = hashlib.sha256()
-        for text, _, label, group in islice(records.objects(self._data, how.column), how.limit):
+        for text, _, label, group, _ in islice(records.objects(self._data, how.column, how.label), how.limit):
             head = f"{len(text)} {label!r} {group!r}\n"
             whole.update(head.encode("utf-8", "surrogatepass"))
             whole.update(text.encode("utf-8", "surrogatepass"))
@@ -156,10 +158,11 @@ class Objects:
 
     def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
         """Make each record a document."""
-        _batches(records.objects(self._data, how.column), draft, scanner, how)
+        _batches(records.objects(self._data, how.column, how.label), draft, scanner, how)
 
 
 def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How) -> None:
+    draft.asked = how.label is not None
     if how.limit is not None:
         found = islice(found, how.limit - len(draft.documents))
     parts, ends, places = list[bytes](), list[int](), list[str]()
@@ -172,6 +175,7 @@ def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How) 
     for record in found:
         data = _bytes(record, how.errors)
         draft.add(hashlib.sha256(data).digest(), record.label, record.group)
+        draft.column = draft.column or record.column
         parts.append(data + END)
         ends.append((ends[-1] if ends else 0) + len(parts[-1]))
         places.append(record.where)

@@ -14,6 +14,8 @@ from selftaught.errors import UserError
 LARGEST = 1_000_000  # more classes than this means that an index or a hash was taken for a label
 FEW = 20
 """Fewer labelled samples than this may each have a class of their own."""
+WORDS = {"f": "fractions"}
+"""What values of some types of numpy are called."""
 IDS = "hardly any value occurs twice (ids?)"
 """Why ids are no labels."""
 
@@ -169,7 +171,7 @@ def _read(values: Any, n: int) -> NDArray[np.int64] | list[str]:
     if array.dtype.kind == "f" and n and np.isfinite(array).all() and (array == np.rint(array)).all():
         array = array.astype(np.int64)
     if array.dtype.kind not in "iub" and n:
-        raise _NoClasses(f"labels must be integers or names, not {array.dtype}")
+        raise _NoClasses(f"labels must be integers or names, not {WORDS.get(array.dtype.kind, array.dtype)}")
     return array.astype(np.int64)
 
 

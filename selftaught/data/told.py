@@ -9,8 +9,13 @@ from selftaught.data import catalog
 from selftaught.kind import Split
 from selftaught.source import Source
 
+NO_CLASSES = "no classes, because "
+"""The start of the note on folders that are no classes."""
+REFUSED = " not used: "
+"""Within the note on labels that are no classes."""
 NAMED = 5
 """Number of classes that are named."""
+OWN = "train and test are its own"
 BY_CONTENT = "train and test are split 80/20 by content"
 
 
@@ -36,6 +41,12 @@ def opening(given: Any, train: Source, test: Source | None = None) -> str:
     return "; ".join([*parts, *same_name(given)])
 
 
+def no_classes(source: Source) -> str:
+    """Return why a source has no labels, in brackets, where that is known; else ""."""
+    why = [note for note in source.notes if note.startswith(NO_CLASSES) or REFUSED in note]
+    return f" ({'; '.join(why)})" if why else ""
+
+
 def same_name(given: Any) -> list[str]:
     """Return a phrase if `given` is the name of a data set of the catalog and of a folder or file that is here too."""
     other = catalog.folder_called(given)
@@ -55,8 +66,9 @@ def division(
     """
     notes = []
     if "all" not in called:
-        own = called["train"] and called["test"]
-        notes.append(f"train is {called['train']}, test is {called['test']}" if own else "train and test are its own")
+        named, whole = all(called.values()), split == "all"
+        parts = " and ".join(called.values()) if whole else f"train is {called['train']}, test is {called['test']}"
+        notes.append(("all of " if whole else "") + (parts if named else "its parts" if whole else OWN))
     elif split != "all":
         notes.append(BY_CONTENT + (f", from {called['all']}" if called["all"] else ""))
     elif called["all"]:

@@ -41,7 +41,7 @@ def test_a_part_without_labels_stays_unknown() -> None:
         ([[0, 1], [2]], "lists of different lengths"),
         ([[0, 1], [2, 3]], r"shape \(2, 2\)"),
         ([np.zeros((4, 4)), np.zeros((4, 4))], r"shape \(2, 4, 4\)"),
-        ([0.5, 1.0], "not float64"),
+        ([0.5, 1.0], "not fractions"),
         ([{"x": 1}, None], "not dict"),
         ([1, "a"], "some labels are names and some are numbers, such as 1"),
         ([2**70, 1], "must be in"),

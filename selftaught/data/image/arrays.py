@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from selftaught.data.image.source import ImageSource, Pixels
 from selftaught.data.labels import Given, as_labels, decide
+from selftaught.data.told import REFUSED
 from selftaught.errors import UserError
 from selftaught.source import Index, Skipped, checked, digest_of
 
@@ -183,7 +184,7 @@ def from_parts(parts: Mapping[str, tuple[Any, Any]], where: str) -> tuple[dict[s
         part: ArraySource(images[part], labels, decided.classes)
         for part, labels in zip(parts, decided.labels, strict=True)
     }
-    return made, (f"the labels are not used: {decided.why}",) if decided.why else ()
+    return made, (f"the labels are{REFUSED}{decided.why}",) if decided.why else ()
 
 
 def from_array(images: Any, labels: Any = None, classes: Sequence[str] = (), where: str = "array") -> ArraySource:

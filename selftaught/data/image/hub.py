@@ -38,6 +38,7 @@ class HubItems(Items):
             "numpy" if kinds[self._column].startswith("Array") else None
         )
         self.asked = label is not None
+        self.columns = True
         self.label = label_column(list(kinds), label, self.where)
         names = getattr(data.features[self.label], "names", None) if self.label else None
         self.give(Given(None if self.label is None else data[self.label][:], len(data), names or ()))

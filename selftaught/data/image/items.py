@@ -14,6 +14,7 @@ from selftaught.data.image.arrays import as_bytes, check_range, with_channels
 from selftaught.data.image.decode import Unreadable, decode, shape_of
 from selftaught.data.image.source import Pixels
 from selftaught.data.labels import Given, decide
+from selftaught.data.told import REFUSED
 from selftaught.errors import UserError
 from selftaught.source import Skipped
 
@@ -26,6 +27,7 @@ class Items(ABC):
         key: Identifies what was scanned, so that results can be cached; "" disables this.
         given: The labels as they were found, one an item.
         label: The column that they were found in, if there is one.
+        columns: Whether they come from a table, with columns to choose from.
         asked: Whether the user said that these are the labels.
         labels: int64 [N], -1 = unknown: see `number`.
         classes: Names of the classes.
@@ -37,6 +39,7 @@ class Items(ABC):
     key: str = ""
     given: Given
     label: str | None = None
+    columns: bool = False
     asked: bool = False
     labels: NDArray[np.int64]
     classes: Sequence[str] = ()
@@ -79,7 +82,7 @@ def number(parts: Sequence[Items]) -> tuple[str, ...]:
         raise UserError(f"{asked.where}: {f'{called}: ' if column else ''}{decided.why}{decided.fix}")
     for part, labels in zip(parts, decided.labels, strict=True):
         part.labels, part.classes = labels, decided.classes
-    return (f"{called} {'is' if column else 'are'} not used: {decided.why}",) if decided.why else ()
+    return (f"{called} {'is' if column else 'are'}{REFUSED}{decided.why}",) if decided.why else ()
 
 
 def measure(items: Items, position: int) -> tuple[bytes, tuple[int, int, int]]:

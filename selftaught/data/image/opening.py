@@ -21,7 +21,7 @@ from selftaught.data.image.items import Items, number
 from selftaught.data.joined import Joined
 from selftaught.data.subset import first
 from selftaught.data.subset import split as split_by_content
-from selftaught.data.told import division
+from selftaught.data.told import NO_CLASSES, division
 from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
@@ -40,6 +40,7 @@ class Sides:
         called: What each part is called in the data.
         aside: What is left aside, and how many images are in it (None = unknown).
         notes: What else there is to say.
+        columns: Whether there are columns to choose from.
         alike: Whether all parts are known to have the same number of channels.
     """
 
@@ -47,6 +48,7 @@ class Sides:
     called: Mapping[str, str] = field(default_factory=lambda: {"all": ""})
     aside: Mapping[str, int | None] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    columns: bool = False
     alike: bool = False
 
 
@@ -103,6 +105,9 @@ def open_images(
     if isinstance(data, Source) and split == "all":
         return first(data, limit)
     found = _sides(data, labels, Reading(size, image_column, label_column, progress))
+    asked = {"--image-column": image_column, "--label-column": label_column}
+    if not found.columns and (useless := [option for option, column in asked.items() if column is not None]):
+        raise UserError(f"{' and '.join(useless)} has no effect: these data have no columns: remove it")
     source = _opened(found, split, limit)
     source.notes = (*division(split, found.called, found.aside), *found.notes)
     return source
@@ -180,9 +185,11 @@ def _of_folder(path: Path, how: Reading) -> Sides:
     if of_idx := _of_idx_folder(path):
         return of_idx
     found = folder.look(path)
-    if found.tables and not any(folder.is_named(file.path) for file in found.files):
+    if found.tables and (not found.files or table.holds_images(path / found.tables[0])):
         files = tables.of_one_set(path, found.tables)
-        if files and (not found.files or table.holds_images(path / files[0])):
+        if files and (
+            not found.files or _rows(path, files) > len(found.files)
+        ):  # one picture may show what the tables are about
             return _of_tables(path, files, how)
     if not found.files and not found.skipped:
         raise UserError(f"{shown(str(path))}: no image in this folder or its subfolders ({folder.EXAMPLES}, ...)")
@@ -193,7 +200,7 @@ def _of_folder(path: Path, how: Reading) -> Sides:
         )
         for part, rows in named.parts.items()
     }
-    notes = (f"no classes, because {named.why}",) if named.why else ()
+    notes = (NO_CLASSES + named.why,) if named.why else ()
     return _of_items(parts, named.called, dict(named.aside), how, notes)
 
 
@@ -209,7 +216,7 @@ def _of_items(
 
     notes = (*number(list(parts.values())), *notes)
     opened = {part: partial(build, items, size=how.size, progress=how.progress) for part, items in parts.items()}
-    return Sides(opened, called, aside, notes)
+    return Sides(opened, called, aside, notes, any(items.columns for items in parts.values()))
 
 
 def _of_tables(root: Path, files: list[str], how: Reading) -> Sides:
@@ -225,8 +232,13 @@ def _of_tables(root: Path, files: list[str], how: Reading) -> Sides:
 
     parts, left = layout.named(files, lambda names: items(names).given.known)
     called = {part: _called(names) if "all" not in parts or left else "" for part, names in parts.items()}
-    aside = {name: tables.rows([root / name]) for name in left}
+    aside = {name: _rows(root, [name]) for name in left}
     return _of_items({part: items(names) for part, names in parts.items()}, called, aside, how)
+
+
+def _rows(root: Path, files: Sequence[str]) -> int:
+    with tables.readable(str(root / files[0])):
+        return tables.rows([root / file for file in files])
 
 
 def _called(files: Sequence[str]) -> str:

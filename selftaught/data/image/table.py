@@ -57,6 +57,7 @@ class TableItems(Items):
         if self._rows == 0:
             raise UserError(f"{self.where}: it has no rows, but at least one image is needed")
         self.asked = label is not None
+        self.columns = True
         self.give(Given(known, self._rows, classes or tables.class_names(schema.metadata, self.label)))
 
     @cached_property

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from selftaught.data import cache
 from selftaught.data.labels import Given, decide
 from selftaught.data.text.corpus import Corpus
+from selftaught.data.told import REFUSED
 from selftaught.errors import UserError
 from selftaught.source import Index, Skipped
 
@@ -51,7 +52,7 @@ def refused(column: str, why: str, where: str) -> str:
     called = f"the column '{column}'" if column else "the labels"
     if where:
         raise UserError(f"{where}: {called}: {why}")
-    return f"{called} {'is' if column else 'are'} not used: {why}"
+    return f"{called} {'is' if column else 'are'}{REFUSED}{why}"
 
 
 @final

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
-from selftaught.data import hub
+from selftaught.data import hub, tables
 from selftaught.data.folders import LOOKED_AT
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
@@ -128,6 +128,8 @@ def _holds_text(path: Path) -> bool:
             found = [
                 file for file in islice(path.rglob("*"), LOOKED_AT) if file.is_file() and not file.name.startswith(".")
             ]
+            if any(map(tables.is_table, found)):  # what stands beside tables tells about them
+                return all(map(records.holds_text, filter(tables.is_table, found)))
             return sum(_holds_text(file) for file in found) > len(found) / 2
         kind = files.kind_of(path)
         return records.holds_text(path) if kind == "table" else kind is not None and path.is_file()

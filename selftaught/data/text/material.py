@@ -62,6 +62,10 @@ class Material(Protocol):
     def split(self) -> bool:
         """Whether it is already split into tokens."""
 
+    @property
+    def columns(self) -> bool:
+        """Whether it has fields to choose from."""
+
     def key(self, how: How) -> object:
         """Return the key of the content."""
 
@@ -83,6 +87,11 @@ class Files:
     def classes(self) -> tuple[str, ...]:
         """The names of the first-level folders, if they are the classes."""
         return tuple(sorted({file.label for file in self._files if file.label is not None}))
+
+    @property
+    def columns(self) -> bool:
+        """Whether the files hold records."""
+        return any(file.kind != "text" for file in self._files)
 
     @cached_property
     def _digests(self) -> list[bytes]:
@@ -135,6 +144,7 @@ class Objects:
     """Strings, lists of tokens, or mappings in any Python iterable, which is iterated over twice."""
 
     where = "data"
+    columns = True
 
     def __init__(self, data: Iterable[Any], classes: Sequence[str] = ()) -> None:
         if iter(data) is data:

@@ -25,7 +25,7 @@ from selftaught.data.text.material import Files, How, Material, Objects
 from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
-from selftaught.data.told import division
+from selftaught.data.told import NO_CLASSES, division
 from selftaught.errors import UserError, unknown
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.parts.tokens import Tokens, Way
@@ -110,6 +110,8 @@ def open_text(
         raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
     how = How(cast(Tokens, tokens), lower, errors, column, label_column, progress=progress)
     found = _sides(data, how)
+    if label_column is not None and not any(part.columns for part in found.parts.values()):
+        raise UserError("--label-column has no effect: these data have no columns: remove it")
     corpus = _opened(found.parts, split, limit, how)
     corpus.notes = (*division(split, found.called, found.aside), *found.notes, *corpus.notes)
     return corpus
@@ -222,5 +224,5 @@ def _of_path(path: Path) -> Sides:
         raise UserError(f"{where}: neither a file nor a folder")
     found = reading.below(path)
     parts = {part: Files(files, where, found.skipped) for part, files in found.parts.items()}
-    notes = (f"no classes, because {found.why}",) if found.why else ()
+    notes = (NO_CLASSES + found.why,) if found.why else ()
     return Sides(parts, found.called, dict(found.aside), notes)

@@ -278,6 +278,25 @@ def test_the_column_of_images_can_be_named(tmp_path):
         open_images(tmp_path / "a.parquet", image_column="n")
 
 
+def test_columns_where_there_are_none_have_no_effect(tmp_path):
+    folders(tmp_path, TRAIN, TEST)
+    for data in (tmp_path, archive(tmp_path, TRAIN, TEST), [np.zeros((4, 4, 3), np.uint8)] * 3):
+        for option in ("image_column", "label_column"):
+            with pytest.raises(UserError, match=f"--{option.replace('_', '-')} has no effect: these data have no col"):
+                open_images(data, **{option: "x"})
+
+
+def test_pictures_beside_tables_and_tables_beside_pictures(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    shards(tmp_path / "hub", TRAIN, TEST)
+    (tmp_path / "hub/preview.png").write_bytes(pictures(1, 9)[0])
+    assert len(open_images(tmp_path / "hub", "all")) == 6
+    folders(tmp_path / "pets", TRAIN, TEST)
+    pq.write_table(pa.table({"file": ["0.png"], "hash": [b"0"]}), tmp_path / "pets/index.parquet")
+    pq.write_table(pa.table({"file": ["0.png"] * 9, "caption": ["text"] * 9}), tmp_path / "pets/captions.parquet")
+    assert len(open_images(tmp_path / "pets", "all")) == 6
+
+
 def test_labels_of_arrays_and_pairs_that_are_none(tmp_path):
     images = np.zeros((24, 4, 4), np.uint8)
     images[:, 0, 0] = range(24)

@@ -100,6 +100,11 @@ def test_labels_that_are_none_are_named_and_left_out(tmp_path: Path, value) -> N
             open_text(data, "all", label_column="label")
 
 
+def test_a_column_of_plain_text_has_no_effect(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--label-column has no effect: these data have no columns"):
+        open_text(put(tmp_path, a="one", b="two"), "all", label_column="label")
+
+
 def test_the_column_that_has_no_classes_is_named() -> None:
     rows = [{"text": "a", "target": [1]}, {"text": "b", "target": [1, 2]}]
     assert open_text(rows, "all").notes[0].startswith("the column 'target' is not used: labels are lists")

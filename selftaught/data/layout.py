@@ -20,7 +20,7 @@ LOOSE = "loose files"
 
 WORDS: Mapping[Side, Sequence[str]] = {
     "train": ("train", "training", "trn", "trainset", "trainingset"),
-    "test": ("test", "testing", "tst", "testset", "testingset", "eval", "evaluation"),
+    "test": ("test", "testing", "tst", "testset", "testingset", "eval", "evaluation", "holdout", "heldout"),
     "val": ("val", "valid", "validation", "valset", "validationset", "dev", "devel", "development"),
 }
 SIDES: Mapping[str, Side] = {word: side for side, words in WORDS.items() for word in words}
@@ -121,7 +121,7 @@ def arrange(paths: Sequence[str], root: str = "") -> Layout:
         if divided(groups):
             tree.leave((*above, LOOSE), [*loose, *here])
             return tree.divided(groups, inside, above)
-        only = _wrapper(inside, len(here))
+        only = tree.wrapper(inside, len(here), above)
         if only is None:
             break
         tree.leave_others(inside, above, only)
@@ -173,21 +173,6 @@ def named(names: Sequence[str], labelled: Callable[[list[str]], bool]) -> tuple[
     return used, [name for name in names if name not in taken]
 
 
-def _wrapper(inside: Mapping[str, Rows], loose: int) -> str | None:
-    """Return the folder that holds the whole data set, if there is one: what stands beside it is not needed."""
-    if not inside or loose > sum(map(len, inside.values())):
-        return None
-    if len(inside) == 1:
-        return next(iter(inside))
-    parts = [name for name in inside if side(name)]
-    if len(parts) == 1 and all(ASIDE.match(name) or NOTES.match(name) for name in inside if name not in parts):
-        return parts[0]
-    content = [name for name in inside if all(word.lower() in CONTENT for word in WORD.findall(name) or [name])]
-    if len(content) == 1 and all(NOTES.match(name) for name in inside if name not in content):
-        return content[0]
-    return None
-
-
 @final
 class _Tree:
     """The folders of all files, and what has been left aside of them."""
@@ -232,6 +217,39 @@ class _Tree:
             if name not in used:
                 self.leave((*above, name), rows)
 
+    def wrapper(self, inside: Mapping[str, Rows], loose: int, above: Above) -> str | None:
+        """Return the folder that holds the whole data set, if there is one: what stands beside it is not needed."""
+        if not inside or loose > sum(map(len, inside.values())):
+            return None
+        if len(inside) == 1:
+            return next(iter(inside))
+        parts = [name for name in inside if side(name)]
+        if len(parts) == 1:
+            within = self.look(inside[parts[0]], (*above, parts[0]))[0]
+            depth = len(above) + 1 if len(within) > 1 else 0  # beside classes, what has none is no class
+            others = [name for name in inside if name not in parts]
+            if all(ASIDE.match(name) or NOTES.match(name) or self.flat(inside[name], depth) for name in others):
+                return parts[0]
+        content = [name for name in inside if all(word.lower() in CONTENT for word in WORD.findall(name) or [name])]
+        if len(content) == 1 and all(NOTES.match(name) for name in inside if name not in content):
+            return content[0]
+        return None
+
+    def flat(self, rows: Rows, depth: int) -> bool:
+        """Return whether all files lie in folders of this depth."""
+        return all(len(self._folders[row]) == depth for row in rows)
+
+    def without_copies(self, inside: dict[str, Rows], above: Above) -> dict[str, Rows]:
+        """Return the folders without those that hold all others once more (an archive unpacked into itself)."""
+        kept = {}
+        for name, rows in inside.items():
+            own = {folder for row in rows for folder in self._folders[row][len(above) + 1 :][:1]}
+            if len(own) >= len(inside) - 1 > 1 and inside.keys() - {name} <= own:
+                self.leave((*above, name), rows)
+            else:
+                kept[name] = rows
+        return kept
+
     def classes(self, rows: Rows, above: Above, known: Collection[str] = ()) -> tuple[dict[int, str], str]:
         """Return (the class of each file that has one, why there are none): of the first folders that are no wrappers.
 
@@ -243,11 +261,12 @@ class _Tree:
                 return {}, "they lie in one folder"
             if len(loose) > sum(map(len, inside.values())):
                 return {}, "most lie outside of folders"
-            only = None if inside.keys() & set(known) else _wrapper(inside, len(loose))
+            only = None if inside.keys() & set(known) else self.wrapper(inside, len(loose), above)
             if only is None:
                 break
             self.leave_others(inside, above, only)
             rows, above = inside[only], (*above, only)
+        inside = self.without_copies(inside, above)
         if all(CAMERA.fullmatch(name) for name in inside) or "DCIM" in (self._root, *above):
             return {}, "the folders are a camera's"
         if all(DATES.fullmatch(name) for name in inside):

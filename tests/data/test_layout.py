@@ -76,11 +76,20 @@ def test_a_wrapper_is_looked_into() -> None:
     assert said(inside) == ({"train": "ccd", "test": "d"}, {}, "")
 
 
+def test_an_archive_unpacked_into_itself() -> None:
+    paths = files(cells__a=2, cells__b=1, cells__cells__a=2, cells__cells__b=1)
+    assert said(paths) == ({"all": "aab"}, {"cells/cells": 3}, "")
+    assert said(files(a__b=1, b=1)) == ({"all": "ab"}, {}, "")  # no copy of all others
+
+
 def test_one_part_alone() -> None:
     assert said(files(train__cat=2, train__dog=1)) == ({"all": "ccd"}, {}, "")
     assert said(files(train__cat=2, train__dog=1, unlabeled=3)) == ({"all": "ccd"}, {"unlabeled": 3}, "")
     assert said(files(Testing__cat=2, Testing__dog=1)) == ({"all": "ccd"}, {}, "")
+    assert said(files(train__cat=2, train__dog=1, others=3)) == ({"all": "ccd"}, {"others": 3}, "")
+    assert said(files(train__cat=2, train__dog=1, holdout__cat=1)) == ({"train": "ccd", "test": "c"}, {}, "")
     # a class of CIFAR-100 is called train
+    assert said(files(train__old=2, train__new=1, bus__old=1))[0] == {"all": "bttt"}
     assert said(files(train=2, bus=2, car=1)) == ({"all": "bbctt"}, {}, "")
 
 

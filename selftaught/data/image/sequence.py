@@ -35,7 +35,8 @@ class SequenceItems(Items):
         self.pack = not isinstance(example[0] if self._paired else example, np.ndarray)
         self.asked = labels is not None
         values = self._known() if labels is None and self._paired else labels
-        self.give(Given(values, len(data), classes or getattr(data, "classes", None) or ()))
+        own = getattr(data, "classes", None)
+        self.give(Given(values, len(data), classes or (own if isinstance(own, list | tuple) else ())))
 
     def _known(self) -> Any:
         known = getattr(self._data, "targets", None)  # torchvision's name; avoids decoding every image to get its label

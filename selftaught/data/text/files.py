@@ -88,14 +88,14 @@ class Found:
     Args:
         parts: The files of "train" and "test", or of "all"; files of text with their classes.
         called: What each part is called in the folder; "" = it has no name.
-        aside: How many files are in what is left aside.
+        aside: How many files or rows are in what is left aside; None = unknown.
         skipped: The files that are not read, with reasons.
         why: Why there are no classes, "" if there are, or if the files have labels of their own.
     """
 
     parts: dict[str, list[File]]
     called: dict[str, str]
-    aside: dict[str, int]
+    aside: dict[str, int | None]
     skipped: list[Skipped]
     why: str = ""
 
@@ -134,7 +134,7 @@ def below(root: Path) -> Found:
     return Found(
         {part: [replace(files[row], label=named.owners[row]) for row in rows] for part, rows in named.parts.items()},
         named.called,
-        named.aside,
+        dict(named.aside),
         skipped,
         named.why,
     )
@@ -150,6 +150,13 @@ def _named(root: Path, files: dict[str, File], skipped: list[Skipped]) -> Found:
         dict.fromkeys(left, 1),
         skipped,
     )
+
+
+def _count(file: File) -> int | None:
+    if file.kind != "table":
+        return 1 if file.kind == "text" else None
+    with tables.readable(str(file.path)):
+        return tables.rows([file.path])
 
 
 def _walk(root: Path) -> Iterator[Path]:

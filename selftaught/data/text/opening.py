@@ -225,4 +225,4 @@ def _of_path(path: Path) -> Sides:
     found = reading.below(path)
     parts = {part: Files(files, where, found.skipped) for part, files in found.parts.items()}
     notes = (NO_CLASSES + found.why,) if found.why else ()
-    return Sides(parts, found.called, dict(found.aside), notes)
+    return Sides(parts, found.called, found.aside, notes)

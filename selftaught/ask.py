@@ -21,19 +21,56 @@ from typing import TYPE_CHECKING, Literal
 
 from selftaught.errors import UserError
 from selftaught.method import Scores
+from selftaught.parts.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from selftaught.evaluate.language import Scored
-    from selftaught.parts.word_vectors import WordVectors
+    from selftaught.export.reading import Errors
+    from selftaught.parts.fasttext_model import Model
     from selftaught.pretraining.result import Run
 
 
-def vectors(run: Run | str | Path) -> WordVectors:
-    """The words and their vectors, of a run, of an encoder.safetensors or of a file that any tool wrote."""
+def vectors(run: Run | str | Path, errors: Errors = "strict") -> WordVectors:
+    """The words and their vectors, of a run, of an encoder.safetensors or of a file that any tool wrote.
+
+    `errors` says what to do with words of a file that are not UTF-8, "strict" or "replace".
+    """
     from selftaught.evaluate.words import vectors_of
     from selftaught.pretraining.weights import word_vectors
 
-    return word_vectors(run) if isinstance(run, str | Path) else vectors_of(run.encoder)
+    return word_vectors(run, errors) if isinstance(run, str | Path) else vectors_of(run.encoder)
+
+
+def fasttext_model(run: Run | str | Path, limit: int | None = None, errors: Errors = "strict") -> Model:
+    """What `export --format bin` writes: a complete model of the fastText tool.
+
+    A run of a method that is the tool's own (fasttext, fasttext_classifier) gives all of it; other word vectors give a
+    model without n-grams and with output vectors of zeros.
+
+    Args:
+        run: A run, an encoder.safetensors or a file of word vectors.
+        limit: Only the N most frequent words.
+        errors: See `vectors`.
+    """
+    from dataclasses import replace
+
+    from selftaught.parts.fasttext_model import Convertible, of_words
+    from selftaught.pretraining.build import type_of
+    from selftaught.pretraining.weights import subword_rows
+
+    if not isinstance(run, str | Path) or Path(run).is_dir():
+        loaded = _run(run)
+        if issubclass(type_of(loaded.config), Convertible):
+            if limit is not None:
+                raise UserError("--limit cannot be used with --format bin: a complete model has all words")
+            method = loaded.learned()
+            assert isinstance(method, Convertible)
+            return method.fasttext_model(loaded.classes)
+    whole = vectors(run, errors)
+    rows = subword_rows(run if isinstance(run, str | Path) else run.path, errors)
+    size = min(limit or len(whole), len(whole))
+    part = WordVectors(whole.words[:size], whole.matrix[:size], None if whole.counts is None else whole.counts[:size])
+    return of_words(part, None if rows is None else replace(rows, words=rows.words[:size], counts=rows.counts[:size]))
 
 
 def neighbours(run: Run | str | Path, word: str, k: int = 10) -> list[tuple[str, float]]:
@@ -47,7 +84,14 @@ def neighbours(run: Run | str | Path, word: str, k: int = 10) -> list[tuple[str,
 
 
 def analogy(
-    run: Run | str | Path, a: str, b: str, c: str, k: int = 10, *, method: Literal["add", "mul"] = "add"
+    run: Run | str | Path,
+    a: str,
+    b: str,
+    c: str,
+    k: int = 10,
+    *,
+    method: Literal["add", "mul"] = "add",
+    errors: Errors = "strict",
 ) -> list[tuple[str, float]]:
     """The k best words for a : b :: c : ?, each with its score, see `evaluate.words.answers`.
 
@@ -55,7 +99,7 @@ def analogy(
     """
     from selftaught.evaluate.words import answers
 
-    return answers(vectors(run), a, b, c, k, method=method)
+    return answers(vectors(run, errors), a, b, c, k, method=method)
 
 
 def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = False) -> list[Scored]:

@@ -64,11 +64,14 @@ class Start(Protocol):
     def load_into(self, encoder: Encoder) -> None:
         """Copy the tensors of the file into `encoder`, by name. Raises UserError if they do not fit."""
 
-    def encoder(self) -> Encoder | None:
-        """The complete encoder, if they are one of ours."""
-
     def vectors(self) -> Any:
         """The word vectors that they are or contain (`parts/word_vectors`). Raises UserError if there are none."""
+
+    def subwords(self) -> Any:
+        """The rows of words and character n-grams in them (`parts/subword_rows`), or None if there are none."""
+
+    def tell(self, what: str) -> None:
+        """Say to the user what was taken: "3 of 12,210 words ...". Called once, after the weights were loaded."""
 
 
 class Encoder(nn.Module, ABC):

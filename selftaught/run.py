@@ -6,6 +6,7 @@
     RUN/env.json             versions, threads, command            RUN/metrics.jsonl     one line per logged step
     RUN/encoder.safetensors  the encoder                           RUN/skipped.jsonl     samples that could not be read
     RUN/method.safetensors   the whole method with its heads       RUN/report.html       the report
+    RUN/classes.json         the names of the classes, if any
     RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the writing process
     RUN/banks/NAME/          state outside the checkpoints, and the journal that restores it to any of them
 """

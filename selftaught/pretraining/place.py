@@ -100,6 +100,12 @@ def finished(folder: RunFolder, watch: Watch | None) -> bool:
     return done
 
 
+def name_classes(source: Source, folder: RunFolder) -> None:
+    """RUN/classes.json: the names of the classes, so that predictions can be named without the data."""
+    if rank() == 0:
+        folder.write_json("classes.json", list(source.classes))
+
+
 def name_skipped(source: Source, folder: RunFolder, watch: Watch | None) -> None:
     """RUN/skipped.jsonl: what could not be read, one line each with its reason."""
     skipped = source.skipped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
@@ -15,6 +16,7 @@ from selftaught.kernels.fasttext import learn
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
 from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.alias import alias
+from selftaught.parts.fasttext_model import MODELS, Model, of_words
 from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.read_only import read_only
 from selftaught.parts.shuffled import Shuffled
@@ -126,6 +128,7 @@ class FastText(Compiled):
         self.out = nn.Parameter(torch.zeros(len(encoder.words), encoder.dim))
         self.cbow, self.shared = model == "cbow", negatives_per == "window"
         self.window, self.negatives, self.shuffle, self.threads = window, negatives, shuffle, cores(threads)
+        self.sample = sample
         self.keep = keep_thresholds(encoder.counts, sample)
         self.threshold, self.other = alias(encoder.counts.astype(np.float64) ** power)
         self.logistic = sigmoid_table()
@@ -195,3 +198,10 @@ class FastText(Compiled):
         if pairs:
             self.recent.fill_(loss / pairs)
         return {"loss": float(self.recent), "words": float(words)}
+
+    def fasttext_model(self, classes: Sequence[str]) -> Model:
+        """Return the same vectors as a model of the authors' tool."""
+        said = {"ws": self.window, "neg": self.negatives, "t": self.sample}
+        said["model"] = MODELS["cbow" if self.cbow else "skipgram"]
+        out = self.out.detach().numpy()
+        return of_words(self.encoder.word_vectors(), self.encoder.subword_rows(), out, **said)

@@ -307,6 +307,15 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class Independent(Protocol):
+    """A classifier whose scores may be log-odds of each class by itself, instead of logits of a softmax over all."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether they are."""
+
+
+@runtime_checkable
 class Scores(Protocol):
     """A method that gives probabilities to sequences: a language model."""
 
@@ -349,6 +358,7 @@ __all__ = [
     "Encoder",
     "Generates",
     "Group",
+    "Independent",
     "Index",
     "Labels",
     "Method",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from selftaught import kind as kinds
 from selftaught.config import Config, Layer, resolve
-from selftaught.errors import UserError
+from selftaught.errors import UserError, unknown
 from selftaught.export.reading import Errors
 from selftaught.kind import Split
 from selftaught.method import Encoder, Method, Source, outside
@@ -128,6 +128,21 @@ class Run:
         options = kinds.describe(seen["kind"]).arguments if known else ()
         kind = kinds.find(seen["kind"])
         source = kind.reading(seen, {option.name: own[option.name] for option in options}).open(data, split, limit)
+        kind.fits(seen, source, str(self.path))
+        return source
+
+    def asked(self, data: Any, **options: Any) -> Source:
+        """A source over `data` whose classes the run's classifier is asked for; options of reading as in `pretrain`.
+
+        Raises UserError where they do not fit, and for an option that this kind of sample does not have.
+        """
+        seen = self.encoder.spec["input"]
+        known = [option.name for option in kinds.describe(seen["kind"]).arguments]
+        for name in options:
+            if name not in known:
+                raise unknown("option of reading", name, known)
+        kind = kinds.find(seen["kind"])
+        source = kind.reading(seen, {name: self.config.data[name] for name in known} | options).asked(data)
         kind.fits(seen, source, str(self.path))
         return source
 

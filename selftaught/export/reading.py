@@ -54,6 +54,8 @@ class Reader:
         head = head.removeprefix(b"\xef\xbb\xbf")
         line, _, body = head.partition(b"\n")
         fields = line.split()
+        if len(fields) == 8 and fields[6:] == [b"<", b">"]:
+            self._refuse("is a floret table, whose lines are no words: it is written for spaCy, and not read")
         if len(fields) == 2 and all(field.isdigit() and len(field) < 19 for field in fields):
             count, dim = map(int, fields)
             if not 1 <= dim <= MOST_NUMBERS or count < 1:

@@ -8,6 +8,7 @@
     binary        "V D", then for each word the word, a space, D float32 (little-endian) and a newline
     bin           a complete model of the fastText tool, with n-grams, so that unseen words have vectors too; see
                   `export/fasttext_bin`. A name that ends in .bin is "binary", unless this format is asked for
+    floret        a table of spaCy, from which words and unseen words have vectors; only written, see `export/floret`
     safetensors   matrix float32 [V, D]; words uint8, concatenated UTF-8; ends int64 [V], the end of each word; counts
                   int64 [V] if known
 
@@ -27,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError, unknown
-from selftaught.export import fasttext_bin
+from selftaught.export import fasttext_bin, floret
 from selftaught.export.compressed import WRITERS, opened, replaced
 from selftaught.export.reading import Errors, Reader
 from selftaught.kernels import vectors_text as kernel
@@ -35,8 +36,14 @@ from selftaught.parts.fasttext_model import Model, of_words
 from selftaught.parts.subword_rows import SubwordRows
 from selftaught.parts.word_vectors import WordVectors
 
-Format = Literal["text", "vec", "glove", "binary", "bin", "safetensors"]
-ENDINGS: dict[str, Format] = {".txt": "text", ".vec": "vec", ".bin": "binary", ".safetensors": "safetensors"}
+Format = Literal["text", "vec", "glove", "binary", "bin", "floret", "safetensors"]
+ENDINGS: dict[str, Format] = {
+    ".txt": "text",
+    ".vec": "vec",
+    ".bin": "binary",
+    ".floret": "floret",
+    ".safetensors": "safetensors",
+}
 MAPPED = frozenset(("safetensors", "bin"))
 """The formats whose readers need a file that is not compressed."""
 BLOCK = 8 << 20
@@ -84,8 +91,8 @@ def write(
     ...     read(Path(folder) / "words.txt").words
     ('bank', 'money')
 
-    The vectors that a subword model gives to unseen words can only be stored by bin, which needs the `rows` that they
-    are made from. Only safetensors and bin keep the counts.
+    The vectors that a subword model gives to unseen words can only be stored by bin and floret, which need the `rows`
+    that they are made from. Only safetensors and bin keep the counts.
 
     Raises UserError if the format is unknown or cannot store a word, a vector is not finite, or the disk is full.
     """
@@ -109,25 +116,41 @@ def write(
             )
     ends = np.cumsum([len(word) for word in words], dtype=np.int64)
     with replaced(path) as file:
+        if found == "floret":
+            if rows is None or not rows.maxn:
+                raise UserError(
+                    f"{path} cannot be written: a floret table is made of character n-grams, which only fasttext learns"
+                )
+            made = floret.table(WordVectors(vectors.words[:size], matrix), rows)
+            file.write(floret.header(made, rows))
+            _write_lines(file, [b"%d" % row for row in range(len(made))], made)
+            return
         if found == "safetensors":
             _write_safetensors(file, words, ends, matrix, None if vectors.counts is None else vectors.counts[:size])
             return
         if found != "glove":
             file.write(b"%d %d\n" % matrix.shape)
-        step = max(1, BLOCK // (kernel.WIDEST * matrix.shape[1]))
-        for begin in range(0, size, step):
-            block = np.ascontiguousarray(matrix[begin : begin + step], np.float32)
-            if found == "binary":
+        if found == "binary":
+            for begin in range(0, size, 1 << 14):
+                block = np.ascontiguousarray(matrix[begin : begin + (1 << 14)], "<f4")
                 file.writelines(
-                    b"%b %b\n" % (word, row.astype("<f4").tobytes())
-                    for word, row in zip(words[begin:], block, strict=False)
+                    b"%b %b\n" % (word, row.tobytes()) for word, row in zip(words[begin:], block, strict=False)
                 )
-                continue
-            text = b"".join(words[begin : begin + step])
-            out = np.empty(len(text) + block.shape[0] + block.size * kernel.WIDEST, np.uint8)
-            borders = ends[begin : begin + step] - (ends[begin] - len(words[begin]))
-            used = kernel.print_lines(np.frombuffer(text, np.uint8), borders, block, out)
-            file.write(out[:used].data)
+            return
+        _write_lines(file, words, matrix)
+
+
+def _write_lines(file: IO[bytes], words: list[bytes], matrix: NDArray[np.float32]) -> None:
+    """Write a line "word number number ..." for each word."""
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+    step = max(1, BLOCK // (kernel.WIDEST * matrix.shape[1]))
+    for begin in range(0, len(words), step):
+        rows = np.ascontiguousarray(matrix[begin : begin + step], np.float32)
+        text = b"".join(words[begin : begin + step])
+        out = np.empty(len(text) + rows.shape[0] + rows.size * kernel.WIDEST, np.uint8)
+        borders = ends[begin : begin + step] - (ends[begin] - len(words[begin]))
+        used = kernel.print_lines(np.frombuffer(text, np.uint8), borders, rows, out)
+        file.write(out[:used].data)
 
 
 def write_model(path: Path, model: Model) -> None:
@@ -144,7 +167,7 @@ def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
     """Return the UTF-8 of each word. Raises UserError if the format cannot store it."""
     found = []
     for word in words:
-        breaks = {"safetensors": frozenset(), "bin": frozenset("\0")}.get(format, BREAKS)
+        breaks = {"safetensors": frozenset(), "floret": frozenset(), "bin": frozenset("\0")}.get(format, BREAKS)
         if not word or not breaks.isdisjoint(word):
             what = "a space, a newline or a byte 0" if word else "nothing at all"
             raise UserError(f"the word {word!r} is or contains {what}, which {format} cannot store: write .safetensors")

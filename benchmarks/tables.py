@@ -18,7 +18,12 @@ from benchmarks.vision import VARIANTS
 
 ROOT = Path(__file__).parent.parent
 PROTOCOLS = ("linear", "knn")
-TRAININGS = {"skipgram": "skip-gram", "cbow": "CBOW", "fasttext": "fastText, with subwords"}
+TRAININGS = {
+    "skipgram": "skip-gram",
+    "cbow": "CBOW",
+    "fasttext": "fastText, with subwords",
+    "fasttext-window": "fastText, `--negatives-per window`",
+}
 """Rows of words.json and their names in the table."""
 BASELINE = "supervised-whole"
 """The row that semi-supervised methods are compared with: the better of the two supervised rows."""
@@ -206,6 +211,12 @@ def _besides(found: dict[str, Any]) -> list[str]:
         for loss, part in row["losses"].items():
             called = f"fastText classifier, accuracy on {row['data']}, loss `{loss}`, %"
             rows.append((called, _score(part, "accuracy"), f"fastText: {_score(part, 'fasttext')}"))
+    if "small-text" in found:
+        scores = found["small-text"]["scores"]
+        for test, called in (("wordsim353", "WordSim-353"), ("simlex999", "SimLex-999"), ("analogies", "analogies, %")):
+            ours = ", ".join(f"{_score(scores[per], test)} ({per})" for per in ("pair", "window"))
+            peer = f"fastText: {_score(scores['fasttext'], test)}" if "fasttext" in scores else "-"
+            rows.append((f"{found['small-text']['what']}, {called}, by `--negatives-per`", ours, peer))
     if "ngram" in found:
         for what, called in (("counts", "counting"), ("scores", "scoring")):
             rate = found["ngram"][f"{what}_per_second"] / 1e6

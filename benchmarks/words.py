@@ -83,6 +83,16 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "method": "fasttext",
         "peers": {"fasttext": {"tool": "fasttext"}},
         "rounds": 2,
+        "train": 3.0,
+        "total": None,
+    },
+    "fasttext-window": {
+        "model": "skipgram",
+        "lr": 0.05,
+        "method": "fasttext",
+        "more": {"negatives_per": "window"},
+        "peers": {"fasttext": {"tool": "fasttext"}},
+        "rounds": 2,
         "train": 6.0,
         "total": None,
     },
@@ -91,7 +101,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
 SETS = ("sentence-polarity", "rated-movies", "rated-news", "rated-tweets", "rated-products")
 METHODS: dict[str, dict[str, Any]] = {
     "word2vec": {"threads": 2},
-    "fasttext": {"threads": 2},
+    "fasttext": {"threads": 2, "negatives_per": "window"},
     "glove": {"threads": 2},
     "nnlm": {"minutes": 2.0, "min_count": 20},
 }
@@ -114,6 +124,7 @@ SMOOTHINGS: tuple[dict[str, Any], ...] = (
 LOSSES = {"softmax": "softmax", "hierarchical": "hs", "negative": "ns", "one_vs_all": "ova"}
 """Arguments of fastText's classifier, and their names in its tool."""
 CLASSIFYING: dict[str, Any] = {"dim": 100, "epochs": 25, "lr": 0.1, "min_count": 1, "threads": 2}
+SMALL_TEXT = "sotu"
 SCORES = ("wordsim353", "simlex999", "analogies", "semantic", "syntactic")
 
 
@@ -138,7 +149,8 @@ class Bench:
         return self._text
 
     def task(self, **about: Any) -> dict[str, Any]:
-        return {**SETTINGS, "text": str(self.text[0]), "epochs": 1, "seed": 0, **about}
+        text = about.get("text") or str(self.text[0])
+        return {**SETTINGS, "epochs": 1, "seed": 0, **about, "text": text}
 
     def turns(self, tasks: dict[str, dict[str, Any]], rounds: int) -> dict[str, list[Row]]:
         """Run every task once per round, after one unmeasured run of ours (compilation). The first one rotates."""
@@ -225,7 +237,7 @@ def training(name: str, bench: Bench) -> Row:
     case = TRAININGS[name]
     about = {"model": case["model"], "lr": case["lr"]}
     words = bench.text[1]
-    tasks = {"selftaught": bench.task(tool="selftaught", method=case["method"], **about)}
+    tasks = {"selftaught": bench.task(tool="selftaught", method=case["method"], more=case.get("more", {}), **about)}
     tasks |= {peer: bench.task(**program, **about) for peer, program in case["peers"].items() if has(program["tool"])}
     rounds = bench.turns(tasks, case["rounds"])
     row: Row = {
@@ -460,10 +472,34 @@ def judged(bench: Bench, case: dict[str, Any], program: dict[str, Any], seed: in
 
     out = RUNS / f"{program['tool']}-{case['method']}-{case['model']}-{seed}.bin"
     about = {"model": case["model"], "lr": case["lr"], "method": case["method"], "epochs": 1 if bench.quick else EPOCHS}
-    found = child(bench.task(**program, **about, seed=seed, out=str(out.resolve())))
+    about |= {name: case[name] for name in ("text", "sample") if name in case}
+    more = case.get("more", {}) if program["tool"] == "selftaught" else {}
+    found = child(bench.task(**program, **about, seed=seed, more=more, out=str(out.resolve())))
     scores = evaluate.words.judge(files.read(out))
     out.unlink()
     return {score: scores[score]["trained"] for score in SCORES} | {"seconds": round(found["total"][0], 1)}
+
+
+def small_text(bench: Bench) -> Row:
+    """Return the quality of fastText on a small text with the defaults of its tool, where negatives count most.
+
+    Each pair's own negatives (the default), those of a window, and the tool.
+    """
+    text = RUNS / f"{SMALL_TEXT}.txt"
+    RUNS.mkdir(parents=True, exist_ok=True)
+    if not text.exists():
+        written(text, SMALL_TEXT, None)
+    case = {"model": "skipgram", "lr": 0.05, "method": "fasttext", "text": str(text.resolve()), "sample": 1e-4}
+    programs = {per: ("selftaught", {"negatives_per": per}) for per in ("pair", "window")}
+    programs |= {"fasttext": ("fasttext", {})} if has("fasttext") else {}
+    row: Row = {"what": f"fastText on {SMALL_TEXT}", "epochs": EPOCHS, "seeds": len(bench.seeds), "scores": {}}
+    for name, (tool, more) in programs.items():
+        keys = [{"row": "small-text", "program": name, "seed": seed} for seed in bench.seeds]
+        made = [
+            bench.point(key, partial(judged, bench, case | {"more": more}, {"tool": tool}, key["seed"])) for key in keys
+        ]
+        row["scores"][name] = {score: spread([point[score] for point in made]) for score in SCORES}
+    return row
 
 
 def documents(method: str, bench: Bench) -> Row:
@@ -642,6 +678,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     **{name: partial(training, name) for name in TRAININGS},
     "memory": memory, "startup": startup, "glove": glove, "ngram": ngram, "vectors": vectors,
     **{f"quality-{name}": partial(quality, name) for name in TRAININGS},
+    "small-text": small_text,
     **{f"documents-{method}": partial(documents, method) for method in METHODS}, "classifier": classifier,
     "variants": variants, "language": language,
 }  # fmt: skip

@@ -15,25 +15,65 @@ when it does not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, final
+
+import numpy as np
 
 from selftaught.errors import UserError
-from selftaught.method import Scores
+from selftaught.method import Scores, Source
+from selftaught.parts.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from selftaught.evaluate.language import Scored
-    from selftaught.parts.word_vectors import WordVectors
+    from selftaught.evaluate.predict import Said
+    from selftaught.export.reading import Errors
+    from selftaught.parts.fasttext_model import Model
     from selftaught.pretraining.result import Run
 
 
-def vectors(run: Run | str | Path) -> WordVectors:
-    """The words and their vectors, of a run, of an encoder.safetensors or of a file that any tool wrote."""
+def vectors(run: Run | str | Path, errors: Errors = "strict") -> WordVectors:
+    """The words and their vectors, of a run, of an encoder.safetensors or of a file that any tool wrote.
+
+    `errors` says what to do with words of a file that are not UTF-8, "strict" or "replace".
+    """
     from selftaught.evaluate.words import vectors_of
     from selftaught.pretraining.weights import word_vectors
 
-    return word_vectors(run) if isinstance(run, str | Path) else vectors_of(run.encoder)
+    return word_vectors(run, errors) if isinstance(run, str | Path) else vectors_of(run.encoder)
+
+
+def fasttext_model(run: Run | str | Path, limit: int | None = None, errors: Errors = "strict") -> Model:
+    """What `export --format bin` writes: a complete model of the fastText tool.
+
+    A run of a method that is the tool's own (fasttext, fasttext_classifier) gives all of it; other word vectors give a
+    model without n-grams and with output vectors of zeros.
+
+    Args:
+        run: A run, an encoder.safetensors or a file of word vectors.
+        limit: Only the N most frequent words.
+        errors: See `vectors`.
+    """
+    from dataclasses import replace
+
+    from selftaught.parts.fasttext_model import Convertible, of_words
+    from selftaught.pretraining.build import type_of
+    from selftaught.pretraining.weights import subword_rows
+
+    if not isinstance(run, str | Path) or Path(run).is_dir():
+        loaded = _run(run)
+        if issubclass(type_of(loaded.config), Convertible):
+            if limit is not None:
+                raise UserError("--limit cannot be used with --format bin: a complete model has all words")
+            method = loaded.learned()
+            assert isinstance(method, Convertible)
+            return method.fasttext_model(loaded.classes)
+    whole = vectors(run, errors)
+    rows = subword_rows(run if isinstance(run, str | Path) else run.path, errors)
+    size = min(limit or len(whole), len(whole))
+    part = WordVectors(whole.words[:size], whole.matrix[:size], None if whole.counts is None else whole.counts[:size])
+    return of_words(part, None if rows is None else replace(rows, words=rows.words[:size], counts=rows.counts[:size]))
 
 
 def neighbours(run: Run | str | Path, word: str, k: int = 10) -> list[tuple[str, float]]:
@@ -47,7 +87,14 @@ def neighbours(run: Run | str | Path, word: str, k: int = 10) -> list[tuple[str,
 
 
 def analogy(
-    run: Run | str | Path, a: str, b: str, c: str, k: int = 10, *, method: Literal["add", "mul"] = "add"
+    run: Run | str | Path,
+    a: str,
+    b: str,
+    c: str,
+    k: int = 10,
+    *,
+    method: Literal["add", "mul"] = "add",
+    errors: Errors = "strict",
 ) -> list[tuple[str, float]]:
     """The k best words for a : b :: c : ?, each with its score, see `evaluate.words.answers`.
 
@@ -55,7 +102,7 @@ def analogy(
     """
     from selftaught.evaluate.words import answers
 
-    return answers(vectors(run), a, b, c, k, method=method)
+    return answers(vectors(run, errors), a, b, c, k, method=method)
 
 
 def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = False) -> list[Scored]:
@@ -85,6 +132,74 @@ def language_model(run: Run | str | Path) -> Scores:
     model = run.model()
     assert isinstance(model, Scores)
     return model
+
+
+@final
+class Asked:
+    """The samples of a data set, each with its most probable classes; iterating over it computes them.
+
+    Attributes:
+        samples: What the samples are called.
+        most: The number of classes.
+        judged: So far, the samples of which the data say what they are.
+        right: So far, those of them whose most probable class is what they are.
+    """
+
+    def __init__(self, source: Source, said: Iterator[Said], classes: Sequence[str], most: int) -> None:
+        self.source, self.samples, self.most = source, source.samples, most
+        self.judged = self.right = 0
+        self._said, self._known = said, set(classes)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __iter__(self) -> Iterator[tuple[str, Said]]:
+        """Yield the name of each sample, and its classes with their probabilities."""
+        names, truths = getattr(self.source, "names", None), self._truths()
+        for row, said in enumerate(self._said):
+            if truths[row]:
+                self.judged += 1
+                self.right += bool(said) and said[0][0] in truths[row]
+            yield str(row + 1) if names is None else names(np.array([row]))[0], said
+
+    def _truths(self) -> Sequence[tuple[str, ...]]:
+        given: Sequence[tuple[str, ...]] | None = getattr(self.source, "truths", None)
+        if given is not None:
+            return given
+        names = self.source.classes
+        return [(names[label],) if 0 <= label < len(names) else () for label in self.source.labels.tolist()]
+
+
+def predict(run: Run | str | Path, data: Any, *, k: int = 1, threshold: float = 0.0, **options: Any) -> Asked:
+    """The most probable classes of samples, by the classifier that a run learned; see `evaluate.predict`.
+
+    >>> import selftaught
+    >>> from selftaught import ask
+    >>> texts = [{"text": "good fine film", "label": "good"}, {"text": "bad poor film", "label": "bad"}] * 100
+    >>> run = selftaught.pretrain("fasttext_classifier", texts, out="classes", lr=1.0, threads=1, progress=False)
+    >>> [[label for label, probability in said] for name, said in ask.predict(run, ["a fine one", "a poor one"])]
+    [['good'], ['bad']]
+
+    Args:
+        run: A run of a method with a classifier.
+        data: What `pretrain` takes, or for texts a file with one a line (or "-" for standard input).
+        k: Number of classes for each sample.
+        threshold: Only classes with at least this probability.
+        **options: How data are read, as in `pretrain`: `column`, `errors`.
+
+    Raises UserError for a run without a classifier, and for data that cannot be read.
+    """
+    from selftaught import methods
+    from selftaught.evaluate.predict import predict as said
+    from selftaught.method import Classifies
+    from selftaught.pretraining.build import type_of
+
+    run = _run(run)
+    if not issubclass(type_of(run.config), Classifies):
+        able = [name for name in methods.names() if issubclass(methods.load(name), Classifies)]
+        raise UserError(f"{run.config.method} learns no classes: predict with a run of {' or '.join(able)}")
+    source, method = run.asked(data, **options), run.learned()
+    return Asked(source, said(method, source, run.classes, k, threshold), run.classes, len(run.classes) or k)
 
 
 def _run(run: Run | str | Path) -> Run:

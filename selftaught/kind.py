@@ -77,6 +77,13 @@ class Kind(ABC):
         Raises UserError, one sentence, for what cannot be read.
         """
 
+    def asked(self, data: Any) -> Source:
+        """Open data whose classes a trained classifier is asked for: by default as `open` with the split "all".
+
+        A source that knows what its samples are called has `names`, and what they are said to be, `truths`.
+        """
+        return self.open(data, "all")
+
     @abstractmethod
     def input(self, source: Source) -> dict[str, Any]:
         """The "input" of an encoder's spec: ``{"kind": name, ...}``, with sizes and statistics of the training data.

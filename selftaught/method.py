@@ -64,11 +64,14 @@ class Start(Protocol):
     def load_into(self, encoder: Encoder) -> None:
         """Copy the tensors of the file into `encoder`, by name. Raises UserError if they do not fit."""
 
-    def encoder(self) -> Encoder | None:
-        """The complete encoder, if they are one of ours."""
-
     def vectors(self) -> Any:
         """The word vectors that they are or contain (`parts/word_vectors`). Raises UserError if there are none."""
+
+    def subwords(self) -> Any:
+        """The rows of words and character n-grams in them (`parts/subword_rows`), or None if there are none."""
+
+    def tell(self, what: str) -> None:
+        """Say to the user what was taken: "3 of 12,210 words ...". Called once, after the weights were loaded."""
 
 
 class Encoder(nn.Module, ABC):
@@ -304,6 +307,15 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class Independent(Protocol):
+    """A classifier whose scores may be log-odds of each class by itself, instead of logits of a softmax over all."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether they are."""
+
+
+@runtime_checkable
 class Scores(Protocol):
     """A method that gives probabilities to sequences: a language model."""
 
@@ -346,6 +358,7 @@ __all__ = [
     "Encoder",
     "Generates",
     "Group",
+    "Independent",
     "Index",
     "Labels",
     "Method",

@@ -6,6 +6,7 @@
     RUN/env.json             versions, threads, command            RUN/metrics.jsonl     one line per logged step
     RUN/encoder.safetensors  the encoder                           RUN/skipped.jsonl     samples that could not be read
     RUN/method.safetensors   the whole method with its heads       RUN/report.html       the report
+    RUN/classes.json         the names of the classes, if any
     RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the writing process
     RUN/banks/NAME/          state outside the checkpoints, and the journal that restores it to any of them
 """
@@ -30,17 +31,21 @@ from typing import Any, final
 import yaml
 
 from selftaught.errors import UserError
-from selftaught.parts.packed import Parts
+from selftaught.parts.packed import Parts, differs
 
 
 def write_atomically(path: Path, data: bytes | Parts) -> None:
     """Write `data` so that `path` has either all of it or its previous content, whatever happens.
 
-    Raises UserError if the disk is full or the folder cannot be written.
+    Tensors (`Parts`) are read back and compared before they get their name, so that a run with the file can be opened.
+
+    Raises UserError if the disk is full, the folder cannot be written, or it holds something else than was written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         write_synced(temporary, data)
+        if not isinstance(data, bytes) and (wrong := differs(temporary, data)) is not None:
+            raise UserError(f"{path} was written, but not as it should be ({wrong}): check the disk, then resume")
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as e:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Start
 from selftaught.parts.frequent import frequent
-from selftaught.parts.known_to_both import known_to_both
+from selftaught.parts.known_to_both import known_to_both, taken
 from selftaught.parts.word_vectors import WordVectors
 
 SMALL = {"dim": 8, "min_count": 1}
@@ -55,7 +55,8 @@ class Lookup(Encoder):
 
     def start(self, given: Start) -> None:
         """Initialise from the vectors of the words that both vocabularies contain."""
-        self.start_from(given.vectors())
+        vectors = given.vectors()
+        given.tell(taken(self.start_from(vectors), len(self.words), vectors))
 
     def start_from(self, vectors: WordVectors) -> int:
         """Copy the vectors of the words that both vocabularies contain, and return their number.

@@ -15,7 +15,8 @@ from selftaught.errors import UserError
 from selftaught.kernels.subwords import buckets, first_seen
 from selftaught.method import Encoder, Start
 from selftaught.parts.frequent import frequent
-from selftaught.parts.known_to_both import known_to_both
+from selftaught.parts.known_to_both import known_to_both, taken
+from selftaught.parts.subword_rows import SubwordRows
 from selftaught.parts.word_vectors import Vector, WordVectors
 
 MOST_BUCKETS = 2**27
@@ -35,7 +36,8 @@ class Subwords(Encoder):
     the mean (the paper has a sum), the word boundary marks and the hash are those of the authors' tool
     (`kernels/subwords`). N-grams are hashed to `bucket` buckets as in the tool, but only buckets with an n-gram of the
     vocabulary get a row: the others would never be trained, and would take 800 MB with the tool's two million. An
-    n-gram that occurs in no known word is therefore ignored in an unseen word, where the tool adds noise.
+    n-gram that occurs in no known word therefore counts as a vector of zeros in an unseen word, where the tool adds
+    noise.
 
     The rows of `table` [V + R, dim] are the words, then the n-grams in the order of their first occurrence in the
     vocabulary.
@@ -103,18 +105,25 @@ class Subwords(Encoder):
 
         Empty if neither the word nor any of its n-grams is known.
         """
+        return self._bags(words)[0]
+
+    def _bags(self, words: Sequence[str]) -> tuple[list[NDArray[np.int32]], NDArray[np.int64]]:
+        """Return `rows_of` the words, and the number of rows that each mean is over, int64 [V].
+
+        N-grams without a row count as well, as vectors of zeros.
+        """
         numbers = [self.index.get(word, -1) for word in words]
         unseen = [word for word, number in zip(words, numbers, strict=True) if number < 0]
         ends, found = buckets(unseen, self.minn, self.maxn, self.bucket)
         grams = iter(np.split(self.row_of[found] if self.maxn else found, ends[1:-1]) if unseen else [])
         bags = [next(grams) if i < 0 else self.rows[self.starts[i] : self.starts[i + 1]] for i in numbers]
-        return [bag[bag >= 0] for bag in bags]
+        return [bag[bag >= 0] for bag in bags], np.array([max(len(bag), 1) for bag in bags], np.int64)
 
     @torch.no_grad()
     def vector(self, word: str) -> Vector:
         """Return the mean of the word's rows, float32 [dim], or zeros if it has none."""
-        (rows,) = self.rows_of([word])
-        found: Vector = self.table[torch.from_numpy(rows).long()].sum(0).div(max(len(rows), 1)).cpu().numpy()
+        (rows,), (size,) = self._bags([word])
+        found: Vector = self.table[torch.from_numpy(rows).long()].sum(0).div(int(size)).cpu().numpy()
         return found
 
     def unseen(self, word: str) -> Vector | None:
@@ -132,11 +141,22 @@ class Subwords(Encoder):
 
     def start(self, given: Start) -> None:
         """Initialise from the rows of another `Subwords`, including n-grams, or from vectors of whole words."""
-        other = given.encoder()
-        if isinstance(other, Subwords):
-            self.start_from_rows(other)
-        else:
-            self.start_from(given.vectors())
+        rows = given.subwords()
+        if rows is None:
+            vectors = given.vectors()
+            given.tell(taken(self.start_from(vectors), len(self.words), vectors))
+            return
+        copied = self.start_from_rows(rows)
+        known = sum(word in rows.index for word in self.words)
+        given.tell(
+            f"{known:,} of {len(self.words):,} words and {copied - known:,} of "
+            f"{len(self.table) - len(self.words):,} n-grams start from its rows, the others at random"
+        )
+
+    def subword_rows(self) -> SubwordRows:
+        """Return the table with what its rows are of. It shares memory with the encoder."""
+        table = self.table.detach().cpu().numpy()
+        return SubwordRows(self.words, self.counts, table, self.row_of, self.minn, self.maxn, self.bucket)
 
     def start_from(self, vectors: WordVectors) -> int:
         """Change the own row of each word in both vocabularies so that its mean is the given vector.
@@ -151,10 +171,10 @@ class Subwords(Encoder):
             self.table[own] += torch.from_numpy(np.diff(self.starts)[own][:, None] * missing).to(self.table)
         return len(own)
 
-    def start_from_rows(self, other: Subwords) -> int:
-        """Copy the rows of the words and n-grams that both encoders have, and return their number.
+    def start_from_rows(self, other: SubwordRows) -> int:
+        """Copy the rows of the words and n-grams that both tables have, and return their number.
 
-        The other rows keep their values. Raises UserError when the other encoder has another dimension or other n-gram
+        The other rows keep their values. Raises UserError when the other table has another dimension or other n-gram
         settings, or nothing is shared.
         """
         for name in ("dim", "minn", "maxn", "bucket"):
@@ -171,17 +191,19 @@ class Subwords(Encoder):
         if not len(ours):
             raise UserError("the encoder to start from has no word and no n-gram of this text (lower case, language?)")
         with torch.no_grad():
-            self.table[torch.from_numpy(ours)] = other.table[torch.from_numpy(rows)].to(self.table)
+            self.table[torch.from_numpy(ours)] = torch.from_numpy(np.asarray(other.table[rows])).to(self.table)
         return len(ours)
 
     def _means(self, tokens: Sequence[str]) -> tuple[Tensor, list[bool]]:
         """Return the vectors of the tokens that have one, [T, dim], and which tokens these are."""
-        bags = self.rows_of(tokens)
+        bags, sizes = self._bags(tokens)
+        known = [len(bag) > 0 for bag in bags]
         filled = [bag for bag in bags if len(bag)]
         device = self.table.device
         flat = torch.from_numpy(np.concatenate([np.empty(0, np.int32), *filled])).long().to(device)
         starts = torch.tensor([0, *(len(bag) for bag in filled[:-1])], device=device).cumsum(0)[: len(filled)]
-        return nn.functional.embedding_bag(flat, self.table, starts, mode="mean"), [len(bag) > 0 for bag in bags]
+        sums = nn.functional.embedding_bag(flat, self.table, starts, mode="sum")
+        return sums / torch.from_numpy(sizes[known]).to(device)[:, None], known
 
     def layers(self, x: Sequence[Sequence[str]], **masks: Tensor) -> list[Tensor]:
         """Return one layer: the vectors of the tokens that have one, [B, dim, T], padded with zeros."""

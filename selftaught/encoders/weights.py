@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from selftaught.encoders.spec import inlined, outlined
 from selftaught.encoders.vit import resampled
 from selftaught.errors import UserError
 from selftaught.method import Encoder
@@ -39,7 +40,8 @@ class Report:
 
 def pack(encoder: Encoder) -> Parts:
     """Return the content of an ``encoder.safetensors``, in parts that share memory with the encoder."""
-    return packed(encoder.state_dict(), {"selftaught": json.dumps(encoder.spec, sort_keys=True)})
+    spec, long = outlined(encoder.spec)
+    return packed(encoder.state_dict() | long, {"selftaught": json.dumps(spec, sort_keys=True)})
 
 
 def unpack(path: Path, build: Callable[..., Encoder]) -> Encoder:
@@ -123,9 +125,14 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             spec = json.loads(metadata["selftaught"]) if "selftaught" in metadata else None
-            return {k: file.get_tensor(k) for k in file.keys()}, spec  # noqa: SIM118 - not a dictionary
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise UserError(f"{path} is not a readable safetensors file ({error}): fetch or save it again") from error
+            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dictionary
+            return tensors, None if spec is None else inlined(spec, tensors)
+    except (SafetensorError, ValueError, KeyError, OSError) as error:
+        what = str(error).removeprefix("Error while deserializing header: ")
+        raise UserError(
+            f"{path} is not a readable safetensors file ({what}): fetch or save it again (for the encoder of a run: "
+            "'selftaught resume RUN')"
+        ) from error
 
 
 def _pickled_tensors(path: Path) -> dict[str, Tensor]:

@@ -6,71 +6,82 @@
                   same float32
     glove         the same without the first line
     binary        "V D", then for each word the word, a space, D float32 (little-endian) and a newline
+    bin           a complete model of the fastText tool, with n-grams, so that unseen words have vectors too; see
+                  `export/fasttext_bin`. A name that ends in .bin is "binary", unless this format is asked for
+    floret        a table of spaCy, from which words and unseen words have vectors; only written, see `export/floret`
     safetensors   matrix float32 [V, D]; words uint8, concatenated UTF-8; ends int64 [V], the end of each word; counts
                   int64 [V] if known
 
-The format is recognised by the content of a file, not by its name or by the claims of its first line. gzip is also
-supported, and nothing is executed. `kernels/vectors_text` parses text block by block. safetensors files are
-memory-mapped, so that rows are read on access.
+The format is recognised by the content of a file, not by its name or by the claims of its first line. Files compressed
+by gzip, bzip2 and xz are opened too, and nothing is executed. `kernels/vectors_text` parses text block by block.
+safetensors files and models of the fastText tool are memory-mapped, so that rows are read on access.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import os
-import threading
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from decimal import Decimal
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Literal, NoReturn, final, get_args
+from typing import IO, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError, unknown
+from selftaught.export import fasttext_bin, floret
+from selftaught.export.compressed import WRITERS, opened, replaced
+from selftaught.export.reading import Errors, Reader
 from selftaught.kernels import vectors_text as kernel
+from selftaught.parts.fasttext_model import Model, of_words
+from selftaught.parts.subword_rows import SubwordRows
 from selftaught.parts.word_vectors import WordVectors
-from selftaught.run import sync_folder
 
-Format = Literal["text", "vec", "glove", "binary", "safetensors"]
-ENDINGS: dict[str, Format] = {".txt": "text", ".vec": "vec", ".bin": "binary", ".safetensors": "safetensors"}
+Format = Literal["text", "vec", "glove", "binary", "bin", "floret", "safetensors"]
+ENDINGS: dict[str, Format] = {
+    ".txt": "text",
+    ".vec": "vec",
+    ".bin": "binary",
+    ".floret": "floret",
+    ".safetensors": "safetensors",
+}
+MAPPED = frozenset(("safetensors", "bin"))
+"""The formats whose readers need a file that is not compressed."""
 BLOCK = 8 << 20
-"""Bytes that are read and parsed at a time."""
-LONGEST_LINE = 64 << 20
-LONGEST_WORD = 1 << 16
-MOST_NUMBERS = 1 << 20
-"""Upper limits of any file of word vectors, in bytes and in numbers per word. A larger claim means that the file is
-damaged; no memory is allocated for it.
-"""
+"""Bytes of text that are written at a time."""
 BREAKS = frozenset(" \t\n\v\f\r\0")
 """What a word cannot contain in the formats where a space ends it."""
 
 
 def check(path: Path, format: Format | None = None) -> Format:
-    """Return the format of a file to write, by its extension if no format is given; an additional ``.gz`` compresses.
+    """Return the format of a file to write, by its extension if no format is given.
 
-    Raises UserError if the extension is unknown, or the folder does not exist. Call it before the work, so that an
-    error comes early.
+    An additional ``.gz``, ``.bz2`` or ``.xz`` compresses. Raises UserError if the extension is unknown, or the folder
+    does not exist. Call it before the work, so that an error comes early.
     """
     if format is not None and format not in get_args(Format):
         raise unknown("format", format, get_args(Format))
-    zipped = path.suffix == ".gz"
+    zipped = path.suffix in WRITERS
     found = format or ENDINGS.get(Path(path.stem).suffix if zipped else path.suffix)
     if found is None:
         raise UserError(
-            f"{path} must end in {', '.join(ENDINGS)} (and .gz), or give its --format: {', '.join(get_args(Format))}"
+            f"{path} must end in {', '.join(ENDINGS)} (and {', '.join(WRITERS)}), or give its --format: "
+            f"{', '.join(get_args(Format))}"
         )
-    if zipped and found == "safetensors":
-        raise UserError(f"{path} cannot be written: safetensors files cannot be compressed; remove the .gz")
+    if zipped and found in MAPPED:
+        raise UserError(f"{path} cannot be written: {found} files cannot be compressed; remove the {path.suffix}")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
     return found
 
 
-def write(path: Path, vectors: WordVectors, *, format: Format | None = None, limit: int | None = None) -> None:
+def write(
+    path: Path,
+    vectors: WordVectors,
+    *,
+    format: Format | None = None,
+    limit: int | None = None,
+    rows: SubwordRows | None = None,
+) -> None:
     """Write the first `limit` words, or all. On an error, `path` keeps its previous content.
 
     >>> import tempfile
@@ -80,8 +91,8 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
     ...     read(Path(folder) / "words.txt").words
     ('bank', 'money')
 
-    A subword model's vectors for unseen words are not written, because no format can store them. Only safetensors keep
-    the counts.
+    The vectors that a subword model gives to unseen words can only be stored by bin and floret, which need the `rows`
+    that they are made from. Only safetensors and bin keep the counts.
 
     Raises UserError if the format is unknown or cannot store a word, a vector is not finite, or the disk is full.
     """
@@ -91,6 +102,11 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
         raise UserError(f"{path} cannot be written: there are no words to write")
     words = _encoded(vectors.words[:size], found)
     matrix = vectors.matrix[:size]
+    if found == "bin":
+        counts = None if vectors.counts is None else vectors.counts[:size]
+        part = None if rows is None else replace(rows, words=rows.words[:size], counts=rows.counts[:size])
+        write_model(path, of_words(WordVectors(vectors.words[:size], matrix, counts), part))
+        return
     for begin in range(0, size, 1 << 14):
         finite = np.isfinite(matrix[begin : begin + (1 << 14)]).all(1)
         if not finite.all():
@@ -99,33 +115,60 @@ def write(path: Path, vectors: WordVectors, *, format: Format | None = None, lim
                 f"the vector of '{word}' is not finite, so {path} was not written: training diverged, use a lower --lr"
             )
     ends = np.cumsum([len(word) for word in words], dtype=np.int64)
-    with _replaced(path) as file:
+    with replaced(path) as file:
+        if found == "floret":
+            if rows is None or not rows.maxn:
+                raise UserError(
+                    f"{path} cannot be written: a floret table is made of character n-grams, which only fasttext learns"
+                )
+            made = floret.table(WordVectors(vectors.words[:size], matrix), rows)
+            file.write(floret.header(made, rows))
+            _write_lines(file, [b"%d" % row for row in range(len(made))], made)
+            return
         if found == "safetensors":
             _write_safetensors(file, words, ends, matrix, None if vectors.counts is None else vectors.counts[:size])
             return
         if found != "glove":
             file.write(b"%d %d\n" % matrix.shape)
-        step = max(1, BLOCK // (kernel.WIDEST * matrix.shape[1]))
-        for begin in range(0, size, step):
-            rows = np.ascontiguousarray(matrix[begin : begin + step], np.float32)
-            if found == "binary":
+        if found == "binary":
+            for begin in range(0, size, 1 << 14):
+                block = np.ascontiguousarray(matrix[begin : begin + (1 << 14)], "<f4")
                 file.writelines(
-                    b"%b %b\n" % (word, row.astype("<f4").tobytes())
-                    for word, row in zip(words[begin:], rows, strict=False)
+                    b"%b %b\n" % (word, row.tobytes()) for word, row in zip(words[begin:], block, strict=False)
                 )
-                continue
-            text = b"".join(words[begin : begin + step])
-            out = np.empty(len(text) + rows.shape[0] + rows.size * kernel.WIDEST, np.uint8)
-            borders = ends[begin : begin + step] - (ends[begin] - len(words[begin]))
-            used = kernel.print_lines(np.frombuffer(text, np.uint8), borders, rows, out)
-            file.write(out[:used].data)
+            return
+        _write_lines(file, words, matrix)
+
+
+def _write_lines(file: IO[bytes], words: list[bytes], matrix: NDArray[np.float32]) -> None:
+    """Write a line "word number number ..." for each word."""
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+    step = max(1, BLOCK // (kernel.WIDEST * matrix.shape[1]))
+    for begin in range(0, len(words), step):
+        rows = np.ascontiguousarray(matrix[begin : begin + step], np.float32)
+        text = b"".join(words[begin : begin + step])
+        out = np.empty(len(text) + rows.shape[0] + rows.size * kernel.WIDEST, np.uint8)
+        borders = ends[begin : begin + step] - (ends[begin] - len(words[begin]))
+        used = kernel.print_lines(np.frombuffer(text, np.uint8), borders, rows, out)
+        file.write(out[:used].data)
+
+
+def write_model(path: Path, model: Model) -> None:
+    """Write a model of the fastText tool. On an error, `path` keeps its previous content.
+
+    Raises UserError as `write`.
+    """
+    check(path, "bin")
+    with replaced(path) as file:
+        fasttext_bin.write(file, model)
 
 
 def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
     """Return the UTF-8 of each word. Raises UserError if the format cannot store it."""
     found = []
     for word in words:
-        if not word or (format != "safetensors" and not BREAKS.isdisjoint(word)):
+        breaks = {"safetensors": frozenset(), "floret": frozenset(), "bin": frozenset("\0")}.get(format, BREAKS)
+        if not word or not breaks.isdisjoint(word):
             what = "a space, a newline or a byte 0" if word else "nothing at all"
             raise UserError(f"the word {word!r} is or contains {what}, which {format} cannot store: write .safetensors")
         try:
@@ -179,30 +222,10 @@ def _write_safetensors(
     file.write(text)
 
 
-@contextmanager
-def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file that replaces `path` once it is complete and on the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        with temporary.open("wb") as raw:
-            if path.suffix == ".gz":
-                with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as packed:
-                    yield packed  # type: ignore[misc]
-            else:
-                yield raw
-            raw.flush()
-            os.fsync(raw.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.absolute().parent)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; the previous file is intact") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+def read(path: Path, *, errors: Errors = "strict", limit: int | None = None) -> WordVectors:
+    """Read the word vectors in a file of any format above, compressed or not.
 
-
-def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: int | None = None) -> WordVectors:
-    """Read the word vectors in a file of any format above, with or without gzip.
+    Of a word that occurs several times the first vector is kept, as in gensim; a warning counts the others.
 
     Args:
         path: The file.
@@ -214,329 +237,5 @@ def read(path: Path, *, errors: Literal["strict", "replace"] = "strict", limit: 
     """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
-    try:
-        with path.open("rb") as raw:
-            size = os.fstat(raw.fileno()).st_size
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if zipped:
-                with gzip.GzipFile(fileobj=raw) as stream:
-                    return _Reader(path, stream, None, errors, limit).read()  # type: ignore[arg-type]
-            return _Reader(path, raw, size, errors, limit).read()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{path} is a damaged gzip file: download or write it again") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from error
-
-
-@final
-class _Reader:
-    """One pass over one file. `size` is the file's length in bytes, or None if it is unknown (gzip)."""
-
-    def __init__(
-        self, path: Path, stream: IO[bytes], size: int | None, errors: Literal["strict", "replace"], limit: int | None
-    ) -> None:
-        self.path, self.stream, self.size, self.errors, self.limit = path, stream, size, errors, limit
-        self.matrix = np.empty((0, 0), "<f4")
-        self.row = 0
-        self.words: list[bytes] = []  # each word with a newline after it, in pieces
-
-    def read(self) -> WordVectors:
-        """Recognise the format by the first bytes and read the rest."""
-        head = self.stream.read(BLOCK)
-        if not head.strip():
-            self._refuse("is empty: there is not one word in it")
-        if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 30:  # text would give a far larger number
-            return self._safetensors()
-        for start, what in STRANGERS.items():
-            if head.startswith(start):
-                self._refuse(what)
-        head = head.removeprefix(b"\xef\xbb\xbf")
-        line, _, body = head.partition(b"\n")
-        fields = line.split()
-        if len(fields) == 2 and all(field.isdigit() and len(field) < 19 for field in fields):
-            count, dim = map(int, fields)
-            if not 1 <= dim <= MOST_NUMBERS or count < 1:
-                self._refuse(
-                    f"line 1 says {count} words of {dim} numbers: there must be at least one word and one number, and "
-                    "less than a million numbers per word"
-                )
-            return self._lines(body, dim, 2, count) if _is_text(body, dim) else self._records(body, dim, count)
-        if len(line) == len(head) >= BLOCK:
-            self._refuse("has no line break in its first 8 MB: these are not word vectors")
-        if len(fields) < 2:
-            self._refuse(
-                "line 1 is neither a count of words and of numbers, nor a word and its numbers: these are not word "
-                "vectors"
-            )
-        return self._lines(head, len(fields) - 1, 1, None)
-
-    def _lines(self, pending: bytes, dim: int, first: int, count: int | None) -> WordVectors:
-        """Read text from line `first` on: `count` words, or all."""
-        wanted = min(count or 1 << 62, self.limit or 1 << 62)
-        lines = pending.count(b"\n") + 1
-        if self.size is not None and pending:
-            lines = int(self.size / len(pending) * lines * 1.02) + 1  # assumes that the rest is similar
-        self._make_room(dim, min(wanted, lines))
-        ended = False
-        while True:
-            chunk = self.stream.read(BLOCK) if self.row < wanted or self.limit is None else b""
-            cut = pending.rfind(b"\n") + 1 if chunk else len(pending)
-            if cut == 0 and len(pending) > LONGEST_LINE:
-                self._refuse(f"line {first + self.row} is longer than {LONGEST_LINE >> 20} MB")
-            ended = self._whole_lines(pending[:cut], dim, first, wanted, ended)
-            if not chunk or (self.limit is not None and self.row >= self.limit):
-                break
-            pending = pending[cut:] + chunk
-        if count is not None and self.row < min(count, self.limit or count):
-            self._refuse(
-                f"line 1 says {count} words, but there are {self.row}: it is truncated, or its first line is wrong"
-            )
-        return self._made(first)
-
-    def _whole_lines(self, data: bytes, dim: int, first: int, wanted: int, ended: bool) -> bool:
-        """Parse lines. Return whether a blank line ended the vectors (only more blank lines may follow)."""
-        text = np.frombuffer(data, np.uint8)
-        words, unsettled = np.empty(len(text) + 1, np.uint8), np.empty((max(4096, dim), 4), np.int64)
-        at = used = 0
-        while at < len(text):
-            if ended or self.row >= wanted:
-                if self.limit is not None and self.row >= self.limit:
-                    break
-                if data[at:].strip():
-                    what = f"after the {wanted} words that line 1 says" if self.row >= wanted else "after a blank line"
-                    self._refuse(f"line {first + self.row + ended} continues {what}")
-                break
-            if self.row == len(self.matrix):
-                self._make_room(dim, self.row + self.row // 2 + 1024)
-            self.row, at, used, waiting, why, column = kernel.parse_lines(
-                text, at, self.matrix, self.row, min(wanted, len(self.matrix)), words, used, unsettled
-            )
-            for row, k, begin, end in unsettled[:waiting]:
-                self.matrix[row, k] = _rounded(data[begin:end].decode())
-            if why == kernel.BLANK:
-                ended = True
-            elif why in (kernel.LONG, kernel.NOT_A_NUMBER) and first == 1 and (line := self._spaced_line(data, at)):
-                at += line[0]
-                words[used : used + len(line[1])] = np.frombuffer(line[1], np.uint8)
-                used += len(line[1])
-            elif why not in (kernel.FINE, kernel.FULL):
-                self._refuse(f"line {first + self.row} {_fault(why, data, at, dim, column)}")
-        self.words.append(words[:used].tobytes())
-        return ended
-
-    def _spaced_line(self, data: bytes, at: int) -> tuple[int, bytes] | None:
-        """Read a line whose word contains spaces, as a few lines of GloVe's files do.
-
-        The last D fields are numbers, the second is not.
-
-        Returns its length and the word followed by a newline, or None if the line does not have this form.
-        """
-        line = data[at:].partition(b"\n")[0]
-        word, *numbers = line.rstrip().rsplit(b" ", self.matrix.shape[1])
-        second = word.split(b" ")[1:2]
-        if not second or _is_number(second[0].decode("utf-8", "replace")) or b"\0" in word:
-            return None
-        text, unsettled = b"w " + b" ".join(numbers), np.empty((len(numbers) + 1, 4), np.int64)
-        row, _, _, waiting, why, _ = kernel.parse_lines(
-            np.frombuffer(text, np.uint8),
-            0,
-            self.matrix,
-            self.row,
-            self.row + 1,
-            np.empty(len(text), np.uint8),
-            0,
-            unsettled,
-        )
-        if why != kernel.FINE or row == self.row:
-            return None
-        for _, k, begin, end in unsettled[:waiting]:
-            self.matrix[self.row, k] = _rounded(text[begin:end].decode())
-        self.row = row
-        return min(len(line) + 1, len(data) - at), word + b"\n"
-
-    def _records(self, pending: bytes, dim: int, count: int) -> WordVectors:
-        """Read binary records after the first line."""
-        least = count * (4 * dim + 2)
-        if self.size is not None and least > self.size:
-            self._refuse(
-                f"line 1 says {count} words of {dim} numbers, {least:,} bytes or more, but there are "
-                f"{self.size:,}: it is truncated"
-            )
-        wanted = min(count, self.limit or count)
-        self._make_room(dim, wanted if self.size is not None else min(wanted, BLOCK // (4 * dim) + 1))
-        while self.row < wanted:
-            if self.row == len(self.matrix):
-                self._make_room(dim, min(wanted, self.row + self.row // 2 + 1024))
-            data, words, row = np.frombuffer(pending, np.uint8), np.empty(len(pending) + 1, np.uint8), self.row
-            self.row, at, used, why = kernel.parse_records(
-                data, 0, self.matrix.view(np.uint8), row, len(self.matrix), words, 0
-            )
-            self.words.append(words[:used].tobytes())
-            if why == kernel.NUL:
-                self._refuse(
-                    f"word {self.row + 1} contains a byte 0: it is damaged, or its vectors are not of {dim} numbers"
-                )
-            if why == kernel.NO_WORD:
-                self._refuse(
-                    f"word {self.row + 1} is empty or broken in two: it is damaged, or its vectors are not of "
-                    f"{dim} numbers"
-                )
-            finite = np.isfinite(self.matrix[row : self.row]).all(1)
-            if not finite.all():
-                self._refuse(f"word {row + int(finite.argmin()) + 1} has a number that is not finite")
-            pending = pending[at:]
-            if len(pending) > 4 * dim + LONGEST_WORD:
-                if self.row < len(self.matrix):
-                    self._refuse(
-                        f"word {self.row + 1} is longer than {LONGEST_WORD >> 10} kB: its vectors are not of {dim} "
-                        "numbers"
-                    )
-                continue
-            chunk = self.stream.read(BLOCK)
-            if not chunk and self.row < wanted and self.row < len(self.matrix):
-                self._refuse(f"ends in word {self.row + 1} of the {count} that line 1 says: it is truncated")
-            pending += chunk
-        if self.row == count and (pending.strip(b"\n") or self.stream.read(2).strip(b"\n")):
-            self._refuse(f"continues after the {count} words that line 1 says")
-        return self._made(None)
-
-    def _make_room(self, dim: int, rows: int) -> None:
-        grown = np.empty((rows, dim), "<f4")
-        grown[: self.row] = self.matrix[: self.row].reshape(self.row, dim)
-        self.matrix = grown
-
-    def _made(self, first: int | None) -> WordVectors:
-        """Return the words and their rows; `first` is the line of the first word, None in a binary file."""
-        joined = b"".join(self.words)
-
-        def place(row: int) -> str:
-            return f"word {row + 1}" if first is None else f"line {first + row}"
-
-        try:
-            words = joined.decode("utf-8", self.errors).split("\n")[:-1]
-        except UnicodeDecodeError as error:
-            row = joined.count(b"\n", 0, error.start)
-            self._refuse(
-                f"{place(row)}: the word is not UTF-8 text; read it with errors='replace', or convert the file"
-            )
-        matrix = self.matrix[: self.row] if len(self.matrix) > self.row else self.matrix
-        if not words:
-            self._refuse("is empty: there is not one word in it")
-        if len(set(words)) < len(words):
-            rows = {word: row for row, word in reversed(list(enumerate(words)))}  # the first of each
-            if self.errors == "strict":
-                row = next(row for row, word in enumerate(words) if rows[word] < row)
-                self._refuse(f"{place(row)}: the word '{words[row]}' is a duplicate of {place(rows[words[row]])}")
-            keep = np.array(sorted(rows.values()))
-            words, matrix = [words[row] for row in keep], matrix[keep]
-        return WordVectors(tuple(words), np.ascontiguousarray(matrix, np.float32))
-
-    def _safetensors(self) -> WordVectors:
-        """Read our own format; the matrix is memory-mapped."""
-        if self.size is None:
-            self._refuse("is a compressed safetensors file, which cannot be memory-mapped: unpack it with gunzip")
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(self.path, "numpy") as file:
-                names = set(file.keys())
-                if not {"matrix", "words", "ends"} <= names:
-                    what = "an encoder: load it as a run" if "table" in names else "no word vectors"
-                    self._refuse(f"contains {what} (expected are matrix, words and ends)")
-                text, ends = file.get_tensor("words"), file.get_tensor("ends")
-                counts = file.get_tensor("counts") if "counts" in names else None
-                kinds = [file.get_slice(name).get_dtype() for name in ("matrix", "words", "ends")]
-                shape = tuple(file.get_slice("matrix").get_shape())
-        except UserError:
-            raise
-        except (SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
-            raise UserError(f"{self.path} is not a readable safetensors file: download or write it again") from error
-        wrong = (
-            kinds != ["F32", "U8", "I64"]
-            or len(shape) != 2
-            or min(shape) < 1
-            or ends.shape != shape[:1]
-            or text.ndim != 1
-        )
-        if wrong or ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != len(text):
-            self._refuse("is damaged: its words and its matrix do not match")
-        if counts is not None and (counts.shape != ends.shape or counts.dtype != np.int64):
-            self._refuse("is damaged: its counts do not match its words")
-        with self.path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            offset = json.loads(file.read(length))["matrix"]["data_offsets"][0]
-        size = min(shape[0], self.limit or shape[0])
-        mapped = np.memmap(self.path, "<f4", "r", 8 + length + offset, (size, shape[1]))
-        for begin in range(0, size, 1 << 14):
-            finite = np.isfinite(mapped[begin : begin + (1 << 14)]).all(1)
-            if not finite.all():
-                self._refuse(f"word {begin + int(finite.argmin()) + 1} has a number that is not finite")
-        data, starts = text.tobytes(), np.concatenate([[0], ends[:-1]])
-        words = []
-        for row, (begin, end) in enumerate(zip(starts[:size].tolist(), ends[:size].tolist(), strict=True)):
-            try:
-                words.append(data[begin:end].decode("utf-8", self.errors))
-            except UnicodeDecodeError:
-                self._refuse(f"word {row + 1} is not UTF-8 text: it is damaged")
-        if len(set(words)) < len(words) or not all(words):
-            self._refuse("is damaged: a word is empty or a duplicate")
-        return WordVectors(tuple(words), mapped, None if counts is None else counts[:size])
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise UserError(f"{self.path}{' ' if not what.startswith(('line', 'word')) else ', '}{what}")
-
-
-STRANGERS = {
-    b"\x80": "is a pickle, which is not opened because it may run code: save it with gensim's save_word2vec_format",
-    b"PK\x03\x04": "is a zip archive: unpack it first",
-    b"\xba\x16\x4f\x2f": "is a complete fastText model: write its vectors as text, in fastText's .vec format",
-}
-"""First bytes of other files of word vectors, and the advice for each."""
-
-
-def _is_text(body: bytes, dim: int) -> bool:
-    """Return whether the rest after a first line "V D" is text.
-
-    It is text if there are letters and digits where a binary file has its first D float32.
-    """
-    sample = body.partition(b" ")[2][: min(4 * dim, 256)].decode("latin-1")
-    return sum(c.isascii() and (c.isalnum() or c in ".+- \t\r\n") for c in sample) >= 0.8 * len(sample)
-
-
-def _fault(why: int, data: bytes, at: int, dim: int, column: int) -> str:
-    """Return the error in the line that begins at `at`."""
-    line = data[at:].partition(b"\n")[0]
-    if why == kernel.NUL:
-        return "has a byte 0 in its word: these are not word vectors as text, or they are damaged"
-    if why == kernel.NO_WORD:
-        return "begins with a space: the word is missing"
-    if why == kernel.SHORT:
-        return f"has {column} number{'s' * (column != 1)} where {dim} are expected"
-    if why == kernel.LONG:
-        return f"continues after the {dim} expected numbers (a word that contains a space looks the same)"
-    field = line.split()[column + 1][:40].decode("utf-8", "replace")
-    return f"has {field!r} for number {column + 1}, which is " + ("not finite" if _is_number(field) else "no number")
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _rounded(field: str) -> np.float32:
-    """Return the float32 nearest to a decimal number, ties to even, decided exactly."""
-    wide = float(field)
-    near = np.float32(wide)
-    if float(near) == wide:
-        return near
-    with np.errstate(over="ignore"):  # infinity follows the largest float32
-        other = np.nextafter(near, np.float32(np.inf if wide > float(near) else -np.inf))
-    middle = (float(near) + float(other)) / 2  # exact, because it needs only one bit more than a float32
-    exact, half = Decimal(field), Decimal(middle)
-    if exact == half:
-        return np.float32(middle)
-    return max(near, other) if exact > half else min(near, other)
+    with opened(path) as (stream, size):
+        return Reader(path, stream, size, errors, limit).read()

@@ -21,16 +21,19 @@ Rows = NDArray[np.int32]
 END_OF_SENTENCE = "</s>"
 """The tool's word for the end of a sentence. It is not made of characters and has no n-grams."""
 
+_END = END_OF_SENTENCE.encode()
 _BASIS, _PRIME = np.uint32(2166136261), np.uint32(16777619)
 _KIND, _TRAILING = np.uint8(0xC0), np.uint8(0x80)  # bits of a UTF-8 continuation byte
 
 
-def marked(words: Iterable[str]) -> tuple[Bytes, Ints]:
+def marked(words: Iterable[str | bytes]) -> tuple[Bytes, Ints]:
     """Return the bytes of all words between marks, uint8, and where each word begins, with the end, int64 [V + 1].
 
-    `END_OF_SENTENCE` has no bytes. A lone surrogate, which UTF-8 cannot encode, becomes a question mark.
+    `END_OF_SENTENCE` has no bytes. A lone surrogate, which UTF-8 cannot encode, becomes a question mark. Words of a
+    file are given as its bytes, which need not be UTF-8.
     """
-    parts = [b"" if word == END_OF_SENTENCE else f"<{word}>".encode("utf-8", "replace") for word in words]
+    coded = (word if isinstance(word, bytes) else word.encode("utf-8", "replace") for word in words)
+    parts = [b"" if word == _END else b"<%b>" % word for word in coded]
     return np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)], dtype=np.int64)
 
 
@@ -67,7 +70,7 @@ def _fill(text: Bytes, offsets: Ints, minn: int, maxn: int, bucket: np.uint32, s
     starts[offsets.size - 1] = place
 
 
-def buckets(words: Iterable[str], minn: int, maxn: int, bucket: int) -> tuple[Ints, Rows]:
+def buckets(words: Iterable[str | bytes], minn: int, maxn: int, bucket: int) -> tuple[Ints, Rows]:
     """Return the buckets of each word's n-grams in the order of the tool: by position, then by length.
 
     Repetitions are kept.
@@ -108,6 +111,16 @@ def hashes(words: Iterable[str]) -> Rows:
     found = np.empty(len(parts), np.int32)
     _hash(np.frombuffer(b"".join(parts), np.uint8), np.cumsum([0, *map(len, parts)], dtype=np.int64), found)
     return found
+
+
+@njit(cache=True, nogil=True)
+def add_rows(table: NDArray[np.float32], first: int, found: Rows, starts: Ints, out: NDArray[np.float32]) -> None:
+    """Add to each row i of `out` [V, D] the rows ``first + found[starts[i] : starts[i + 1]]`` of `table`."""
+    for i in range(starts.size - 1):
+        for j in range(starts[i], starts[i + 1]):
+            row = first + found[j]
+            for k in range(out.shape[1]):
+                out[i, k] += table[row, k]
 
 
 @njit(cache=True, nogil=True)

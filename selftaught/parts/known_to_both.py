@@ -1,4 +1,4 @@
-"""Words that a vocabulary and other word vectors have in common."""
+"""Words that a vocabulary and other word vectors have in common, and what is said about them."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def known_to_both(index: Mapping[str, int], dim: int, vectors: WordVectors) -> t
         )
     own, theirs = zip(*shared, strict=True)
     return list(own), list(theirs)
+
+
+def taken(count: int, size: int, vectors: WordVectors) -> str:
+    """Return the sentence that tells how many of the `size` words of a text start from given vectors."""
+    return f"{count:,} of {size:,} words start from its {len(vectors):,} vectors, the others at random"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError
+from selftaught.parts.subword_rows import SubwordRows
 
 Vector = NDArray[np.float32]
 
@@ -84,3 +85,11 @@ class Worded(Protocol):
 
     def word_vectors(self) -> WordVectors:
         """Return the words and their vectors."""
+
+
+@runtime_checkable
+class Subworded(Protocol):
+    """An encoder of text with rows for words and for their character n-grams."""
+
+    def subword_rows(self) -> SubwordRows:
+        """Return the table and what its rows are of."""

@@ -116,7 +116,7 @@ def run(
     config = replace(config, data=config.data | {"split": split})
     path = place.free(config, watch) if out is None else Path(out)
     existing = again and (path / "config.yaml").exists()
-    method = build(config, source)
+    method = build(config, source, watch.say if watch and not existing else None)
     if existing:
         folder = RunFolder.open(path)
         place.must_agree(config, folder)
@@ -129,6 +129,7 @@ def run(
         if watch and not any(layer.values.get(key) is not None for layer in layers for key in LENGTHS):
             watch.say(f"no length was given (--steps, --epochs or --minutes): training for {_length(config)}")
         place.name_skipped(source, folder, watch)
+        place.name_classes(source, folder)
     return _train(config, source, method, folder, data, existing, watch)
 
 

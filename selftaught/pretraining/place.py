@@ -15,6 +15,7 @@ from selftaught import methods
 from selftaught.config import LENGTHS, Config, Layer
 from selftaught.errors import UserError
 from selftaught.method import Source
+from selftaught.parts.packed import opens
 from selftaught.pretraining.progress import Watch
 from selftaught.pretraining.result import stored
 from selftaught.run import RunFolder, to_json, write_atomically
@@ -88,11 +89,21 @@ def forget(folder: RunFolder) -> None:
 
 
 def finished(folder: RunFolder, watch: Watch | None) -> bool:
-    """Whether nothing is left to do; says so."""
-    done = bool(folder.summary.get("finished")) and (folder.path / "encoder.safetensors").exists()
+    """Whether nothing is left to do; says so.
+
+    A run whose weights cannot be opened is not finished: it is continued from its last checkpoint, which writes them.
+    """
+    weights = (folder.path / "encoder.safetensors", folder.path / "method.safetensors")
+    done = bool(folder.summary.get("finished")) and all(map(opens, weights))
     if done and watch:
         watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")
     return done
+
+
+def name_classes(source: Source, folder: RunFolder) -> None:
+    """RUN/classes.json: the names of the classes, so that predictions can be named without the data."""
+    if rank() == 0:
+        folder.write_json("classes.json", list(source.classes))
 
 
 def name_skipped(source: Source, folder: RunFolder, watch: Watch | None) -> None:

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, final
 
 import numpy as np
 import safetensors.torch
 from numpy.typing import NDArray
 
-from selftaught import encoders
 from selftaught import kind as kinds
 from selftaught.config import Config, Layer, resolve
-from selftaught.errors import UserError
+from selftaught.errors import UserError, unknown
+from selftaught.export.reading import Errors
 from selftaught.kind import Split
 from selftaught.method import Encoder, Method, Source, outside
 from selftaught.parts.word_vectors import Worded
 from selftaught.pretraining.build import build, open_data, type_of
 from selftaught.pretraining.judged import Judged
-from selftaught.pretraining.weights import file_of
-from selftaught.run import RunFolder
+from selftaught.pretraining.weights import encoder_of
+from selftaught.run import RunFolder, write_atomically
 
 
 @final
 class Run:
-    """A run folder, or an encoder.safetensors alone.
+    """A run folder, an encoder.safetensors alone, or a file of word vectors of any tool.
 
     What only some runs can do is asked elsewhere: neighbours of a word, analogies and scores of sentences in
     `selftaught.ask`.
@@ -36,12 +39,20 @@ class Run:
     """
 
     def __init__(
-        self, path: Path, *, encoder: Encoder | None = None, data: Any = None, interrupted: int | None = None
+        self,
+        path: Path,
+        *,
+        encoder: Encoder | None = None,
+        data: Any = None,
+        interrupted: int | None = None,
+        errors: Errors = "strict",
     ) -> None:
         self.path = path
         self.interrupted = interrupted
         self.data = data
         """The object that it was trained on, when that was neither a path nor a name."""
+        self.errors = errors
+        """What is done with words of a file that are not UTF-8."""
         self._encoder = encoder
 
     def __repr__(self) -> str:
@@ -51,7 +62,7 @@ class Run:
     def folder(self) -> RunFolder:
         """The run folder. Raises UserError when this is a file of weights alone."""
         if self.path.is_file():
-            raise UserError(f"{self.path} is a file of weights, not a run folder: name the run that it came from")
+            raise UserError(f"{self.path} is a file, not a run folder: name the run that it came from")
         return RunFolder.open(self.path)
 
     @property
@@ -68,7 +79,7 @@ class Run:
     def encoder(self) -> Encoder:
         """The trained encoder. Raises UserError while the run is unfinished."""
         if self._encoder is None:
-            self._encoder = encoders.load(file_of(self.path))
+            self._encoder = encoder_of(self.path, self.errors)
         return self._encoder
 
     def method(self, source: Source | None = None) -> Method:
@@ -92,6 +103,22 @@ class Run:
         made = type_of(config)(self.encoder, **config.method_arguments)
         return with_weights(made, self.path)
 
+    def learned(self) -> Method:
+        """The whole trained method, in eval mode: from its weights alone if they are enough, else with its data."""
+        try:
+            return self.model()
+        except UserError:  # parts of it were sized by the data
+            return self.method()
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes of the data that it was trained on; empty if there are none or they are unknown."""
+        found = self.folder.read_json("classes.json")
+        if found is None:  # a run from before they were written down
+            with suppress(UserError):
+                found = open_data(self.config, self.data)[0].classes
+        return tuple(found or ())
+
     def open(self, data: Any, split: Split, limit: int | None = None) -> Source:
         """A source over `data`, read as the encoder needs it. Raises UserError where they do not fit."""
         seen = self.encoder.spec["input"]
@@ -101,6 +128,21 @@ class Run:
         options = kinds.describe(seen["kind"]).arguments if known else ()
         kind = kinds.find(seen["kind"])
         source = kind.reading(seen, {option.name: own[option.name] for option in options}).open(data, split, limit)
+        kind.fits(seen, source, str(self.path))
+        return source
+
+    def asked(self, data: Any, **options: Any) -> Source:
+        """A source over `data` whose classes the run's classifier is asked for; options of reading as in `pretrain`.
+
+        Raises UserError where they do not fit, and for an option that this kind of sample does not have.
+        """
+        seen = self.encoder.spec["input"]
+        known = [option.name for option in kinds.describe(seen["kind"]).arguments]
+        for name in options:
+            if name not in known:
+                raise unknown("option of reading", name, known)
+        kind = kinds.find(seen["kind"])
+        source = kind.reading(seen, {name: self.config.data[name] for name in known} | options).asked(data)
         kind.fits(seen, source, str(self.path))
         return source
 
@@ -178,6 +220,8 @@ class Run:
         """Write RUN/report.html. What cannot be shown, because the data are gone, is named there."""
         from selftaught import report
 
+        if self.path.is_file():
+            return self._report_of_file()
         folder, config = self.folder, self.config
         if isinstance(self.encoder, Worded):  # its pictures are of words, and need no data
             return report.write(folder, encoder=self.encoder)
@@ -189,6 +233,20 @@ class Run:
         return report.write(
             folder, encoder=self.encoder, method=self.method(source), source_train=source.whole, source_test=held_out
         )
+
+    def _report_of_file(self) -> Path:
+        """The page about word vectors in a file, FILE.report.html, with the word tests. Raises UserError for others."""
+        from selftaught import report
+        from selftaught.evaluate.words import judge, vectors_of
+
+        vectors = vectors_of(self.encoder)
+        with TemporaryDirectory() as place:
+            folder = RunFolder(Path(place), {"method": {"name": "word vectors"}, "data": {"source": str(self.path)}})
+            folder.write_json("summary.json", {"words": judge(vectors)})
+            page = report.write(folder, encoder=self.encoder).read_bytes()
+        path = self.path.with_name(f"{self.path.name}.report.html")
+        write_atomically(path, page)
+        return path
 
     def given(self, data: Any = None) -> Any:
         """`data`, or what the run was trained on. Raises UserError when that is not known."""
@@ -218,11 +276,15 @@ def stored(folder: RunFolder) -> Config:
     return resolve(Layer.of(folder.config, str(folder.path / "config.yaml")), stored=True)
 
 
-def load(path: str | Path) -> Run:
-    """A finished run: a run folder, or an encoder.safetensors. Raises UserError when it is neither."""
+def load(path: str | Path, errors: Errors = "strict") -> Run:
+    """A finished run: a run folder, an encoder.safetensors or a file of word vectors.
+
+    `errors` says what to do with words of such a file that are not UTF-8, "strict" or "replace". Raises UserError when
+    it is none of them.
+    """
     path = Path(path)
     if not path.is_file():
         RunFolder.open(path)
-    run = Run(path)
+    run = Run(path, errors=errors)
     _ = run.encoder  # what cannot be read is said here, not at first use
     return run

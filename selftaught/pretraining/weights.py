@@ -6,19 +6,24 @@ A run, an encoder.safetensors, a file of torchvision's or timm's, or word vector
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from selftaught import encoders
 from selftaught.config import Layer
 from selftaught.errors import UserError
 from selftaught.evaluate.words import vectors_of
+from selftaught.export import fasttext_bin
 from selftaught.export import vectors as files
+from selftaught.export.reading import Errors
 from selftaught.method import Encoder
-from selftaught.parts.word_vectors import WordVectors
+from selftaught.parts.subword_rows import SubwordRows
+from selftaught.parts.word_vectors import Subworded, WordVectors
 from selftaught.run import RunFolder
 
 UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError)
@@ -29,20 +34,26 @@ UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError)
 class Weights:
     """What ``--init`` names. Obeys `method.Start`, which an encoder asks for what it can start from."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = file_of(path)
+    def __init__(self, path: str | Path, errors: Errors = "strict", say: Callable[[str], None] | None = None) -> None:
+        self.path, self.errors, self.say = file_of(path), errors, say
 
     def load_into(self, encoder: Encoder) -> None:
         """Copy the tensors of the file into `encoder`, by name. Raises UserError when they do not fit."""
         encoders.load_weights(encoder, self.path, strict=True)
 
-    def encoder(self) -> Encoder | None:
-        """The whole encoder, for a file that selftaught wrote."""
-        return encoders.load(self.path) if _is_encoder(self.path) else None
-
     def vectors(self) -> WordVectors:
         """The word vectors in the file, or of the encoder in it. Raises UserError when there are none."""
-        return word_vectors(self.path)
+        return word_vectors(self.path, self.errors)
+
+    def subwords(self) -> SubwordRows | None:
+        """The rows of words and n-grams in them, if they have any."""
+        rows = subword_rows(self.path, self.errors)
+        return rows if rows is not None and rows.maxn else None
+
+    def tell(self, what: str) -> None:
+        """Pass it on to who asked for it."""
+        if self.say is not None:
+            self.say(f"{self.path}: {what}")
 
 
 def file_of(path: str | Path) -> Path:
@@ -60,15 +71,51 @@ def file_of(path: str | Path) -> Path:
     return file
 
 
-def word_vectors(path: str | Path) -> WordVectors:
+def encoder_of(path: str | Path, errors: Errors = "strict") -> Encoder:
+    """The encoder of a run or in a file of ours, or one made of the word vectors in a file of another tool.
+
+    Such vectors read a text in lower case if none of the words has a capital. Without counts, words are taken to be as
+    frequent as their order says (Zipf). `errors` as in `word_vectors`.
+    """
+    file = file_of(path)
+    if not file.exists() or _is_encoder(file):
+        return encoders.load(file)
+    vectors, rows = word_vectors(file, errors), subword_rows(file, errors)
+    counts = vectors.counts
+    if counts is None or (np.diff(counts) > 0).any():
+        counts = np.maximum(10_000_000 // np.arange(1, len(vectors) + 1), 1)
+    lower = not any(word != word.lower() for word in vectors.words)
+    words, seen = list(vectors.words), {"kind": "text", "tokens": "words", "lower": lower}
+    given = seen | {"words": words, "counts": counts.tolist()}
+    if rows is not None and rows.maxn:
+        settings = {name: getattr(rows, name) for name in ("minn", "maxn", "bucket")}
+        encoder = encoders.build("subwords", given, dim=vectors.dim, min_count=0, **settings)
+    else:
+        encoder = encoders.build("lookup", given, dim=vectors.dim, min_count=0)
+    encoder.start(Weights(file, errors))
+    return encoder.eval()
+
+
+def word_vectors(path: str | Path, errors: Errors = "strict") -> WordVectors:
     """The word vectors of a run folder, of an encoder.safetensors, or of a file that `export.vectors.read` reads.
+
+    `errors` says what to do with words that are not UTF-8, "strict" or "replace".
 
     Raises UserError, one sentence, when there are none.
     """
     if not Path(path).exists():
         raise UserError(f"{path} does not exist: name a run folder, an encoder.safetensors or a file of word vectors")
     file = file_of(path)
-    return vectors_of(encoders.load(file)) if _is_encoder(file) else files.read(file)
+    return vectors_of(encoders.load(file)) if _is_encoder(file) else files.read(file, errors=errors)
+
+
+def subword_rows(path: str | Path, errors: Errors = "strict") -> SubwordRows | None:
+    """The rows of words and n-grams of a run or an encoder that has them, or of a model of the fastText tool."""
+    file = file_of(path)
+    if _is_encoder(file):
+        encoder = encoders.load(file)
+        return encoder.subword_rows() if isinstance(encoder, Subworded) else None
+    return fasttext_bin.rows(file, errors) if fasttext_bin.is_one(file) else None
 
 
 def inherited(init: str) -> Layer:

@@ -62,7 +62,7 @@ def test_limit_keeps_the_most_frequent_and_format_goes_before_the_ending(capsys,
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("--out", "x.csv"), "must end in .txt, .vec, .bin, .safetensors"),
+        (("--out", "x.csv"), "must end in .txt, .vec, .bin, .floret, .safetensors"),
         (("--out", "no/x.txt"), "there is no folder no"),
         (("--out", "x.txt", "--format", "csv"), "--format must be"),
         (("--out", "x.txt", "--limit", "0"), "--limit must be at least 1, not 0"),

@@ -94,6 +94,7 @@ def test_foreign_files_are_asked_alike(
     (["neighbours"], "no word is given"),
     (["neighbours", "bank", "--k", "0"], "at least 1, not 0"),
     (["analogy", "man", "woman", "kink"], "similar words are 'king'"),
+    (["analogy", "man", "womann", "kink"], "similar words are 'woman'; 'kink' is not among the 7 words"),
     (["analogy", "man", "woman"], "requires an argument"),
     (["analogy", "man", "woman", "king", "--method", "times"], "method"),
 ])  # fmt: skip
@@ -163,3 +164,69 @@ def test_vectors_and_their_file_are_one(weights: Path, tmp_path: Path) -> None:
     files.write(tmp_path / "v.safetensors", x)
     np.testing.assert_array_equal(word_vectors(tmp_path / "v.safetensors").matrix, x.matrix)
     np.testing.assert_allclose(word_vectors(weights).matrix, np.asarray(STEPS, np.float32))
+
+
+def test_of_several_words_the_known_are_answered(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+    assert main(["neighbours", str(weights), "banc", "bank", "qqq", "queen", "--k", "1"]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].split() == ["bank", "queen"] and len(out.splitlines()) == 2
+    assert [line.split("is not")[0] for line in err.splitlines()] == ["selftaught: 'banc' ", "selftaught: 'qqq' "]
+    assert main(["neighbours", str(weights), "banc", "bank", "--json"]) == 2
+    assert list(json.loads(capsys.readouterr().out)) == ["bank"]
+    assert main(["neighbours", str(weights), "banc", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out) == {}
+
+
+def test_words_that_are_not_utf8(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "x.vec"
+    path.write_bytes(b"3 2\nthe 1 2\nd\xe9 3 4\ncat 5 6\n")
+    for verb, *words in (
+        ("neighbours", "cat"),
+        ("analogy", "the", "cat", "the"),
+        ("export", "--out", tmp_path / "y.txt"),
+    ):
+        told = said(capsys, verb, path, *words, code=2)
+        assert "line 3: the word is not UTF-8 text; read it with --errors replace" in told
+        said(capsys, verb, path, *words, "--errors", "replace")
+    assert files.read(tmp_path / "y.txt").words == ("the", "d\ufffd", "cat")
+
+
+@pytest.mark.parametrize("name", ["vectors.txt", "vectors.bin", "vectors.safetensors"])
+def test_a_file_of_vectors_is_judged_and_shown(
+    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(Tests, "standard", classmethod(lambda cls: TESTS))
+    monkeypatch.setattr("selftaught.report.sections.word_map.has_tsne", lambda: False)
+    path = tmp_path / name
+    files.write(path, word_vectors(weights))
+    ours, theirs = (json.loads(said(capsys, "probe", file, "--json"))["words"] for file in (weights, path))
+    assert {key: row["trained"] for key, row in ours.items() if "trained" in row} == {
+        key: row["trained"] for key, row in theirs.items() if "trained" in row
+    }
+    assert said(capsys, "report", path) == f"{path}.report.html\n"
+    page = (tmp_path / f"{name}.report.html").read_text()
+    assert "word_map" in page and '"queen"' in page and "WordSim-353, rank correlation" in page
+    assert sorted(p.name for p in tmp_path.iterdir()) == [name, f"{name}.report.html"]
+
+
+def test_pairs_and_analogies_of_ones_own(capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path) -> None:
+    pairs, more, questions = tmp_path / "pairs.tsv", tmp_path / "more.csv", tmp_path / "questions.txt"
+    pairs.write_text("# rated\nword 1\tword 2\trating\nman\tking\t6\nbank\tbanks\t9\nman\tbank\t1.5\nman\tzoo\t1\n")
+    more.write_text("king, queen, 3\nking, river, 1\n")
+    questions.write_text(": royal house\nman woman king queen\n: other\nman woman king zoo\n")
+    flags = ["--pairs", str(pairs), str(more), "--analogies", str(questions)]
+    found = json.loads(said(capsys, "probe", weights, "--json", *flags))["words"]
+    assert (found["pairs.tsv"]["trained"], found["pairs.tsv"]["used"], found["pairs.tsv"]["of"]) == (100, 3, 4)
+    assert (found["more.csv"]["used"], found["analogies"]["trained"], found["analogies"]["of"]) == (2, 100, 2)
+    assert list(found["sections"]) == ["royal house", "other"] and "wordsim353" not in found
+    lines = said(capsys, "probe", weights, "--pairs", pairs).splitlines()
+    assert len(lines) == 2 and lines[1].startswith("pairs.tsv, rank correlation x 100")
+    for file, content, says in (
+        (pairs, "a b 1\na b\n", "line 2: a pair must be two words and a number, not 'a b'"),
+        (pairs, "\n", "has no pair of words"),
+        (questions, "a b c d\n: x\na b c\n", "line 3: an analogy must be four words, not 'a b c'"),
+        (questions, ": x\n", "has no analogy"),
+    ):
+        file.write_text(content)
+        told = said(capsys, "probe", weights, f"--{'pairs' if file is pairs else 'analogies'}", file, code=2)
+        assert f"{file}" in told and says in told and told.count("\n") <= 2

@@ -45,8 +45,8 @@ def test_a_words_rows_are_its_own_and_its_ngrams() -> None:
 
 def test_the_vector_of_an_unseen_word_is_the_mean_of_its_ngrams() -> None:
     encoder = build(minn=3, maxn=3)
-    np.testing.assert_allclose(encoder.vector("were"), mean(encoder, [7, 8]), rtol=1e-6)  # <we and wer: nobody had them
-    np.testing.assert_allclose(encoder.vector("wherever"), mean(encoder, [4, 5, 6, 7]), rtol=1e-6)
+    np.testing.assert_allclose(encoder.vector("were"), mean(encoder, [7, 8]) / 2, rtol=1e-6)  # nobody had <we and wer
+    np.testing.assert_allclose(encoder.vector("wherever"), mean(encoder, [4, 5, 6, 7]) / 2, rtol=1e-6)
     np.testing.assert_allclose(encoder.word_vectors().vector("were"), encoder.vector("were"))
 
 
@@ -175,7 +175,7 @@ def test_another_encoders_words_and_ngrams_start_those_of_another_text() -> None
     before = encoder.table.detach().clone()
     shared = [buckets([word], 3, 4, 2_000_000)[1] for word in ("there", "where", "here")]
     common = len({int(b) for b in [*shared[0], *shared[1]]} & {int(b) for b in [*shared[1], *shared[2]]})
-    assert encoder.start_from_rows(other) == 1 + common
+    assert encoder.start_from_rows(other.subword_rows()) == 1 + common
     assert np.array_equal(encoder.vector("where"), other.vector("where"))
     # re> is an n-gram of both, and re a word of neither
     assert np.array_equal(encoder.vector("re"), other.vector("re"))
@@ -190,10 +190,20 @@ def test_an_encoder_of_other_ngrams_starts_nothing(name: str, value: int) -> Non
     with pytest.raises(
         UserError, match=rf"the encoder to start from has {name} {value} and this one {getattr(encoder, name)}: give --"
     ):
-        encoder.start_from_rows(build(**{name: value}))
+        encoder.start_from_rows(build(**{name: value}).subword_rows())
 
 
 def test_an_encoder_that_shares_nothing_starts_nothing() -> None:
     strange = Subwords({"kind": "text", "tokens": "words", "lower": True, "words": ["qqq"], "counts": [9]}, dim=4)
     with pytest.raises(UserError, match="no word and no n-gram of this text"):
-        build().start_from_rows(strange)
+        build().start_from_rows(strange.subword_rows())
+
+
+def test_ngrams_without_a_row_count_as_zeros_in_an_unseen_word() -> None:
+    encoder = build(minn=3, maxn=3)
+    torch.nn.init.normal_(encoder.table)
+    (rows,) = encoder.rows_of(["whe"])  # <wh whe he>, and the last is in no word
+    assert len(rows) == 2
+    expected = encoder.table[torch.from_numpy(rows).long()].sum(0).detach().numpy() / 3
+    np.testing.assert_allclose(encoder.vector("whe"), expected, rtol=1e-6)
+    np.testing.assert_allclose(encoder([["whe"]])[0].detach().numpy(), expected, rtol=1e-5)

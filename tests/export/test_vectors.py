@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import gc
 import gzip
+import lzma
 import os
 import pickle
 import time
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from selftaught.errors import UserError
+from selftaught.export import reading
 from selftaught.export import vectors as files
 from selftaught.parts.word_vectors import WordVectors
 
@@ -152,6 +155,7 @@ def test_a_few_of_gloves_words_have_spaces(tmp_path):
 def test_blocks_are_joined_wherever_they_are_cut(tmp_path, monkeypatch):
     for block in (64, 100, 200):
         monkeypatch.setattr(files, "BLOCK", block)
+        monkeypatch.setattr(reading, "BLOCK", block)
         for name, kind in NAMES.items():
             if block >= 200 or kind != "glove":  # the first line must be whole
                 same(files.read(written(tmp_path / name, format=kind)))
@@ -183,7 +187,7 @@ def test_numbers_round_to_the_nearest_float32():
             (np.float32(s) for s in around(float(case))),
             key=lambda x: (abs(Fraction(float(x)) - exact(case)), int(x.view(np.uint32)) & 1),
         )
-        assert files._rounded(case) == wanted, case
+        assert reading._rounded(case) == wanted, case
 
 
 def exact(number: str) -> Fraction:
@@ -258,15 +262,14 @@ BAD = {
     "no dimension": (b"2 0\nthe\ncat\n", "line 1 says 2 words of 0 numbers"),
     "no words": (b"0 5\n", "line 1 says 0 words"),
     "header only": (b"5 5\n", "line 1 says 5 words, but there are 0"),
-    "twice": (b"3 2\nthe 1 2\ncat 1 2\nthe 3 4\n", "line 4: the word 'the' is a duplicate of line 2"),
     "no word": (b"the 1 2\n 1 2 3\n", "line 2 begins with a space"),
     "blank line inside": (b"the 1 2\n\ncat 1 2\n", "line 3 continues after a blank line"),
     "byte 0": (b"the 1 2\nc\0t 1 2\n", "line 2 has a byte 0"),
     "latin-1": (b"the 1 2\nd\xe9j\xe0 1 2\n", "line 2: the word is not UTF-8"),
     "pickle": (pickle.dumps({"a": 1}), "is a pickle, which is not opened"),
     "zip": (b"PK\x03\x04" + b"\0" * 50, "is a zip archive"),
-    "fastText model": ((793712314).to_bytes(4, "little") + b"\0" * 50, "is a complete fastText model"),
-    "bad gzip": (gzip.compress(b"the 1 2\n" * 50)[:-12], "damaged gzip"),
+    "fastText model": ((793712314).to_bytes(4, "little") + b"\0" * 50, "is a damaged fastText model"),
+    "bad gzip": (gzip.compress(b"the 1 2\n" * 50)[:-12], "damaged compressed file"),
     "cut binary": (b"2 2\nthe \0\0\x80\x3f\0\0\x80\x3f\ncat \0\0", "it is truncated"),
     "binary of another width": (
         b"2 1\nthe \0\0\x80\x3f\0\0\x80\x3f\ncat \0\0\x80\x3f\0\0\x80\x3f\n",
@@ -274,10 +277,6 @@ BAD = {
     ),
     "binary nan": (b"1 1\nthe \0\0\xc0\x7f\n", "word 1 has a number that is not finite"),
     "binary continues": (b"1 1\nthe \0\0\x80\x3f\ncat \0\0\x80\x3f\n", "continues after the 1 words"),
-    "binary twice": (
-        b"2 1\nthe \0\0\x80\x3f\nthe \0\0\x80\x3f\n",
-        "word 2: the word 'the' is a duplicate of word 1",
-    ),
     "binary latin-1": (b"1 1\nd\xe9 \0\0\x80\x3f\n", "word 1: the word is not UTF-8"),
 }
 
@@ -302,7 +301,9 @@ def test_a_file_that_is_not_there(tmp_path):
 
 def test_words_that_are_not_utf8_can_be_replaced(tmp_path):
     path = text(tmp_path / "x", b"the 1 2\nd\xe9 3 4\nd\xe8 5 6\ncat 7 8\n")
-    same(files.read(path, errors="replace"), ("the", "d\ufffd", "cat"), np.array([[1, 2], [3, 4], [7, 8]], np.float32))
+    with pytest.warns(UserWarning, match="1 vectors of words that came before"):
+        found = files.read(path, errors="replace")
+    same(found, ("the", "d\ufffd", "cat"), np.array([[1, 2], [3, 4], [7, 8]], np.float32))
 
 
 def test_other_safetensors(tmp_path):
@@ -315,7 +316,6 @@ def test_other_safetensors(tmp_path):
         ("ends", np.arange(1, 12), "do not match"),
         ("ends", np.arange(12, 0, -1), "do not match"),
         ("matrix", MATRIX.astype(np.float64), "do not match"),
-        ("words", np.frombuffer(b"aacdefghijkl", np.uint8), "a duplicate"),
         ("words", np.frombuffer(b"\xffbcdefghijkl", np.uint8), "word 1 is not"),
         (
             "matrix",
@@ -375,6 +375,7 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(found)
 
 
+@pytest.mark.filterwarnings("ignore:.* vectors of words that came before:UserWarning")
 @pytest.mark.parametrize(("name", "format"), NAMES.items())
 def test_a_thousand_damaged_files(tmp_path, name, format):
     rng = np.random.default_rng(len(name))
@@ -397,3 +398,59 @@ def test_a_thousand_damaged_files(tmp_path, name, format):
     assert all(str(path) in sentence and "\n" not in sentence for sentence in said)
     assert len(said) > 200
     assert time.monotonic() - began < 60
+
+
+REPEATED = {
+    "text": (b"4 2\nthe 1 2\ncat 3 4\nthe 5 6\nthe 7 8\n", "line 4 after line 2"),
+    "glove": (b"the 1 2\ncat 3 4\nthe 5 6\nthe 7 8\n", "line 3 after line 1"),
+    "binary": (b"4 2\n" + b"".join(w + b" " + np.array([i, i + 1], "<f4").tobytes() + b"\n" for i, w in (
+        (1, b"the"), (3, b"cat"), (5, b"the"), (7, b"the"))), "word 3 after word 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REPEATED)
+def test_the_first_of_repeated_words_is_kept_and_the_others_are_counted(tmp_path, case):
+    content, places = REPEATED[case]
+    path = text(tmp_path / "x", content)
+    with pytest.warns(UserWarning, match=rf"2 vectors of words that came before .* \(the first: 'the', {places}\)"):
+        same(files.read(path), ("the", "cat"), np.array([[1, 2], [3, 4]], np.float32))
+
+
+def test_repeated_words_of_safetensors(tmp_path):
+    path, words = tmp_path / "x.safetensors", np.frombuffer(b"aacdefghijkl", np.uint8)
+    save_file({"matrix": MATRIX, "words": words, "ends": np.arange(1, 13), "counts": COUNTS}, path)
+    with pytest.warns(UserWarning, match="1 vectors of words .* word 2 after word 1"):
+        found = files.read(path)
+    same(found, tuple("acdefghijkl"), np.delete(MATRIX, 1, 0))
+    assert found.counts.tolist() == np.delete(COUNTS, 1).tolist()
+
+
+def test_words_with_spaces_where_the_first_line_gives_the_width(tmp_path):
+    content = "5 2\nnew york 1 2\nthe 3 4\n10 000 5 6\nof\tthe day 7 8 \ncat 9 10\n"
+    found = files.read(text(tmp_path / "x", content))
+    same(found, ("new york", "the", "10 000", "of\tthe day", "cat"), np.arange(1, 11, dtype=np.float32).reshape(5, 2))
+    for content, line in (("2 2\nthe 1 2 3\ncat 1 2 3\n", 2), ("3 2\nthe 1 2\nxx 1 2 3\nyy 1 2 3\n", 3)):
+        with pytest.raises(UserError, match=f"line {line} continues after the 2 expected numbers"):
+            files.read(text(tmp_path / "x", content))
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz"])
+def test_compressed_files(tmp_path, ending):
+    for name in ("a.txt", "a.bin", "a.vec"):
+        path = written(tmp_path / f"{name}.{ending}")
+        same(files.read(path.rename(tmp_path / "anything")))
+    whole = written(tmp_path / f"b.txt.{ending}").read_bytes()
+    unpacked = {"gz": gzip, "bz2": bz2, "xz": lzma}[ending].decompress(whole)
+    same(files.read(text(tmp_path / "plain", unpacked)))
+    for damaged in (whole[:-9], whole[:40] + b"\xff\xff" + whole[42:]):
+        with pytest.raises(UserError, match="is a damaged compressed file"):
+            files.read(text(tmp_path / "x", damaged))
+    for kind in ("safetensors", "bin"):
+        with pytest.raises(UserError, match=f"{kind} files cannot be compressed; remove the .{ending}"):
+            files.check(tmp_path / f"x.{ending}", kind)
+
+
+def test_a_word_that_looks_like_a_bzip2_file(tmp_path):
+    same(
+        files.read(text(tmp_path / "x", "BZh 1 2\nBZh9 3 4\n")), ("BZh", "BZh9"), np.array([[1, 2], [3, 4]], np.float32)
+    )

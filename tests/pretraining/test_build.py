@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -104,6 +106,27 @@ def test_words_with_ngrams_start_from_vectors_of_any_tool(name, tmp_path):
     text = {"method": "fasttext", "data": {"source": None}, "encoder": {"name": "subwords", "dim": 4}}
     chosen = config(**text, init=str(tmp_path / name), recipe={})
     np.testing.assert_allclose(build(chosen, corpus).encoder.vector("cat"), matrix[0], atol=1e-5)
+
+
+def test_it_is_said_how_much_of_the_given_weights_was_taken(tmp_path):
+    corpus = Corpus.of([["the", "cat", "sat"]] * 9)
+    text = {"data": {"source": None}, "init": str(tmp_path / "x.bin"), "recipe": {}}
+    lookup = config(**text, method="glove", encoder={"name": "lookup", "dim": 4})
+    grams = config(**text, method="fasttext", encoder={"name": "subwords", "dim": 4, "minn": 3, "maxn": 3})
+    words = WordVectors(("cat", "dog", "cow"), np.ones((3, 4), np.float32))
+    told: list[str] = []
+    for form in ("binary", "bin"):
+        vectors.write(tmp_path / "x.bin", words, format=form)
+        build(lookup, corpus, told.append)
+        build(grams, corpus, told.append)
+    assert set(told) == {f"{tmp_path / 'x.bin'}: 1 of 3 words start from its 3 vectors, the others at random"}
+    other = build(replace(grams, init=None), Corpus.of([["a", "cat", "scat"]] * 9)).encoder
+    vectors.write(tmp_path / "x.bin", other.word_vectors(), format="bin", rows=other.subword_rows())
+    told.clear()
+    taken = build(grams, corpus, told.append).encoder
+    # a model of the tool has a row for every bucket
+    assert told == [f"{tmp_path / 'x.bin'}: 1 of 3 words and 8 of 8 n-grams start from its rows, the others at random"]
+    np.testing.assert_allclose(taken.vector("cat"), other.vector("cat"), atol=1e-6)
 
 
 def test_words_with_ngrams_start_from_those_of_another_text(tmp_path):

@@ -110,6 +110,18 @@ def test_data_in_memory_are_resumed_from_python_to_the_same_weights(here, stoppe
     assert again.summary == resumed.summary
 
 
+@pytest.mark.parametrize("name", ["encoder.safetensors", "method.safetensors"])
+def test_a_finished_run_whose_weights_cannot_be_opened_is_written_again(here, name):
+    run = selftaught.pretrain("rotation", IMAGES, out="run", **FEW)
+    expected, summary = weights(run), run.summary
+    whole = (run.path / name).read_bytes()
+    (run.path / name).write_bytes((200_000_000).to_bytes(8, "little") + whole[8:])  # as with a header that is too large
+    again = selftaught.pretrain("rotation", IMAGES, out="run", resume=True, **FEW)
+    assert (run.path / name).read_bytes() == whole
+    assert same(expected, weights(again))
+    assert {**again.summary, "seconds": 0} == {**summary, "seconds": 0}
+
+
 def test_named_data_are_resumed_from_any_folder(here, stopped_at, monkeypatch):
     np.save("images.npy", IMAGES)
     whole = selftaught.pretrain("rotation", "images.npy", out="whole", **FEW)

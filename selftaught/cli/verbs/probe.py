@@ -19,6 +19,9 @@ def probe(
     seed: int = 0,
     quick: bool = False,
     pool: Literal["mean", "sif"] | None = None,
+    pairs: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    analogies: Path | None = None,
+    errors: Literal["strict", "replace"] = "strict",
     sections: Annotated[bool, Parameter(**SWITCH)] = False,
     json_: Json = False,
 ) -> None:
@@ -28,17 +31,21 @@ def probe(
     held-out text.
 
     Args:
-        run: The run folder, or an encoder.safetensors.
+        run: The run folder, an encoder.safetensors or a file of word vectors of any tool.
         data: Labelled data to judge it by; by default what it was trained on.
         seed: Of the draws of labels.
         quick: Use at most 2,000 training and 1,000 test samples.
         pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what
             all texts share.
+        pairs: Files of rated pairs of words instead of the standard tests: two words and a number a line.
+        analogies: A file of analogies instead of the standard tests: four words a line, ": NAME" before each section.
+        errors: What to do with words of a file that are not UTF-8: refuse it, or replace the bytes.
         sections: Show the analogies by section.
     """
     from selftaught import pretraining
 
-    result = pretraining.load(run).probe(data, seed=seed, quick=quick, say=remark, pool=pool)
+    own = {"pool": pool, "pairs": pairs, "analogies": analogies}
+    result = pretraining.load(run, errors).probe(data, seed=seed, quick=quick, say=remark, **own)
     if json_:
         show_json(result)
     else:

@@ -82,6 +82,12 @@ class Text(Kind):
             progress=progress,
         )
 
+    def asked(self, data: Any) -> Source:
+        """Return every line or row of a file or of standard input as a text; other data as they are opened."""
+        from selftaught.data.text import lines
+
+        return lines.read(data, self.column, self.errors) if lines.reads(data) else self.open(data, "all")
+
     def input(self, source: Source) -> dict[str, Any]:
         """Return how to split text, and all words with their counts, of which an encoder takes the frequent ones."""
         from selftaught.data.text.corpus import Corpus

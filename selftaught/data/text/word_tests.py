@@ -14,11 +14,13 @@ which is opened and not installed. Every file is checked by SHA-256 and kept in 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 from selftaught.data import cache, remote
-from selftaught.errors import unknown
+from selftaught.errors import UserError, unknown
 
 FILES = {
     "wordsim353": ("wordsim353.tsv", "f92a022fc2537793a15bc3a8c162ebcd74990e033a228bb6388cb71e4c0b1e1d"),
@@ -58,6 +60,68 @@ def analogies() -> dict[str, list[tuple[str, str, str, str]]]:
             a, b, c, d = words
             questions.append((a, b, c, d))
     return sections
+
+
+def pairs_of(path: Path) -> list[tuple[str, str, float]]:
+    """Return the rated pairs of a file: two words and a number a line.
+
+    They are separated by tabs, semicolons or commas, else by spaces. Further columns are ignored, and so are empty
+    lines, lines that begin with # and a first line without a number.
+
+    Raises UserError, with the line, for a line without two words and a number, and for a file without pairs.
+    """
+    found: list[tuple[str, str, float]] = []
+    for place, (number, line) in enumerate(_lines(path)):
+        mark = next((mark for mark in "\t;," if mark in line), None)
+        fields = [field.strip() for field in line.split(mark)]
+        try:
+            first, second, rating = fields[0], fields[1], float(fields[2])
+            if not (first and second and math.isfinite(rating)):
+                raise ValueError
+        except (ValueError, IndexError):
+            if place == 0:  # the names of the columns
+                continue
+            raise UserError(
+                f"{path}, line {number}: a pair must be two words and a number, not {line[:80]!r}"
+            ) from None
+        found.append((first, second, rating))
+    if not found:
+        raise UserError(f"{path} has no pair of words: write two words and a number a line")
+    return found
+
+
+def questions_of(path: Path) -> dict[str, list[tuple[str, str, str, str]]]:
+    """Return the analogies of a file, as `analogies`: four words a line, and ``: NAME`` before each section.
+
+    Raises UserError, with the line, for a line without four words, and for a file without questions.
+    """
+    sections: dict[str, list[tuple[str, str, str, str]]] = {}
+    name = path.stem
+    for number, line in _lines(path):
+        words = line.split()
+        if words[0].startswith(":"):
+            name = " ".join(line[1:].split()) or path.stem
+            continue
+        if len(words) != 4:
+            raise UserError(f"{path}, line {number}: an analogy must be four words, not {line[:80]!r}")
+        a, b, c, d = words
+        sections.setdefault(name, []).append((a, b, c, d))
+    if not sections:
+        raise UserError(f"{path} has no analogy: write four words a line")
+    return sections
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their numbers, except empty ones and comments."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text: convert it") from error
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.startswith("#"):
+            yield number, line.strip()
 
 
 def cached() -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError
-from selftaught.evaluate.words.known import MOST, Known, find
+from selftaught.evaluate.words.known import MOST, Known, find_all
 from selftaught.parts.word_vectors import WordVectors
 
 Question = tuple[str, str, str, str]
@@ -144,12 +144,12 @@ def answers(
     ['queen']
 
     The score is the cosine with the target for "add" and the quotient for "mul". Words are looked up as written, then
-    in lower case; vectors built from n-grams accept any word. The three given words are excluded. Raises UserError if a
-    word has no vector.
+    in lower case; vectors built from n-grams accept any word. The three given words are excluded. Raises
+    `Unknown`, which names them, if words have no vector.
     """
     if method not in ("add", "mul"):
         raise UserError(f"method must be 'add' or 'mul', not '{method}'")
-    rows, made = zip(*(find(vectors, word) for word in (a, b, c)), strict=True)
+    rows, made = zip(*find_all(vectors, (a, b, c)), strict=True)
     x, y, z = (vector.astype(np.float64) / max(float(np.linalg.norm(vector)), 1e-12) for vector in made)
     unit = vectors.unit
     if method == "add":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
 
 from selftaught.errors import UserError
@@ -24,6 +25,21 @@ ROWS = {
     "analogies_mul": "analogies by 3CosMul",
 }  # fmt: skip
 """The rows of the result, in order, and their titles."""
+BESIDE = ("sections", "protocol")
+"""What a result holds beside its rows."""
+
+
+def ordered(result: Mapping[str, Any]) -> list[str]:
+    """Return the keys of the rows of a result: of lists of pairs of one's own first, then as in `ROWS`."""
+    own = [key for key in result if key not in ROWS and key not in BESIDE]
+    return own + [key for key in ROWS if key in result]
+
+
+def title(key: str) -> str:
+    """Return the title of a row."""
+    name = key.removesuffix("_unseen")
+    what = "unseen words by their parts" if name != key else "rank correlation x 100"
+    return ROWS.get(key) or f"{name}, {what}"
 
 
 def vectors_of(encoder: Encoder) -> WordVectors:
@@ -58,6 +74,17 @@ class Tests:
         from selftaught.data.text import word_tests
 
         return cls({name: word_tests.similarity(name) for name in PAIRS}, word_tests.analogies())
+
+    @classmethod
+    def of_files(cls, pairs: Sequence[Path] = (), analogies: Path | None = None) -> Tests:
+        """Return the tests in files of one's own; a list of pairs is called as its file.
+
+        Raises UserError, with file and line, for what cannot be read.
+        """
+        from selftaught.data.text import word_tests
+
+        lists = {Path(path).name: word_tests.pairs_of(Path(path)) for path in pairs}
+        return cls(lists, {} if analogies is None else word_tests.questions_of(Path(analogies)))
 
 
 def judge(
@@ -98,7 +125,7 @@ def judge(
     names = [name for name in found["trained"] if name not in tests.analogies]
     row = {name: _beside({side: found[side][name] for side in sides}) for name in found["trained"]}
     return {
-        **{name: row[name] for name in ROWS if name in names},
+        **{name: row[name] for name in ordered(dict.fromkeys(names))},
         "sections": {name: row[name] for name in tests.analogies},
         "protocol": {
             "words": len(trained), "dim": trained.dim, "most": most, "fold": fold,
@@ -115,6 +142,8 @@ def _one(vectors: WordVectors, tests: Tests, most: int, fold: bool) -> dict[str,
         found[name] = _ranked(told)
         if "unseen" in told:
             found[f"{name}_unseen"] = _ranked(told["unseen"])
+    if not tests.analogies:
+        return found
     add = analogies(vectors, tests.analogies, fold=fold, most=most)
     mul = analogies(vectors, tests.analogies, method="mul", fold=fold, most=most)
     found |= {

@@ -57,12 +57,35 @@ class Known:
         return which, order[begin[which] + inside]
 
 
+@final
+class Unknown(UserError):
+    """A word has no vector."""
+
+    @classmethod
+    def all(cls, errors: Sequence[Unknown]) -> Unknown:
+        """Return one error for several words."""
+        return cls("; ".join(map(str, errors)))
+
+
+def find_all(vectors: WordVectors, words: Sequence[str]) -> list[tuple[int | None, NDArray[np.float32]]]:
+    """Return `find` for each word. Raises `Unknown`, which names every word without a vector."""
+    found, unknown = [], []
+    for word in words:
+        try:
+            found.append(find(vectors, word))
+        except Unknown as error:
+            unknown.append(error)
+    if unknown:
+        raise Unknown.all(unknown)
+    return found
+
+
 def find(vectors: WordVectors, word: str) -> tuple[int | None, NDArray[np.float32]]:
     """Return a word's row (None if its vector is built from n-grams) and its vector [D].
 
     The word is looked up as written, then in lower case, then built from its n-grams.
 
-    Raises UserError, with similar spellings, if it has no vector.
+    Raises `Unknown`, with similar spellings, if it has no vector.
     """
     for spelling in (word, word.lower()):
         row = vectors.index.get(spelling)
@@ -75,7 +98,7 @@ def find(vectors: WordVectors, word: str) -> tuple[int | None, NDArray[np.float3
     raise unknown(vectors, word)
 
 
-def unknown(vectors: WordVectors, word: str) -> UserError:
+def unknown(vectors: WordVectors, word: str) -> Unknown:
     """Return the error for a word without a vector, with similarly spelt words."""
     shown = near_spellings(vectors.words, word)
     hint = (
@@ -83,7 +106,7 @@ def unknown(vectors: WordVectors, word: str) -> UserError:
         if shown
         else ": it did not occur in training, or too rarely"
     )
-    return UserError(f"'{word}' is not among the {len(vectors):,} words{hint}")
+    return Unknown(f"'{word}' is not among the {len(vectors):,} words{hint}")
 
 
 def near_spellings(words: Sequence[str], word: str, count: int = 3) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, final
 
 import numpy as np
@@ -17,6 +18,7 @@ from selftaught.kernels.bag_classifier import HIERARCHICAL, NEGATIVE, ONE_VS_ALL
 from selftaught.kernels.subwords import hashes
 from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.alias import alias
+from selftaught.parts.fasttext_model import Model, of_classifier
 from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.huffman import log_probabilities, of_classes
 from selftaught.parts.read_only import read_only
@@ -82,16 +84,14 @@ class FastTextClassifier(Compiled):
     """
 
     recipe: ClassVar[dict[str, Any]] = {
-        "lr": 0.1,
-        "epochs": 5,
-        "schedule": "linear",
-        "warmup": 0.0,
-        "final_lr": 0.0,
-        "log_every": 1,
-    }
+        "lr": 0.1, "epochs": 5, "schedule": "linear", "warmup": 0.0, "final_lr": 0.0, "log_every": 1,
+    }  # fmt: skip
     sees = ("text",)
     network = "lookup"
     unit = "words"
+
+    texts: Tensor
+    seen: Tensor
 
     def __init__(
         self,
@@ -117,8 +117,10 @@ class FastTextClassifier(Compiled):
         self.views = plain(encoder.spec["input"])
         self.loss, self.negatives = LOSSES[loss], negatives
         self.word_ngrams, self.bucket, self.threads = word_ngrams, bucket, cores(threads)
-        # Replaced in `prepare`, when the number of rows is known.
+        # Replaced in `prepare`, or by what is loaded, when the numbers of rows are known.
         self.out = self.runs = nn.Parameter(torch.zeros(0, encoder.dim))
+        self.register_buffer("texts", torch.zeros(0, dtype=torch.int64))  # of each class, [K]
+        self.register_buffer("seen", torch.zeros(0, dtype=torch.int32))  # the bucket of each run, [R]
 
     def prepare(self, source: Source) -> None:
         """Create a vector for each class and each run of words.
@@ -133,16 +135,34 @@ class FastTextClassifier(Compiled):
         self.ids, self.labels = read_only(source.ids), source.labels[known]
         self.begins, self.ends = borders[:-1][known], borders[1:][known]
         self.vocabulary = self._bags(source.words)
-        self.row_of = np.full(self.bucket if self.word_ngrams > 1 else 0, -1, np.int32)
-        count = 0
+        row_of = np.full(self.bucket if self.word_ngrams > 1 else 0, -1, np.int32)
         if self.word_ngrams > 1:
-            count = number_runs(self.ids, self.begins, self.ends, self.vocabulary[2], self.word_ngrams, self.row_of)
-        self.runs = nn.Parameter((2 * torch.rand(count, dim) - 1) / dim)
-        self.out = nn.Parameter(torch.zeros(classes - (self.loss == HIERARCHICAL), dim))
+            number_runs(self.ids, self.begins, self.ends, self.vocabulary[2], self.word_ngrams, row_of)
+        found = np.flatnonzero(row_of >= 0)
+        seen = np.empty(len(found), np.int32)
+        seen[row_of[found]] = found
+        self.runs = nn.Parameter((2 * torch.rand(len(seen), dim) - 1) / dim)
         # a class without texts can be drawn, and has a leaf in the tree
-        texts = np.maximum(np.bincount(self.labels, minlength=classes), 1)
-        self.draws, self.paths = alias(np.sqrt(texts)), of_classes(texts)
+        self._sized(np.maximum(np.bincount(self.labels, minlength=classes), 1), seen)
         self.steps = max(-(-int((self.ends - self.begins).sum()) // SLICE), min(LEAST, len(known)))
+
+    def _sized(self, texts: NDArray[np.int64], seen: NDArray[np.int32]) -> None:
+        """Make room for classes with so many `texts` [K], and for the runs of words in the buckets `seen` [R]."""
+        self.texts, self.seen = torch.from_numpy(texts), torch.from_numpy(seen)
+        self.out = nn.Parameter(torch.zeros(len(texts) - (self.loss == HIERARCHICAL), self.encoder.dim))
+        if len(self.runs) != len(seen):
+            self.runs = nn.Parameter(torch.zeros(len(seen), self.encoder.dim))
+        self.row_of = np.full(self.bucket if self.word_ngrams > 1 else 0, -1, np.int32)
+        self.row_of[seen] = np.arange(len(seen), dtype=np.int32)
+        self.draws, self.paths = alias(np.sqrt(texts)), of_classes(texts)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        for name in ("texts", "seen"):  # weights from before these were kept need the data, as `prepare` reads them
+            state_dict.setdefault(prefix + name, getattr(self, name))
+        texts, seen = state_dict[prefix + "texts"], state_dict[prefix + "seen"]
+        if not (torch.equal(texts, self.texts) and torch.equal(seen, self.seen)):
+            self._sized(texts.numpy().copy(), seen.numpy().copy())
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def steps_in_epoch(self) -> int:
         """Return the number of parts of about `SLICE` words each."""
@@ -163,33 +183,14 @@ class FastTextClassifier(Compiled):
         def work(begin: int, end: int) -> None:
             totals.append(part := np.zeros(4))
             learn(
-                self.ids,
-                self.begins,
-                self.ends,
-                self.labels,
-                order[begin:end],
-                starts,
-                rows,
-                tables[0],
-                hashed,
-                self.word_ngrams,
-                self.row_of,
-                tables[1],
-                tables[2],
-                self.loss,
-                *self.paths,
-                self.negatives,
-                *self.draws,
-                clock.seed,
-                clock.epoch,
-                rate,
-                part,
-            )
+                self.ids, self.begins, self.ends, self.labels, order[begin:end], starts, rows, tables[0], hashed,
+                self.word_ngrams, self.row_of, *tables[1:], self.loss, *self.paths, self.negatives, *self.draws,
+                clock.seed, clock.epoch, rate, part,
+            )  # fmt: skip
 
         spread(work, lengths, self.threads)
         loss, texts, right, words = (float(total) for total in sum(totals))
-        texts = max(texts, 1)  # a part may have no text with a known word
-        scored = self.loss in (SOFTMAX, ONE_VS_ALL)
+        scored, texts = self.loss in (SOFTMAX, ONE_VS_ALL), max(texts, 1)  # a part may have no text with a known word
         return {"loss": loss / texts, "words": words} | (
             {"accuracy": right / texts, "chance": 1 / len(self.out)} if scored else {}
         )
@@ -208,22 +209,24 @@ class FastTextClassifier(Compiled):
         mean = np.empty((len(text), self.encoder.dim), np.float32)
         table, runs = self.encoder.table.detach().numpy(), self.runs.detach().numpy()
         means(
-            read_only(ids),
-            borders[:-1],
-            borders[1:],
-            starts,
-            rows,
-            table,
-            hashed,
-            self.word_ngrams,
-            self.row_of,
-            runs,
+            read_only(ids), borders[:-1], borders[1:], starts, rows, table, hashed, self.word_ngrams, self.row_of, runs,
             mean,
-        )
+        )  # fmt: skip
         scores = torch.from_numpy(mean) @ self.out.T
         if self.loss == HIERARCHICAL:
             return torch.from_numpy(log_probabilities(self.paths, scores.numpy()))
         return scores.log_softmax(1) if self.loss == SOFTMAX else scores
+
+    @property
+    def independent(self) -> bool:
+        """Whether `classify` gives each class log-odds of its own."""
+        return self.loss in (NEGATIVE, ONE_VS_ALL)
+
+    def fasttext_model(self, classes: Sequence[str]) -> Model:
+        """Return the same classifier as a supervised model of the authors' tool."""
+        loss = next(name for name, number in LOSSES.items() if number == self.loss)
+        runs = (self.seen.numpy(), self.runs.detach().numpy(), self.bucket, self.word_ngrams)
+        return of_classifier(self.encoder, classes, self.texts.numpy(), self.out.detach().numpy(), loss, runs)
 
     def _bags(self, words: Any) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
         """Return where each word's rows begin, int64 [V + 1], the rows, and the hashes of the words."""

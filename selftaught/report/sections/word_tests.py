@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from selftaught.evaluate.words import ROWS
+from selftaught.evaluate.words import ordered, title
 from selftaught.report.page import Page
 from selftaught.report.values import number
 
@@ -35,7 +35,7 @@ def judged(words: Any) -> dict[str, Any] | None:
     """
     if not isinstance(words, Mapping):
         return None
-    rows = [_row(name, words[key]) for key, name in ROWS.items() if isinstance(words.get(key), Mapping)]
+    rows = [_row(title(key), words[key]) for key in ordered(words) if isinstance(words[key], Mapping)]
     sections = [_row(str(name), row) for name, row in words.get("sections", {}).items() if isinstance(row, Mapping)]
     protocol = [[str(key), str(value)] for key, value in words.get("protocol", {}).items()]
     return {"rows": rows, "sections": sections, "protocol": protocol} if rows else None

@@ -27,7 +27,7 @@ OTHERS = {
     "model": "cbow",
     "window": 2,
     "negatives": 3,
-    "negatives_per": "pair",
+    "negatives_per": "window",
     "sample": 1e-3,
     "power": 2.0,
     "shuffle": 20,

@@ -251,3 +251,24 @@ def test_data_that_cannot_serve_are_refused() -> None:
 def test_a_rate_that_destroys_the_vectors_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(NonFiniteLoss, match="lower --lr"):
         train(build, tmp_path / "run", toys.text(), **(RECIPE | {"lr": 1e30, "steps": 20}))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_its_weights_are_enough_to_classify(loss: str) -> None:
+    """Without the text that it learned from."""
+    method = prepared(loss=loss, word_ngrams=2, bucket=1000)
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter.normal_()
+    again = build(loss=loss, word_ngrams=2, bucket=1000, seed=1)
+    again.load_state_dict(method.state_dict())
+    texts = [toys.text().text(i).split() for i in range(5)]
+    assert torch.equal(again.classify(texts), method.classify(texts))
+
+
+def test_weights_from_before_the_classes_were_kept_need_the_data() -> None:
+    method, again = prepared(word_ngrams=2, bucket=1000), prepared(word_ngrams=2, bucket=1000)
+    before = {name: value for name, value in method.state_dict().items() if name not in ("texts", "seen")}
+    again.load_state_dict(before)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        build(word_ngrams=2, bucket=1000).load_state_dict(before)

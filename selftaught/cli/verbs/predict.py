@@ -1,0 +1,92 @@
+"""The verb that asks classifiers: predict."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from selftaught.cli.output import SWITCH, remark, show
+from selftaught.errors import UserError
+
+if TYPE_CHECKING:
+    from selftaught.ask import Asked
+
+ENDINGS = (".csv", ".jsonl")
+
+
+def predict(
+    run: Path,
+    data: Annotated[str, Parameter(allow_leading_hyphen=True)] = "-",
+    /,
+    *,
+    out: Path | None = None,
+    k: Annotated[int, Parameter(name=("-k", "--k"))] = 1,
+    threshold: float = 0.0,
+    column: str | None = None,
+    errors: Literal["strict", "replace"] | None = None,
+    json_: Annotated[bool, Parameter(name="--json", help="Print JSON lines instead of CSV.", **SWITCH)] = False,
+) -> None:
+    """Name the classes of samples by a run's own classifier: 'selftaught predict RUN reviews.csv -k 3'.
+
+    For runs that learned from labels (fasttext_classifier, supervised, mean_teacher, ...). Where the data say what the
+    samples are, how often the most probable class is right is told as well.
+
+    Args:
+        run: The run folder.
+        data: A data set, a folder or a file; of texts also one a line (words that begin with __label__ are its labels),
+            or rows of .csv, .tsv and .jsonl; "-" reads lines from standard input.
+        out: FILE.csv or FILE.jsonl; by default the result is printed.
+        k: How many classes to name for each sample, the most probable first.
+        threshold: Only classes with at least this probability.
+        column: The column or the field that has the text; a number counts the columns of a table without names.
+        errors: What to do with bytes of a text that are not UTF-8: refuse them, or replace them.
+    """
+    from selftaught import ask
+    from selftaught.run import write_atomically
+
+    if out is not None and out.suffix not in ENDINGS:
+        raise UserError(f"{out} must end in {' or '.join(ENDINGS)}")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise UserError(f"{out} cannot be written: there is no folder {out.parent}")
+    options = {name: value for name, value in {"column": column, "errors": errors}.items() if value is not None}
+    asked = ask.predict(run, data, k=k, threshold=threshold, **options)
+    as_json = json_ if out is None else out.suffix == ".jsonl"
+    lines = _json_lines(asked) if as_json else _csv_lines(asked, k)
+    if out is None:
+        for line in lines:
+            show(line)
+    else:
+        write_atomically(out, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+        show(f"the classes of {len(asked):,} {asked.samples} are in {out}")
+    if asked.judged:
+        share = 100 * asked.right / asked.judged
+        remark(f"the most probable class is right for {share:.1f}% of {asked.judged:,} labelled {asked.samples}")
+
+
+def _json_lines(asked: Asked) -> Iterator[str]:
+    for name, said in asked:
+        yield json.dumps(
+            {"sample": name, "labels": [label for label, _ in said], "probabilities": [p for _, p in said]},
+            ensure_ascii=False,
+        )
+
+
+def _csv_lines(asked: Asked, k: int) -> Iterator[str]:
+    k = min(k, asked.most)
+    marks = ["", *(f"_{place}" for place in range(2, k + 1))]
+    yield _row(["sample", *(f"{word}{mark}" for mark in marks for word in ("label", "probability"))])
+    for name, said in asked:
+        cells = [cell for label, p in said for cell in (label, f"{p:.6f}")]
+        yield _row([name, *cells, *[""] * (2 * k - len(cells))])
+
+
+def _row(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()

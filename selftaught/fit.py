@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Protocol, final
 
@@ -255,10 +255,8 @@ class _Loop:
             per_step = self._time_steps(batches, count, min(5.0, 0.1 * seconds)) + prelude / count
         chosen = int(gather.from_first(max(1, round(seconds / per_step))))
         if gather.rank() == 0:
-            read = steps.reads(self.method.stepper)
-            values = replace(recipe, minutes=None, steps=chosen).as_dict() | {"chosen_for_minutes": seconds / 60}
-            told = {key: value for key, value in values.items() if key in read or key not in recipe.as_dict()}
-            self.run.write_config({**self.run.config, "recipe": told})
+            told = {"minutes": None, "steps": chosen, "chosen_for_minutes": seconds / 60}
+            self.run.write_config({**self.run.config, "recipe": self.run.config.get("recipe", {}) | told})
         return chosen
 
     @contextmanager

@@ -79,6 +79,8 @@ class Encoder(nn.Module, ABC):
 
     sees: ClassVar[tuple[str, ...]] = ()
     """The kinds of sample that it takes; empty for all. Must be a literal, because it is read from the file's text."""
+    effects: ClassVar[dict[str, Any]] = {}
+    """What arguments need of others to have an effect: see `config.effects`. Must be a literal as well."""
     dim: int
     """Width of `forward`'s output."""
     spec: dict[str, Any]
@@ -138,8 +140,8 @@ class Method(nn.Module, ABC):
     Hyper-parameters are the typed, documented arguments of ``__init__`` after `encoder`. The command line, the YAML
     file and the documentation all read that signature. Everything that training changes is a parameter or a buffer.
 
-    `recipe`, `sees`, `network` and `stepper` must be literals: they are also read from the file's text, so that listing
-    methods does not import torch.
+    `recipe`, `sees`, `network`, `stepper`, `uses_labels` and `effects` must be literals: they are also read from the
+    file's text, so that listing methods does not import torch.
     """
 
     recipe: ClassVar[dict[str, Any]] = {}
@@ -152,6 +154,12 @@ class Method(nn.Module, ABC):
     """The default encoder; empty for the default of the kind."""
     stepper: ClassVar[str] = "descent"
     """The file of `steps/` that defines how it makes a step."""
+    uses_labels: ClassVar[bool] = False
+    """Whether it learns from labels."""
+    effects: ClassVar[dict[str, Any]] = {}
+    """What arguments need of others to have an effect, ``{"margin": {"loss": ("triplet",)}}``: see `config.effects`."""
+    together: int = 1
+    """The smallest micro-batch, over all ranks: 2 if its samples are each other's negatives, or have a variance."""
     unit: ClassVar[str] = ""
     """The unit in which its speed is counted; empty for the name of its samples."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -78,7 +79,8 @@ def inherited(init: str) -> Layer:
         spec = described(path)
         if "name" not in spec:  # word vectors
             return Layer({}, {})
-        return Layer.of({"encoder": {key: value for key, value in spec.items() if key != "input"}}, str(path))
+        inherited = Layer.of({"encoder": {key: value for key, value in spec.items() if key != "input"}}, str(path))
+        return replace(inherited, said=False)
     except UNREADABLE:
         return Layer({}, {})  # loading will say what is wrong with it
 

@@ -67,6 +67,16 @@ class NGram(Compiled):
     sees = ("text",)
     network = "bag"
     unit = "words"
+    effects: ClassVar[dict[str, Any]] = {
+        "discount": {"smoothing": ("kneser-ney",)},
+        "k": {"smoothing": ("add-k",)},
+        "lr": None,
+        "schedule": None,
+        "warmup": None,
+        "milestones": None,
+        "gamma": None,
+        "final_lr": None,
+    }
 
     slots: Tensor  # int64 [slots, 2], left int32, seen int64 [V + 3], used: used while counting, then emptied
     left: Tensor

@@ -88,6 +88,7 @@ class FastText(Compiled):
     sees = ("text",)
     network = "subwords"
     unit = "words"
+    effects: ClassVar[dict[str, Any]] = {"negatives_per": {"model": ("skipgram",)}}
 
     recent: Tensor
 

@@ -92,6 +92,8 @@ class FastTextClassifier(Compiled):
     sees = ("text",)
     network = "lookup"
     unit = "words"
+    uses_labels = True
+    effects: ClassVar[dict[str, Any]] = {"negatives": {"loss": ("negative",)}, "bucket": {"word_ngrams": 1}}
 
     def __init__(
         self,

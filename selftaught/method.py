@@ -167,6 +167,8 @@ class Method(nn.Module, ABC):
     # guarantees.
     deterministic: ClassVar[bool | str] = True
     """The same seed gives the same bytes, and a resumed run gives the bytes of a run without a stop."""
+    extends: ClassVar[bool | str] = True
+    """A finished run can be continued with more steps."""
     distributed: ClassVar[bool | str] = True
     """One rank and several ranks give the same parameters to 1e-5."""
     gradient: ClassVar[bool | str] = True
@@ -182,6 +184,10 @@ class Method(nn.Module, ABC):
         This is `encoder`, unless the method uses a better one, such as its moving average.
         """
         return self.encoder
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the arguments that the machine decides, as they came out, by name. A resumed run uses these."""
+        return {}
 
     def prepare(self, source: Source) -> None:
         """Called once with the bound source, before training and before loading a checkpoint.
@@ -234,6 +240,13 @@ class Compiled(Method):
     stepper = "slices"
     gradient = "its steps are compiled loops without gradients"
     distributed = "it trains in one process, with threads"
+
+    threads: int = 1
+    """The number of threads; 0 as an argument is one per core."""
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the number of threads."""
+        return {"threads": self.threads}
 
     @abstractmethod
     def steps_in_epoch(self) -> int:

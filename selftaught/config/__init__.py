@@ -22,7 +22,7 @@ from selftaught.errors import UserError
 from selftaught.recipe import Recipe
 
 LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.minutes")
-NOTES = ("version", "demo", "recipe.chosen_for_minutes", "method_file")
+NOTES = ("version", "demo", "recipe.chosen_for_minutes", "method_file", "resolved")
 """Information in config.yaml for the reader, which no one sets."""
 
 
@@ -201,9 +201,8 @@ def _merged(layers: tuple[Layer, ...]) -> tuple[dict[str, Any], dict[str, str]]:
             values = {key: value for key, value in values.items() if key not in LENGTHS}
         values |= layer.values
         where |= layer.where
-    for note in NOTES:
-        values.pop(note, None)
-    return values, where
+    noted = [key for key in values if key in NOTES or key.partition(".")[0] in NOTES]
+    return {key: value for key, value in values.items() if key not in noted}, where
 
 
 def _recipe(method: str, kind: str, given: dict[str, Any], where: Mapping[str, str]) -> Recipe:

@@ -89,7 +89,9 @@ def forget(folder: RunFolder) -> None:
 
 def finished(folder: RunFolder, watch: Watch | None) -> bool:
     """Whether nothing is left to do; says so."""
-    done = bool(folder.summary.get("finished")) and (folder.path / "encoder.safetensors").exists()
+    summary, planned = folder.summary, (folder.config.get("resolved") or {}).get("steps", 0)
+    done = bool(summary.get("finished")) and (folder.path / "encoder.safetensors").exists()
+    done = done and summary.get("steps", 0) >= planned  # or it was continued beyond its first end, and not yet there
     if done and watch:
         watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")
     return done

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from selftaught import optimizer
-from selftaught.device import autocast, pick_device, reseed
+from selftaught.device import autocast, pick_device, precision, reseed
 from selftaught.errors import UserError
 from selftaught.loader import Loader
 from selftaught.meter import Meter, is_scalar
@@ -69,12 +69,21 @@ class Descent(Stepper):
             # unused.
             self.model = DistributedDataParallel(method, forward_sync_buffers=False, find_unused_parameters=True)
         self.autocast = autocast(recipe, device)
+        self.groups = groups
         self.restart()
 
     @classmethod
     def place(cls, recipe: Recipe) -> torch.device:
         """The recipe's device."""
         return pick_device(recipe.device)
+
+    def resolved(self) -> dict[str, Any]:
+        """The groups of batch norm, the precision and the number of workers."""
+        return {
+            "batch_norm_groups": self.groups,
+            "precision": precision(self.recipe, self.device),
+            "workers": self.loader.workers,
+        }
 
     def restart(self) -> None:
         """Fresh optimisers."""
@@ -155,7 +164,7 @@ class Descent(Stepper):
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
-            recipe, groups = self.recipe, self.recipe.batch_norm_groups or gather.world()
+            recipe, groups = self.recipe, self.groups
             count = recipe.batch_size // recipe.accumulate // groups
             raise UserError(
                 f"{type(self.method).__name__} has batch norm, which needs at least 2 samples in a group, but "
@@ -205,7 +214,7 @@ def _check_batch(method: Method, recipe: Recipe, n: int, world: int, groups: int
             f"{method.together}, but batch_size {recipe.batch_size} / accumulate {recipe.accumulate} is {micro}: use a "
             "larger --batch-size or a smaller --accumulate"
         )
-    if groups % world or micro % groups:
+    if norm.grouped(method) and (groups % world or micro % groups):
         raise UserError(
             f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly"
         )

@@ -67,6 +67,7 @@ class NGram(Compiled):
     sees = ("text",)
     network = "bag"
     unit = "words"
+    extends = "an n-gram model counts every text once, and nothing is left to count"
     effects: ClassVar[dict[str, Any]] = {
         "discount": {"smoothing": ("kneser-ney",)},
         "k": {"smoothing": ("add-k",)},

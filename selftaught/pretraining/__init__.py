@@ -80,7 +80,8 @@ def pretrain(
     told: dict[str, Any] = {key: value for layer in file for key, value in layer.values.items()}
     name, held = method or told.get("method.name"), None if isinstance(data, str | Path) else data
     if arguments and isinstance(name, str):
-        kind = arguments.pop("kind", None) or told.get("data.kind")
+        own = "kind" in {argument.name for spec in methods.specs(name) for argument in spec.arguments}
+        kind = (None if own else arguments.pop("kind", None)) or told.get("data.kind")
         given = data if data is not None else told.get("data.source")
         kind = kind or kinds.of_data(given, methods.sees(name), catalog.listed())
         chosen = encoder if isinstance(encoder, str) or encoder is None else encoder.get("name")
@@ -125,7 +126,7 @@ def run(
         place.same_file(config, folder)
         method = build(config, source)
     else:
-        method = build(config, source)
+        method = build(config, source, watch.say if watch else None)
         folder = place.create(path, config, notes or {})
         if watch and not any(layer.values.get(key) is not None for layer in layers for key in LENGTHS):
             watch.say(f"no length was given (--steps, --epochs or --minutes): training for {_length(config)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,14 @@ def open_data(config: Config, data: Any = None, progress: Progress = silent) -> 
     return hide(kind.open(given, split, limit, progress), labels, seed), split
 
 
-def build(config: Config, source: Source) -> Method:
+def build(config: Config, source: Source, say: Callable[[str], None] | None = None) -> Method:
     """The method around its encoder, its initial weights a pure function of the seed.
 
-    Raises UserError for arguments that do not fit.
+    `say` is told what of the weights that --init names was taken. Raises UserError for arguments that do not fit.
     """
     encoder = fresh_encoder(config, config.reading().input(source))
     if config.init is not None:
-        encoder.start(Weights(config.init))
+        encoder.start(Weights(config.init, say=say))
     method = _around(config, encoder)
     in_use.check(config, encoder, method)
     return method

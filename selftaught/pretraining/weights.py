@@ -6,6 +6,7 @@ A run, an encoder.safetensors, a file of torchvision's or timm's, or word vector
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +31,17 @@ UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError)
 class Weights:
     """What ``--init`` names. Obeys `method.Start`, which an encoder asks for what it can start from."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = file_of(path)
+    def __init__(self, path: str | Path, say: Callable[[str], None] | None = None) -> None:
+        self.path, self.say = file_of(path), say
 
     def load_into(self, encoder: Encoder) -> None:
         """Copy the tensors of the file into `encoder`, by name. Raises UserError when they do not fit."""
-        encoders.load_weights(encoder, self.path, strict=True)
+        self.tell(encoders.load_weights(encoder, self.path, strict=True).sentence())
+
+    def tell(self, what: str) -> None:
+        """Pass it on to who asked for it."""
+        if self.say is not None:
+            self.say(f"{self.path}: {what}")
 
     def encoder(self) -> Encoder | None:
         """The whole encoder, for a file that selftaught wrote."""

@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Protocol, final
 
@@ -74,8 +74,21 @@ def fit(
     run: RunFolder,
     observers: Sequence[Observer] = (),
     resume: bool = False,
+    more: Recipe | None = None,
 ) -> Result:
     """Train `method` on `source` and write checkpoints, metrics.jsonl and method.safetensors to `run`.
+
+    What the machine, the ranks and the data made of the settings is written to the block "resolved" of config.yaml.
+
+    Args:
+        method: Unprepared.
+        source: The data, before the views bind them.
+        recipe: The settings. On resume, those that were resolved when the run started.
+        run: The run folder.
+        observers: Watch the run.
+        resume: Continue from the newest checkpoint.
+        more: On resume, its steps, epochs or minutes come on top of the planned ones. The schedule is then that of a
+            run of the new length, from the step that was reached.
 
     Raises UserError if the data, the batch size or the run is not suitable, and NonFiniteLoss before an update that
     would destroy the weights.
@@ -86,22 +99,30 @@ def fit(
     with ExitStack() as stack:
         if gather.rank() == 0:
             stack.enter_context(run.lock())
-        source = method.views.bind(source)
+        fingerprint, source = source.fingerprint, method.views.bind(source)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)  # the initial values of a method's memories depend on nothing else
             method.prepare(source)
         interrupts = stack.enter_context(Interrupts())
         method = method.to(device).train()
-        loop = _Loop(method, source, recipe, run, device, stepper(method, source, recipe, device))
+        loop = _Loop(method, source, recipe, run, device, stepper(method, source, recipe, device), fingerprint)
         stack.callback(loop.stepper.close)
-        return loop.train(observers, interrupts, resume)
+        return loop.train(observers, interrupts, resume, more)
 
 
 @final
 class _Loop:
     def __init__(
-        self, method: Method, source: Source, recipe: Recipe, run: RunFolder, device: torch.device, stepper: Stepper
+        self,
+        method: Method,
+        source: Source,
+        recipe: Recipe,
+        run: RunFolder,
+        device: torch.device,
+        stepper: Stepper,
+        fingerprint: str,
     ) -> None:
+        self.fingerprint = fingerprint  # of the data, which one of windows of text does not show
         self.method, self.source, self.recipe, self.run, self.device = method, source, recipe, run, device
         self.stepper = stepper
         self.speed = f"{method.unit or source.samples}_per_second"
@@ -125,16 +146,23 @@ class _Loop:
 
     # --- the whole run ------------------------------------------------------------------------------------------------
 
-    def train(self, observers: Sequence[Observer], interrupts: Interrupts, resume: bool) -> Result:
+    def train(self, observers: Sequence[Observer], interrupts: Interrupts, resume: bool, more: Recipe | None) -> Result:
         """Train from the newest checkpoint (or from the start) to the last step, or to an interrupt."""
         start = 0  # steps into the epoch
+        resolved: dict[str, Any] = gather.from_first(dict(self.run.config.get("resolved") or {}) if resume else {})
+        if resolved.get("data.fingerprint", self.fingerprint) != self.fingerprint:
+            raise self._other_data()
         saved = checkpoint.load(self.run) if resume else None
         if saved is not None:
             start = self._load(saved)
         else:
             if gather.rank() == 0:
                 self.run.truncate_metrics(0)  # left by a process that was killed before its first checkpoint
-            self.clock.steps = self._length()
+            self.clock.steps = 0 if "steps" in resolved else self._length()
+        self.clock.steps = resolved.get("steps", self.clock.steps)
+        if more is not None:
+            self.clock.steps += self._more(more)
+        self._record(resolved)
         log = self._logger(observers)
         began = saved_at = time.perf_counter()
         stop: int | None = None
@@ -255,11 +283,32 @@ class _Loop:
             per_step = self._time_steps(batches, count, min(5.0, 0.1 * seconds)) + prelude / count
         chosen = int(gather.from_first(max(1, round(seconds / per_step))))
         if gather.rank() == 0:
-            read = steps.reads(self.method.stepper)
-            values = replace(recipe, minutes=None, steps=chosen).as_dict() | {"chosen_for_minutes": seconds / 60}
-            told = {key: value for key, value in values.items() if key in read or key not in recipe.as_dict()}
-            self.run.write_config({**self.run.config, "recipe": told})
+            told = {"minutes": None, "steps": chosen, "chosen_for_minutes": seconds / 60}
+            self.run.write_config({**self.run.config, "recipe": self.run.config.get("recipe", {}) | told})
         return chosen
+
+    def _more(self, more: Recipe) -> int:
+        """Return the steps of a continuation: epochs by the method's next one, minutes by the speed so far."""
+        if more.steps is not None:
+            return more.steps
+        if more.epochs is not None:
+            return max(1, round(more.epochs * (self.stepper.steps_in_epoch() or self.stepper.epoch(self.clock)[0])))
+        summary = self.run.summary
+        if not (summary.get("seconds") and summary.get("steps")):
+            raise UserError(f"the speed of {self.run.path} is not known yet: give steps or epochs instead of minutes")
+        seconds = 60 * (more.minutes or DEFAULT_MINUTES)
+        return max(1, int(seconds * summary["steps"] / summary["seconds"]))
+
+    def _record(self, resolved: dict[str, Any]) -> None:
+        """Write to config.yaml what became of the settings that the machine, the ranks or the data decide."""
+        found: dict[str, Any] = {"device": str(self.device), "ranks": gather.world()}
+        found |= {f"recipe.{key}": value for key, value in self.stepper.resolved().items()}
+        found |= {f"method.{key}": value for key, value in self.method.resolved().items()}
+        config = self.run.config | {
+            "resolved": found | {"data.fingerprint": self.fingerprint} | resolved | {"steps": self.clock.steps}
+        }
+        if gather.rank() == 0 and config != RunFolder.open(self.run.path).config:
+            self.run.write_config(config)
 
     @contextmanager
     def _borrowed(self) -> Iterator[None]:
@@ -309,6 +358,12 @@ class _Loop:
             checkpoint.write(self.run, self.clock.step, files, self.meter.loss, self.recipe.keep)
         gather.barrier()
 
+    def _other_data(self) -> UserError:
+        return UserError(
+            f"this is not the data that {self.run.path} was started with: resume with the same data (--data names "
+            "their new place), or start a new run"
+        )
+
     def _load(self, saved: checkpoint.Checkpoint) -> int:
         """Restore a checkpoint and return the number of steps made in its epoch."""
         for reason in saved.damaged:
@@ -317,10 +372,7 @@ class _Loop:
             )
         state = json.loads(saved.files["state.json"])
         if state["source"] != self.source.fingerprint:
-            raise UserError(
-                f"this is not the data that {self.run.path} was started with: resume with the same data, or start "
-                "a new run"
-            )
+            raise self._other_data()
         self.method.load_state_dict(safetensors.torch.load(saved.files["method.safetensors"]))
         clock = Clock(self.recipe.seed, state["steps"])
         clock.step, clock.epoch, clock.resets = state["step"], state["epoch"], set(state["resets"])

@@ -26,9 +26,9 @@ class Loader:
 
     def __init__(self, source: Source, views: Views, recipe: Recipe, device: torch.device) -> None:
         self.source, self.views, self.recipe, self.device = source, views, recipe, device
-        workers = recipe.workers if recipe.workers >= 0 else (2 if device.type == "cuda" else 0)
-        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="loader") if workers else None
-        self.ahead = workers + 1
+        self.workers = recipe.workers if recipe.workers >= 0 else (2 if device.type == "cuda" else 0)
+        self.pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader") if self.workers else None
+        self.ahead = self.workers + 1
 
     def epoch(self, order: Index, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the micro-batches of an epoch whose samples have the given `order`, from batch number `first` on.

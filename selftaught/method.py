@@ -82,6 +82,8 @@ class Encoder(nn.Module, ABC):
 
     sees: ClassVar[tuple[str, ...]] = ()
     """The kinds of sample that it takes; empty for all. Must be a literal, because it is read from the file's text."""
+    effects: ClassVar[dict[str, Any]] = {}
+    """What arguments need of others to have an effect: see `config.effects`. Must be a literal as well."""
     dim: int
     """Width of `forward`'s output."""
     spec: dict[str, Any]
@@ -141,8 +143,8 @@ class Method(nn.Module, ABC):
     Hyper-parameters are the typed, documented arguments of ``__init__`` after `encoder`. The command line, the YAML
     file and the documentation all read that signature. Everything that training changes is a parameter or a buffer.
 
-    `recipe`, `sees`, `network` and `stepper` must be literals: they are also read from the file's text, so that listing
-    methods does not import torch.
+    `recipe`, `sees`, `network`, `stepper`, `uses_labels` and `effects` must be literals: they are also read from the
+    file's text, so that listing methods does not import torch.
     """
 
     recipe: ClassVar[dict[str, Any]] = {}
@@ -155,6 +157,12 @@ class Method(nn.Module, ABC):
     """The default encoder; empty for the default of the kind."""
     stepper: ClassVar[str] = "descent"
     """The file of `steps/` that defines how it makes a step."""
+    uses_labels: ClassVar[bool] = False
+    """Whether it learns from labels."""
+    effects: ClassVar[dict[str, Any]] = {}
+    """What arguments need of others to have an effect, ``{"margin": {"loss": ("triplet",)}}``: see `config.effects`."""
+    together: int = 1
+    """The smallest micro-batch, over all ranks: 2 if its samples are each other's negatives, or have a variance."""
     unit: ClassVar[str] = ""
     """The unit in which its speed is counted; empty for the name of its samples."""
 
@@ -162,6 +170,8 @@ class Method(nn.Module, ABC):
     # guarantees.
     deterministic: ClassVar[bool | str] = True
     """The same seed gives the same bytes, and a resumed run gives the bytes of a run without a stop."""
+    extends: ClassVar[bool | str] = True
+    """A finished run can be continued with more steps."""
     distributed: ClassVar[bool | str] = True
     """One rank and several ranks give the same parameters to 1e-5."""
     gradient: ClassVar[bool | str] = True
@@ -177,6 +187,10 @@ class Method(nn.Module, ABC):
         This is `encoder`, unless the method uses a better one, such as its moving average.
         """
         return self.encoder
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the arguments that the machine decides, as they came out, by name. A resumed run uses these."""
+        return {}
 
     def prepare(self, source: Source) -> None:
         """Called once with the bound source, before training and before loading a checkpoint.
@@ -229,6 +243,13 @@ class Compiled(Method):
     stepper = "slices"
     gradient = "its steps are compiled loops without gradients"
     distributed = "it trains in one process, with threads"
+
+    threads: int = 1
+    """The number of threads; 0 as an argument is one per core."""
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the number of threads."""
+        return {"threads": self.threads}
 
     @abstractmethod
     def steps_in_epoch(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from selftaught.errors import UserError
 
@@ -46,6 +46,16 @@ class Recipe:
         keep: Number of newest checkpoints to keep, in addition to the one with the lowest loss.
         log_every: Steps between lines of metrics.jsonl.
     """
+
+    effects: ClassVar[dict[str, dict[str, Any]]] = {
+        "momentum": {"optimizer": ("sgd", "lars")},
+        "nesterov": {"optimizer": ("sgd",)},
+        "betas": {"optimizer": ("adamw",)},
+        "milestones": {"schedule": ("step",)},
+        "gamma": {"schedule": ("step",)},
+        "final_lr": {"schedule": ("cosine", "linear")},
+    }
+    """What a field needs to have an effect: see `config.effects`."""
 
     steps: int | None = None
     epochs: float | None = None
@@ -90,6 +100,8 @@ class Recipe:
             )
         self._check("lr", math.isfinite(self.lr) and self.lr >= 0, "a finite number of at least 0")
         self._check("momentum", 0 <= self.momentum < 1, "in [0, 1)")
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum greater than 0: set momentum, or remove nesterov")
         self._check("betas", len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), "two numbers in [0, 1)")
         self._check(
             "weight_decay", math.isfinite(self.weight_decay) and self.weight_decay >= 0, "a finite number of at least 0"

@@ -101,6 +101,10 @@ def test_no_drawer_for_odds_and_ends() -> None:
     assert not stems & {"utils", "util", "helpers", "helper", "common", "misc"}
 
 
+READER = "encoders/pickled.py"
+"""What reads the files of torch.save without running them: see tests/encoders/test_layouts.py."""
+
+
 def test_weights_never_travel_as_pickles() -> None:
     for file, tree in TREES.items():
         for node in ast.walk(tree):
@@ -111,9 +115,12 @@ def test_weights_never_travel_as_pickles() -> None:
                     f"{file}:{node.lineno} may run code"
                 )
                 assert options.get("allow_pickle", "False") == "False", f"{file}:{node.lineno}"
-        assert not {module.partition(".")[0] for module, _ in imports(tree)} & {"pickle", "dill", "joblib", "shelve"}, (
-            file
-        )
+        used = {module.partition(".")[0] for module, _ in imports(tree)} & {"pickle", "dill", "joblib", "shelve"}
+        if file == READER:
+            uses = [ast.unparse(node) for node in ast.walk(tree) if ast.unparse(node).startswith("pickle.")]
+            assert used == {"pickle"} and uses == ["pickle.Unpickler"]  # with a find_class that imports nothing
+        else:
+            assert not used, file
 
 
 def test_only_abstract_classes_have_subclasses() -> None:

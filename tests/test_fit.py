@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from training import StopAfter, state, train
 
 from selftaught import optimizer
+from selftaught.contract.case import Case
 from selftaught.contract.ranks import Ranks
 from selftaught.contract.training import RECIPE
 from selftaught.device import pick_device, reseed
@@ -440,3 +441,33 @@ def test_native_precision_is_what_the_cpu_multiplies(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": able})
     train(build, tmp_path / "run", precision="native", steps=2)
     assert kinds == {kind}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "recipe", "words"),
+    [
+        (
+            "simclr",
+            {},
+            {"accumulate": 16, "batch_norm_groups": 1},
+            "SimCLR compares .* / accumulate 16 is 1: use a",
+        ),
+        ("cmc", {}, {"accumulate": 16, "batch_norm_groups": 1}, "CMC compares"),
+        ("dictionary", {"keys": "batch", "k": 0}, {"accumulate": 16, "batch_norm_groups": 1}, "Dictionary compares"),
+        ("vicreg", {}, {"batch_size": 1, "batch_norm_groups": 1}, "VICReg compares .* but batch_size 1 / accumulate 1"),
+        ("byol", {}, {"batch_size": 1, "batch_norm_groups": 1}, "BYOL has batch norm, which needs at least 2 samples"),
+        ("simsiam", {}, {"accumulate": 8}, "accumulate 8 / batch_norm_groups 2 is 1: use a larger --batch-size"),
+    ],
+)
+def test_samples_without_others_to_be_compared_with_are_one_sentence(
+    name: str, arguments: dict[str, Any], recipe: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    case = Case(name, "image", arguments, toy={"channels": 3})
+    with pytest.raises(UserError, match=words):
+        train(case.build, tmp_path / "run", case.source(17), **recipe)
+
+
+def test_a_last_batch_of_one_is_left_out(tmp_path: Path) -> None:
+    case = Case("byol", "image", {"hidden": 8, "dim": 8})
+    _, result = train(case.build, tmp_path / "run", case.source(17), steps=None, epochs=2, batch_norm_groups=1)
+    assert result.steps == 2

@@ -133,7 +133,9 @@ def _method(tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
 
 def _kind(method: str | None, seen: Sequence[str], tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
     """The kind of the data that the line names; None while the line names none and there is a choice."""
-    said = _value(tokens, "--data.kind") or _value(tokens, "--kind") or values.get("data.kind")
+    own = {argument.name for spec in (methods.specs(method) if method else ()) for argument in spec.arguments}
+    said = _value(tokens, "--data.kind") or (None if "kind" in own else _value(tokens, "--kind"))
+    said = said or values.get("data.kind")
     if said is not None or len(seen) == 1:
         return str(said) if said is not None else seen[0]
     after = tokens[tokens.index(method) + 1 :] if method in tokens else []

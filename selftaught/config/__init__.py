@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
-from selftaught import encoders, methods, steps
+from selftaught import encoders, methods
 from selftaught import kind as kinds
 from selftaught.config import options
+from selftaught.config.effects import Effects
 from selftaught.config.file import NAMES, Layer, read
 from selftaught.config.values import convert, located
 from selftaught.errors import UserError
 from selftaught.recipe import Recipe
 
 LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.minutes")
-NOTES = ("version", "demo", "recipe.chosen_for_minutes", "method_file")
+NOTES = ("version", "demo", "recipe.chosen_for_minutes", "method_file", "resolved")
 """Information in config.yaml for the reader, which no one sets."""
 
 
@@ -41,6 +42,8 @@ class Config:
     """
     recipe: Recipe
     init: str | None = None
+    said: frozenset[str] = field(default=frozenset(), compare=False)
+    """The dotted keys of the values that a user asked for."""
 
     @property
     def kind(self) -> str:
@@ -53,20 +56,30 @@ class Config:
         return known(**{argument.name: self.data[argument.name] for argument in kinds.describe(self.kind).arguments})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values by section, with all defaults; for the recipe only the fields that the stepper uses."""
-        read = steps.reads(methods.describe(self.method, self.kind).stepper)
+        """Return plain values by section, with all defaults, without options that have no effect."""
+        values = self._values()
+        idle = Effects(self.method, self.kind, self.encoder).without(values)
+        values = {key: value for key, value in values.items() if key not in idle}
         return {
-            "method": {"name": self.method, **_plain(self.method_arguments)},
-            "encoder": {"name": self.encoder, **_plain(self.encoder_arguments)},
+            "method": {"name": self.method, **_section(values, "method")},
+            "encoder": {"name": self.encoder, **_section(values, "encoder")},
             "data": dict(self.data),
-            "recipe": {key: value for key, value in self.recipe.as_dict().items() if key in read},
+            "recipe": _section(values, "recipe"),
             "init": self.init,
         }
 
+    def without_effect(self) -> dict[str, str]:
+        """Return {key: why} for the options that have no effect, by dotted key; see `Effects.without`."""
+        return Effects(self.method, self.kind, self.encoder).without(self._values())
 
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    # YAML has no tuples
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
+    def _values(self) -> dict[str, Any]:
+        """Return the options of method, encoder and recipe as plain values by dotted key."""
+        sections = {"method": self.method_arguments, "encoder": self.encoder_arguments, "recipe": self.recipe.as_dict()}
+        return {f"{section}.{key}": _plain(value) for section, part in sections.items() for key, value in part.items()}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value  # YAML has no tuples
 
 
 def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
@@ -115,9 +128,10 @@ def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
         data={"source": source} | _defaults(known, "data") | _section(checked, "data") | {"kind": kind},
         recipe=_recipe(method, kind, _section(checked, "recipe"), where),
         init=checked.get("init"),
+        said=frozenset() if stored else _said(layers, checked, known, methods.describe(method, kind).recipe),
     )
     if not stored:
-        _check_effect(method, kind, _section(checked, "recipe"), where)
+        _check_effects(config, where)
         try:
             config.reading()
         except UserError as error:
@@ -146,15 +160,28 @@ def _kind(method: str, said: Any, data: Any, where: Mapping[str, str]) -> str:
     return kinds.of_data(data, among, catalog.listed())
 
 
-def _check_effect(method: str, kind: str, given: Mapping[str, Any], where: Mapping[str, str]) -> None:
-    """Raises UserError if a recipe field has no effect, unless its value is the default."""
-    spec = methods.describe(method, kind)
-    read = steps.reads(spec.stepper)
-    for key, value in given.items():
-        usual = spec.recipe.get(key, getattr(Recipe(), key))
-        if key not in read and value != usual:
-            said = located(where[f"recipe.{key}"], f"{key} has no effect on {method}, which trains by {spec.stepper}")
-            raise UserError(f"{said} and uses {', '.join(sorted(read))}: remove it")
+def _said(
+    layers: tuple[Layer, ...], values: Mapping[str, Any], known: Mapping[str, options.Option], own: Mapping[str, Any]
+) -> frozenset[str]:
+    """Return the keys of the values that a user asked for.
+
+    A run's config.yaml ("version" marks it) lists every value, so those that are the default there say nothing.
+    """
+    said: set[str] = set()
+    for layer in layers:
+        for key in layer.values.keys() & known.keys():
+            usual, value = known[key].default, values.get(key)
+            usual = own.get(_short(key), usual) if key.startswith("recipe.") else usual
+            if layer.said and value is not None and not ("version" in layer.values and value == usual):
+                said.add(key)
+    return frozenset(said | {"encoder.name" for layer in layers if layer.said and "encoder.name" in layer.values})
+
+
+def _check_effects(config: Config, where: Mapping[str, str]) -> None:
+    """Raises UserError if a value that a user asked for has no effect."""
+    idle = config.without_effect()
+    for key in sorted(config.said & idle.keys()):
+        raise UserError(located(where[key], f"{_short(key).removeprefix('method.')} has no effect on {idle[key]}"))
 
 
 def _check_labels(text: str, where: str) -> None:
@@ -174,9 +201,8 @@ def _merged(layers: tuple[Layer, ...]) -> tuple[dict[str, Any], dict[str, str]]:
             values = {key: value for key, value in values.items() if key not in LENGTHS}
         values |= layer.values
         where |= layer.where
-    for note in NOTES:
-        values.pop(note, None)
-    return values, where
+    noted = [key for key in values if key in NOTES or key.partition(".")[0] in NOTES]
+    return {key: value for key, value in values.items() if key not in noted}, where
 
 
 def _recipe(method: str, kind: str, given: dict[str, Any], where: Mapping[str, str]) -> Recipe:

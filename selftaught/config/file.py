@@ -22,6 +22,8 @@ class Layer:
 
     values: dict[str, Any]
     where: dict[str, str]
+    said: bool = True
+    """Whether a user asked for these values, so that one without an effect is refused."""
 
     @classmethod
     def of(cls, config: Mapping[str, Any], where: str = "") -> Layer:

@@ -58,7 +58,7 @@ INIT = Option(
     "init",
     str | None,
     None,
-    "Encoder to start from: a run, its encoder.safetensors, torchvision's or timm's weights, word vectors.",
+    "Encoder to start from: a run, its encoder.safetensors, a checkpoint of another tool, word vectors.",
 )
 
 
@@ -117,6 +117,8 @@ def plain(known: Mapping[str, Option], encoders_too: bool) -> dict[str, str]:
 def keyed(arguments: Mapping[str, Any], method_name: str, kind: str, encoder_name: str | None = None) -> dict[str, Any]:
     """Convert keyword arguments of Python to dotted keys. Raises UserError, with a suggestion, for an unknown one."""
     known = every(method_name, encoder_name or network(method_name, kind), kind)
+    if "method.kind" in known:  # its own takes the name, as on the command line
+        known = {key: option for key, option in known.items() if key != KIND.key}
     short = plain(known, bool(methods.describe(method_name, kind).network))
     for name in arguments:
         if name not in short:

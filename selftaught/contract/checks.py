@@ -23,6 +23,7 @@ from selftaught import methods
 from selftaught.contract.case import STEPS, Case, batch
 from selftaught.contract.ranks import Ranks
 from selftaught.contract.training import StopAfter, state, train
+from selftaught.errors import UserError
 from selftaught.method import Clock, Compiled, Method
 from selftaught.run import RunFolder
 
@@ -98,6 +99,21 @@ def forward_writes_no_state(case: Case, folder: Path, ranks: Callable[[], Ranks]
         method(player=player.name, clock=Clock(), **batch(method, given, range(16)))
     changed = [k for k in before if not torch.equal(after[k], state(method)[k])]
     assert not changed, f"in eval mode forward changed {', '.join(changed[:3])}"
+
+
+def one_sample_trains_or_is_refused(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
+    """a batch of one sample is learned from, or refused with a sentence: never a loss without a comparison"""
+    given = case.source(48)
+    recipe: dict[str, Any] = {"steps": 2, "batch_size": 1, "batch_norm_groups": 1, "optimizer": "sgd", "lr": 0.1}
+    try:
+        method, _ = train(case.build, folder / "run", given, weight_decay=0.0, warmup=0.0, **recipe)
+    except UserError:
+        return
+    for line in RunFolder.open(folder / "run").metrics():
+        assert line.get("negatives") != 0, "with one sample there are no negatives: set `together = 2` in the class"
+    before = state(case.build())
+    moved = any(not torch.equal(before[k], v) for k, v in state(method).items() if k in before and v.ndim > 1)
+    assert moved, "with one sample nothing is learned: set `together = 2` in the class"
 
 
 def learns_a_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
@@ -182,6 +198,7 @@ CHECKS: dict[Check, str] = {
     says_what_it_is: "",
     gradients_reach_the_players_alone: "gradient",
     forward_writes_no_state: "gradient",
+    one_sample_trains_or_is_refused: "gradient",
     learns_a_toy: "gradient",
     sees_every_toy: "gradient",
     resumes_to_the_same_bits: "deterministic",

@@ -58,6 +58,15 @@ def arguments(name: str) -> tuple[Argument, ...]:
     return tuple(a for a in declared.arguments if a.name not in fixed)
 
 
+def effects(name: str) -> dict[str, Any]:
+    """Return what arguments of an encoder need to have an effect. Raises UserError for an unknown name.
+
+    >>> effects("patchwise")
+    {'cells': {'pool': ('flatten',)}}
+    """
+    return dict(_find(name)[1].attributes.get("effects", {}))
+
+
 def small(name: str) -> dict[str, Any]:
     """Return arguments of a small, fast encoder: ``SMALL`` in its file. Raises UserError for an unknown name."""
     path = Path(__file__).with_name(f"{_find(name)[0]}.py")
@@ -140,4 +149,4 @@ def _find(name: str) -> tuple[str, Declared, dict[str, Any]]:
     return _catalogue()[name]
 
 
-__all__ = ["arguments", "build", "load", "load_weights", "names", "pack", "save", "sees", "small"]
+__all__ = ["arguments", "build", "effects", "load", "load_weights", "names", "pack", "save", "sees", "small"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ class Patchwise(Encoder):
     """
 
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {"cells": {"pool": ("flatten",)}}
 
     def __init__(
         self,

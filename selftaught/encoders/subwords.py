@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class Subwords(Encoder):
     """
 
     sees = ("text",)
+    effects: ClassVar[dict[str, Any]] = {"minn": {"maxn": 0}, "bucket": {"maxn": 0}}
 
     def __init__(
         self,

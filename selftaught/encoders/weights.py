@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -12,6 +13,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from selftaught.encoders import layouts, pickled
+from selftaught.encoders.pickled import Stored, Unreadable
 from selftaught.encoders.spec import inlined, outlined
 from selftaught.encoders.vit import resampled
 from selftaught.errors import UserError
@@ -19,7 +22,7 @@ from selftaught.method import Encoder
 from selftaught.parts.packed import Parts, packed
 
 FIRST = ("conv1.weight", "patch_embed.proj.weight")  # the first convolutions, which depend on the number of channels
-HEADS = ("fc.", "head.", "classifier.")  # the classifiers of torchvision and timm
+COUNTER = "num_batches_tracked"  # of batch norm; torchvision's oldest files lack it
 
 
 @final
@@ -29,13 +32,39 @@ class Report:
 
     loaded: tuple[str, ...]
     ignored: tuple[str, ...]
-    """Tensors of the classifier, which are ignored."""
+    """Tensors of the file that belong to no part of the encoder, as named there: heads, other networks, queues."""
     missing: tuple[str, ...]
     """Tensors of the encoder that are not in the file. They keep their values."""
     unexpected: tuple[str, ...]
-    """Tensors of the file that are not in the encoder."""
+    """Tensors of a part of the encoder that the encoder does not have."""
     adapted: tuple[str, ...]
     """First convolutions adapted to another number of channels, and positions adapted to another number of patches."""
+    where: str = ""
+    """Where in the file they were, such as ``teacher: backbone.``."""
+
+    def sentence(self) -> str:
+        """Say how much was taken, what was left aside, and what keeps its first values."""
+        missing = [key for key in self.missing if not key.endswith(COUNTER)]
+        known = [key for key in self.loaded if not key.endswith(COUNTER)]
+        said = f"{len(known)} of {len(known) + len(missing)} tensors of the encoder start from the file"
+        said += f" ({self.where})" if self.where else ""
+        said += f"; left aside: {_parts(self.ignored, self.where)}" if self.ignored else ""
+        return said + (f"; not in the file, so untrained: {_parts(missing)}" if missing else "")
+
+
+def _parts(keys: Sequence[str], where: str = "") -> str:
+    """Return the networks or layers that tensors belong to, with the number of tensors of each, at most eight.
+
+    A part beside the encoder is named with what both are in: the head of ``encoder_q.`` is ``encoder_q.fc``.
+    """
+    around = where.rpartition(" ")[2].split(".")[:-1]
+    counts: Counter[str] = Counter()
+    for key in keys:
+        names = key.split(".")
+        shared = next((i for i, (a, b) in enumerate(zip(names, around, strict=False)) if a != b), len(around))
+        counts[".".join(names[: shared + 1])] += 1
+    shown = ", ".join(f"{name} ({count})" for name, count in list(counts.items())[:8])
+    return shown + (f" and {len(counts) - 8} more" if len(counts) > 8 else "")
 
 
 def pack(encoder: Encoder) -> Parts:
@@ -57,11 +86,12 @@ def unpack(path: Path, build: Callable[..., Encoder]) -> Encoder:
 def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
     """Copy the tensors of `path` into `encoder`, by name.
 
-    Supported files are our own ``encoder.safetensors``, and torchvision's and timm's ResNets and timm's ViTs as
-    ``.safetensors`` or as a ``.pth`` of plain tensors (read with torch's ``weights_only``, so no code in the file is
-    executed; a dictionary under "state_dict" or "model" is used, and the prefix "module." removed). Classifiers ("fc.",
-    "head.", "classifier.") are ignored. Batch counters (``num_batches_tracked``) may be missing, as in torchvision's
-    oldest files. Pretrained weights expect the normalisation that they were trained with.
+    Supported files are our own ``encoder.safetensors``, and safetensors or `torch.save` files of ResNets with
+    torchvision's names and ViTs with timm's, from whatever tool: names may have prefixes (``module.encoder_q.``,
+    ``backbone.``), the tensors may be in a dictionary (``state_dict``, ``teacher``), and arguments or optimiser states
+    beside them. See `encoders.layouts`. No code in the file is executed (`encoders.pickled`). Heads, other networks and
+    queues are left aside. Batch counters (``num_batches_tracked``) may be missing. Pretrained weights expect the
+    normalisation that they were trained with.
 
     A first convolution for 3 channels is adapted to another number of channels C. For 1 channel its weights are summed,
     so that a grey image gives the same output as the same image with equal red, green and blue. For other C, channel c
@@ -71,36 +101,44 @@ def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
     Args:
         encoder: Changed in place.
         path: The file.
-        strict: Raise UserError, without changing the encoder, when a tensor is missing or unexpected. Otherwise report
-            them.
+        strict: Raise UserError, without changing the encoder, when a part of the encoder (a stage, the blocks) has
+            other tensors in the file, or less than half of the tensors are there. Otherwise report them.
 
     Raises UserError when the file is missing, damaged or for another architecture.
     """
-    tensors = _safetensors(path)[0] if path.suffix == ".safetensors" else _pickled_tensors(path)
-    own = encoder.state_dict()
-    ignored = tuple(sorted(k for k in tensors if k.startswith(HEADS) and k not in own))
-    tensors = {k: v for k, v in tensors.items() if k not in ignored}
+    content, own = _content(path), encoder.state_dict()
+    found = layouts.find(content, own)
+    tensors = {} if found is None else found.tensors
     missing = tuple(sorted(own.keys() - tensors.keys()))
     unexpected = tuple(sorted(tensors.keys() - own.keys()))
-    loaded = {k: tensors[k] for k in sorted(own.keys() & tensors.keys())}
-    lacking = [k for k in missing if not k.endswith("num_batches_tracked")]
+    theirs = {k: tensors[k] for k in sorted(own.keys() & tensors.keys())}
+    started = {key.partition(".")[0] for key in theirs}
+    lacking = [k for k in missing if not k.endswith(COUNTER) and k.partition(".")[0] in started]
+    half = sum(not k.endswith(COUNTER) for k in own) / 2
+    few = sum(not k.endswith(COUNTER) for k in theirs) < half
     name = encoder.spec["name"]
-    if not loaded or (strict and (lacking or unexpected)):
-        differences = f"{_listed('missing', lacking)}, {_listed('unexpected', unexpected)}"
+    if not theirs or (strict and (lacking or unexpected or few)):
+        differences = f"{_listed('missing', lacking or list(missing))}, {_listed('unexpected', unexpected)}"
         raise UserError(f"{path} does not fit encoder {name}: {differences}")
-    adapted = []
-    for key, tensor in loaded.items():
+    adapted, loaded = [], {}
+    for key, stored in theirs.items():
+        try:
+            tensor = stored.tensor() if isinstance(stored, Stored) else stored
+        except Unreadable as error:
+            raise UserError(f"{path} is damaged ({error}): fetch or save it again") from error
         if tensor.ndim == 4 and tensor.shape[1] == 3 != own[key].shape[1] and key in FIRST:
-            loaded[key] = tensor = adapt_channels(tensor, own[key].shape[1])
+            tensor = adapt_channels(tensor, own[key].shape[1])
             adapted.append(key)
         if key == "pos_embed" and tensor.ndim == 3 and tensor.shape[1] != own[key].shape[1]:
             side = round((own[key].shape[1] - 1) ** 0.5)
-            loaded[key] = tensor = resampled(tensor, (side, side))
+            tensor = resampled(tensor, (side, side))
             adapted.append(key)
         if tensor.shape != own[key].shape:
             raise UserError(f"{path} does not fit encoder {name}: {_mismatch(key, tensor, own[key])}")
+        loaded[key] = tensor
     encoder.load_state_dict({**own, **loaded})
-    return Report(tuple(loaded), ignored, missing, unexpected, tuple(adapted))
+    assert found is not None
+    return Report(tuple(loaded), found.aside, missing, unexpected, tuple(adapted), found.where)
 
 
 def adapt_channels(weight: Tensor, channels: int) -> Tensor:
@@ -135,20 +173,22 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
         ) from error
 
 
-def _pickled_tensors(path: Path) -> dict[str, Tensor]:
+def _content(path: Path) -> Any:
+    """Return what is in a file of weights: tensors by name, or what `pickled.read` returns."""
     _must_exist(path)
+    if path.suffix == ".safetensors":
+        return _safetensors(path)[0]
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen types here
-        raise UserError(f"{path} is no readable file of plain tensors: save a state_dict or safetensors") from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not (isinstance(content, dict) and content and all(isinstance(v, Tensor) for v in content.values())):
+        content = pickled.read(path)
+    except Unreadable as error:
+        raise UserError(
+            f"{path} is no readable file of weights ({error}): save a state_dict with torch.save, or safetensors"
+        ) from error
+    if not layouts.is_state(content):
         raise UserError(
             f"{path} contains no state_dict (names and tensors): save one with torch.save(model.state_dict(), path)"
         )
-    return {k.removeprefix("module."): v for k, v in content.items()}
+    return content
 
 
 def _must_exist(path: Path) -> None:

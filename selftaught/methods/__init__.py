@@ -42,6 +42,8 @@ class Spec:
         sees: The kinds of sample that it learns from, at least one.
         network: Name of its default encoder; "" for the default encoder of the kind.
         stepper: How it is stepped: the name of a file of `steps/`.
+        uses_labels: Whether it learns from labels.
+        effects: What arguments, and fields of `Recipe`, need to have an effect: see `config.effects`.
         path: The file.
         class_name: Name of the class in the file.
     """
@@ -55,6 +57,8 @@ class Spec:
     sees: tuple[str, ...]
     network: str
     stepper: str
+    uses_labels: bool
+    effects: dict[str, Any]
     path: Path
     class_name: str
 
@@ -64,9 +68,11 @@ def _spec(name: str, folder: str, path: Path, declared: Declared, sees: tuple[st
     sees = tuple(own.get("sees", ())) or sees or tuple(kinds.names())
     title, stepper = declared.doc.partition("\n")[0], own.get("stepper", BASES[declared.base(BASES) or "Method"])
     recipe, network = own.get("recipe", {}), own.get("network", "")
+    uses_labels, effects = own.get("uses_labels", False), own.get("effects", {})
     return Spec(
-        name, folder, title, declared.doc, declared.arguments, recipe, sees, network, stepper, path, declared.name
-    )
+        name, folder, title, declared.doc, declared.arguments, recipe, sees, network, stepper, uses_labels, effects,
+        path, declared.name,
+    )  # fmt: skip
 
 
 @cache

@@ -69,6 +69,11 @@ class BatchNorm1d(nn.BatchNorm1d):
         return super().forward(input)
 
 
+def grouped(module: nn.Module) -> bool:
+    """Return whether `module` has a batch norm with groups."""
+    return any(isinstance(m, BatchNorm1d | BatchNorm2d) for m in module.modules())
+
+
 def set_groups(module: nn.Module, groups: int) -> None:
     """Make every batch norm in `module` use `groups` groups (of this rank's batch)."""
     for m in module.modules():

@@ -7,20 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selftaught import encoders, fit, methods, steps
+from selftaught import encoders, fit, methods
 from selftaught import kind as kinds
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
 from selftaught.data.told import opening
-from selftaught.device import precision
+from selftaught.errors import UserError
 from selftaught.evaluate.diagnostics import Diagnostics
 from selftaught.kind import silent
 from selftaught.method import Method, Source
 from selftaught.pretraining import place
-from selftaught.pretraining.build import build, locate, open_data
+from selftaught.pretraining.build import build, locate, open_data, type_of
 from selftaught.pretraining.progress import Watch
-from selftaught.pretraining.result import Run, load, stored
+from selftaught.pretraining.result import Run, continued, load
 from selftaught.pretraining.weights import inherited
+from selftaught.recipe import Recipe
 from selftaught.run import RunFolder, write_atomically
 
 
@@ -80,7 +81,8 @@ def pretrain(
     told: dict[str, Any] = {key: value for layer in file for key, value in layer.values.items()}
     name, held = method or told.get("method.name"), None if isinstance(data, str | Path) else data
     if arguments and isinstance(name, str):
-        kind = arguments.pop("kind", None) or told.get("data.kind")
+        own = "kind" in {argument.name for spec in methods.specs(name) for argument in spec.arguments}
+        kind = (None if own else arguments.pop("kind", None)) or told.get("data.kind")
         given = data if data is not None else told.get("data.source")
         kind = kind or kinds.of_data(given, methods.sees(name), catalog.listed())
         chosen = encoder if isinstance(encoder, str) or encoder is None else encoder.get("name")
@@ -116,15 +118,16 @@ def run(
     config = replace(config, data=config.data | {"split": split})
     path = place.free(config, watch) if out is None else Path(out)
     existing = again and (path / "config.yaml").exists()
-    method = build(config, source, watch.say if watch and not existing else None)
     if existing:
         folder = RunFolder.open(path)
         place.must_agree(config, folder)
         if place.finished(folder, watch):
             return Run(path, data=data)
-        config = stored(folder)
+        config = continued(folder)
         place.same_file(config, folder)
+        method = build(config, source)
     else:
+        method = build(config, source, watch.say if watch else None)
         folder = place.create(path, config, notes or {})
         if watch and not any(layer.values.get(key) is not None for layer in layers for key in LENGTHS):
             watch.say(f"no length was given (--steps, --epochs or --minutes): training for {_length(config)}")
@@ -133,20 +136,61 @@ def run(
     return _train(config, source, method, folder, data, existing, watch)
 
 
-def resume(path: str | Path, *, progress: bool = True) -> Run:
+def resume(
+    path: str | Path,
+    *,
+    data: Any = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    minutes: float | None = None,
+    progress: bool = True,
+) -> Run:
     """Continue a run from its newest whole checkpoint, to the same weights as if it had never stopped.
 
-    A run that is finished is returned as it is. Raises UserError when there is no run, or its data are not what they
-    were.
+    A run that is finished is returned as it is, or trained further by so many more `steps`, `epochs` or `minutes`: from
+    the step that it reached on, with the schedule of a run of the new length. With a constant schedule without warm-up,
+    and no other schedule in the method, the weights are those of a longer run. Until the new end is reached, its
+    encoder is the one of the old end.
+
+    Args:
+        path: The run folder.
+        data: The place of the data, or the object, where the run does not find them: they were moved, or in memory.
+        steps: Steps beyond the planned ones.
+        epochs: Passes over the data beyond the planned ones.
+        minutes: Minutes beyond the planned ones, at the speed of the run so far.
+        progress: Show progress on stderr.
+
+    Raises:
+        UserError: There is no run, or its data are not what they were.
     """
     folder = RunFolder.open(path)
     watch = Watch() if progress and place.rank() == 0 else None
-    if place.finished(folder, watch):
+    longer = _longer(steps, epochs, minutes)
+    if longer is None and place.finished(folder, watch):
+        if data is not None:
+            raise UserError(f"the run {path} is finished, so it needs no data: say how much more it should train")
         return load(path)
-    config = stored(folder)
+    config = continued(folder)
+    extends = type_of(config).extends
+    if longer is not None and extends is not True:
+        raise UserError(f"the run {path} cannot be trained further: {extends}")
     place.same_file(config, folder)
-    source, _ = _opened(config, None, watch)
-    return _train(config, source, build(config, source), folder, None, True, watch)
+    if isinstance(data, str | Path):
+        config = replace(config, data=config.data | {"source": locate(data)})
+        folder.config = folder.config | {"data": folder.config["data"] | {"source": locate(data)}}  # written by `fit`
+        data = None
+    source, _ = _opened(config, data, watch)
+    return _train(config, source, build(config, source), folder, data, True, watch, longer)
+
+
+def _longer(steps: int | None, epochs: float | None, minutes: float | None) -> Recipe | None:
+    """The length to train further, if any. Raises UserError for two lengths, or one out of range."""
+    if steps is epochs is minutes is None:
+        return None
+    try:
+        return Recipe(steps=steps, epochs=epochs, minutes=minutes)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str]:
@@ -160,7 +204,14 @@ def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str
 
 
 def _train(
-    config: Config, source: Source, method: Method, folder: RunFolder, data: Any, again: bool, watch: Watch | None
+    config: Config,
+    source: Source,
+    method: Method,
+    folder: RunFolder,
+    data: Any,
+    again: bool,
+    watch: Watch | None,
+    longer: Recipe | None = None,
 ) -> Run:
     observers: list[fit.Observer] = []
     if kinds.find(config.kind).watched and len(source) > 1:
@@ -168,7 +219,7 @@ def _train(
     if watch:
         observers.append(watch)  # last: it also shows what the others found
     try:
-        result = fit.fit(method, source, config.recipe, folder, observers, resume=again)
+        result = fit.fit(method, source, config.recipe, folder, observers, resume=again, more=longer)
     except ValueError:  # the input is at fault, so the corrected command may use the same name
         if not again and place.rank() == 0:
             place.forget(folder)
@@ -190,7 +241,10 @@ def _summarise(
     before = folder.summary.get("seconds", 0.0) if again else 0.0
     samples = kinds.describe(config.kind).samples
     speed = f"{method.unit or source.samples}_per_second"
-    folder.update_summary(
+    resolved = folder.config.get("resolved", {})
+    # what judged an earlier encoder of the run says nothing of a new one
+    kept = {} if result.interrupted is None else folder.summary
+    summary = kept | dict(
         method=config.method,
         encoder=config.encoder,
         data=config.data["source"] or "in memory",
@@ -201,13 +255,14 @@ def _summarise(
         dim=method.kept.dim,
         steps=result.step,
         planned_steps=result.steps,
-        precision=precision(config.recipe, steps.find(method.stepper).place(config.recipe)),
+        **({"precision": resolved["recipe.precision"]} if "recipe.precision" in resolved else {}),
         seconds=round(before + result.seconds, 3),
         **{speed: round(result.samples_per_second, 1) or folder.summary.get(speed, 0.0)},
         loss=losses[-1] if losses else None,
         finished=result.interrupted is None,
         interrupted=result.interrupted,
     )
+    folder.write_json("summary.json", summary)
 
 
 def _absolute(config: Config) -> Config:

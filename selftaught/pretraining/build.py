@@ -16,6 +16,7 @@ from selftaught.data.hidden import hide
 from selftaught.errors import UserError
 from selftaught.kind import Progress, silent
 from selftaught.method import Encoder, Method, Source
+from selftaught.pretraining import in_use
 from selftaught.pretraining.weights import Weights
 
 
@@ -62,7 +63,9 @@ def build(config: Config, source: Source, say: Callable[[str], None] | None = No
     if config.init is not None:
         strict = config.data.get("errors", "strict") == "strict"
         encoder.start(Weights(config.init, "strict" if strict else "replace", say))
-    return _around(config, encoder)
+    method = _around(config, encoder)
+    in_use.check(config, encoder, method)
+    return method
 
 
 def fresh_encoder(config: Config, seen: dict[str, Any]) -> Encoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -274,6 +275,21 @@ def with_weights(method: Method, path: Path) -> Method:
 def stored(folder: RunFolder) -> Config:
     """The configuration that a run folder holds."""
     return resolve(Layer.of(folder.config, str(folder.path / "config.yaml")), stored=True)
+
+
+def continued(folder: RunFolder) -> Config:
+    """The configuration that a run goes on with: what "auto", 0 and the like were when it started."""
+    config, resolved = stored(folder), folder.config.get("resolved") or {}
+    parts = {
+        section: {key.removeprefix(f"{section}."): v for key, v in resolved.items() if key.startswith(f"{section}.")}
+        for section in ("recipe", "method")
+    }
+    threads = {key: value for key, value in parts["method"].items() if key in config.method_arguments}
+    return replace(
+        config,
+        recipe=replace(config.recipe, **parts["recipe"]),
+        method_arguments=config.method_arguments | threads,
+    )
 
 
 def load(path: str | Path, errors: Errors = "strict") -> Run:

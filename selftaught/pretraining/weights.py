@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
@@ -39,7 +40,7 @@ class Weights:
 
     def load_into(self, encoder: Encoder) -> None:
         """Copy the tensors of the file into `encoder`, by name. Raises UserError when they do not fit."""
-        encoders.load_weights(encoder, self.path, strict=True)
+        self.tell(encoders.load_weights(encoder, self.path, strict=True).sentence())
 
     def vectors(self) -> WordVectors:
         """The word vectors in the file, or of the encoder in it. Raises UserError when there are none."""
@@ -125,7 +126,8 @@ def inherited(init: str) -> Layer:
         spec = described(path)
         if "name" not in spec:  # word vectors
             return Layer({}, {})
-        return Layer.of({"encoder": {key: value for key, value in spec.items() if key != "input"}}, str(path))
+        inherited = Layer.of({"encoder": {key: value for key, value in spec.items() if key != "input"}}, str(path))
+        return replace(inherited, said=False)
     except UNREADABLE:
         return Layer({}, {})  # loading will say what is wrong with it
 

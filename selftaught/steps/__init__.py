@@ -60,6 +60,10 @@ class Stepper(ABC):
     def place(cls, recipe: Recipe) -> torch.device:
         """The device to compute on. Raises UserError when the recipe asks for one that is not there."""
 
+    def resolved(self) -> dict[str, Any]:
+        """The fields of the recipe that the machine or the ranks decide, as they came out; a resumed run uses these."""
+        return {}
+
     @abstractmethod
     def restart(self) -> None:
         """Start again: fresh optimisers, no samples counted."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from selftaught import optimizer
-from selftaught.device import autocast, pick_device, reseed
+from selftaught.device import autocast, pick_device, precision, reseed
 from selftaught.errors import UserError
 from selftaught.loader import Loader
 from selftaught.meter import Meter, is_scalar
@@ -53,7 +53,7 @@ class Descent(Stepper):
     def __init__(self, method: Method, source: Source, recipe: Recipe, device: torch.device) -> None:
         world = gather.world()
         groups = recipe.batch_norm_groups or world
-        _check_batch(recipe, len(source), world, groups)
+        _check_batch(method, recipe, len(source), world, groups)
         self.method, self.source, self.recipe, self.device = method, source, recipe, device
         norm.set_groups(method, groups // world)
         self.players = [
@@ -69,12 +69,21 @@ class Descent(Stepper):
             # unused.
             self.model = DistributedDataParallel(method, forward_sync_buffers=False, find_unused_parameters=True)
         self.autocast = autocast(recipe, device)
+        self.groups = groups
         self.restart()
 
     @classmethod
     def place(cls, recipe: Recipe) -> torch.device:
         """The recipe's device."""
         return pick_device(recipe.device)
+
+    def resolved(self) -> dict[str, Any]:
+        """The groups of batch norm, the precision and the number of workers."""
+        return {
+            "batch_norm_groups": self.groups,
+            "precision": precision(self.recipe, self.device),
+            "workers": self.loader.workers,
+        }
 
     def restart(self) -> None:
         """Fresh optimisers."""
@@ -129,7 +138,7 @@ class Descent(Stepper):
             reseed(self.recipe.seed, clock.step, gather.rank(), number, turn, m, device=self.device)
             batch = next(batches)
             with self._sync(m), self.autocast():
-                outputs: Outputs = self.model(player=player.name, clock=clock, **batch)
+                outputs = self._forward(player=player.name, clock=clock, **batch)
                 loss: Tensor = outputs["loss"]
                 (loss if self.recipe.accumulate == 1 else loss / self.recipe.accumulate).backward()
             micro.append(outputs)
@@ -146,6 +155,22 @@ class Descent(Stepper):
         prefix = "" if number == 0 else f"{player.name}/"
         scalars = outputs | ({"loss": value} if prefix else {"loss": value, "lr": rate})
         meter.add({prefix + k: v for k, v in scalars.items()} if prefix else scalars)
+        return outputs
+
+    def _forward(self, **batch: Any) -> Outputs:
+        """The method's outputs. Raises UserError for a batch norm that gets one value a channel."""
+        try:
+            outputs: Outputs = self.model(**batch)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            recipe, groups = self.recipe, self.groups
+            count = recipe.batch_size // recipe.accumulate // groups
+            raise UserError(
+                f"{type(self.method).__name__} has batch norm, which needs at least 2 samples in a group, but "
+                f"batch_size {recipe.batch_size} / accumulate {recipe.accumulate} / batch_norm_groups {groups} is "
+                f"{count}: use a larger --batch-size, a smaller --accumulate or fewer groups"
+            ) from error
         return outputs
 
     def _sync(self, micro: int) -> AbstractContextManager[Any]:
@@ -173,7 +198,8 @@ def _refuse(what: str, player: Player, clock: Clock) -> NoReturn:
     )
 
 
-def _check_batch(recipe: Recipe, n: int, world: int, groups: int) -> None:
+def _check_batch(method: Method, recipe: Recipe, n: int, world: int, groups: int) -> None:
+    micro = recipe.batch_size // recipe.accumulate
     if recipe.batch_size > n:
         raise UserError(
             f"the batch of {recipe.batch_size} is larger than the data set of {n} samples: use a smaller --batch-size"
@@ -182,7 +208,13 @@ def _check_batch(recipe: Recipe, n: int, world: int, groups: int) -> None:
         raise UserError(
             f"batch_size {recipe.batch_size} cannot be split over {world} ranks and {recipe.accumulate} micro-batches"
         )
-    if groups % world or (recipe.batch_size // recipe.accumulate) % groups:
+    if micro < method.together:
+        raise UserError(
+            f"{type(method).__name__} compares the samples of a micro-batch with each other and needs at least "
+            f"{method.together}, but batch_size {recipe.batch_size} / accumulate {recipe.accumulate} is {micro}: use a "
+            "larger --batch-size or a smaller --accumulate"
+        )
+    if norm.grouped(method) and (groups % world or micro % groups):
         raise UserError(
             f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly"
         )

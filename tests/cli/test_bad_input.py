@@ -62,7 +62,7 @@ def here(tmp_path, monkeypatch):
         (("pretrain", "simclr", "digits", "--labels", "200%"), ("labels must be more than 0% and at most 100%, not "
                                                                "200%")),
         (("pretrain", "simclr", "digits", "--labels", "some"), "or all, not 'some'"),
-        (("pretrain", "simclr", "digits", *TINY, "--labels", "999/class"), "labels 999/class is more than the"),
+        (("pretrain", "supervised", "digits", *TINY, "--labels", "999/class"), "labels 999/class is more than the"),
         (("pretrain", "simclr", "digits", "more"), "more"),
         (("pretrain", "simclr"), "no data is given"),
         (("pretrain",), "no method is given"),

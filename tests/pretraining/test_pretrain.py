@@ -162,7 +162,7 @@ def test_minutes_become_steps_that_are_written_down(here):
 def test_the_default_length_is_said(here, capsys, monkeypatch):
     seen = []
 
-    def fitted(method, source, recipe, run, observers, resume):
+    def fitted(method, source, recipe, run, observers, resume, more):
         seen.append(recipe)
         raise UserError("enough")
 
@@ -273,3 +273,8 @@ def test_the_public_names():
         assert getattr(selftaught, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'pretrian'"):
         _ = selftaught.pretrian
+
+
+def test_a_methods_own_kind_is_not_the_kind_of_sample(here):
+    run = selftaught.pretrain("s4l", "digits", kind="exemplar", limit=64, **FEW)
+    assert (run.config.method_arguments["kind"], run.config.kind) == ("exemplar", "image")

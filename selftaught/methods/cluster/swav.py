@@ -76,6 +76,12 @@ class SwAV(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {
+        "queue_epoch": {"queue": 0},
+        "small_size": {"small": 0},
+        "small_crop": {"small": 0},
+    }
+    together = 2
     pushed: Tensor
 
     def __init__(

@@ -64,6 +64,7 @@ class BarlowTwins(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    together = 2
 
     def __init__(
         self,

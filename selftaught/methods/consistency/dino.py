@@ -97,6 +97,12 @@ class DINO(Method):
         "clip": 3.0,
     }
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {
+        "rise": {"first_teacher_temperature": "teacher_temperature"},
+        "small_size": {"small": 0},
+        "small_crop": {"small": 0},
+        "small_blur": {"small": 0},
+    }
     centre: Tensor
 
     def __init__(

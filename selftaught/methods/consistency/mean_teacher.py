@@ -72,6 +72,8 @@ class MeanTeacher(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {"distance": {"two_heads": True}}
+    uses_labels = True
 
     def __init__(
         self,

@@ -58,6 +58,7 @@ class PiModel(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    uses_labels = True
 
     def __init__(
         self,

@@ -65,6 +65,12 @@ class S4L(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {
+        "copies": {"kind": ("exemplar",)},
+        "dim": {"kind": ("exemplar",)},
+        "jitter": {"kind": ("exemplar",)},
+    }
+    uses_labels = True
 
     def __init__(
         self,

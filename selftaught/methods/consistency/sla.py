@@ -59,6 +59,8 @@ class SLA(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {"temperature": {"distill": True}}
+    uses_labels = True
 
     def __init__(
         self,

@@ -60,6 +60,7 @@ class TemporalEnsembling(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    uses_labels = True
 
     ensemble: Tensor
     latest: Tensor

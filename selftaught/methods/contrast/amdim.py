@@ -67,6 +67,7 @@ class AMDIM(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    together = 2
 
     def __init__(
         self,

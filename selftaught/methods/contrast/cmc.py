@@ -72,6 +72,7 @@ class CMC(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {"negatives": {"keys": ("bank",)}, "momentum": {"keys": ("bank",)}}
     encoder: Multiview
     z: Tensor
 
@@ -112,7 +113,10 @@ class CMC(Method):
         self.heads = nn.ModuleList(nn.Linear(network.dim, dim) for network in self.encoder.encoders())
         count = len(self.heads)
         self.edges = [(i, j) for i, j in combinations(range(count), 2) if graph == "full" or i == 0]
+        if graph == "core" and count < 3:
+            raise UserError("graph has no effect on cmc with 2 views: remove it, or use views R,G,B or Y,Cb,Cr")
         self.register_buffer("z", torch.zeros(count, count))  # of query i and bank j, 0 = not yet estimated
+        self.together = 2 if keys == "batch" else 1
         self.dim, self.temperature, self.keys, self.loss = dim, temperature, keys, loss
         self.negatives, self.momentum = negatives, momentum
         self.banks = nn.ModuleList()

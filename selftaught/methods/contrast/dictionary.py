@@ -79,6 +79,13 @@ class Dictionary(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 8}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {
+        "pool": {"negatives": ("hard",), "keys": ("bank", "queue")},
+        "momentum": {"keys": ("queue",)},
+        "bank_momentum": {"keys": ("bank",)},
+        "start": {"keys": ("bank",)},
+        "bank": {"keys": ("bank",)},
+    }
 
     def __init__(
         self,
@@ -129,6 +136,7 @@ class Dictionary(Method):
             temperature,
         )
         self.dim, self.bank_momentum, self.start, self.store = dim, bank_momentum, start, bank
+        self.together = 2 if keys == "batch" else 1
         self.size = pool if self.hard else k  # number of keys in a step
         self.keys: Keys
         if keys == "batch":

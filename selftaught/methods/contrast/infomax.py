@@ -75,6 +75,7 @@ class InfoMax(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    together = 2
 
     def __init__(
         self,

@@ -71,6 +71,7 @@ class InstDisc(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {"noise": {"loss": ("nce",)}}
 
     def __init__(
         self,

@@ -72,6 +72,11 @@ class SimCLR(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {
+        "temperature": {"loss": ("nt_xent", "logistic")},
+        "margin": {"loss": ("triplet", "semi_hard", "margin")},
+    }
+    together = 2
 
     def __init__(
         self,

@@ -64,9 +64,11 @@ class NGram(Compiled):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"epochs": 1, "log_every": 1}
-    sees = ("text",)
-    network = "bag"
-    unit = "words"
+    sees, network, unit = ("text",), "bag", "words"
+    extends = "an n-gram model counts every text once, and nothing is left to count"
+    effects: ClassVar[dict[str, Any]] = {
+        "discount": {"smoothing": ("kneser-ney",)}, "k": {"smoothing": ("add-k",)}, "lr": None, "schedule": None,
+        "warmup": None, "milestones": None, "gamma": None, "final_lr": None}  # fmt: skip
 
     slots: Tensor  # int64 [slots, 2], left int32, seen int64 [V + 3], used: used while counting, then emptied
     left: Tensor
@@ -97,9 +99,7 @@ class NGram(Compiled):
             )
         if any(True for _ in encoder.parameters()) or "words" not in encoder.spec["input"]:
             raise UserError(
-                f"ngram counts the words of text and learns no vectors, "
-                f"so the encoder {encoder.spec['name']} cannot be used with "
-                "it: use bag"
+                f"ngram counts words and learns no vectors, so it cannot use encoder {encoder.spec['name']}: use bag"
             )
         self.encoder, self.views = encoder, TextViews(encoder.spec["input"])
         self.length, self.smoothing, self.discount, self.k = order, smoothing, discount, k

@@ -66,6 +66,7 @@ class Denoising(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 1e-3, "minutes": 1.5}
     sees = ("image",)
+    effects: ClassVar[dict[str, Any]] = {"beta": {"noise": ("masking", "salt_and_pepper")}}
 
     mean: Tensor
     std: Tensor

@@ -46,6 +46,7 @@ class Supervised(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    uses_labels = True
 
     def __init__(
         self, encoder: Encoder, crop: float = 0.6, flip: float = 0.5, jitter: float = 0.0, smoothing: float = 0.0

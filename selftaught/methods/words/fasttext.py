@@ -91,6 +91,7 @@ class FastText(Compiled):
     sees = ("text",)
     network = "subwords"
     unit = "words"
+    effects: ClassVar[dict[str, Any]] = {"negatives_per": {"model": ("skipgram",)}}
 
     recent: Tensor
 

@@ -89,6 +89,8 @@ class FastTextClassifier(Compiled):
     sees = ("text",)
     network = "lookup"
     unit = "words"
+    uses_labels = True
+    effects: ClassVar[dict[str, Any]] = {"negatives": {"loss": ("negative",)}, "bucket": {"word_ngrams": 1}}
 
     texts: Tensor
     seen: Tensor

@@ -97,6 +97,12 @@ class Word2Vec(Compiled):
         "log_every": 1,
     }
     sees, network, unit = ("text",), "lookup", "words"
+    effects: ClassVar[dict[str, Any]] = {
+        "negatives": {"loss": ("negative",)},
+        "negatives_per": {"loss": ("negative",), "model": ("skipgram",)},
+        "power": {"loss": ("negative",)},
+        "share_error": {"model": ("cbow",)},
+    }
 
     output: Tensor
     recent: Tensor

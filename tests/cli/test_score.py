@@ -98,7 +98,7 @@ def test_bad_input_is_one_sentence(capsys: pytest.CaptureFixture[str], run: Path
         ([run, "..."], "'...' has no words"),
         ([run, "--file", tmp_path / "none.txt"], "none.txt cannot be read: No such file"),
         ([run, "--file", tmp_path / "latin.txt"], "latin.txt, line 2, is not UTF-8"),
-        ([run / "encoder.safetensors", "a"], "is a file of weights, not a run folder"),
+        ([run / "encoder.safetensors", "a"], "is a file, not a run folder"),
         ([tmp_path, "a"], "is not a run folder"),
         ([damaged, "a"], "method.safetensors cannot be read"),
     ):

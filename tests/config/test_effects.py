@@ -144,6 +144,7 @@ def changes(before: str, case: Case, option: options.Option, usual: Any, **argum
     return f"{option.name} {accepted} is the same as {usual}" if accepted else ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.name}-{case.kind}" for case in CASES])
 def test_every_argument_of_a_method_has_an_effect_or_is_refused(case: Case) -> None:
     spec, known = methods.describe(case.name, case.kind), {o.name: o for o in options.method(case.name, case.kind)}
@@ -181,6 +182,7 @@ ELSEWHERE = {"steps", "epochs", "minutes", "checkpoint_every", "keep", "log_ever
 """Fields of `Recipe` whose effect is not in the steps (the loop's, in test_fit), or not on this machine."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["simsiam", "fasttext"])
 def test_every_field_of_the_recipe_has_an_effect_or_is_refused(name: str) -> None:
     case = next(case for case in CASES if case.name == name)

@@ -257,7 +257,7 @@ def test_misspelt_arguments_get_a_suggestion(here):
 def test_a_file_of_weights_is_not_a_run(here):
     run = selftaught.pretrain("rotation", IMAGES, **FEW)
     alone = selftaught.load(run.path / "encoder.safetensors")
-    with pytest.raises(UserError, match="is a file of weights, not a run folder"):
+    with pytest.raises(UserError, match="is a file, not a run folder"):
         _ = alone.summary
     with pytest.raises(UserError, match="is not a run folder"):
         selftaught.load("nowhere")

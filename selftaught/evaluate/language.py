@@ -67,11 +67,13 @@ def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
     if isinstance(model, ScoresCorpus):
         encoder: Any = model.encoder  # type: ignore[attr-defined]
         seen = encoder.spec["input"]
-        if (seen["tokens"], seen["lower"]) != (corpus.tokens, corpus.lower):
+        theirs = corpus.split
+        ours = {key: seen.get(key, "nfc") for key in theirs}
+        if ours != theirs:
+            told = (f"{how['tokens']} (lower: {how['lower']}, form: {how['form']})" for how in (ours, theirs))
             raise UserError(
-                f"the model reads text as {seen['tokens']} (lower: {seen['lower']}) and this corpus was split into "
-                f"{corpus.tokens} "
-                f"(lower: {corpus.lower}): open it with the options of the model"
+                "the model reads text as {} and this corpus was split into {}: open it with the options of the "
+                "model".format(*told)
             )
         table, known = renumbering(corpus.words, encoder.index), len(encoder.words)
         total, unknown = 0.0, 0

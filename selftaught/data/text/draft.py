@@ -57,6 +57,7 @@ class Draft:
         words: UTF-8 of all words, by first occurrence, uint8.
         ends: The start and end positions of words in `words`, int64 [V + 1].
         counts: How often each word occurs, int64 [V].
+        final: If several numbers in `ids` are of one word: the word of each number, int32.
         digests: 32 bytes per document: SHA-256 of its content.
         labels: One per document, or none at all.
         classes: Names of the classes, if they are known before reading.
@@ -70,6 +71,7 @@ class Draft:
         self.words = np.empty(0, np.uint8)
         self.ends = np.zeros(1, np.int64)
         self.counts = np.empty(0, np.int64)
+        self.final: NDArray[np.int32] | None = None
         self.digests = bytearray()
         self.labels: list[Any] = []
         self.classes: tuple[str, ...] = ()

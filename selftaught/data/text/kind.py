@@ -23,7 +23,8 @@ class Text(Kind):
 
     Args:
         tokens: How text is split: words, whitespace (already tokenised), characters, or bpe:8000 (byte pairs).
-        lower: Convert the text to lower case first.
+        lower: Convert the text to lower case.
+        form: The Unicode normal form of the tokens: nfc, or none to leave them as they are.
         errors: What to do with bytes that are not UTF-8: refuse the file and name the line, or replace them.
         column: The text field of JSON Lines, or the text column of Parquet.
     """
@@ -36,11 +37,12 @@ class Text(Kind):
         self,
         tokens: str = "words",
         lower: bool = True,
+        form: Literal["nfc", "none"] = "nfc",
         errors: Literal["strict", "replace"] = "strict",
         column: str = "text",
     ) -> None:
         self.tokens: Any = tokens  # or {"bpe": model}, as in the input of an encoder
-        self.lower, self.errors, self.column = lower, errors, column
+        self.lower, self.form, self.errors, self.column = lower, form, errors, column
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -74,6 +76,7 @@ class Text(Kind):
             limit,
             tokens=self.tokens,
             lower=self.lower,
+            form=self.form,
             errors=self.errors,
             column=self.column,
             progress=progress,
@@ -91,7 +94,10 @@ class Text(Kind):
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """Return the options that split text like the words of the encoder."""
         return cls(
-            input["tokens"], input["lower"], **{key: options[key] for key in ("errors", "column") if key in options}
+            input["tokens"],
+            input["lower"],
+            input.get("form", "nfc"),
+            **{key: options[key] for key in ("errors", "column") if key in options},
         )
 
     @classmethod

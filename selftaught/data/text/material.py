@@ -21,7 +21,7 @@ from selftaught.data.text.scanner import Scanner
 from selftaught.errors import UserError
 from selftaught.kernels.scan import BORDER
 from selftaught.kind import Progress, silent
-from selftaught.parts.tokens import Tokens
+from selftaught.parts.tokens import Form, Tokens
 from selftaught.source import Skipped, digest_of
 
 BATCH = 1 << 19  # bytes of records that are scanned together
@@ -35,6 +35,7 @@ class How:
 
     tokens: Tokens
     lower: bool
+    form: Form
     errors: Errors
     column: str
     limit: int | None = None
@@ -42,7 +43,7 @@ class How:
 
     def key(self, *content: object) -> str:
         """Return the cache key of `content`, which includes the version of Python's Unicode tables."""
-        how = (unicodedata.unidata_version, self.tokens, self.lower, self.errors, self.column, self.limit)
+        how = (unicodedata.unidata_version, self.tokens, self.lower, self.form, self.errors, self.column, self.limit)
         return digest_of(repr(how), repr(content))
 
 

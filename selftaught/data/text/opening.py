@@ -27,7 +27,7 @@ from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
 from selftaught.errors import UserError, unknown
 from selftaught.kind import Progress, Split, describe, silent
-from selftaught.parts.tokens import Tokens, Way
+from selftaught.parts.tokens import Form, Tokens, Way
 
 Sides = dict[str, Material]
 """Either "train" and "test", or "all"."""
@@ -35,7 +35,7 @@ Sides = dict[str, Material]
 
 def open_text(
     data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
-    errors: Errors = "strict", column: str = "text", progress: Progress = silent,
+    form: Form = "nfc", errors: Errors = "strict", column: str = "text", progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
     """Open text as a corpus, encoded once and kept in the cache.
 
@@ -56,7 +56,8 @@ def open_text(
         tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay
             unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data, for
             the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`.
-        lower: Convert the text to lower case first.
+        lower: Convert the text to lower case.
+        form: The Unicode normal form of the tokens: "nfc", or "none" to leave them as they are.
         errors: "strict" refuses text that is not UTF-8 and names the line; "replace" reads U+FFFD instead.
         column: The text field of records. Labels are in "label" (or another usual name), and records with the same
             "group" stay on one side of a split. Text files are labelled by first-level folder.
@@ -65,7 +66,7 @@ def open_text(
     Raises:
         UserError: If `data` cannot be read; one sentence says what is wrong, where, and how to fix it.
     """
-    for name, value, known in (("split", split, Split), ("errors", errors, Errors)):
+    for name, value, known in (("split", split, Split), ("form", form, Form), ("errors", errors, Errors)):
         if value not in get_args(known):
             raise unknown(name, str(value), get_args(known))
     if limit is not None and limit < 1:
@@ -75,7 +76,14 @@ def open_text(
     if isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX):
         size = 0 if isinstance(tokens, Mapping) else pieces.size_of(tokens)
         given = partial(
-            open_text, data, tokens="whitespace", lower=lower, errors=errors, column=column, progress=progress
+            open_text,
+            data,
+            tokens="whitespace",
+            lower=lower,
+            form=form,
+            errors=errors,
+            column=column,
+            progress=progress,
         )
         words = given(split, limit)
         if isinstance(tokens, Mapping):
@@ -83,7 +91,7 @@ def open_text(
         return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
     if tokens not in get_args(Tokens):
         raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
-    how = How(cast(Tokens, tokens), lower, errors, column, progress=progress)
+    how = How(cast(Tokens, tokens), lower, form, errors, column, progress=progress)
     parts = _sides(data, progress)
     if "all" in parts:
         return (
@@ -109,13 +117,14 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
 
     def fill(draft: Draft) -> None:
         draft.classes = classes
-        scanner = Scanner(draft, how.tokens, how.lower)
+        scanner = Scanner(draft, how.tokens, how.lower, how.form)
         for part in parts:
             if len(draft.documents) != how.limit:
                 part.fill(draft, scanner, how)
         scanner.finish()
 
-    return kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, how.tokens, how.lower, fill)
+    split = {"tokens": how.tokens, "lower": how.lower, "form": how.form}
+    return kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, split, fill)
 
 
 def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:

@@ -44,7 +44,12 @@ def _repeated(corpus: Corpus) -> Iterator[str]:
 def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
     """Return the same documents and sentences in byte pairs, kept in the cache, for a corpus of words."""
     key = digest_of("pieces", corpus.fingerprint, pairs.model)
-    return kept(key, "these documents", {"bpe": pairs.model}, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
+    return kept(
+        key,
+        "these documents",
+        corpus.split | {"tokens": {"bpe": pairs.model}},
+        lambda draft: _fill(draft, corpus, pairs),
+    )
 
 
 def _fill(draft: Draft, corpus: Corpus, pairs: BytePairs) -> None:

@@ -237,4 +237,4 @@ class NGram(Compiled):
             if ids[-1] > known:
                 break
             drawn.append(self.words[ids[-1]])
-        return ("" if self.reader.how == "characters" else " ").join([*self.reader.tokens(prompt), *drawn])
+        return ("" if self.reader.input["tokens"] == "characters" else " ").join([*self.reader.tokens(prompt), *drawn])

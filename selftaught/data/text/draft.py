@@ -84,6 +84,11 @@ class Draft:
         """Whether there are groups of more than one document."""
         return bool(self._first)
 
+    def restart(self) -> None:
+        """Forget everything."""
+        self.__exit__()
+        self.__init__()
+
     def add(self, digest: bytes, label: Any = None, group: str = "") -> None:
         """Add the properties of a document; its text comes separately, see `documents`."""
         self.digests += digest

@@ -25,7 +25,9 @@ class Text(Kind):
         tokens: How text is split: words, whitespace (already tokenised), characters, or bpe:8000 (byte pairs).
         lower: Convert the text to lower case.
         form: The Unicode normal form of the tokens: nfc, or none to leave them as they are.
-        errors: What to do with bytes that are not UTF-8: refuse the file and name the line, or replace them.
+        errors: Bytes that are not UTF-8 and broken records: skip the line or record and name it; replace the bytes; or
+            refuse the first (strict).
+        encoding: The encoding of the files, such as latin-1 or utf-16.
         column: The text field of JSON Lines, or the text column of Parquet.
     """
 
@@ -38,11 +40,12 @@ class Text(Kind):
         tokens: str = "words",
         lower: bool = True,
         form: Literal["nfc", "none"] = "nfc",
-        errors: Literal["strict", "replace"] = "strict",
+        errors: Literal["skip", "replace", "strict"] = "skip",
+        encoding: str = "utf-8",
         column: str = "text",
     ) -> None:
         self.tokens: Any = tokens  # or {"bpe": model}, as in the input of an encoder
-        self.lower, self.form, self.errors, self.column = lower, form, errors, column
+        self.lower, self.form, self.errors, self.encoding, self.column = lower, form, errors, encoding, column
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -78,6 +81,7 @@ class Text(Kind):
             lower=self.lower,
             form=self.form,
             errors=self.errors,
+            encoding=self.encoding,
             column=self.column,
             progress=progress,
         )
@@ -97,7 +101,7 @@ class Text(Kind):
             input["tokens"],
             input["lower"],
             input.get("form", "nfc"),
-            **{key: options[key] for key in ("errors", "column") if key in options},
+            **{key: options[key] for key in ("errors", "encoding", "column") if key in options},
         )
 
     @classmethod

@@ -19,9 +19,9 @@ from selftaught.data.text import pieces
 from selftaught.data.text.bpe import BytePairs
 from selftaught.data.text.corpus import Corpus
 from selftaught.data.text.draft import Draft
-from selftaught.data.text.files import Errors
+from selftaught.data.text.files import Errors, How, NotText, checked_encoding
 from selftaught.data.text.kept import kept
-from selftaught.data.text.material import Files, How, Material, Objects
+from selftaught.data.text.material import Files, Material, Objects
 from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
@@ -35,7 +35,8 @@ Sides = dict[str, Material]
 
 def open_text(
     data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
-    form: Form = "nfc", errors: Errors = "strict", column: str = "text", progress: Progress = silent,
+    form: Form = "nfc", errors: Errors = "skip", encoding: str = "utf-8",
+    column: str = "text", progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
     """Open text as a corpus, encoded once and kept in the cache.
 
@@ -46,7 +47,7 @@ def open_text(
 
     Args:
         data: The name of a data set in the catalog; a path: a file of text or a folder of them at any depth (one file =
-            one document), JSON Lines or Parquet (one record = one document), each also as .gz or .zst; an iterable of
+            one document), JSON Lines or Parquet (one record = one document), each also as .gz, .bz2, .xz or .zst; an iterable of
             strings, of lists of tokens or of mappings, which is iterated over twice (one item = one document); a
             Hugging Face data set; or a corpus, returned unchanged except for split and limit. Sentences end at
             newlines.
@@ -58,7 +59,10 @@ def open_text(
             the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`.
         lower: Convert the text to lower case.
         form: The Unicode normal form of the tokens: "nfc", or "none" to leave them as they are.
-        errors: "strict" refuses text that is not UTF-8 and names the line; "replace" reads U+FFFD instead.
+        errors: What becomes of bytes that are not UTF-8, of broken records and of unreadable files: "skip" leaves out
+            the line, record or file, and names it in `skipped`; "replace" reads U+FFFD for such bytes and skips the
+            rest; "strict" refuses the first one and names the line.
+        encoding: The encoding of the files, if it is not UTF-8: "latin-1", "utf-16", or another that Python knows.
         column: The text field of records. Labels are in "label" (or another usual name), and records with the same
             "group" stay on one side of a split. Text files are labelled by first-level folder.
         progress: Called as (done, total) bytes while files are read.
@@ -82,6 +86,7 @@ def open_text(
             lower=lower,
             form=form,
             errors=errors,
+            encoding=encoding,
             column=column,
             progress=progress,
         )
@@ -91,7 +96,7 @@ def open_text(
         return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
     if tokens not in get_args(Tokens):
         raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
-    how = How(cast(Tokens, tokens), lower, form, errors, column, progress=progress)
+    how = How(cast(Tokens, tokens), lower, form, errors, column, checked_encoding(encoding), progress=progress)
     parts = _sides(data, progress)
     if "all" in parts:
         return (
@@ -116,6 +121,15 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
     classes = known[0] if len(set(known)) == 1 else tuple(sorted({name for names in known for name in names}))
 
     def fill(draft: Draft) -> None:
+        try:
+            read(draft, how)
+        except NotText:
+            if how.errors == "strict":
+                raise
+            draft.restart()
+            read(draft, replace(how, careful=True))
+
+    def read(draft: Draft, how: How) -> None:
         draft.classes = classes
         scanner = Scanner(draft, how.tokens, how.lower, how.form)
         for part in parts:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from selftaught.data.columns import label_column
 from selftaught.data.folders import shown
-from selftaught.data.text.files import Errors, blocks
+from selftaught.data.text.files import How, NotText, blocks
 from selftaught.errors import UserError
 
 LONGEST = 1 << 28  # bytes of one record
@@ -32,33 +32,42 @@ class Record(NamedTuple):
     group: str = ""
 
 
-def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
-    """Yield the objects of a JSON Lines file.
+class Bad(NamedTuple):
+    """A record that cannot be read: its position in the data, and why."""
 
-    Raises UserError, with file and line, if a line is not an object or has no text.
+    where: str
+    reason: str
+
+
+def lines(path: Path, how: How) -> Iterator[Record | Bad]:
+    """Yield the objects of a JSON Lines file; a line that is no object, or has no text, is bad.
+
+    Raises UserError, with file and line, for a label that is none.
     """
-    for number, line in enumerate(_lines(path, errors), 1):
+    for number, line in enumerate(_lines(path, how), 1):
         if not line.strip():
             continue
         where = f"{shown(str(path))}: line {number}"
         try:
             record = json.loads(line.decode())
         except UnicodeDecodeError as error:
-            fix = "convert it, or replace invalid bytes with --data.errors replace"
-            raise UserError(f"{where}: not UTF-8 (byte {line[error.start]:02x}): {fix}") from None
+            yield Bad(
+                where,
+                f"not UTF-8 (byte {line[error.start]:02x}): name the --encoding, or replace it with --errors replace",
+            )
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not JSON ({str(error)[:100]})") from None
-        if not isinstance(record, dict):
-            raise UserError(f'{where}: not a JSON object, but {type(record).__name__}: write {{"{column}": ...}}')
-        if column not in record:
-            raise _no_column(where, column, list(record))
-        yield _checked(record, where, column)
+            yield Bad(where, f"not JSON ({str(error)[:100]})")
+        else:
+            if isinstance(record, dict):
+                yield _checked(record, where, how.column)
+            else:
+                yield Bad(where, f'not a JSON object, but {type(record).__name__}: write {{"{how.column}": ...}}')
 
 
-def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
+def _lines(path: Path, how: How) -> Iterator[bytes]:
     left: list[bytes] = []
     size = 0
-    for block in blocks(path, errors):
+    for block in blocks(path, how.errors, how.encoding):
         first, *rest = block.split(b"\n")
         left.append(first)
         size += len(first)
@@ -67,19 +76,21 @@ def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
             yield from rest[:-1]
             left, size = [rest[-1]], len(rest[-1])
         if size > LONGEST:
-            raise UserError(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: check that this is JSON Lines")
+            raise NotText(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: check that this is JSON Lines")
     yield b"".join(left)
 
 
-def _no_column(where: str, column: str, known: list[str]) -> UserError:
+def _no_column(column: str, known: list[str]) -> str:
     there = ", ".join(shown(name) for name in known[:20]) or "nothing"
-    return UserError(f"{where}: there is no column '{column}', but {there}: select the text column with --data.column")
+    return f"there is no column '{column}', but {there}: select the text column with --data.column"
 
 
-def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
+def _checked(record: Mapping[str, Any], where: str, column: str) -> Record | Bad:
+    if column not in record:
+        return Bad(where, _no_column(column, [str(name) for name in record]))
     text, label = record[column], record.get(label_column(list(record)) or "")
     if not isinstance(text, str):
-        raise UserError(f"{where}: '{column}' must be text, not {type(text).__name__}")
+        return Bad(where, f"'{column}' must be text, not {'null' if text is None else type(text).__name__}")
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if not isinstance(label, str | int | None):
@@ -89,7 +100,7 @@ def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
     return Record(text, where, label, str(record.get(GROUP, "")))
 
 
-def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
+def rows(path: Path, how: How) -> Iterator[Record | Bad]:
     """Yield the rows of a Parquet file, which needs the extra [parquet]. Raises UserError."""
     try:
         import pyarrow
@@ -100,16 +111,16 @@ def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             known = file.schema_arrow.names
-            if column not in known:
-                raise _no_column(where, column, known)
-            wanted = [name for name in (column, label_column(known) or "", GROUP) if name in known]
+            if how.column not in known:
+                raise UserError(f"{where}: {_no_column(how.column, known)}")
+            wanted = [name for name in (how.column, label_column(known) or "", GROUP) if name in known]
             for batch in file.iter_batches(ROWS, columns=wanted):
-                columns = [_values(batch.column(name), errors, where) for name in wanted]
+                columns = [_values(batch.column(name), how) for name in wanted]
                 for values in zip(*columns, strict=True):
                     number += 1
-                    yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column)
+                    yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", how.column)
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(
+        raise NotText(
             f"{where}: cannot be read as Parquet: {(str(error).splitlines() or ['damaged'])[0][:200]}"
         ) from None
 
@@ -134,37 +145,37 @@ def holds_text(path: Path) -> bool:
     return texts and not bytes_
 
 
-def _values(column: Any, errors: Errors, where: str) -> list[Any]:
+def _values(column: Any, how: How) -> list[Any]:
+    """Return the values of a column; bytes that are not UTF-8 are replaced, or passed on as lone surrogates."""
     import pyarrow
 
     try:
         found: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
-        if errors == "strict":
-            raise UserError(f"{where}: not UTF-8: replace invalid bytes with --data.errors replace") from None
         found = [
-            None if text is None else text.decode("utf-8", "replace")
+            None if text is None else text.decode("utf-8", "replace" if how.errors == "replace" else "surrogateescape")
             for text in column.cast(pyarrow.large_binary()).to_pylist()
         ]
     return found
 
 
-def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
+def objects(data: Iterable[Any], column: str) -> Iterator[Record | Bad]:
     """Yield records from strings, lists of tokens (joined by spaces), or mappings as in a JSON Lines file.
 
-    Raises UserError, also if the types are mixed.
+    None is bad, as a mapping without text is. Raises UserError for values of other types, or of several.
     """
     first = ""
     for number, value in enumerate(data):
         where = f"record {number}"
+        if value is None:
+            yield Bad(where, "must be text, not None")
+            continue
         kind = next((name for name, kinds in KINDS.items() if isinstance(value, kinds)), "")
         if not kind:
             raise UserError(f"{where}: must be a string or a list of tokens, not {type(value).__name__}")
         if kind != (first := first or kind):
             raise UserError(f"{where}: is a {kind}, but the first is a {first}: give records of one type")
         if isinstance(value, Mapping):
-            if column not in value:
-                raise _no_column(where, column, [str(name) for name in value])
             yield _checked(value, where, column)
         else:
             yield Record(value if isinstance(value, str) else _joined(value, where), where)

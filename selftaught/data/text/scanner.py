@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 
 from selftaught.data.text.draft import Draft
+from selftaught.data.text.files import NUL, NotText, hexadecimal
 from selftaught.data.text.tables import BY_TOKEN, tables
 from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
@@ -51,7 +52,7 @@ class Scanner:
         self._left = b""
 
     def feed(self, block: bytes, last: bool, where: Where, records: bool = False) -> None:
-        """Encode `block`, except for an incomplete end. Raises UserError if it is not text.
+        """Encode `block`, except for an incomplete end. Raises NotText if it is not text.
 
         Args:
             block: UTF-8.
@@ -73,7 +74,7 @@ class Scanner:
                 self._grow()
         at = int(state[kernel.AT])
         if why != kernel.DONE:
-            raise UserError(f"{where(int(state[kernel.LINES]), at)}: {_fault(why, data, at)}")
+            raise NotText(f"{where(int(state[kernel.LINES]), at)}: {_fault(why, data, at)}")
         self._left = b"" if last else data[at:]
         if last:
             state[kernel.LINES] = 0
@@ -188,6 +189,8 @@ def _fault(why: int, data: bytes, at: int) -> str:
     if why == kernel.LONG:
         return f"a word of more than {kernel.LONGEST:,} bytes: check that this is text"
     if why == kernel.FORBIDDEN:
-        return "a NUL byte: this is not text, or not in UTF-8"
-    bytes_ = " ".join(f"{byte:02x}" for byte in data[at : at + 4])
-    return f"not UTF-8 (bytes {bytes_}): convert it, or replace invalid bytes with --data.errors replace"
+        return f"{NUL}: this is not text, or not in UTF-8"
+    return (
+        f"not UTF-8 (bytes {hexadecimal(data[at:])}): name its --encoding, such as latin-1, leave such lines out with "
+        "--errors skip, or replace the bytes with --errors replace"
+    )

@@ -47,10 +47,10 @@ def open_text(
 
     Args:
         data: The name of a data set in the catalog; a path: a file of text or a folder of them at any depth (one file =
-            one document), JSON Lines or Parquet (one record = one document), each also as .gz, .bz2, .xz or .zst; an iterable of
-            strings, of lists of tokens or of mappings, which is iterated over twice (one item = one document); a
-            Hugging Face data set; or a corpus, returned unchanged except for split and limit. Sentences end at
-            newlines.
+            one document), JSON Lines or Parquet (one record = one document), each also as .gz, .bz2, .xz or .zst; an
+            iterable of strings, of lists of tokens or of mappings, which is iterated over twice (one item = one
+            document); a Hugging Face data set; or a corpus, returned unchanged except for split and limit. Sentences
+            end at newlines.
         split: "train", "test" or "all". Data without a test part (folders or files called train and test) are split by
             the content of the documents, 80/20, so that exact duplicates are on one side.
         limit: Use only the first N documents.

@@ -392,6 +392,31 @@ def _child(trie: Trie, node: int, w: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def probabilities(trie: Trie, weights: Weights) -> tuple[Reals, Ints]:
+    """Return P(last token | the tokens before it) of each n-gram, float64 [base + E], and its parent, int32 [base + E].
+
+    START has the probability 0, and unigrams the parent -1.
+    """
+    nodes = trie.base + trie.word.size
+    found, parent = np.zeros(nodes, np.float64), np.full(nodes, -1, np.int32)
+    shorter = np.zeros(nodes, np.int32)  # the n-gram without its first token; of a unigram, it is not asked for
+    found[: weights.unigram.size] = weights.unigram
+    length, following = 2, trie.base
+    for g in range(trie.begin.size - 1):
+        if g == following:
+            length += 1
+            following = trie.begin[g]
+        for child in range(trie.begin[g], trie.begin[g + 1]):
+            w = trie.word[child - trie.base]
+            times = trie.times[child - trie.base]
+            shorter[child] = w if g < trie.base else _child(trie, shorter[g], w)
+            parent[child] = g
+            p = weights.rest[g] * found[shorter[child]]
+            found[child] = p + (times - weights.discount[length, min(times, 3)]) * weights.scale[g]
+    return found, parent
+
+
+@njit(cache=True, nogil=True)
 def _begun(nodes: Longs, start: int) -> int:
     nodes[:] = -1
     nodes[1] = start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, final, get_args
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
-from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Level, Outputs, Source
 from selftaught.parts.reader import Reader
 from selftaught.parts.shuffled import pieces
 from selftaught.parts.vocabulary import numbered, renumbering
@@ -187,6 +187,23 @@ class NGram(Compiled):
             given = self.unigrams.numpy(), self.length, self.smoothing, self.discount, self.k
             self._ready = trie, ngrams.smoothed(trie, *given)
         return self._ready
+
+    def levels(self) -> Iterator[Level]:
+        """Yield the n-grams by length, as a back-off model: P(w|h), else what h leaves to shorter ones times P(w|h').
+
+        Raises UserError for add-k, which does not back off.
+        """
+        trie, weights = self.model()
+        if weights.longest:
+            raise UserError("an n-gram model smoothed by add-k has no back-off weights: use another --smoothing")
+        p, parent = ngrams.probabilities(trie, weights)
+        rest = np.concatenate([weights.rest, np.ones(len(p) - len(weights.rest))])
+        first, last, tokens = 0, trie.base, np.arange(trie.base, dtype=np.int32)[:, None]
+        while first < last:
+            yield Level(tokens, p[first:last], rest[first:last])
+            before, (first, last) = first, (last, int(trie.begin[last]) if last < len(trie.begin) else last)
+            own = trie.word[first - trie.base : last - trie.base, None]
+            tokens = np.hstack([tokens[parent[first:last] - before], own])
 
     def score(self, text: str) -> list[tuple[str, float]]:
         """Return the tokens of one sentence and its end, each with log P given the tokens before it.

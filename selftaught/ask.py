@@ -17,9 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from selftaught.errors import UserError
+from selftaught.kind import Split
 from selftaught.method import Scores
 
 if TYPE_CHECKING:
@@ -66,17 +67,39 @@ def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = Fals
     """
     from selftaught.evaluate.language import ranked
 
-    run = _run(run)
     if not texts:
-        raise UserError(f"no sentence is given: 'selftaught score {run.path} \"a sentence\"'")
+        path = run if isinstance(run, str | Path) else run.path
+        raise UserError(f"no sentence is given: 'selftaught score {path} \"a sentence\"'")
     return ranked(language_model(run), texts, per_token)
 
 
+def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all") -> dict[str, Any]:
+    """How well a language model predicts text: a file, a data set or anything that `pretrain` takes.
+
+    The text is split as the model's was. See `evaluate.language.perplexity` for what is returned, and the errors.
+    """
+    from selftaught.data.text import open_text
+    from selftaught.evaluate import language
+
+    model = language_model(run)
+    seen = getattr(model, "encoder", None)
+    if seen is None:  # an ARPA file, whose words are as they are
+        corpus = open_text(data, split, tokens="whitespace", lower=False, form="none")
+    else:
+        seen = seen.spec["input"]
+        how = {key: seen[key] for key in ("tokens", "lower", "form") if key in seen}
+        corpus = open_text(data, split, **how)
+    return language.perplexity(model, corpus)
+
+
 def language_model(run: Run | str | Path) -> Scores:
-    """The method of a run that gives sentences a probability, in eval mode."""
+    """The method of a run that gives sentences a probability, in eval mode, or the model in an ARPA file."""
     from selftaught import methods
+    from selftaught.export import arpa
     from selftaught.pretraining.build import type_of
 
+    if isinstance(run, str | Path) and Path(run).is_file() and Path(run).suffix != ".safetensors":
+        return arpa.read(Path(run))
     run = _run(run)
     config = run.config
     if not issubclass(type_of(config), Scores):

@@ -4,7 +4,7 @@
 
     RUN/config.yaml          the resolved configuration            RUN/summary.json      the results
     RUN/env.json             versions, threads, command            RUN/metrics.jsonl     one line per logged step
-    RUN/encoder.safetensors  the encoder                           RUN/skipped.jsonl     samples that could not be read
+    RUN/encoder.safetensors  the encoder                           RUN/skipped.jsonl     what could not be read
     RUN/method.safetensors   the whole method with its heads       RUN/report.html       the report
     RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the writing process
     RUN/banks/NAME/          state outside the checkpoints, and the journal that restores it to any of them
@@ -21,7 +21,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -30,10 +30,9 @@ from typing import Any, final
 import yaml
 
 from selftaught.errors import UserError
-from selftaught.parts.packed import Parts
 
 
-def write_atomically(path: Path, data: bytes | Parts) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write `data` so that `path` has either all of it or its previous content, whatever happens.
 
     Raises UserError if the disk is full or the folder cannot be written.
@@ -50,7 +49,7 @@ def write_atomically(path: Path, data: bytes | Parts) -> None:
             temporary.unlink()
 
 
-def write_synced(path: Path, data: bytes | Parts) -> None:
+def write_synced(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write `data`, or its pieces in order, and sync it to the disk."""
     with path.open("wb") as f:
         f.writelines([data] if isinstance(data, bytes) else data)

@@ -24,6 +24,19 @@ def slices(sentences: Ints, parts: int) -> Ints:
     return np.unique(np.concatenate([[0], np.searchsorted(sentences, wanted), [last]])).astype(np.int64)
 
 
+def pieces(sentences: Ints, longest: int) -> Ints:
+    """Return where pieces begin, int64 [P + 1], given where sentences begin, int64 [S + 1].
+
+    A piece begins at each sentence and after each `longest` tokens of one, so that a text without line ends has many
+    steps, and several threads can work on it.
+    """
+    long = np.flatnonzero(np.diff(sentences) > longest)
+    if not long.size:
+        return sentences
+    inside = [np.arange(sentences[i] + longest, sentences[i + 1], longest) for i in long]
+    return np.sort(np.concatenate([sentences, *inside]))
+
+
 class Step(NamedTuple):
     """The sentences of one training step."""
 

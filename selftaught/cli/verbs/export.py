@@ -23,14 +23,18 @@ def export(
 
     Args:
         run: A run folder, an encoder.safetensors, or a file of word vectors in any of these formats.
-        out: FILE.txt, .vec, .bin or .safetensors; .gz after it compresses.
+        out: FILE.txt, .vec, .bin or .safetensors; .arpa for a model of n-grams; .gz after it compresses.
         format: Where it is not what the file's ending says.
         limit: Only the N most frequent words.
     """
     from selftaught import ask
     from selftaught.errors import UserError
+    from selftaught.export import arpa
     from selftaught.export import vectors as files
 
+    if arpa.is_arpa(out) and format is None:
+        _language_model(run, out)
+        return
     files.check(out, format)
     if limit is not None and limit < 1:
         raise UserError(f"--limit must be at least 1, not {limit}")
@@ -42,3 +46,16 @@ def export(
             "them of their parts"
         )
     show(f"{min(limit or len(vectors), len(vectors)):,} x {vectors.dim} word vectors are in {out}")
+
+
+def _language_model(run: Path, out: Path) -> None:
+    from selftaught import ask
+    from selftaught.errors import UserError
+    from selftaught.export import arpa
+    from selftaught.method import BacksOff
+
+    model = ask.language_model(run)
+    if not isinstance(model, BacksOff):
+        raise UserError(f"{run} is no model of n-grams, which is what an ARPA file holds: use a run of ngram")
+    sizes = arpa.write(out, model)
+    show(f"{sum(sizes):,} n-grams of 1 to {len(sizes)} words are in {out}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, final, get_args
 
 import numpy as np
@@ -13,8 +13,9 @@ from torch import Tensor
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
-from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Level, Outputs, Source
 from selftaught.parts.reader import Reader
+from selftaught.parts.shuffled import pieces
 from selftaught.parts.vocabulary import numbered, renumbering
 from selftaught.views.text import TextViews
 
@@ -120,7 +121,7 @@ class NGram(Compiled):
         """Keep the corpus. Raises UserError for a source without words."""
         if not isinstance(source, Corpus):
             raise UserError("ngram counts words, but this source has none: use text")
-        self.corpus = source
+        self.corpus, self.pieces = source, pieces(source.sentences, SLICE)
         self.table = renumbering(source.words, self.reader.index)
 
     def steps_in_epoch(self) -> int:
@@ -128,15 +129,21 @@ class NGram(Compiled):
         return max(1, -(-len(self.corpus.ids) // SLICE))
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Count the sentences that begin in slice `start`. After the last slice, build the trie."""
+        """Count the sentences, or pieces of long ones, that begin in slice `start`.
+
+        After the last slice, build the trie.
+        """
         if len(self.begin) or clock.epoch > 0:
             return {"loss": float(self.last_loss), "words": 0}
-        borders = self.corpus.sentences
-        first, last = np.searchsorted(borders[:-1], (start * SLICE, (start + 1) * SLICE))
-        ids, sentences = self.corpus.ids[borders[first] : borders[last]], borders[first : last + 1] - borders[first]
+        first, last = np.searchsorted(self.pieces[:-1], (start * SLICE, (start + 1) * SLICE))
+        borders = self.pieces[first : last + 1]
+        sentences = self.corpus.sentences
+        whole = sentences[np.searchsorted(sentences, borders)] == borders  # where a sentence begins or ends
+        lead = 0 if whole[0] else self.length - 1
+        ids, words = self.corpus.ids[borders[0] - lead : borders[-1]], int(borders[-1] - borders[0])
         # read-only arrays, such as those of a file, have another type in numba
         ids = np.require(ids if self.table is None else self.table[ids], np.int32, ["C", "W"])
-        where = ids, sentences, 0, int(last - first), self.length, len(self.words), STRENGTH
+        where = ids, borders - borders[0] + lead, whole[:-1], whole[1:], self.length, len(self.words), STRENGTH
         slots, left, used, loss, tokens, fresh = ngrams.count(*where, *self._counted())
         if used < 0:
             raise UserError(
@@ -148,7 +155,7 @@ class NGram(Compiled):
             self.last_loss.fill_(loss / tokens)
         if start + 1 == self.steps_in_epoch() or clock.step + 1 == clock.steps:
             self._arrange()
-        return {"loss": float(self.last_loss), "words": len(ids), "new": fresh / max(tokens, 1), "ngrams": used}
+        return {"loss": float(self.last_loss), "words": words, "new": fresh / max(tokens, 1), "ngrams": used}
 
     def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], int]:
         return self.slots.numpy(), self.left.numpy(), self.seen.numpy(), int(self.used)
@@ -180,6 +187,23 @@ class NGram(Compiled):
             given = self.unigrams.numpy(), self.length, self.smoothing, self.discount, self.k
             self._ready = trie, ngrams.smoothed(trie, *given)
         return self._ready
+
+    def levels(self) -> Iterator[Level]:
+        """Yield the n-grams by length, as a back-off model: P(w|h), else what h leaves to shorter ones times P(w|h').
+
+        Raises UserError for add-k, which does not back off.
+        """
+        trie, weights = self.model()
+        if weights.longest:
+            raise UserError("an n-gram model smoothed by add-k has no back-off weights: use another --smoothing")
+        p, parent = ngrams.probabilities(trie, weights)
+        rest = np.concatenate([weights.rest, np.ones(len(p) - len(weights.rest))])
+        first, last, tokens = 0, trie.base, np.arange(trie.base, dtype=np.int32)[:, None]
+        while first < last:
+            yield Level(tokens, p[first:last], rest[first:last])
+            before, (first, last) = first, (last, int(trie.begin[last]) if last < len(trie.begin) else last)
+            own = trie.word[first - trie.base : last - trie.base, None]
+            tokens = np.hstack([tokens[parent[first:last] - before], own])
 
     def score(self, text: str) -> list[tuple[str, float]]:
         """Return the tokens of one sentence and its end, each with log P given the tokens before it.
@@ -237,4 +261,4 @@ class NGram(Compiled):
             if ids[-1] > known:
                 break
             drawn.append(self.words[ids[-1]])
-        return ("" if self.reader.how == "characters" else " ").join([*self.reader.tokens(prompt), *drawn])
+        return ("" if self.reader.input["tokens"] == "characters" else " ").join([*self.reader.tokens(prompt), *drawn])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import json
+import lzma
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,14 @@ def test_files_called_like_parts(tmp_path: Path) -> None:
     put(tmp_path, train="one two", valid="three", test="four", README="five")
     assert [open_text(tmp_path, split).text(0) for split in ("train", "test")] == ["one two", "four"]
     assert open_text(tmp_path, "train").notes == ("train is train.txt, test is test.txt", "left aside: valid.txt (1)")
+    for suffix, pack in ((".bz2", bz2.compress), (".xz", lzma.compress)):
+        packed = tmp_path / suffix[1:]
+        packed.mkdir()
+        for part in ("train", "test"):
+            (packed / f"{part}.txt{suffix}").write_bytes(pack(f"a {part}".encode()))
+        assert open_text(packed, "train").notes == (f"train is train.txt{suffix}, test is test.txt{suffix}",)
+        assert open_text(packed, "test").text(0) == "a test"
+        shutil.rmtree(packed)
     put(tmp_path, chapter="six")  # one document that is no part: then they are all documents
     assert len(open_text(tmp_path, "all")) == 5
 
@@ -108,3 +119,16 @@ def test_a_column_of_plain_text_has_no_effect(tmp_path: Path) -> None:
 def test_the_column_that_has_no_classes_is_named() -> None:
     rows = [{"text": "a", "target": [1]}, {"text": "b", "target": [1, 2]}]
     assert open_text(rows, "all").notes[0].startswith("the column 'target' is not used: labels are lists")
+    other = [{"text": row["text"], "y": row["target"]} for row in rows]  # not from the cache
+    assert open_text(other, "all").notes[0].startswith("the column 'y' is not used")
+
+
+def test_bad_records_of_a_part_are_skipped_with_its_labels_kept(tmp_path: Path) -> None:
+    for part, names in (("train", "dog cat"), ("test", "cat")):
+        lines(tmp_path / f"{part}.jsonl", [{"text": f"{part} {i}", "label": i} for i in names.split()])
+    with (tmp_path / "train.jsonl").open("ab") as file:
+        file.write(b'{"text": "\xff", "label": "eel"}\n{"text": null, "label": "eel"}\n{"text": "z", "label": "fox"}\n')
+    assert labels(tmp_path, "train") == ["dog", "cat", "fox"] and labels(tmp_path, "test") == ["cat"]
+    train, test = open_text(tmp_path, "train"), open_text(tmp_path, "test")
+    assert train.classes == test.classes == ("cat", "dog", "fox")  # what was left out names no class
+    assert [one["reason"].split(":")[0] for one in train.skipped] == ["line 3", "line 4"] and not test.skipped

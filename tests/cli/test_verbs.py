@@ -13,6 +13,7 @@ import yaml
 from safetensors.numpy import load_file
 
 import selftaught
+from selftaught import kind as kinds
 from selftaught import methods
 from selftaught.cli import main
 from selftaught.cli.verbs.probe import show_results
@@ -114,14 +115,10 @@ def test_flags_reach_the_run_in_every_spelling(capsys, tmp_path):
         "steps": 2,
     }
     assert config["recipe"] | wanted == config["recipe"]
-    assert config["data"] == {
-        "source": "digits",
-        "split": "train",
-        "limit": 40,
-        "size": None,
-        "labels": None,
-        "kind": "image",
-    }
+    given = {"source": "digits", "split": "train", "limit": 40, "labels": None, "kind": "image"}
+    kind = {option.name: option.default for option in kinds.describe("image").arguments}
+    assert {"size", "image_column", "label_column"} <= kind.keys()
+    assert config["data"] == given | kind
 
 
 def test_a_config_of_a_run_is_a_config_file(capsys, trained, tmp_path):

@@ -106,6 +106,7 @@ def test_labels_that_are_none_are_named_and_left_out(tmp_path: Path, value) -> N
             corpus = open_text(data, "all")
             assert len(corpus) == 24 and not corpus.labelled and corpus.classes == ()
             assert [note for note in corpus.notes if " not used: " in note]
+        assert [note for note in open_text(data, "train").notes if " not used: " in note]
         assert labels(data, "all", label_column="stars") == [str(i % 3) for i in range(24)]
         with pytest.raises(UserError, match="the column 'label': "):
             open_text(data, "all", label_column="label")

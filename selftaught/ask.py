@@ -78,17 +78,12 @@ def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all") -> dic
 
     The text is split as the model's was. See `evaluate.language.perplexity` for what is returned, and the errors.
     """
-    from selftaught.data.text import open_text
     from selftaught.evaluate import language
+    from selftaught.kind import find
 
-    model = language_model(run)
-    seen = getattr(model, "encoder", None)
-    if seen is None:  # an ARPA file, whose words are as they are
-        corpus = open_text(data, split, tokens="whitespace", lower=False, form="none")
-    else:
-        seen = seen.spec["input"]
-        how = {key: seen[key] for key in ("tokens", "lower", "form") if key in seen}
-        corpus = open_text(data, split, **how)
+    model: Any = language_model(run)
+    seen = model.encoder.spec["input"] if hasattr(model, "encoder") else model.input
+    corpus: Any = find(seen["kind"]).reading(seen, {}).open(data, split)
     return language.perplexity(model, corpus)
 
 

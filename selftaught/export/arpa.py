@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import final
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -80,6 +80,9 @@ class Arpa:
         grams: log10 P and log10 of the back-off weight of each n-gram.
         order: Length of the longest.
     """
+
+    input: ClassVar[dict[str, Any]] = {"kind": "text", "tokens": "whitespace", "lower": False, "form": "none"}
+    """How text is read for it, as in the spec of an encoder."""
 
     def __init__(self, grams: dict[tuple[str, ...], tuple[float, float]], order: int) -> None:
         self.grams, self.order = grams, order

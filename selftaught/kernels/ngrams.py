@@ -13,11 +13,14 @@ previous n-gram end, so that a longest n-gram takes 8 bytes, and any other 12.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit, uint64
 from numpy.typing import NDArray
+
+from selftaught.errors import UserError
 
 Longs = NDArray[np.int64]
 Ints = NDArray[np.int32]
@@ -414,6 +417,23 @@ def probabilities(trie: Trie, weights: Weights) -> tuple[Reals, Ints]:
             p = weights.rest[g] * found[shorter[child]]
             found[child] = p + (times - weights.discount[length, min(times, 3)]) * weights.scale[g]
     return found, parent
+
+
+def levels(trie: Trie, weights: Weights) -> Iterator[tuple[Ints, Reals, Reals]]:
+    """Yield the n-grams by length, as a back-off model: P(w|h), else what h leaves to shorter histories times P(w|h').
+
+    Each is (tokens int32 [N, K], P of the last token float64 [N], what it leaves as a history float64 [N]). Raises
+    UserError for add-k, which does not back off.
+    """
+    if weights.longest:
+        raise UserError("an n-gram model smoothed by add-k has no back-off weights: use another --smoothing")
+    p, parent = probabilities(trie, weights)
+    rest = np.concatenate([weights.rest, np.ones(len(p) - len(weights.rest))])
+    first, last, tokens = 0, trie.base, np.arange(trie.base, dtype=np.int32)[:, None]
+    while first < last:
+        yield tokens, p[first:last], rest[first:last]
+        before, (first, last) = first, (last, int(trie.begin[last]) if last < len(trie.begin) else last)
+        tokens = np.hstack([tokens[parent[first:last] - before], trie.word[first - trie.base : last - trie.base, None]])
 
 
 @njit(cache=True, nogil=True)

@@ -15,15 +15,14 @@ from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
 from selftaught.method import Clock, Compiled, Encoder, Level, Outputs, Source
 from selftaught.parts.reader import Reader
-from selftaught.parts.shuffled import pieces
+from selftaught.parts.shuffled import pieces, pieces_in
 from selftaught.parts.vocabulary import numbered, renumbering
 from selftaught.views.text import TextViews
 
 SLICE = 1 << 19
 """Words counted per step, a few tenths of a second of work."""
 Smoothing = Literal["kneser-ney", "modified-kneser-ney", "witten-bell", "add-k"]
-STRENGTH = 4.0
-"""Strength of the smoothing of the running prediction whose loss is logged while counting."""
+STRENGTH = 4.0  # of the smoothing of the running prediction whose loss is logged while counting
 
 
 @final
@@ -50,8 +49,7 @@ class NGram(Compiled):
     counting, 27 to 54 bytes per n-gram, independent of the length of the text. The loss that is logged is -log P of
     each token, predicted from everything counted before it.
 
-    Defaults are the textbook's. The vocabulary is the encoder's (--min-count), all other words are treated as one. Only
-    the first epoch counts.
+    Defaults are the textbook's. Words outside the encoder's vocabulary are one word. Only the first epoch counts.
 
     Args:
         order: Number of tokens in the longest n-gram, 2 to 5.
@@ -98,9 +96,8 @@ class NGram(Compiled):
             )
         if any(True for _ in encoder.parameters()) or "words" not in encoder.spec["input"]:
             raise UserError(
-                f"ngram counts the words of text and learns no vectors, "
-                f"so the encoder {encoder.spec['name']} cannot be used with "
-                "it: use bag"
+                f"ngram counts the words of text and learns no vectors, so the encoder {encoder.spec['name']} "
+                "cannot be used with it: use bag"
             )
         self.encoder, self.views = encoder, TextViews(encoder.spec["input"])
         self.length, self.smoothing, self.discount, self.k = order, smoothing, discount, k
@@ -129,26 +126,18 @@ class NGram(Compiled):
         return max(1, -(-len(self.corpus.ids) // SLICE))
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Count the sentences, or pieces of long ones, that begin in slice `start`.
-
-        After the last slice, build the trie.
-        """
+        """Count the sentences (or pieces) that begin in slice `start`. After the last slice, build the trie."""
         if len(self.begin) or clock.epoch > 0:
             return {"loss": float(self.last_loss), "words": 0}
-        first, last = np.searchsorted(self.pieces[:-1], (start * SLICE, (start + 1) * SLICE))
-        borders = self.pieces[first : last + 1]
-        sentences = self.corpus.sentences
-        whole = sentences[np.searchsorted(sentences, borders)] == borders  # where a sentence begins or ends
-        lead = 0 if whole[0] else self.length - 1
-        ids, words = self.corpus.ids[borders[0] - lead : borders[-1]], int(borders[-1] - borders[0])
+        where = start * SLICE, (start + 1) * SLICE, self.length - 1
+        begin, borders, whole = pieces_in(self.corpus.sentences, self.pieces, *where)
+        ids, words = self.corpus.ids[begin : borders[-1]], int(borders[-1] - borders[0])
         # read-only arrays, such as those of a file, have another type in numba
         ids = np.require(ids if self.table is None else self.table[ids], np.int32, ["C", "W"])
-        where = ids, borders - borders[0] + lead, whole[:-1], whole[1:], self.length, len(self.words), STRENGTH
-        slots, left, used, loss, tokens, fresh = ngrams.count(*where, *self._counted())
+        given = ids, borders - begin, whole[:-1], whole[1:], self.length, len(self.words), STRENGTH
+        slots, left, used, loss, tokens, fresh = ngrams.count(*given, *self._counted())
         if used < 0:
-            raise UserError(
-                f"there are more than {ngrams.MOST:,} different n-grams: use a smaller --order or a greater --min-count"
-            )
+            raise UserError(f"there are over {ngrams.MOST:,} n-grams: use a smaller --order or a greater --min-count")
         self.slots, self.left = torch.from_numpy(slots), torch.from_numpy(left)
         self.used.fill_(used)
         if tokens:
@@ -189,21 +178,8 @@ class NGram(Compiled):
         return self._ready
 
     def levels(self) -> Iterator[Level]:
-        """Yield the n-grams by length, as a back-off model: P(w|h), else what h leaves to shorter ones times P(w|h').
-
-        Raises UserError for add-k, which does not back off.
-        """
-        trie, weights = self.model()
-        if weights.longest:
-            raise UserError("an n-gram model smoothed by add-k has no back-off weights: use another --smoothing")
-        p, parent = ngrams.probabilities(trie, weights)
-        rest = np.concatenate([weights.rest, np.ones(len(p) - len(weights.rest))])
-        first, last, tokens = 0, trie.base, np.arange(trie.base, dtype=np.int32)[:, None]
-        while first < last:
-            yield Level(tokens, p[first:last], rest[first:last])
-            before, (first, last) = first, (last, int(trie.begin[last]) if last < len(trie.begin) else last)
-            own = trie.word[first - trie.base : last - trie.base, None]
-            tokens = np.hstack([tokens[parent[first:last] - before], own])
+        """Yield the n-grams by length, see `kernels.ngrams.levels`."""
+        return (Level(*level) for level in ngrams.levels(*self.model()))
 
     def score(self, text: str) -> list[tuple[str, float]]:
         """Return the tokens of one sentence and its end, each with log P given the tokens before it.

@@ -76,7 +76,8 @@ def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = Fals
 def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all") -> dict[str, Any]:
     """How well a language model predicts text: a file, a data set or anything that `pretrain` takes.
 
-    The text is split as the model's was. See `evaluate.language.perplexity` for what is returned, and the errors.
+    The text is split as the model's was. See `evaluate.language.perplexity` for what is returned, and the errors;
+    "skipped" is the number of lines, records and files that could not be read.
     """
     from selftaught.evaluate import language
     from selftaught.kind import find
@@ -84,7 +85,7 @@ def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all") -> dic
     model: Any = language_model(run)
     seen = model.encoder.spec["input"] if hasattr(model, "encoder") else model.input
     corpus: Any = find(seen["kind"]).reading(seen, {}).open(data, split)
-    return language.perplexity(model, corpus)
+    return language.perplexity(model, corpus) | {"skipped": len(corpus.skipped)}
 
 
 def language_model(run: Run | str | Path) -> Scores:

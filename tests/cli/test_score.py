@@ -123,6 +123,11 @@ def test_perplexity_of_a_file(capsys: pytest.CaptureFixture[str], run: Path, tmp
     assert (found["tokens"], found["sentences"], found["unknown_tokens"]) == (10, 2, 1)
     out, _ = said(capsys, run, "--file", tmp_path / "held.txt", "--perplexity")
     assert f"{found['perplexity']:,.2f}" in out and "1 (10.00%)" in out
+    assert found["skipped"] == 0 and "skipped" not in out
+    with (tmp_path / "held.txt").open("ab") as file:
+        file.write(b"caf\xe9\n")
+    out, _ = said(capsys, run, "--file", tmp_path / "held.txt", "--perplexity")
+    assert f"{found['perplexity']:,.2f}" in out and "skipped, because they could not be read" in out
     out, _ = said(capsys, run, "--perplexity", code=2)
 
 

@@ -77,7 +77,7 @@ def _perplexity(found: dict[str, Any], json_: bool) -> None:
         "tokens, with the ends of sentences": f"{found['tokens']:,}",
         "sentences": f"{found['sentences']:,}",
         "unknown words": f"{found['unknown_tokens']:,} ({100 * found['unknown']:.2f}%)",
-    }
+    } | ({"skipped, because they could not be read": f"{found['skipped']:,}"} if found["skipped"] else {})
     table([{"": name, "value": value} for name, value in rows.items()], left=("",))
 
 

@@ -161,7 +161,6 @@ class Objects:
 
     def key(self, how: How) -> object:
         """Return a key of all texts, labels and groups that are read, up to the limit."""
-        whole = hashlib.sha256()
         whole, read, how = hashlib.sha256(), 0, replace(how, careful=True)
         for record in records.objects(self._data, how):
             if read == how.limit:

@@ -174,6 +174,17 @@ def test_the_cache_knows_what_was_skipped(tmp_path: Path, monkeypatch: pytest.Mo
     assert skipped(open_text(tmp_path, "all")) == [("b.txt", "cannot be read: Permission denied")]
 
 
+@pytest.mark.parametrize("tokens", ["words", "bpe:300"])
+def test_every_part_names_what_was_skipped(tmp_path: Path, tokens: str) -> None:
+    if tokens != "words":
+        pytest.importorskip("tokenizers")
+    rows = [json.dumps({"text": f"some words of {i}"}) for i in range(20)]
+    (tmp_path / "a.jsonl").write_text("\n".join([*rows, "{"]))
+    for split in ("train", "test", "all"):
+        found = skipped(open_text(tmp_path / "a.jsonl", split, tokens=tokens))
+        assert [reason[:17] for _, reason in found] == ["line 21: not JSON"]
+
+
 def test_the_first_thousand_decide(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"body": "x"}\n' * 3)
     with pytest.raises(UserError, match="line 1: there is no column 'text', but body"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
 import lzma
-import shutil
 from pathlib import Path
 
 import pytest
@@ -56,16 +56,20 @@ def test_files_called_like_parts(tmp_path: Path) -> None:
     put(tmp_path, train="one two", valid="three", test="four", README="five")
     assert [open_text(tmp_path, split).text(0) for split in ("train", "test")] == ["one two", "four"]
     assert open_text(tmp_path, "train").notes == ("train is train.txt, test is test.txt", "left aside: valid.txt (1)")
-    for suffix, pack in ((".bz2", bz2.compress), (".xz", lzma.compress)):
-        packed = tmp_path / suffix[1:]
-        packed.mkdir()
-        for part in ("train", "test"):
-            (packed / f"{part}.txt{suffix}").write_bytes(pack(f"a {part}".encode()))
-        assert open_text(packed, "train").notes == (f"train is train.txt{suffix}, test is test.txt{suffix}",)
-        assert open_text(packed, "test").text(0) == "a test"
-        shutil.rmtree(packed)
     put(tmp_path, chapter="six")  # one document that is no part: then they are all documents
     assert len(open_text(tmp_path, "all")) == 5
+
+
+def test_packed_files_called_like_parts(tmp_path: Path) -> None:
+    for suffix, pack in ((".bz2", bz2.compress), (".xz", lzma.compress), (".gz", gzip.compress)):
+        for kind, content in (("txt", "a {}"), ("jsonl", '{{"text": "a {}"}}')):
+            root = tmp_path / (kind + suffix)
+            root.mkdir()
+            for part in ("train", "test"):
+                (root / f"{part}.{kind}{suffix}").write_bytes(pack(content.format(part).encode()))
+            train, test = open_text(root, "train"), open_text(root, "test")
+            assert train.notes == (f"train is train.{kind}{suffix}, test is test.{kind}{suffix}",)
+            assert (train.text(0), test.text(0)) == ("a train", "a test")
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "folders of parquet", "saved", "dictionary"])

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 import numpy as np
 
 from selftaught.errors import UserError
+from selftaught.kind import Split
 from selftaught.method import Scores, Source
 from selftaught.parts.word_vectors import WordVectors
 
@@ -113,17 +114,35 @@ def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = Fals
     """
     from selftaught.evaluate.language import ranked
 
-    run = _run(run)
     if not texts:
-        raise UserError(f"no sentence is given: 'selftaught score {run.path} \"a sentence\"'")
+        path = run if isinstance(run, str | Path) else run.path
+        raise UserError(f"no sentence is given: 'selftaught score {path} \"a sentence\"'")
     return ranked(language_model(run), texts, per_token)
 
 
+def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all") -> dict[str, Any]:
+    """How well a language model predicts text: a file, a data set or anything that `pretrain` takes.
+
+    The text is split as the model's was. See `evaluate.language.perplexity` for what is returned, and the errors;
+    "skipped" is the number of lines, records and files that could not be read.
+    """
+    from selftaught.evaluate import language
+    from selftaught.kind import find
+
+    model: Any = language_model(run)
+    seen = model.encoder.spec["input"] if hasattr(model, "encoder") else model.input
+    corpus: Any = find(seen["kind"]).reading(seen, {}).open(data, split)
+    return language.perplexity(model, corpus) | {"skipped": len(corpus.skipped)}
+
+
 def language_model(run: Run | str | Path) -> Scores:
-    """The method of a run that gives sentences a probability, in eval mode."""
+    """The method of a run that gives sentences a probability, in eval mode, or the model in an ARPA file."""
     from selftaught import methods
+    from selftaught.export import arpa
     from selftaught.pretraining.build import type_of
 
+    if isinstance(run, str | Path) and Path(run).is_file() and Path(run).suffix != ".safetensors":
+        return arpa.read(Path(run))
     run = _run(run)
     config = run.config
     if not issubclass(type_of(config), Scores):

@@ -11,7 +11,7 @@ gradients, alternating players and replaying a step after a crash can never push
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, final, runtime_checkable
 
@@ -362,6 +362,27 @@ class ScoresCorpus(Protocol):
         """
 
 
+class Level(NamedTuple):
+    """The N n-grams of one length K of a back-off model."""
+
+    tokens: NDArray[np.int32]
+    """int32 [N, K]: numbers of words; V = any other word, V + 1 = the end of a sentence, V + 2 = its start."""
+    probability: NDArray[np.float64]
+    """float64 [N]: P(last token | the others); 0 for the start."""
+    rest: NDArray[np.float64]
+    """float64 [N]: what this history leaves to shorter ones."""
+
+
+@runtime_checkable
+class BacksOff(Protocol):
+    """A language model of n-grams, each with a probability, that backs off to shorter ones."""
+
+    words: Sequence[str]
+
+    def levels(self) -> Iterator[Level]:
+        """Yield the n-grams by length, from 1."""
+
+
 @runtime_checkable
 class Generates(Protocol):
     """A method that continues a prompt or draws new samples."""
@@ -371,6 +392,7 @@ class Generates(Protocol):
 
 
 __all__ = [
+    "BacksOff",
     "Batch",
     "Classifies",
     "Clock",
@@ -382,6 +404,7 @@ __all__ = [
     "Independent",
     "Index",
     "Labels",
+    "Level",
     "Method",
     "Outputs",
     "Outside",

@@ -4,7 +4,7 @@
 
     RUN/config.yaml          the resolved configuration            RUN/summary.json      the results
     RUN/env.json             versions, threads, command            RUN/metrics.jsonl     one line per logged step
-    RUN/encoder.safetensors  the encoder                           RUN/skipped.jsonl     samples that could not be read
+    RUN/encoder.safetensors  the encoder                           RUN/skipped.jsonl     what could not be read
     RUN/method.safetensors   the whole method with its heads       RUN/report.html       the report
     RUN/classes.json         the names of the classes, if any
     RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the writing process
@@ -22,7 +22,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -34,7 +34,7 @@ from selftaught.errors import UserError
 from selftaught.parts.packed import Parts, differs
 
 
-def write_atomically(path: Path, data: bytes | Parts) -> None:
+def write_atomically(path: Path, data: bytes | Parts | Iterator[bytes]) -> None:
     """Write `data` so that `path` has either all of it or its previous content, whatever happens.
 
     Tensors (`Parts`) are read back and compared before they get their name, so that a run with the file can be opened.
@@ -44,7 +44,7 @@ def write_atomically(path: Path, data: bytes | Parts) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         write_synced(temporary, data)
-        if not isinstance(data, bytes) and (wrong := differs(temporary, data)) is not None:
+        if isinstance(data, list) and (wrong := differs(temporary, data)) is not None:
             raise UserError(f"{path} was written, but not as it should be ({wrong}): check the disk, then resume")
         os.replace(temporary, path)
         sync_folder(path.parent)
@@ -55,7 +55,7 @@ def write_atomically(path: Path, data: bytes | Parts) -> None:
             temporary.unlink()
 
 
-def write_synced(path: Path, data: bytes | Parts) -> None:
+def write_synced(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write `data`, or its pieces in order, and sync it to the disk."""
     with path.open("wb") as f:
         f.writelines([data] if isinstance(data, bytes) else data)

@@ -29,8 +29,8 @@ def is_table(path: Path) -> bool:
 
 
 @contextmanager
-def readable(where: str) -> Iterator[None]:
-    """Raises UserError in place of pyarrow's errors, and where pyarrow is missing."""
+def readable(where: str, damaged: type[UserError] = UserError) -> Iterator[None]:
+    """Raises `damaged` in place of pyarrow's errors, and UserError where pyarrow is missing."""
     try:
         import pyarrow
     except ImportError:
@@ -40,7 +40,7 @@ def readable(where: str) -> Iterator[None]:
     except (pyarrow.ArrowException, OSError) as error:
         said = (str(error).splitlines() or ["damaged"])[0][:200]
         kind = "Arrow" if Path(where).suffix.lower() in ARROW else "Parquet"
-        raise UserError(f"{where}: cannot be read as {kind}: {said}") from None
+        raise damaged(f"{where}: cannot be read as {kind}: {said}") from None
 
 
 def schema(path: Path) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selftaught.data import catalog
@@ -14,7 +15,7 @@ NO_CLASSES = "no classes, because "
 REFUSED = " not used: "
 """Within the note on labels that are no classes."""
 NAMED = 5
-"""Number of classes that are named."""
+"""Number of classes, folders or files that are named."""
 OWN = "train and test are its own"
 BY_CONTENT = "train and test are split 80/20 by content"
 
@@ -35,10 +36,10 @@ def opening(given: Any, train: Source, test: Source | None = None) -> str:
     """
     train = train.whole
     count = f"{len(train):,}" if test is None else f"{len(train):,} training and {len(test):,} test"
-    parts = [f"{count} {train.samples}, {_classes(train)}", *train.notes]
-    if test is not None:
-        parts += [note for note in test.notes if note not in train.notes]
-    return "; ".join([*parts, *same_name(given)])
+    both = [train] if test is None else [train, test]
+    notes = dict.fromkeys(note for source in both for note in source.notes)
+    said = [f"{count} {train.samples}, {_classes(train)}", *notes, *_skipped(both), *same_name(given)]
+    return "; ".join(said)
 
 
 def no_classes(source: Source) -> str:
@@ -74,10 +75,23 @@ def division(
     elif called["all"]:
         notes.append(f"all of {called['all']}")
     if aside:
-        counted = [name if count is None else f"{name} ({count:,})" for name, count in aside.items()]
-        more = f" and {len(counted) - NAMED} more" if len(counted) > NAMED else ""
-        notes.append(f"left aside: {', '.join(counted[:NAMED])}{more}")
+        notes.append(f"left aside: {_named(aside)}")
     return tuple(notes)
+
+
+def _skipped(sources: Sequence[Source]) -> list[str]:
+    """Return a phrase on what could not be read: once, although the parts of a data set may share it."""
+    found = dict.fromkeys((one["path"], one["reason"]) for source in sources for one in source.skipped)
+    counts = Counter(path for path, _ in found)
+    named = _named({path: count if count > 1 else None for path, count in counts.items()})
+    return [f"{len(found):,} skipped: {named}"] if found else []
+
+
+def _named(counts: Mapping[str, int | None]) -> str:
+    """Return the first names with their counts, and how many more there are."""
+    counted = [name if count is None else f"{name} ({count:,})" for name, count in counts.items()]
+    more = f" and {len(counted) - NAMED:,} more" if len(counted) > NAMED else ""
+    return ", ".join(counted[:NAMED]) + more
 
 
 def _classes(source: Source) -> str:

@@ -59,34 +59,52 @@ def ranked(model: Scores, texts: Sequence[str], per_token: bool = False) -> list
 def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
     """Return exp of the mean of -log P over all tokens and sentence ends of a held-out corpus, and its counts.
 
-    "perplexity"; "tokens", including ends; "unknown", the share of tokens that the model does not know, which count as
-    one word. Compare models only if they know the same words.
+    "perplexity"; "perplexity_known", over the tokens that the model knows, and the ends; "tokens", including ends;
+    "sentences"; "unknown", the share of tokens that the model does not know, which count as one word, and
+    "unknown_tokens", their number. Compare models only if they know the same words.
 
     Raises UserError if the corpus was split differently from the model's text.
     """
     if isinstance(model, ScoresCorpus):
         encoder: Any = model.encoder  # type: ignore[attr-defined]
         seen = encoder.spec["input"]
-        if (seen["tokens"], seen["lower"]) != (corpus.tokens, corpus.lower):
+        theirs = corpus.split
+        ours = {key: seen.get(key, "nfc") for key in theirs}
+        if ours != theirs:
+            told = (f"{how['tokens']} (lower: {how['lower']}, form: {how['form']})" for how in (ours, theirs))
             raise UserError(
-                f"the model reads text as {seen['tokens']} (lower: {seen['lower']}) and this corpus was split into "
-                f"{corpus.tokens} "
-                f"(lower: {corpus.lower}): open it with the options of the model"
+                "the model reads text as {} and this corpus was split into {}: open it with the options of the "
+                "model".format(*told)
             )
         table, known = renumbering(corpus.words, encoder.index), len(encoder.words)
-        total, unknown = 0.0, 0
+        total, apart, unknown = 0.0, 0.0, 0  # apart: of unknown tokens
         borders = np.searchsorted(corpus.sentences, np.arange(0, len(corpus.ids), PORTION)).tolist()
         for first, last in zip(borders, [*borders[1:], len(corpus.sentences) - 1], strict=True):
             own = corpus.ids[corpus.sentences[first] : corpus.sentences[last]]
             ids = np.minimum(own, known).astype(np.int32) if table is None else table[own]
-            total += float(model.score_ids(ids, corpus.sentences[first : last + 1] - corpus.sentences[first]).sum())
-            unknown += int((ids == known).sum())
+            sentences = corpus.sentences[first : last + 1] - corpus.sentences[first]
+            scores = model.score_ids(ids, sentences)
+            total += float(scores.sum())
+            strange = np.flatnonzero(ids == known)
+            # one end is after each sentence
+            apart += float(scores[strange + np.searchsorted(sentences, strange, side="right") - 1].sum())
+            unknown += len(strange)
         tokens = len(corpus.ids) + len(corpus.sentences) - 1
     else:
         lines = [line for document in range(len(corpus)) for line in corpus.text(document).split("\n")]
-        scores = [p for line in lines for _, p in model.score(line)]
-        total, tokens, unknown = math.fsum(scores), len(scores), sum(len(model.unknown(line)) for line in lines)
-    return {"perplexity": math.exp(-total / tokens), "tokens": tokens, "unknown": unknown / tokens}
+        strangers = [(set(model.unknown(line)), model.score(line)) for line in lines]
+        total = math.fsum(p for _, found in strangers for _, p in found)
+        tokens = sum(len(found) for _, found in strangers)
+        strange_ = [p for strange_words, found in strangers for token, p in found[:-1] if token in strange_words]
+        apart, unknown = math.fsum(strange_), len(strange_)
+    return {
+        "perplexity": math.exp(-total / tokens),
+        "perplexity_known": math.exp(-(total - apart) / (tokens - unknown)),
+        "tokens": tokens,
+        "sentences": len(corpus.sentences) - 1,
+        "unknown": unknown / tokens,
+        "unknown_tokens": unknown,
+    }
 
 
 def cloze(model: Scores, corpus: Corpus, blanks: int = 200, choices: int = 10, seed: int = 0) -> dict[str, Any]:

@@ -13,15 +13,19 @@ previous n-gram end, so that a longest n-gram takes 8 bytes, and any other 12.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit, uint64
 from numpy.typing import NDArray
 
+from selftaught.errors import UserError
+
 Longs = NDArray[np.int64]
 Ints = NDArray[np.int32]
 Reals = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 OTHER, END, START, BASE = range(4)
 """Added to V: the numbers of the tokens that are not words, and the number of unigrams."""
@@ -107,11 +111,28 @@ def _doubled(slots: Longs) -> Longs:
 
 
 @njit(cache=True, nogil=True)
+def _resume(
+    ids: Ints, at: int, depth: int, words: int, slots: Longs, shift: int, seen: Longs, nodes: Longs, before: Reals
+) -> None:
+    """Find the histories of 1 to `depth` tokens before position `at`, and how often each occurred before the last time.
+
+    All of them were counted.
+    """
+    for k in range(1, depth + 1):
+        node = np.int64(min(int(ids[at - k]), words + OTHER))
+        times = seen[node]
+        for i in range(at - k + 1, at):
+            value = slots[_slot(slots, shift, (node << 32) | min(int(ids[i]), words + OTHER)), 1]
+            node, times = value >> 32, value & _LOW
+        nodes[k], before[k] = node, times - 1
+
+
+@njit(cache=True, nogil=True)
 def count(
     ids: Ints,
-    sentences: Longs,
-    first: int,
-    last: int,
+    pieces: Longs,
+    begins: Flags,
+    ends: Flags,
     order: int,
     words: int,
     strength: float,
@@ -120,14 +141,17 @@ def count(
     seen: Longs,
     used: int,
 ) -> tuple[Longs, Ints, int, float, int, int]:
-    """Add the n-grams of 1 to `order` tokens of the sentences `first` .. `last` - 1 to the counts.
+    """Add the n-grams of 1 to `order` tokens of some sentences, or pieces of long ones, to the counts.
 
-    Each sentence is START, its tokens, END. N-grams that begin with START are as long as there are tokens.
+    Each sentence is START, its tokens, END. N-grams that begin with START are as long as there are tokens. A sentence
+    in pieces is counted as it is in one.
 
     Args:
         ids: int32 [N]. Numbers of `words` or more are other words.
-        sentences: int64 [S + 1], where each sentence begins in `ids`.
-        first, last: The sentences to count.
+        pieces: int64 [P + 1], where each piece begins in `ids`, and the end.
+        begins: bool [P], whether a sentence begins with the piece. Otherwise at least `order` - 1 tokens of the
+            sentence are before it in `ids`, and were counted before.
+        ends: bool [P], whether the sentence ends with it.
         order: Length of the longest n-grams, at least 2.
         words: V.
         strength: Strength of the running prediction: P(w|h) = (c(hw) + strength P(w|shorter h)) / (c(h) + strength),
@@ -148,12 +172,16 @@ def count(
     for w in range(words + 2):
         total += seen[w]
     loss, tokens, fresh = 0.0, 0, 0
-    for s in range(first, last):
-        depth = 1
-        nodes[1], before[1] = words + START, seen[words + START]
-        seen[words + START] += 1
-        for i in range(sentences[s], sentences[s + 1] + 1):
-            w = words + END if i == sentences[s + 1] else min(int(ids[i]), words + OTHER)
+    for s in range(begins.size):
+        if begins[s]:
+            depth = 1
+            nodes[1], before[1] = words + START, seen[words + START]
+            seen[words + START] += 1
+        else:
+            depth = order - 1
+            _resume(ids, pieces[s], depth, words, slots, shift, seen, nodes, before)
+        for i in range(pieces[s], pieces[s + 1] + ends[s]):
+            w = words + END if i == pieces[s + 1] else min(int(ids[i]), words + OTHER)
             p = (seen[w] + 1.0) / (total + words + 2.0)
             deeper[1], after[1] = w, seen[w]
             seen[w] += 1
@@ -364,6 +392,48 @@ def _child(trie: Trie, node: int, w: int) -> int:
         else:
             high = middle
     return low + trie.base if low < high and trie.word[low] == w else -1
+
+
+@njit(cache=True, nogil=True)
+def probabilities(trie: Trie, weights: Weights) -> tuple[Reals, Ints]:
+    """Return P(last token | the tokens before it) of each n-gram, float64 [base + E], and its parent, int32 [base + E].
+
+    START has the probability 0, and unigrams the parent -1.
+    """
+    nodes = trie.base + trie.word.size
+    found, parent = np.zeros(nodes, np.float64), np.full(nodes, -1, np.int32)
+    shorter = np.zeros(nodes, np.int32)  # the n-gram without its first token; of a unigram, it is not asked for
+    found[: weights.unigram.size] = weights.unigram
+    length, following = 2, trie.base
+    for g in range(trie.begin.size - 1):
+        if g == following:
+            length += 1
+            following = trie.begin[g]
+        for child in range(trie.begin[g], trie.begin[g + 1]):
+            w = trie.word[child - trie.base]
+            times = trie.times[child - trie.base]
+            shorter[child] = w if g < trie.base else _child(trie, shorter[g], w)
+            parent[child] = g
+            p = weights.rest[g] * found[shorter[child]]
+            found[child] = p + (times - weights.discount[length, min(times, 3)]) * weights.scale[g]
+    return found, parent
+
+
+def levels(trie: Trie, weights: Weights) -> Iterator[tuple[Ints, Reals, Reals]]:
+    """Yield the n-grams by length, as a back-off model: P(w|h), else what h leaves to shorter histories times P(w|h').
+
+    Each is (tokens int32 [N, K], P of the last token float64 [N], what it leaves as a history float64 [N]). Raises
+    UserError for add-k, which does not back off.
+    """
+    if weights.longest:
+        raise UserError("an n-gram model smoothed by add-k has no back-off weights: use another --smoothing")
+    p, parent = probabilities(trie, weights)
+    rest = np.concatenate([weights.rest, np.ones(len(p) - len(weights.rest))])
+    first, last, tokens = 0, trie.base, np.arange(trie.base, dtype=np.int32)[:, None]
+    while first < last:
+        yield tokens, p[first:last], rest[first:last]
+        before, (first, last) = first, (last, int(trie.begin[last]) if last < len(trie.begin) else last)
+        tokens = np.hstack([tokens[parent[first:last] - before], trie.word[first - trie.base : last - trie.base, None]])
 
 
 @njit(cache=True, nogil=True)

@@ -1,8 +1,9 @@
 """Convert raw text to word numbers in one pass over its bytes.
 
-UTF-8 is validated and decoded; tokens are split, normalised (lower case, plain joiners), looked up in a hash table
-(FNV-1a, open addressing, bytes compared), counted and written as numbers in order of first occurrence. A table with the
-kind of each code point defines how to split, so that one loop implements every way to split.
+UTF-8 is validated and decoded; tokens are split (`parts/word_break` is the readable form), normalised (lower case,
+plain hyphens), looked up in a hash table (FNV-1a, open addressing, bytes compared), counted and written as numbers in
+order of first occurrence. A table with the kind of each code point defines how to split, so that one loop implements
+every way to split.
 
 The caller passes blocks of any size and enlarges full arrays: the kernel stops before a token for which there is no
 room, or that may continue in the next block, and returns the reason.
@@ -18,9 +19,17 @@ Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
-SEPARATOR, LETTER, ALONE, JOINER, NEWLINE, REFUSED = range(6)
-"""Kinds of code points: ends a token; continues it; is a token; continues it between two letters; ends a sentence; is
-an error."""
+LETTER, DIGIT, HEBREW, KATAKANA, ALONE, LOOSE = range(6)
+"""Kinds of code points that begin a token: letters, digits, Hebrew letters and Katakana go on in runs (see `_joins`);
+ALONE is a token with its marks; LOOSE begins a token only if there is none that it can continue."""
+MARK, INVISIBLE, NON_JOINER = range(6, 9)
+"""Kinds that continue any token: a mark; what is left out; what is left out at the end of a token (U+200C)."""
+UNDERSCORE, HYPHEN, APOSTROPHE, DOUBLE_QUOTE, MID_LETTER, MID_NUMBER, MID_BOTH = range(9, 16)
+"""Kinds that belong to a token if they join what is before them and after them, see `_joins`."""
+SEPARATOR, NEWLINE, REFUSED = range(16, 19)
+"""Kinds that end a token; that end a sentence as well; that are an error."""
+NOTHING = 0
+"""No joining character stands between two code points."""
 
 DONE, FULL, INVALID, FORBIDDEN, LONG = range(5)
 """Why `scan` stopped: end of the block; no room for another word; invalid UTF-8; a refused code point; a token longer
@@ -31,6 +40,7 @@ AT, WORDS, TOKENS, SEEN, SENTENCES, DOCUMENTS, CLOSED, BEGUN, LINES = range(9)
 and CLOSED sentences written before; ids before the open sentence; newlines passed."""
 
 LONGEST = 1 << 16
+FARTHEST = 8 * LONGEST  # bytes of text of one token, with those that are left out
 BORDER = 0xFF  # inserted by the caller to end a document; never a byte of UTF-8
 NO_BORDER = -1
 
@@ -102,6 +112,27 @@ def _hashed(arena: Bytes, begin: int, end: int, value: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
+def _joins(left: int, link: int, right: int) -> bool:
+    """Return whether one token goes on from a code point of the kind `left`, over `link`, to one of the kind `right`.
+
+    The rules WB5 to WB13b of UAX #29, see `parts/word_break`.
+    """
+    if left == KATAKANA or right == KATAKANA:
+        return right <= KATAKANA if link == UNDERSCORE else link == NOTHING and left == right
+    if left > KATAKANA or right > KATAKANA:
+        return False
+    if link == MID_LETTER:
+        return left != DIGIT and right != DIGIT
+    if link == MID_NUMBER:
+        return left == DIGIT and right == DIGIT
+    if link == MID_BOTH:
+        return (left == DIGIT) == (right == DIGIT)
+    if link == DOUBLE_QUOTE:
+        return left == HEBREW and right == HEBREW
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _token(
     text: Bytes,
     i: int,
@@ -116,44 +147,81 @@ def _token(
 
     Returns where it ends in the text (-1 if it may continue in the next block), its end in the arena, and its hash.
     """
-    value, end, most = _BASIS, top, top + LONGEST
-    point, width = _decode(text, i, stop)
-    if kinds[point] == ALONE:
-        end += _encode(folds[point], arena, top)
-        return i + width, end, _hashed(arena, top, end, value)
-    while i < stop and end <= most:
-        byte = text[i]
-        if byte < 0x80 and kinds[byte] == LETTER:  # the most common case
-            small = uint8(folds[byte])
-            arena[end] = small
-            value = (value ^ uint64(small)) * _PRIME
-            end += 1
-            i += 1
-            continue
-        point, width = _decode(text, i, stop)
+    begin, value, end, most = i, _BASIS, top, top + LONGEST
+    left, link = LETTER, NOTHING
+    at, tail = i, top  # what is read and written beyond i and end belongs to the token if more of it follows
+    while at < stop and tail <= most and at - begin <= FARTHEST:
+        byte = text[at]
+        if byte < 0x80 and tail == end and left <= HEBREW and link == NOTHING:  # the most common case
+            kind = kinds[byte]
+            if kind <= DIGIT:
+                small = uint8(folds[byte])
+                arena[end] = small
+                value = (value ^ uint64(small)) * _PRIME
+                end += 1
+                tail = end
+                at += 1
+                i = at
+                left = kind
+                continue
+        point, width = _decode(text, at, stop)
         if width == 0 and not last:
             return -1, end, value
         if width <= 0:
             break
         kind = kinds[point]
-        if kind == JOINER:
-            if i + width == stop:
-                following = 0
-            else:
-                after, following = _decode(text, i + width, stop)
-            if following == 0 and not last:
-                return -1, end, value
-            if following <= 0 or kinds[after] != LETTER:
+        if kind == INVISIBLE:
+            at += width
+            continue
+        if kind <= HEBREW and link == NOTHING and left <= HEBREW:  # the next most common, and quicker than the rest
+            tail += _encode(folds[point], arena, tail)
+            value = _hashed(arena, end, tail, value)
+            at += width
+            end, i, left = tail, at, kind
+            continue
+        kept = True
+        if at == begin:
+            left = kind
+        elif kind <= ALONE:
+            if not _joins(left, link, kind):
                 break
-        elif kind != LETTER:
+            left, link = kind, NOTHING
+        elif kind in (MARK, LOOSE):
+            kept = link == NOTHING or (link == APOSTROPHE and left == HEBREW)
+        elif kind == NON_JOINER:
+            kept = False
+        elif kind == UNDERSCORE:
+            if left > KATAKANA or not (link in (NOTHING, UNDERSCORE) or (link == APOSTROPHE and left == HEBREW)):
+                break
+            kept, link = False, kind
+        elif kind < SEPARATOR:
+            if link != NOTHING or not _may_link(left, kind):
+                break
+            kept, link = kind == APOSTROPHE and left == HEBREW, kind
+        else:
             break
-        size = _encode(folds[point], arena, end)
-        value = _hashed(arena, end, end + size, value)
-        end += size
-        i += width
-    if i == stop and not last and end <= most:
+        tail += _encode(folds[point], arena, tail)
+        at += width
+        if kept:
+            value = _hashed(arena, end, tail, value)
+            end, i = tail, at
+    if tail > most or at - begin > FARTHEST:
+        return i, top + LONGEST + 1, value
+    if at == stop and not last:
         return -1, end, value
     return i, end, value
+
+
+@njit(cache=True, nogil=True)
+def _may_link(left: int, link: int) -> bool:
+    """Return whether anything can follow `link`."""
+    if link == MID_LETTER:
+        return left in (LETTER, HEBREW)
+    if link == MID_NUMBER:
+        return left == DIGIT
+    if link == DOUBLE_QUOTE:
+        return left == HEBREW
+    return left <= HEBREW
 
 
 @njit(cache=True, nogil=True)
@@ -240,7 +308,7 @@ def scan(
                 why = INVALID
             break
         kind = kinds[point]
-        if kind in (LETTER, ALONE):
+        if kind <= LOOSE:
             if words >= most or ends[words] > room:
                 why = FULL
                 break
@@ -280,6 +348,21 @@ def scan(
     state[AT], state[WORDS], state[TOKENS], state[LINES] = i, words, n, lines
     state[SENTENCES], state[DOCUMENTS], state[BEGUN] = ended, closed, begun
     return why
+
+
+@njit(cache=True, nogil=True)
+def enter(slots: Hashes, hashes: Hashes, ends: Ints, counts: Ints, arena: Bytes, words: int, end: int) -> int:
+    """Return the number of the word whose bytes were written after the last one, up to `end` in the arena.
+
+    It is `words` if the word is new; then it is entered with the count 0. There must be room, see `scan`.
+    """
+    value = _hashed(arena, ends[words], end, _BASIS)
+    word = _find(slots, value, arena, ends, words, end)
+    if word < 0:
+        slots[-1 - word] = value & _HIGH | uint64(words + 1)
+        word = words
+        hashes[word], counts[word], ends[word + 1] = value, 0, end
+    return int(word)
 
 
 @njit(cache=True, nogil=True)

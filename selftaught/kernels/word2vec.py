@@ -51,19 +51,6 @@ _FAST = {"nnan", "ninf", "nsz", "arcp", "contract", "reassoc"}
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
 
-def pieces(sentences: Ints) -> Ints:
-    """Return where pieces begin, int64 [P + 1], given where sentences begin, int64 [S + 1].
-
-    A piece begins at each sentence and after each `LONGEST` tokens of one, so that several threads can work on a text
-    without line breaks.
-    """
-    long = np.flatnonzero(np.diff(sentences) > LONGEST)
-    if not long.size:
-        return sentences
-    inside = [np.arange(sentences[i] + LONGEST, sentences[i + 1], LONGEST) for i in long]
-    return np.sort(np.concatenate([sentences, *inside]))
-
-
 @njit(cache=True, nogil=True, fastmath=_FAST, forceinline=True)
 def _score(x: Floats, at: Ints, m: int, t: Floats, k: int, width: int, s: Floats) -> None:
     """``s[i, j] = x[at[i]] . t[j]``."""

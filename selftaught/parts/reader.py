@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.parts.tokens import tokenise
+from selftaught.parts.tokens import tokenise_as
 from selftaught.parts.vocabulary import END, numbered
 
 Scoring = Callable[[NDArray[np.int32], NDArray[np.int64]], NDArray[np.float64]]
@@ -20,16 +20,16 @@ class Reader:
     """Converts text to the token numbers of an encoder of words.
 
     Args:
-        input: The input of the encoder's spec: "tokens" and "lower" define how text is split.
+        input: The input of the encoder's spec: "tokens", "lower" and "form" define how text is split.
         index: The number of each word.
     """
 
     def __init__(self, input: Mapping[str, Any], index: Mapping[str, int]) -> None:
-        self.how, self.lower, self.index = input["tokens"], input["lower"], index
+        self.input, self.index = input, index
 
     def tokens(self, text: str) -> list[str]:
         """Return the tokens of a text, split as in training."""
-        return tokenise(text, self.how, self.lower)
+        return tokenise_as(self.input, text)
 
     def ids(self, text: str) -> NDArray[np.int32]:
         """Return the token numbers of a text, int32 [T]. Unknown tokens have the number after the last word."""

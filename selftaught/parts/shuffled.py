@@ -24,6 +24,31 @@ def slices(sentences: Ints, parts: int) -> Ints:
     return np.unique(np.concatenate([[0], np.searchsorted(sentences, wanted), [last]])).astype(np.int64)
 
 
+def pieces(sentences: Ints, longest: int) -> Ints:
+    """Return where pieces begin, int64 [P + 1], given where sentences begin, int64 [S + 1].
+
+    A piece begins at each sentence and after each `longest` tokens of one, so that a text without line ends has many
+    steps, and several threads can work on it.
+    """
+    long = np.flatnonzero(np.diff(sentences) > longest)
+    if not long.size:
+        return sentences
+    inside = [np.arange(sentences[i] + longest, sentences[i + 1], longest) for i in long]
+    return np.sort(np.concatenate([sentences, *inside]))
+
+
+def pieces_in(sentences: Ints, pieces: Ints, first: int, last: int, lead: int) -> tuple[int, Ints, NDArray[np.bool_]]:
+    """Return the pieces that begin at the tokens first .. last - 1.
+
+    Returns (where to read from, `lead` tokens earlier if they begin inside a sentence; the borders of the pieces, int64
+    [P + 1]; whether each is a border of sentences, bool [P + 1]).
+    """
+    begin, end = np.searchsorted(pieces[:-1], (first, last))
+    borders = pieces[begin : end + 1]
+    whole = sentences[np.searchsorted(sentences, borders)] == borders
+    return int(borders[0]) - (0 if whole[0] else lead), borders, whole
+
+
 class Step(NamedTuple):
     """The sentences of one training step."""
 

@@ -8,36 +8,47 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 from selftaught.errors import UserError, unknown
+from selftaught.parts import word_break
+from selftaught.parts.word_break import PLAIN
 
 Tokens = Literal["words", "whitespace", "characters"]
-"""How text is split. words: runs of letters, marks and digits, with apostrophes and hyphens inside; whitespace: at
-white space; characters: each character."""
+"""How text is split. words: the words of `parts/word_break` (UAX #29); whitespace: at white space; characters: each
+character, with its marks."""
 
 Way = Tokens | Mapping[str, str]
 """A name, or ``{"bpe": model}``: at white space, then each word into byte pairs of `model` (JSON, see `data/bpe`)."""
 
-SEPARATOR, LETTER, IDEOGRAPH, JOINER = range(4)
-JOINERS = "'’-‐"
-"""Part of a word between two letters, otherwise ignored: don't, mother-in-law."""
-PLAIN = {"’": "'", "‐": "-"}
-"""Typographic joiners are replaced by ASCII ones, so that both spellings are one word."""
-IDEOGRAPHS = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
-"""Han and kana, first and last code point of each block. Written without spaces, so each character is a token."""
+Form = Literal["nfc", "none"]
+"""The Unicode normal form of tokens. nfc: one code point for é, however it was typed; none: as typed."""
 
 
-def kind(character: str) -> int:
-    """Return the kind of a character: SEPARATOR, LETTER (of any script, also marks and digits), IDEOGRAPH or JOINER."""
-    if character in JOINERS:
-        return JOINER
-    if unicodedata.category(character)[0] not in "LMN":
-        return SEPARATOR
-    return IDEOGRAPH if any(first <= ord(character) <= last for first, last in IDEOGRAPHS) else LETTER
+def finished(token: str, lower: bool, form: Form) -> str:
+    """Return a token in lower case and in a normal form.
+
+    Lower case is that of `str.lower`: a sigma at the end of a word is ς, and İ becomes two code points.
+
+    >>> finished("\u039f\u0394\u039f\u03a3", True, "nfc")
+    'οδος'
+    """
+    if token.isascii():
+        return token.lower() if lower else token
+    if form == "nfc":
+        token = unicodedata.normalize("NFC", token)
+    if lower:
+        token = token.lower()
+        if form == "nfc":
+            token = unicodedata.normalize("NFC", token)
+    return token
 
 
-def lowered(character: str) -> str:
-    """Return the lower case of one code point, or the code point itself if its lower case has several."""
-    small = character.lower()
-    return small if len(small) == 1 else character
+def spellings(word: str) -> list[str]:
+    """Return the forms of a word to look up, first as written, then plain, then in lower case.
+
+    >>> spellings("Don’t")
+    ['Don’t', "Don't", "don't"]
+    """
+    plain = "".join(PLAIN.get(character, character) for character in word)
+    return list(dict.fromkeys((word, finished(plain, False, "nfc"), finished(plain, True, "nfc"))))
 
 
 @functools.lru_cache(8)
@@ -67,7 +78,7 @@ def joined(tokens: Iterable[str], how: Way) -> str:
     return " ".join(tokens)
 
 
-def tokenise(text: str, how: Way = "words", lower: bool = True) -> list[str]:
+def tokenise(text: str, how: Way = "words", lower: bool = True, form: Form = "nfc") -> list[str]:
     """Return the tokens of `text`, in order. Raises UserError for an unknown value of `how`.
 
     >>> tokenise("Don't panic, Arthur!")
@@ -75,26 +86,14 @@ def tokenise(text: str, how: Way = "words", lower: bool = True) -> list[str]:
     """
     if not isinstance(how, Mapping) and how not in get_args(Tokens):
         raise unknown("way to split text (tokens)", how, get_args(Tokens))
-    if lower:
-        text = "".join(map(lowered, text))
+    split = word_break.words if how == "words" else word_break.characters if how == "characters" else str.split
+    tokens = [finished(token, lower, form) for token in split(text)]
     if isinstance(how, Mapping):
-        pieces: list[str] = byte_pairs(how["bpe"]).encode("".join(f" {word}" for word in text.split())).tokens
+        pieces: list[str] = byte_pairs(how["bpe"]).encode("".join(f" {word}" for word in tokens)).tokens
         return pieces
-    if how == "whitespace":
-        return text.split()
-    if how == "characters":
-        return [character for character in text if not character.isspace()]
-    found: list[str] = []
-    word = ""
-    for i, character in enumerate(text):
-        what = kind(character)
-        joins = what == JOINER and word != "" and i + 1 < len(text) and kind(text[i + 1]) == LETTER
-        if what == LETTER or joins:
-            word += PLAIN.get(character, character)
-            continue
-        if word:
-            found.append(word)
-            word = ""
-        if what == IDEOGRAPH:
-            found.append(character)
-    return [*found, word] if word else found
+    return tokens
+
+
+def tokenise_as(input: Mapping[str, Any], text: str) -> list[str]:
+    """Return the tokens of `text`, split as the text of an encoder's `input` was."""
+    return tokenise(text, input["tokens"], input["lower"], input.get("form", "nfc"))

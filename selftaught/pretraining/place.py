@@ -114,4 +114,4 @@ def name_skipped(source: Source, folder: RunFolder, watch: Watch | None) -> None
     if skipped and rank() == 0:
         write_atomically(folder.path / "skipped.jsonl", b"".join(to_json(entry, indent=None) for entry in skipped))
         if watch:
-            watch.say(f"{len(skipped):,} samples could not be read: {folder.path / 'skipped.jsonl'} names them")
+            watch.say(f"{len(skipped):,} skipped: {folder.path / 'skipped.jsonl'} says why")

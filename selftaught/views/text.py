@@ -8,7 +8,7 @@ from typing import Any, final
 import torch
 
 from selftaught.method import Batch, Index, Params, Raw, Views
-from selftaught.parts.tokens import tokenise
+from selftaught.parts.tokens import tokenise_as
 
 RAW = "how often a text has each frequent word"
 COMMON = 2000
@@ -28,9 +28,7 @@ class TextViews(Views):
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
         """Return the tokens. "label" and "index" pass through."""
-        return {"text": [tokenise(text, self.input["tokens"], self.input["lower"]) for text in raw["text"]]} | passed(
-            raw
-        )
+        return {"text": [tokenise_as(self.input, text) for text in raw["text"]]} | passed(raw)
 
 
 @final
@@ -52,7 +50,7 @@ class BagViews(Views):
         """Return the counts. "label" and "index" pass through."""
         counts = torch.zeros(len(raw["text"]), len(self.column))
         for row, text in zip(counts, raw["text"], strict=True):
-            for token in tokenise(text, self.input["tokens"], self.input["lower"]):
+            for token in tokenise_as(self.input, text):
                 if token in self.column:
                     row[self.column[token]] += 1
         return {"text": counts.log1p().to(device)} | passed(raw)

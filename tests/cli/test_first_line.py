@@ -52,9 +52,13 @@ def test_a_run_of_text(capsys, tmp_path):
     for name in ("train/good/a", "train/bad/b", "test/good/c", "more/d"):
         (tmp_path / "texts" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "texts" / f"{name}.txt").write_text(f"a text of {name} and some words " * 9)
+    with (tmp_path / "texts/train/good/a.txt").open("ab") as file:
+        file.write(b"\n\xff\n")
     words = ("--epochs", "1", "--threads", "1", "--out", tmp_path / "run", "--encoder.dim", "8", "--min-count", "1")
     parts = "2 classes (bad, good); train is train, test is test; left aside: more (1)"
-    assert told(capsys, "pretrain", "word2vec", tmp_path / "texts", *words)[0] == f"2 documents, {parts}"
+    said = told(capsys, "pretrain", "word2vec", tmp_path / "texts", *words)
+    assert said[0] == f"2 documents, {parts}; 1 skipped: train/good/a.txt"
+    assert any(line.startswith("1 skipped: ") and line.endswith("skipped.jsonl says why") for line in said)
 
 
 def test_an_error_of_numpy_is_no_sentence_of_ours(capsys, monkeypatch):

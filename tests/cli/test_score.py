@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -111,3 +112,36 @@ def test_a_method_that_scores_nothing_says_so(capsys: pytest.CaptureFixture[str]
     assert "simclr gives sentences no probability: score a run of" in err and {"ngram", "nnlm"} <= set(err.split())
     with pytest.raises(UserError, match="gives sentences no probability"):
         language_model(selftaught.load(original))
+
+
+def test_perplexity_of_a_file(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    (tmp_path / "held.txt").write_text("the cat ate a zebra\nThe dog sat\n")
+    out, _ = said(capsys, run, "--file", tmp_path / "held.txt", "--perplexity", "--json")
+    found = json.loads(out)
+    scores = [p for line in ("the cat ate a zebra", "the dog sat") for _, p in language_model(run).score(line)]
+    assert found["perplexity"] == pytest.approx(math.exp(-sum(scores) / 10), rel=1e-5)
+    assert (found["tokens"], found["sentences"], found["unknown_tokens"]) == (10, 2, 1)
+    out, _ = said(capsys, run, "--file", tmp_path / "held.txt", "--perplexity")
+    assert f"{found['perplexity']:,.2f}" in out and "1 (10.00%)" in out
+    assert found["skipped"] == 0 and "skipped" not in out
+    with (tmp_path / "held.txt").open("ab") as file:
+        file.write(b"caf\xe9\n")
+    out, _ = said(capsys, run, "--file", tmp_path / "held.txt", "--perplexity")
+    assert f"{found['perplexity']:,.2f}" in out and "skipped, because they could not be read" in out
+    out, _ = said(capsys, run, "--perplexity", code=2)
+
+
+def test_an_arpa_file_scores_as_the_run(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    able = run_of(run) == "ngram"
+    assert main(["export", str(run), "--out", str(tmp_path / "a.arpa")]) == (0 if able else 2)
+    if able:
+        one, other = (json.loads(said(capsys, model, REAL, "--json")[0])[0] for model in (run, tmp_path / "a.arpa"))
+        assert one["log_probability"] == pytest.approx(other["log_probability"], abs=1e-6)
+        found = ask.perplexity(tmp_path / "a.arpa", [REAL])
+        assert found["perplexity"] == pytest.approx(math.exp(-one["per_token"]))
+    else:
+        assert "no model of n-grams" in capsys.readouterr().err
+
+
+def run_of(path: Path) -> str:
+    return str(selftaught.load(path).config.method)

@@ -38,6 +38,20 @@ def test_parts_and_what_is_left_aside() -> None:
     assert division("all", {"all": ""}, {"x": None}) == ("left aside: x",)
 
 
+def test_what_could_not_be_read_is_told_once(tmp_path: Path) -> None:
+    for part, bad in (("train", b"\xff\nd\0e\n"), ("test", b"f g\n")):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / f"{part}.txt").write_bytes(b"a b\n" + bad + b"a b c\n")
+    (tmp_path / "more.bin").write_bytes(b"\0")
+    train, test, whole = (open_source(tmp_path, split) for split in ("train", "test", "all"))
+    told = "3 skipped: more.bin, train/train.txt (2)"
+    assert opening(tmp_path, train, test).endswith(f"they lie in one folder; {told}")
+    assert opening(tmp_path, train).endswith(told) and opening(tmp_path, whole).endswith(told)
+    assert opening(tmp_path, test).endswith("1 skipped: more.bin") and len(whole.skipped) == 3
+    (tmp_path / "more.bin").rename(tmp_path / "other.bin")
+    assert "2 skipped: " not in (said := opening(tmp_path, open_source(tmp_path, "train"))) and "other.bin" in said
+
+
 def test_a_folder_with_the_name_of_a_data_set_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     digits = open_source("digits", "all")

@@ -61,7 +61,10 @@ def test_a_text_without_a_word_is_refused() -> None:
 
 def test_a_uniform_model_is_as_perplexed_as_there_are_outcomes() -> None:
     found = perplexity(Uniform(), TEXT)
-    assert found == {"perplexity": pytest.approx(7), "tokens": 9, "unknown": pytest.approx(2 / 9)}
+    assert found == {
+        "perplexity": pytest.approx(7), "perplexity_known": pytest.approx(7), "tokens": 9, "sentences": 3,
+        "unknown": pytest.approx(2 / 9), "unknown_tokens": 2,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("portion", [2, 1 << 20])
@@ -73,6 +76,9 @@ def test_a_corpus_at_once_is_the_corpus_sentence_by_sentence(portion: int, monke
         scores = [p for line in lines for _, p in model.score(line)]
         found = perplexity(model, held_out)
         assert found["perplexity"] == pytest.approx(math.exp(-np.mean(scores))) and found["tokens"] == len(scores)
+        known = [p for line in lines for token, p in model.score(line) if token not in model.unknown(line)]
+        assert found["perplexity_known"] == pytest.approx(math.exp(-np.mean(known)))
+        assert found["unknown_tokens"] == len(scores) - len(known) and found["sentences"] == len(lines)
         assert found["unknown"] == pytest.approx(sum(len(model.unknown(line)) for line in lines) / len(scores))
 
 

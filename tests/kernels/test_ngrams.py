@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -30,8 +30,8 @@ def counted(
     result = ngrams.count(
         ids,
         borders,
-        0,
-        len(sentences),
+        np.ones(len(sentences), np.bool_),
+        np.ones(len(sentences), np.bool_),
         order,
         V,
         4.0,
@@ -230,10 +230,33 @@ def test_the_trie_is_sorted_and_the_same_however_the_text_was_cut(
         seen, middle = np.zeros(V + 3, np.int64), min(cut, len(sentences))
         state = ngrams.table(16), np.zeros(V + 3 + order, np.int32), seen, V + 3
         for first, last in ((middle, len(sentences)), (0, middle)):
-            slots, left, used, *_ = ngrams.count(ids, borders, first, last, order, V, 4.0, *state)
+            whole = np.ones(last - first, np.bool_)
+            slots, left, used, *_ = ngrams.count(ids, borders[first : last + 1], whole, whole, order, V, 4.0, *state)
             state = slots, left, seen, used
         again = ngrams.arranged(slots, left, seen, used, order, kinds)
         assert all(np.array_equal(a, b) for a, b in zip(again, (unigrams, begin, word, count), strict=True))
+
+
+@given(sentences=st.lists(st.lists(st.integers(0, V), max_size=30), min_size=1, max_size=4), order=st.integers(2, 5),
+       longest=st.integers(5, 12))  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_a_sentence_in_pieces_is_counted_as_in_one(sentences: list[list[int]], order: int, longest: int) -> None:
+    slots, left, seen, used, (loss, tokens, _) = counted(sentences, order)
+    ids = np.array([w for s in sentences for w in s], np.int32)
+    borders = np.cumsum([0, *map(len, sentences)]).astype(np.int64)
+    state = ngrams.table(16), np.zeros(V + 3 + order, np.int32), np.zeros(V + 3, np.int64), V + 3
+    losses, numbers = 0.0, 0
+    for first, last in pairwise(borders.tolist()):
+        for begin in range(first, max(last, first + 1), longest):
+            lead, end = min(begin - first, order - 1), min(begin + longest, last)
+            piece = ids[begin - lead : end], np.array([lead, lead + end - begin])
+            flags = np.array([begin == first]), np.array([end == last])
+            *state_, part, more, _ = ngrams.count(*piece, *flags, order, V, 4.0, *state)
+            state = state_[0], state_[1], state[2], state_[2]
+            losses, numbers = losses + part, numbers + more
+    assert (losses, numbers) == (pytest.approx(loss), tokens) and np.array_equal(state[2], seen)
+    trees = [ngrams.arranged(*one, order, True) for one in (state, (slots, left, seen, used))]
+    assert all(np.array_equal(a, b) for a, b in zip(*trees, strict=True))
 
 
 def test_the_running_loss_predicts_each_token_from_those_before_it() -> None:

@@ -1,5 +1,6 @@
 """The compiled scanner against the readable reference, on any text, cut into blocks anywhere."""
 
+# ruff: noqa: RUF001
 from __future__ import annotations
 
 import unicodedata
@@ -12,26 +13,28 @@ from hypothesis import strategies as st
 
 from selftaught.data.text.draft import Draft
 from selftaught.data.text.scanner import Scanner
-from selftaught.data.text.tables import ASSIGNED, tables
+from selftaught.data.text.tables import ASSIGNED, BY_TOKEN, KINDS, tables
 from selftaught.errors import UserError
 from selftaught.kernels import scan
-from selftaught.parts import tokens
+from selftaught.parts import word_break
 from selftaught.parts.tokens import tokenise
 
 HOW = ("words", "whitespace", "characters")
 ALPHABET = st.one_of(
     st.characters(exclude_characters="\0", exclude_categories=("Cs",)),
-    st.sampled_from("abAB  ''’-‐\n\r\u2028 é\u0301ßİKȺ中文かナー。٣²\u200d\xa0\U0001f600\U00020000"),
+    st.sampled_from(
+        "abAB12  ''’-‐.,:;__\"אבΣσİéßKȺΚ中かナー。٣²ि·\n\r\u2028\u0301\u0300\u200c\u200d\xad\u05f4\u1100\u1161\xa0"
+    ),
 )
 TEXT = st.text(ALPHABET, max_size=60)
 
 
 def encoded(
-    blocks: list[bytes], how: str, lower: bool, records: bool = False
+    blocks: list[bytes], how: str, lower: bool, records: bool = False, form: str = "nfc"
 ) -> tuple[list[list[list[str]]], dict[str, int]]:
     """Documents of sentences of words, and the counts."""
     with Draft() as draft:
-        scanner = Scanner(draft, how, lower)
+        scanner = Scanner(draft, how, lower, form)
         for i, block in enumerate(blocks):
             scanner.feed(block, i == len(blocks) - 1, lambda line, _: f"line {line + 1}", records)
         if not records:
@@ -39,7 +42,8 @@ def encoded(
         scanner.finish()
         data = bytes(draft.words)
         words = [data[a:b].decode() for a, b in zip(draft.ends[:-1], draft.ends[1:], strict=True)]
-        ids = [words[i] for block in draft.ids.blocks() for i in block]
+        final = range(len(words)) if draft.final is None else draft.final.tolist()
+        ids = [words[final[i]] for block in draft.ids.blocks() for i in block]
         ends = [0, *(int(i) for block in draft.sentences.blocks() for i in block)]
         sentences = [ids[a:b] for a, b in pairwise(ends)]
         assert ends[-1] == len(ids)
@@ -47,7 +51,7 @@ def encoded(
     documents = [sentences[a:b] for a, b in pairwise(borders)]
     assert borders[-1] == len(sentences)
     assert len(words) == len(set(words))
-    assert list(dict.fromkeys(ids)) == words  # numbered by first sight
+    assert list(dict.fromkeys(ids)) == words  # numbered by first occurrence
     return documents, dict(zip(words, draft.counts.tolist(), strict=True))
 
 
@@ -60,6 +64,8 @@ def expected(text: str, how: str, lower: bool) -> list[list[str]]:
 @settings(max_examples=200, deadline=None)
 @example(text="don't stop-\n'tis mother-in-law's -a- a--b", lower=True, cuts=[4, 5])
 @example(text="中文abc中ßK", lower=True, cuts=[1, 2, 7])
+@example(text="ΟΔΟΣ οδος cafe\u0301 café", lower=True, cuts=[])
+@example(text="ג'_א 3.1,4.a a:\u0301b ז\"א_", lower=True, cuts=[9, 10, 11])
 def test_equals_the_reference(how: str, text: str, lower: bool, cuts: list[int]) -> None:
     data = text.encode()
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
@@ -80,10 +86,11 @@ def test_records_are_documents_even_when_empty(texts: list[str]) -> None:
 @pytest.mark.parametrize("how", HOW)
 def test_every_code_point_is_as_the_reference_has_it(how: str, lower: bool) -> None:
     kinds, folds = tables(how, lower)
+    other = {"words": scan.SEPARATOR, "whitespace": scan.LETTER, "characters": scan.ALONE}[how]
     outside = np.ones(0x110000, np.bool_)
     for first, end in ASSIGNED:
         outside[first:end] = False
-    assert set(kinds[outside]) == {{"words": scan.SEPARATOR, "whitespace": scan.LETTER, "characters": scan.ALONE}[how]}
+    assert set(kinds[outside]) == {other}
     assert (folds[outside] == np.flatnonzero(outside)).all()
     for code in np.flatnonzero(~outside).tolist():
         character = chr(code)
@@ -91,13 +98,28 @@ def test_every_code_point_is_as_the_reference_has_it(how: str, lower: bool) -> N
             assert code == 0 or character.isspace()
             continue
         if how == "words":
-            wanted = {0: scan.SEPARATOR, 1: scan.LETTER, 2: scan.ALONE, 3: scan.JOINER}[tokens.kind(character)]
+            wanted = KINDS[word_break.kind(character)]
+        elif character.isspace():
+            wanted = scan.SEPARATOR
         else:
-            wanted = scan.SEPARATOR if character.isspace() else scan.LETTER if how == "whitespace" else scan.ALONE
+            wanted = scan.LOOSE if how == "characters" and word_break.continues(character) else other
         assert kinds[code] == wanted, hex(code)
-        folded = tokens.lowered(character) if lower else character
-        if wanted in (scan.LETTER, scan.ALONE, scan.JOINER):
-            assert chr(folds[code]) == (tokens.PLAIN.get(folded, folded) if how == "words" else folded), hex(code)
+        folded = character.lower() if lower and character not in BY_TOKEN else character
+        if how == "words":
+            folded = word_break.PLAIN.get(folded, folded)
+        assert chr(folds[code]) == folded, hex(code)
+
+
+def test_lower_case_keeps_the_class_of_every_letter() -> None:
+    assert all(word_break.kind(chr(code)) == word_break.kind(chr(code).lower()[0]) for code in range(0x30000))
+
+
+def test_words_with_one_final_form_are_one_word() -> None:
+    text = "ab ΟΔΟΣ οδος cafe\u0301 ab café ΟΔΟΣ ΟΔΟΣ"
+    documents, counts = encoded([text.encode()], "words", True)
+    assert documents == [[["ab", "οδος", "οδος", "café", "ab", "café", "οδος", "οδος"]]]
+    assert counts == {"ab": 2, "οδος": 4, "café": 2}
+    assert encoded([text.encode()], "words", False, form="none")[1]["cafe\u0301"] == 1
 
 
 def test_tables_know_every_assigned_code_point() -> None:

@@ -320,10 +320,3 @@ def test_the_optimum_is_the_shifted_pointwise_mutual_information(power, negative
             epoch=epoch,
         )
     np.testing.assert_allclose(table @ output.T, expected, atol=0.2)
-
-
-def test_long_sentences_are_cut_and_short_ones_are_not():
-    short = np.array([0, 3, 3, 1003], np.int64)
-    assert word2vec.pieces(short) is short
-    found = word2vec.pieces(np.array([0, 5, 5, 2505, 2600, 4600], np.int64))
-    np.testing.assert_array_equal(found, [0, 5, 5, 1005, 2005, 2505, 2600, 3600, 4600])

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftaught.parts.shuffled import Shuffled, slices
+from selftaught.parts.shuffled import Shuffled, pieces, slices
 
 DIGIT = st.integers(0, 9)
 LENGTHS = st.lists(DIGIT, min_size=1, max_size=40)
@@ -55,3 +55,10 @@ def test_every_epoch_has_an_order_of_its_own_in_runs_of_neighbours() -> None:
         # five sentences of ten words stay together
         assert (np.diff(order).reshape(-1)[np.arange(399) % 5 != 4] == 1).all()
     assert deals.steps == 8
+
+
+def test_long_sentences_are_cut_and_short_ones_are_not() -> None:
+    short = np.array([0, 3, 3, 1003], np.int64)
+    assert pieces(short, 1000) is short
+    found = pieces(np.array([0, 5, 5, 2505, 2600, 4600], np.int64), 1000)
+    np.testing.assert_array_equal(found, [0, 5, 5, 1005, 2005, 2505, 2600, 3600, 4600])

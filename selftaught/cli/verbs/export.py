@@ -26,17 +26,21 @@ def export(
 
     Args:
         run: A run folder, an encoder.safetensors, or a file of word vectors in any of these formats.
-        out: FILE.txt, .vec, .bin (binary), .floret or .safetensors; .gz, .bz2 or .xz after it compresses.
+        out: FILE.txt, .vec, .bin (binary), .floret or .safetensors; .gz, .bz2 or .xz after it compresses. FILE.arpa or
+            .arpa.gz for a model of n-grams.
         format: Where it is not what the file's ending says.
         limit: Only the N most frequent words.
         errors: What to do with words of a file that are not UTF-8: refuse it, or replace the bytes.
     """
     from selftaught import ask
     from selftaught.errors import UserError
-    from selftaught.export import floret
+    from selftaught.export import arpa, floret
     from selftaught.export import vectors as files
     from selftaught.pretraining.weights import subword_rows
 
+    if arpa.is_arpa(out) and format is None:
+        _language_model(run, out)
+        return
     found = files.check(out, format)
     if limit is not None and limit < 1:
         raise UserError(f"--limit must be at least 1, not {limit}")
@@ -61,3 +65,16 @@ def export(
             "--format bin (a model of the fastText tool) keeps"
         )
     show(f"{min(limit or len(vectors), len(vectors)):,} x {vectors.dim} word vectors are in {out}")
+
+
+def _language_model(run: Path, out: Path) -> None:
+    from selftaught import ask
+    from selftaught.errors import UserError
+    from selftaught.export import arpa
+    from selftaught.method import BacksOff
+
+    model = ask.language_model(run)
+    if not isinstance(model, BacksOff):
+        raise UserError(f"{run} is no model of n-grams, which is what an ARPA file holds: use a run of ngram")
+    sizes = arpa.write(out, model)
+    show(f"{sum(sizes):,} n-grams of 1 to {len(sizes)} words are in {out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selftaught.cli.output import Json, remark, show, show_json, table
 from selftaught.errors import UserError
@@ -20,19 +20,24 @@ def score(
     file: Path | None = None,
     tokens: bool = False,
     per_token: bool = False,
+    perplexity: bool = False,
     json_: Json = False,
 ) -> None:
     """Rank sentences by how probable a language model finds them: 'selftaught score RUN "a sentence" "another"'.
 
     Args:
-        run: The run folder of a language model.
+        run: The run folder of a language model, or an ARPA file of n-grams.
         sentences: Sentences to score.
         file: A text file with one sentence a line, scored as well.
         tokens: Show log P of each token given those before it.
         per_token: Rank by log P per token, which long sentences do not lose by.
+        perplexity: Show the perplexity of the file (and of the sentences) instead.
     """
     from selftaught import ask
 
+    if perplexity:
+        _perplexity(ask.perplexity(run, _data(run, sentences, file)), json_)
+        return
     found = ask.score(run, [*sentences, *(_lines(file) if file is not None else [])], per_token=per_token)
     if json_:
         show_json([_entry(scored, tokens) for scored in found])
@@ -52,6 +57,28 @@ def score(
     if unknown:
         named = ", ".join(list(unknown)[:10]) + (", ..." if len(unknown) > 10 else "")
         remark(f"unknown to the model, which gives all such words one probability together: {named}")
+
+
+def _data(run: Path, sentences: tuple[str, ...], file: Path | None) -> Any:
+    if file is None and not sentences:
+        raise UserError(f"no text is given: 'selftaught score {run} --file FILE --perplexity'")
+    if file is None:
+        return list(sentences)
+    return [*sentences, *_lines(file)] if sentences else file
+
+
+def _perplexity(found: dict[str, Any], json_: bool) -> None:
+    if json_:
+        show_json(found)
+        return
+    rows = {
+        "perplexity": f"{found['perplexity']:,.2f}",
+        "perplexity without unknown words": f"{found['perplexity_known']:,.2f}",
+        "tokens, with the ends of sentences": f"{found['tokens']:,}",
+        "sentences": f"{found['sentences']:,}",
+        "unknown words": f"{found['unknown_tokens']:,} ({100 * found['unknown']:.2f}%)",
+    } | ({"skipped, because they could not be read": f"{found['skipped']:,}"} if found["skipped"] else {})
+    table([{"": name, "value": value} for name, value in rows.items()], left=("",))
 
 
 def _entry(scored: Scored, tokens: bool) -> dict[str, object]:

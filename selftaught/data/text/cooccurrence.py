@@ -116,6 +116,11 @@ def _unit(window: int) -> int:
     return min(math.lcm(*range(1, window + 1)), 2**32)
 
 
+def _chunk(tokens: int, budget: int, window: int) -> int:
+    """Return the tokens of a chunk of text: as many as there are and as the budget allows. Positions are int32."""
+    return min(max(min(tokens, budget), 64 * (window + 1)), np.iinfo(np.int32).max)
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class _Runs:
@@ -147,7 +152,7 @@ class _Table:
         """Return one run per chunk of text."""
         weights = np.array([0, *(round(_unit(window) / d) for d in range(1, window + 1))], np.int64)
         # a token takes 8 bytes: itself and its position
-        room = max(min(len(ids) + len(sentences), budget // 32), 64 * (window + 1))
+        room = _chunk(len(ids) + len(sentences), budget // 32, window)
         tokens, places, starts = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(self.size + 1, np.int64)
         token = sentence = old = 0
         with (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import eq
 from typing import Any, final, overload
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.kernels.scan import gather
-from selftaught.parts.tokens import Tokens, Way, joined, tokenise
+from selftaught.parts.tokens import Form, Tokens, Way, joined, tokenise
 from selftaught.source import Index, Labels, Source, checked, digest_of
 
 
@@ -82,7 +82,8 @@ class Corpus(Source):
         words: The V distinct tokens, most frequent first.
         counts: int64 [V], decreasing.
         tokens: How text was split, see `parts/tokens`.
-        lower: Whether it was lower-cased first.
+        lower: Whether it was lower-cased.
+        form: The normal form of its tokens, see `parts.tokens.finished`.
         labels: int64 [D], -1 = unknown.
         classes: Names of the classes.
         fingerprint: A digest of the content and the way it was split; by default computed from the arrays.
@@ -103,6 +104,7 @@ class Corpus(Source):
         *,
         tokens: Way = "words",
         lower: bool = True,
+        form: Form = "nfc",
         labels: Labels | None = None,
         classes: tuple[str, ...] = (),
         fingerprint: str | None = None,
@@ -111,7 +113,7 @@ class Corpus(Source):
         digests: NDArray[np.uint8] | None = None,
     ) -> None:
         self.ids, self.sentences, self.documents, self.words, self.counts = ids, sentences, documents, words, counts
-        self.tokens, self.lower, self.classes, self._groups = tokens, lower, classes, groups
+        self.tokens, self.lower, self.form, self.classes, self._groups = tokens, lower, form, classes, groups
         self.skipped = list(skipped)
         self._whole: Corpus = self
         self._labels = np.full(len(documents) - 1, -1, np.int64) if labels is None else np.asarray(labels, np.int64)
@@ -212,6 +214,7 @@ class Corpus(Source):
             self.counts,
             tokens=self.tokens,
             lower=self.lower,
+            form=self.form,
             labels=labels,
             classes=classes,
             fingerprint=digest_of(self.fingerprint, labels.tobytes(), *classes),
@@ -247,7 +250,13 @@ class Corpus(Source):
 
         There can be very many.
         """
-        return {"kind": "text", "tokens": self.tokens, "lower": self.lower, "words": self.words, "counts": self.counts}
+        return {"kind": "text", **self.split, "words": self.words, "counts": self.counts}
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """How the text is split: "tokens", "lower" and "form"."""
+        tokens = dict(self.tokens) if isinstance(self.tokens, Mapping) else self.tokens
+        return {"tokens": tokens, "lower": self.lower, "form": self.form}
 
     def release(self, first: int, last: int) -> None:
         """Tell the system that the tokens first .. last of `ids` need not stay in memory, if they are in a file.

@@ -66,6 +66,7 @@ class Draft:
         words: UTF-8 of all words, by first occurrence, uint8.
         ends: The start and end positions of words in `words`, int64 [V + 1].
         counts: How often each word occurs, int64 [V].
+        final: If several numbers in `ids` are of one word: the word of each number, int32.
         digests: 32 bytes per document: SHA-256 of its content.
         labels: One per document, or none at all.
         classes: Names of the classes, if they are known before reading.
@@ -82,6 +83,7 @@ class Draft:
         self.words = np.empty(0, np.uint8)
         self.ends = np.zeros(1, np.int64)
         self.counts = np.empty(0, np.int64)
+        self.final: NDArray[np.int32] | None = None
         self.digests = bytearray()
         self.labels: list[Any] = []
         self.classes: tuple[str, ...] = ()
@@ -96,6 +98,11 @@ class Draft:
         """Whether there are groups of more than one document."""
         return bool(self._first)
 
+    def restart(self) -> None:
+        """Forget everything."""
+        self.__exit__()
+        self.__init__()
+
     def add(self, digest: bytes, label: Any = None, group: str = "") -> None:
         """Add the properties of a document; its text comes separately, see `documents`."""
         self.digests += digest
@@ -107,7 +114,7 @@ class Draft:
         groups = corpus.groups
         for i in range(len(corpus)) if index is None else index.tolist():
             self.add(corpus.digests[i].tobytes(), int(corpus.labels[i]), "" if groups is None else str(groups[i]))
-        self.classes, self.skipped = corpus.classes, list(corpus.skipped)
+        self.classes = corpus.classes
 
     def named(self, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         """Return (labels int64 [D], names of the classes); if they are no labels, a note is added.

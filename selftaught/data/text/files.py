@@ -2,35 +2,91 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import hashlib
+import lzma
 import os
 import re
+import unicodedata
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Literal, final
+from typing import IO, Any, Literal, final
 
 from selftaught.data import layout, tables
 from selftaught.data.folders import shown
 from selftaught.errors import UserError
-from selftaught.source import Skipped
+from selftaught.kind import Progress, silent
+from selftaught.parts.tokens import Form, Tokens
+from selftaught.source import Skipped, digest_of
 
 Kind = Literal["text", "lines", "table"]
-Errors = Literal["strict", "replace"]
+Errors = Literal["skip", "replace", "strict"]
+"""What becomes of what cannot be read. skip: lines, records and files are left out, counted and named; replace: bytes
+that are not UTF-8 become U+FFFD, the rest is skipped; strict: the first one is an error."""
 
 TEXTS = frozenset((".txt", ".text", ".md", ".rst", ".tok", ".tokens", ".tex", ".en", ".de", ".fr", ".zh"))
 LINES = frozenset((".jsonl", ".ndjson"))
 ABOUT = re.compile(r"(readme|licen[cs]e|about|notice|changelog)\b", re.IGNORECASE)
 """The start of the names of files that tell about the others."""
-PACKED = frozenset((".gz", ".zst"))
+PACKED = frozenset((".gz", ".bz2", ".xz", ".zst"))
 BLOCK = 1 << 19
 LOOK = 4096  # bytes that are inspected to tell whether a file with an unknown extension is text
 SQUEEZED = 1 << 13  # compressed bytes per step, so that even the output of a decompression bomb stays small
 BOM = codecs.BOM_UTF8
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+NUL = "a NUL byte"
+
+
+@final
+class NotText(UserError):
+    """A file or a part of it cannot be read as text; the rest may be."""
+
+
+@final
+@dataclass(frozen=True)
+class How:
+    """The options of reading text, see `open_text`.
+
+    With `careful`, what cannot be read is left out; otherwise it raises NotText.
+    """
+
+    tokens: Tokens
+    lower: bool
+    form: Form
+    errors: Errors
+    column: str
+    encoding: str = "utf-8"
+    label: str | None = None
+    limit: int | None = None
+    progress: Progress = field(default=silent, compare=False)
+    careful: bool = field(default=False, compare=False)
+
+    def key(self, *content: object) -> str:
+        """Return the cache key of `content`, which includes the version of Python's Unicode tables."""
+        how = (
+            unicodedata.unidata_version, self.tokens, self.lower, self.form, self.errors, self.column, self.encoding,
+            self.label, self.limit,
+        )  # fmt: skip
+        return digest_of(repr(how), repr(content))
+
+
+def checked_encoding(name: str) -> str:
+    """Return the standard name of an encoding of text. Raises UserError if there is none of this name."""
+    try:
+        found = codecs.lookup(name)
+        "".encode(name)  # not of text: base64 and others
+    except (LookupError, ValueError):
+        raise UserError(f"unknown encoding '{name}': give one that Python knows, such as latin-1 or utf-16") from None
+    return found.name
+
+
+def hexadecimal(data: bytes) -> str:
+    """Return the first four bytes of `data` as a reader sees them in messages."""
+    return " ".join(f"{byte:02x}" for byte in data[:4])
 
 
 @final
@@ -60,9 +116,9 @@ class File:
             return 0
 
 
-def unreadable(path: Path, error: Exception) -> UserError:
+def unreadable(path: Path, error: Exception) -> NotText:
     """Return the error for a file that cannot be read."""
-    return UserError(f"{shown(str(path))}: cannot be read: {getattr(error, 'strerror', None) or error}")
+    return NotText(f"{shown(str(path))}: cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -152,13 +208,6 @@ def _named(root: Path, files: dict[str, File], skipped: list[Skipped]) -> Found:
     )
 
 
-def _count(file: File) -> int | None:
-    if file.kind != "table":
-        return 1 if file.kind == "text" else None
-    with tables.readable(str(file.path)):
-        return tables.rows([file.path])
-
-
 def _walk(root: Path) -> Iterator[Path]:
     seen: set[tuple[int, int]] = set()
     for folder, inside, names in os.walk(root, followlinks=True):
@@ -183,23 +232,34 @@ def _is_text(path: Path) -> bool:
     return bool(start) and b"\0" not in start
 
 
-def blocks(path: Path, errors: Errors) -> Iterator[bytes]:
-    """Yield the bytes of a file, decompressed according to its extension, without a byte order mark.
+def blocks(path: Path, errors: Errors, encoding: str = "utf-8") -> Iterator[bytes]:
+    """Yield the bytes of a file, decompressed according to its extension, without a byte order mark, as UTF-8.
 
-    With errors="replace" the bytes are always UTF-8.
+    Text of another encoding is converted; bytes that are not of it are an error if `errors` is "strict", otherwise they
+    become U+FFFD. Bytes that are not UTF-8 stay, unless `errors` is "replace".
 
-    Raises UserError if the file cannot be read, is a damaged archive, or is UTF-16.
+    Raises NotText if the file cannot be read, is a damaged archive, or is UTF-16 and that is not the encoding.
     """
-    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    convert = encoding != "utf-8" or errors == "replace"
+    decode = codecs.getincrementaldecoder(encoding)("strict" if errors == "strict" else "replace").decode
     first = True
-    for block in _opened(path):
-        if first and block.startswith(WIDE):
-            raise UserError(f"{shown(str(path))}: line 1: UTF-16, not UTF-8: convert it")
-        block = block.removeprefix(BOM) if first else block
-        first = False
-        yield decode(block).encode() if errors == "replace" else block
-    if errors == "replace":
-        yield decode(b"", True).encode()
+    try:
+        for block in _opened(path):
+            if first and block.startswith(WIDE) and encoding == "utf-8":
+                raise NotText(f"{shown(str(path))}: line 1: UTF-16, not UTF-8: read it with --encoding utf-16")
+            block = block.removeprefix(BOM) if first and encoding == "utf-8" else block
+            first = False
+            yield decode(block).encode("utf-8", "replace") if convert else block
+        if convert:
+            yield decode(b"", True).encode("utf-8", "replace")
+    except UnicodeDecodeError as error:
+        raise NotText(
+            f"{shown(str(path))}: not {encoding} (bytes {hexadecimal(error.object[error.start :])}): name another "
+            "--encoding, or replace the bytes with --errors replace"
+        ) from None
+
+
+_PACKED: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def _opened(path: Path) -> Iterator[bytes]:
@@ -209,13 +269,20 @@ def _opened(path: Path) -> Iterator[bytes]:
             if suffix == ".zst":
                 yield from _zstandard(path, file)
                 return
-            stream = gzip.GzipFile(fileobj=file) if suffix == ".gz" else file
+            stream = _PACKED[suffix](file) if suffix in _PACKED else file
             while block := stream.read(BLOCK):
                 yield block
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{shown(str(path))}: a damaged gzip file ({error})") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise _damaged(path, suffix, error) from None
     except OSError as error:
+        if suffix == ".bz2" and error.errno is None:
+            raise _damaged(path, suffix, error) from None
         raise unreadable(path, error) from None
+
+
+def _damaged(path: Path, suffix: str, error: Exception | str) -> NotText:
+    what = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstandard"}[suffix]
+    return NotText(f"{shown(str(path))}: a damaged {what} file ({error})")
 
 
 def _zstandard(path: Path, file: IO[bytes]) -> Iterator[bytes]:
@@ -233,6 +300,6 @@ def _zstandard(path: Path, file: IO[bytes]) -> Iterator[bytes]:
                     yield out
                 whole, data = frame.eof, frame.unused_data if frame.eof else b""
     except zstandard.ZstdError as error:
-        raise UserError(f"{shown(str(path))}: a damaged zstandard file ({error})") from None
+        raise _damaged(path, ".zst", error) from None
     if not whole:
-        raise UserError(f"{shown(str(path))}: a damaged zstandard file (truncated)")
+        raise _damaged(path, ".zst", "truncated")

@@ -22,10 +22,10 @@ from selftaught.data.text.corpus import Corpus, Words
 from selftaught.data.text.draft import Draft
 from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
-from selftaught.parts.tokens import Way
 from selftaught.source import digest_of
 
-VERSION = 1
+VERSION = 2
+"""Raised when the same text is split in another way than before, or kept in another way."""
 MARK = b"selftaught corpus 1\n"
 HEADER, ALIGN = 4096, 64
 TOGETHER = 1 << 20  # bytes that are checked together
@@ -36,8 +36,10 @@ def place(key: str) -> Path:
     return cache.folder() / "corpora" / f"{digest_of(str(VERSION), key)}.corpus"
 
 
-def kept(key: str, where: str, tokens: Way, lower: bool, fill: Callable[[Draft], None]) -> Corpus:
+def kept(key: str, where: str, split: Mapping[str, Any], fill: Callable[[Draft], None]) -> Corpus:
     """Return the corpus called `key`. If it is not complete in the cache, `fill` makes it from a draft first.
+
+    `split` says how it is split: the "tokens", "lower" and "form" of `Corpus`.
 
     Raises UserError if there are no words, and cache.Unwritable if the cache has no space.
     """
@@ -46,9 +48,7 @@ def kept(key: str, where: str, tokens: Way, lower: bool, fill: Callable[[Draft],
     if found is None:
         with cache.replacing(path) as file, Draft() as draft:
             fill(draft)
-            _write(
-                file, draft, where, {"tokens": dict(tokens) if isinstance(tokens, Mapping) else tokens, "lower": lower}
-            )
+            _write(file, draft, where, dict(split))
         found = read(path)
     if found is None:
         raise cache.Unwritable(f"{path}: differs from what was just written: check the disk")
@@ -95,6 +95,8 @@ def _write(file: IO[bytes], draft: Draft, where: str, about: dict[str, Any]) -> 
     rank[order] = np.arange(len(order), dtype=np.int32)
     words, ends = np.empty_like(draft.words), np.empty(len(order), np.int64)
     kernel.gather(draft.words, draft.ends, order, words, ends)
+    if draft.final is not None:
+        rank = rank[draft.final]
     labels, classes = draft.named(where)
     zero = np.zeros(1, np.int64)
     arrays = _Arrays(file)
@@ -142,6 +144,7 @@ def read(path: Path) -> Corpus | None:
             arrays["counts"],
             tokens=about["tokens"],
             lower=about["lower"],
+            form=about["form"],
             labels=arrays["labels"],
             classes=tuple(about["classes"]),
             skipped=about["skipped"],

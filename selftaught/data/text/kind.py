@@ -23,8 +23,11 @@ class Text(Kind):
 
     Args:
         tokens: How text is split: words, whitespace (already tokenised), characters, or bpe:8000 (byte pairs).
-        lower: Convert the text to lower case first.
-        errors: What to do with bytes that are not UTF-8: refuse the file and name the line, or replace them.
+        lower: Convert the text to lower case.
+        form: The Unicode normal form of the tokens: nfc, or none to leave them as they are.
+        errors: Bytes that are not UTF-8 and broken records: skip the line or record and name it; replace the bytes; or
+            refuse the first (strict).
+        encoding: The encoding of the files, such as latin-1 or utf-16.
         column: The text field of JSON Lines, or the text column of Parquet.
         label_column: The field or column of labels there. By default one with a usual name, if it has classes.
     """
@@ -37,12 +40,15 @@ class Text(Kind):
         self,
         tokens: str = "words",
         lower: bool = True,
-        errors: Literal["strict", "replace"] = "strict",
+        form: Literal["nfc", "none"] = "nfc",
+        errors: Literal["skip", "replace", "strict"] = "skip",
+        encoding: str = "utf-8",
         column: str = "text",
         label_column: str | None = None,
     ) -> None:
         self.tokens: Any = tokens  # or {"bpe": model}, as in the input of an encoder
-        self.lower, self.errors, self.column, self.label_column = lower, errors, column, label_column
+        self.lower, self.form, self.errors, self.encoding = lower, form, errors, encoding
+        self.column, self.label_column = column, label_column
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -76,7 +82,9 @@ class Text(Kind):
             limit,
             tokens=self.tokens,
             lower=self.lower,
+            form=self.form,
             errors=self.errors,
+            encoding=self.encoding,
             column=self.column,
             label_column=self.label_column,
             progress=progress,
@@ -99,8 +107,8 @@ class Text(Kind):
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """Return the options that split text like the words of the encoder."""
-        own = {key: options[key] for key in ("errors", "column", "label_column") if key in options}
-        return cls(input["tokens"], input["lower"], **own)
+        own = {key: options[key] for key in ("errors", "encoding", "column", "label_column") if key in options}
+        return cls(input["tokens"], input["lower"], input.get("form", "nfc"), **own)
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:

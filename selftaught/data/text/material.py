@@ -3,49 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from typing import Any, Protocol, final
 
 from selftaught.data.folders import shown
+from selftaught.data.text import careful, records
 from selftaught.data.text import files as reading
-from selftaught.data.text import records
 from selftaught.data.text.draft import Draft
-from selftaught.data.text.files import Errors, File
-from selftaught.data.text.records import Record
+from selftaught.data.text.files import File, How, NotText
+from selftaught.data.text.records import Bad, Record
 from selftaught.data.text.scanner import Scanner
 from selftaught.errors import UserError
 from selftaught.kernels.scan import BORDER
-from selftaught.kind import Progress, silent
-from selftaught.parts.tokens import Tokens
-from selftaught.source import Skipped, digest_of
+from selftaught.source import Skipped
 
+GIVE_UP = 1000  # records without a good one after which a file is refused
 BATCH = 1 << 19  # bytes of records that are scanned together
 END = bytes([BORDER])
-
-
-@final
-@dataclass(frozen=True)
-class How:
-    """The options of reading text, see `open_text`."""
-
-    tokens: Tokens
-    lower: bool
-    errors: Errors
-    column: str
-    label: str | None = None
-    limit: int | None = None
-    progress: Progress = field(default=silent, compare=False)
-
-    def key(self, *content: object) -> str:
-        """Return the cache key of `content`, which includes the version of Python's Unicode tables."""
-        how = (unicodedata.unidata_version, self.tokens, self.lower, self.errors, self.column, self.limit)
-        content = content if self.label is None else (self.label, *content)
-        return digest_of(repr(how), repr(content))
 
 
 class Material(Protocol):
@@ -79,9 +56,9 @@ class Files:
 
     split = False
 
-    def __init__(self, found: Sequence[File], where: str, skipped: Sequence[Skipped] = ()) -> None:
+    def __init__(self, found: Sequence[File], where: str) -> None:
         self.where = where
-        self._files, self._skipped = list(found), skipped
+        self._files, self._skipped, self._strict = list(found), list[Skipped](), False
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -95,16 +72,28 @@ class Files:
 
     @cached_property
     def _digests(self) -> list[bytes]:
-        return [file.digest() for file in self._files]
+        """The SHA-256 of each file. Of several, those that cannot be opened are skipped."""
+        digests = list[bytes]()
+        for file in tuple(self._files):
+            try:
+                digests.append(file.digest())
+            except NotText as error:
+                if self._strict or len(self._files) == 1:
+                    raise
+                self._files.remove(file)
+                self._skipped.append({"path": file.name, "reason": _reason(error, file)})
+        return digests
 
     def key(self, how: How) -> object:
-        """Return a key of the types, classes and content of the files.
+        """Return a key of the types, classes and content of the files, and of what cannot be opened.
 
         Moving or renaming files does not change it, unless their order changes.
         """
-        return [
+        self._strict = how.errors == "strict"
+        digests = self._digests
+        return self._skipped, [
             (file.kind, file.path.suffix.lower(), file.label, digest)
-            for file, digest in zip(self._files, self._digests, strict=True)
+            for file, digest in zip(self._files, digests, strict=True)
         ]
 
     def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
@@ -115,19 +104,32 @@ class Files:
         for file, digest in zip(self._files, self._digests, strict=True):
             if len(draft.documents) == how.limit:
                 return
-            if file.kind == "text":
+            if how.careful and (reason := careful.whole_fault(file, how)):
+                if len(self._files) == 1:
+                    raise UserError(f"{shown(str(file.path))}: {reason}")
+                draft.skipped.append({"path": file.name, "reason": reason})
+            elif file.kind == "text":
                 _document(file, digest, draft, scanner, how, (done, total))
             else:
                 read = records.lines if file.kind == "lines" else records.rows
-                _batches(read(file.path, how.column, how.errors, how.label), draft, scanner, how)
+                _batches(read(file.path, how), draft, scanner, how, file.name)
             done += file.size
             how.progress(min(done, total), total)
+
+
+def _reason(error: NotText, file: File) -> str:
+    return str(error).removeprefix(f"{shown(str(file.path))}: ")
 
 
 def _document(file: File, digest: bytes, draft: Draft, scanner: Scanner, how: How, progress: tuple[int, int]) -> None:
     before, (done, total) = draft.sentences.size, progress
     name = shown(str(file.path))
-    for block in reading.blocks(file.path, how.errors):
+
+    def told(line: int, reason: str) -> None:
+        draft.skipped.append({"path": file.name, "reason": f"line {line}: {reason}"})
+
+    read = careful.kept(file.path, how, told) if how.careful else reading.blocks(file.path, how.errors, how.encoding)
+    for block in read:
         scanner.feed(block, False, lambda line, _: f"{name}: line {line + 1}")
         done += len(block)
         how.progress(min(done, total), total)
@@ -158,24 +160,32 @@ class Objects:
         self.split = isinstance(next(iter(data), None), list | tuple)
 
     def key(self, how: How) -> object:
-        """Return a key of all texts, labels and groups, up to the limit."""
-        whole = hashlib.sha256()
-        for text, _, label, group, _ in islice(records.objects(self._data, how.column, how.label), how.limit):
-            head = f"{len(text)} {label!r} {group!r}\n"
+        """Return a key of all texts, labels and groups that are read, up to the limit."""
+        whole, read, how = hashlib.sha256(), 0, replace(how, careful=True)
+        for record in records.objects(self._data, how):
+            if read == how.limit:
+                break
+            data = _bytes(record, how)
+            if isinstance(data, Bad):
+                whole.update(f"{data.reason}\n".encode("utf-8", "surrogatepass"))
+                continue
+            assert isinstance(record, Record)
+            head = f"{len(data)} {record.column!r} {record.label!r} {record.group!r}\n"
             whole.update(head.encode("utf-8", "surrogatepass"))
-            whole.update(text.encode("utf-8", "surrogatepass"))
+            whole.update(data)
+            read += 1
         return whole.hexdigest(), self.classes
 
     def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
         """Make each record a document."""
-        _batches(records.objects(self._data, how.column, how.label), draft, scanner, how)
+        _batches(records.objects(self._data, how), draft, scanner, how, self.where)
 
 
-def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How) -> None:
+def _batches(found: Iterator[Record | Bad], draft: Draft, scanner: Scanner, how: How, name: str) -> None:
+    """Make each record a document. Those that cannot be read are skipped, if there are others among the first ones."""
     draft.asked = how.label is not None
-    if how.limit is not None:
-        found = islice(found, how.limit - len(draft.documents))
     parts, ends, places = list[bytes](), list[int](), list[str]()
+    good, bad = 0, list[Bad]()
 
     def flush() -> None:
         scanner.feed(b"".join(parts), True, lambda _, at: places[bisect_right(ends, at)], records=True)
@@ -183,7 +193,16 @@ def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How) 
             kept.clear()
 
     for record in found:
-        data = _bytes(record, how.errors)
+        if how.limit is not None and len(draft.labels) >= how.limit:
+            break
+        data = _bytes(record, how)
+        if isinstance(data, Bad):
+            bad.append(data)
+            if how.errors == "strict" or (not good and len(bad) == GIVE_UP):
+                raise UserError(f"{bad[0].where}: {bad[0].reason}")
+            continue
+        good += 1
+        assert isinstance(record, Record)
         draft.add(hashlib.sha256(data).digest(), record.label, record.group)
         draft.column = draft.column or record.column
         parts.append(data + END)
@@ -191,13 +210,21 @@ def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How) 
         places.append(record.where)
         if ends[-1] >= BATCH:
             flush()
+    if bad and not good:
+        raise UserError(f"{bad[0].where}: {bad[0].reason}")
     flush()
+    draft.skipped += [{"path": name, "reason": f"{one.where.rsplit(': ', 1)[-1]}: {one.reason}"} for one in bad]
 
 
-def _bytes(record: Record, errors: Errors) -> bytes:
+def _bytes(record: Record | Bad, how: How) -> bytes | Bad:
+    if isinstance(record, Bad):
+        return record
     try:
-        return record.text.encode("utf-8", "strict" if errors == "strict" else "replace")
-    except UnicodeEncodeError:
-        raise UserError(
-            f"{record.where}: half a character (a lone surrogate): replace it with --data.errors replace"
-        ) from None
+        data = record.text.encode("utf-8", "replace" if how.errors == "replace" else "strict")
+    except UnicodeEncodeError as error:
+        found = error.object[error.start]
+        escaped = "\udc80" <= found <= "\udcff"  # how `records.rows` passes on a byte that is not UTF-8
+        what = f"not UTF-8 (byte {ord(found) - 0xDC00:02x})" if escaped else "half a character (a lone surrogate)"
+        return Bad(record.where, f"{what}: name the --encoding, or replace it with --errors replace")
+    reason = careful.fault(data, how) if how.careful else ""
+    return Bad(record.where, reason) if reason else data

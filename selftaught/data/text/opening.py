@@ -19,16 +19,17 @@ from selftaught.data.text import pieces
 from selftaught.data.text.bpe import BytePairs
 from selftaught.data.text.corpus import Corpus
 from selftaught.data.text.draft import Draft, refused
-from selftaught.data.text.files import Errors
+from selftaught.data.text.files import Errors, How, NotText, checked_encoding
 from selftaught.data.text.kept import kept
-from selftaught.data.text.material import Files, How, Material, Objects
+from selftaught.data.text.material import Files, Material, Objects
 from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
 from selftaught.data.told import NO_CLASSES, division
 from selftaught.errors import UserError, unknown
 from selftaught.kind import Progress, Split, describe, silent
-from selftaught.parts.tokens import Tokens, Way
+from selftaught.parts.tokens import Form, Tokens, Way
+from selftaught.source import Skipped
 
 
 @final
@@ -40,18 +41,21 @@ class Sides:
         parts: Either "train" and "test", or "all".
         called: What each part is called in the data.
         aside: What is left aside, and how many files or rows are in it.
+        skipped: What else is not read, with reasons.
         notes: What else there is to say.
     """
 
     parts: Mapping[str, Material]
     called: Mapping[str, str] = field(default_factory=lambda: {"all": ""})
     aside: Mapping[str, int | None] = field(default_factory=dict)
+    skipped: Sequence[Skipped] = ()
     notes: Sequence[str] = ()
 
 
 def open_text(
     data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
-    errors: Errors = "strict", column: str = "text", label_column: str | None = None, progress: Progress = silent,
+    form: Form = "nfc", errors: Errors = "skip", encoding: str = "utf-8", column: str = "text",
+    label_column: str | None = None, progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
     """Open text as a corpus, encoded once and kept in the cache.
 
@@ -62,18 +66,22 @@ def open_text(
 
     Args:
         data: The name of a data set in the catalog; a path: a file of text or a folder of them at any depth (one file =
-            one document), JSON Lines, Parquet or Arrow (one record = one document), each also as .gz or .zst; an
-            iterable of strings, of lists of tokens or of mappings, which is iterated over twice (one item = one
-            document); a Hugging Face data set; or a corpus, returned unchanged except for split and limit. Sentences
-            end at newlines.
+            one document), JSON Lines, Parquet or Arrow (one record = one document), text and JSON Lines also as .gz,
+            .bz2, .xz or .zst; an iterable of strings, of lists of tokens or of mappings, which is iterated over twice
+            (one item = one document); a Hugging Face data set; or a corpus, returned unchanged except for split and
+            limit. Sentences end at newlines.
         split: "train", "test" or "all". Data without a test part (folders or files called train and test) are split by
             the content of the documents, 80/20, so that exact duplicates are on one side.
         limit: Use only the first N documents.
         tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay
             unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data, for
             the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`.
-        lower: Convert the text to lower case first.
-        errors: "strict" refuses text that is not UTF-8 and names the line; "replace" reads U+FFFD instead.
+        lower: Convert the text to lower case.
+        form: The Unicode normal form of the tokens: "nfc", or "none" to leave them as they are.
+        errors: What becomes of bytes that are not UTF-8, of broken records and of unreadable files: "skip" leaves out
+            the line, record or file, and names it in `skipped`; "replace" reads U+FFFD for such bytes and skips the
+            rest; "strict" refuses the first one and names the line.
+        encoding: The encoding of the files, if it is not UTF-8: "latin-1", "utf-16", or another that Python knows.
         column: The text field of records. Records with the same "group" stay on one side of a split. Text files are
             labelled by folder, see `data/layout`.
         label_column: The field of labels, by default "label" or another usual name. If that one's values are no
@@ -83,7 +91,7 @@ def open_text(
     Raises:
         UserError: If `data` cannot be read; one sentence says what is wrong, where, and how to fix it.
     """
-    for name, value, known in (("split", split, Split), ("errors", errors, Errors)):
+    for name, value, known in (("split", split, Split), ("form", form, Form), ("errors", errors, Errors)):
         if value not in get_args(known):
             raise unknown(name, str(value), get_args(known))
     if limit is not None and limit < 1:
@@ -97,7 +105,9 @@ def open_text(
             data,
             tokens="whitespace",
             lower=lower,
+            form=form,
             errors=errors,
+            encoding=encoding,
             column=column,
             label_column=label_column,
             progress=progress,
@@ -108,12 +118,15 @@ def open_text(
         return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
     if tokens not in get_args(Tokens):
         raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
-    how = How(cast(Tokens, tokens), lower, errors, column, label_column, progress=progress)
+    how = How(
+        cast(Tokens, tokens), lower, form, errors, column, checked_encoding(encoding), label_column, progress=progress
+    )
     found = _sides(data, how)
     if label_column is not None and not any(part.columns for part in found.parts.values()):
         raise UserError("--label-column has no effect: these data have no columns: remove it")
     corpus = _opened(found.parts, split, limit, how)
     corpus.notes = (*division(split, found.called, found.aside), *found.notes, *corpus.notes)
+    corpus.skipped = [*found.skipped, *corpus.skipped]
     return corpus
 
 
@@ -152,14 +165,24 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
     classes = known[0] if len(set(known)) == 1 else tuple(sorted({name for names in known for name in names}))
 
     def fill(draft: Draft) -> None:
+        try:
+            read(draft, how)
+        except NotText:
+            if how.errors == "strict":
+                raise
+            draft.restart()
+            read(draft, replace(how, careful=True))
+
+    def read(draft: Draft, how: How) -> None:
         draft.classes = classes
-        scanner = Scanner(draft, how.tokens, how.lower)
+        scanner = Scanner(draft, how.tokens, how.lower, how.form)
         for part in parts:
             if len(draft.documents) != how.limit:
                 part.fill(draft, scanner, how)
         scanner.finish()
 
-    return kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, how.tokens, how.lower, fill)
+    split = {"tokens": how.tokens, "lower": how.lower, "form": how.form}
+    return kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, split, fill)
 
 
 def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:
@@ -223,6 +246,6 @@ def _of_path(path: Path) -> Sides:
     if not path.is_dir():
         raise UserError(f"{where}: neither a file nor a folder")
     found = reading.below(path)
-    parts = {part: Files(files, where, found.skipped) for part, files in found.parts.items()}
+    parts = {part: Files(files, where) for part, files in found.parts.items()}
     notes = (NO_CLASSES + found.why,) if found.why else ()
-    return Sides(parts, found.called, found.aside, notes)
+    return Sides(parts, found.called, found.aside, found.skipped, notes)

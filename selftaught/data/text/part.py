@@ -25,8 +25,8 @@ def part(corpus: Corpus, index: Index) -> Corpus:
     if len(index) == len(corpus):
         return corpus
     key = digest_of("part", corpus.fingerprint, np.ascontiguousarray(index).tobytes())
-    found = kept(key, "these documents", corpus.tokens, corpus.lower, lambda draft: _fill(draft, corpus, index))
-    found.notes = corpus.notes
+    found = kept(key, "these documents", corpus.split, lambda draft: _fill(draft, corpus, index))
+    found.notes, found.skipped = corpus.notes, corpus.skipped
     return found
 
 

@@ -44,9 +44,9 @@ def _repeated(corpus: Corpus) -> Iterator[str]:
 def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
     """Return the same documents and sentences in byte pairs, kept in the cache, for a corpus of words."""
     key = digest_of("pieces", corpus.fingerprint, pairs.model)
-    how = {"bpe": pairs.model}
-    found = kept(key, "these documents", how, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
-    found.notes = corpus.notes
+    how = corpus.split | {"tokens": {"bpe": pairs.model}}
+    found = kept(key, "these documents", how, lambda draft: _fill(draft, corpus, pairs))
+    found.notes, found.skipped = corpus.notes, corpus.skipped
     return found
 
 

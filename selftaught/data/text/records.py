@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from selftaught.data import tables
 from selftaught.data.columns import label_column
 from selftaught.data.folders import shown
-from selftaught.data.text.files import Errors, blocks
+from selftaught.data.text.files import How, NotText, blocks
 from selftaught.errors import UserError
 
 LONGEST = 1 << 28  # bytes of one record
@@ -37,33 +37,39 @@ class Record(NamedTuple):
     column: str = ""
 
 
-def lines(path: Path, column: str, errors: Errors, label: str | None = None) -> Iterator[Record]:
-    """Yield the objects of a JSON Lines file.
+class Bad(NamedTuple):
+    """A record that cannot be read: its position in the data, and why."""
 
-    Raises UserError, with file and line, if a line is not an object or has no text.
-    """
-    for number, line in enumerate(_lines(path, errors), 1):
+    where: str
+    reason: str
+
+
+def lines(path: Path, how: How) -> Iterator[Record | Bad]:
+    """Yield the objects of a JSON Lines file; a line that is no object, or has no text, is bad."""
+    for number, line in enumerate(_lines(path, how), 1):
         if not line.strip():
             continue
         where = f"{shown(str(path))}: line {number}"
         try:
             record = json.loads(line.decode())
         except UnicodeDecodeError as error:
-            fix = "convert it, or replace invalid bytes with --data.errors replace"
-            raise UserError(f"{where}: not UTF-8 (byte {line[error.start]:02x}): {fix}") from None
+            yield Bad(
+                where,
+                f"not UTF-8 (byte {line[error.start]:02x}): name the --encoding, or replace it with --errors replace",
+            )
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not JSON ({str(error)[:100]})") from None
-        if not isinstance(record, dict):
-            raise UserError(f'{where}: not a JSON object, but {type(record).__name__}: write {{"{column}": ...}}')
-        if column not in record:
-            raise _no_column(where, column, list(record))
-        yield _checked(record, where, column, label)
+            yield Bad(where, f"not JSON ({str(error)[:100]})")
+        else:
+            if isinstance(record, dict):
+                yield _checked(record, where, how)
+            else:
+                yield Bad(where, f'not a JSON object, but {type(record).__name__}: write {{"{how.column}": ...}}')
 
 
-def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
+def _lines(path: Path, how: How) -> Iterator[bytes]:
     left: list[bytes] = []
     size = 0
-    for block in blocks(path, errors):
+    for block in blocks(path, how.errors, how.encoding):
         first, *rest = block.split(b"\n")
         left.append(first)
         size += len(first)
@@ -72,37 +78,39 @@ def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
             yield from rest[:-1]
             left, size = [rest[-1]], len(rest[-1])
         if size > LONGEST:
-            raise UserError(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: check that this is JSON Lines")
+            raise NotText(f"{shown(str(path))}: a line of more than {LONGEST:,} bytes: check that this is JSON Lines")
     yield b"".join(left)
 
 
-def _no_column(where: str, column: str, known: list[str]) -> UserError:
+def _no_column(column: str, known: list[str]) -> str:
     there = ", ".join(shown(name) for name in known[:20]) or "nothing"
-    return UserError(f"{where}: there is no column '{column}', but {there}: select the text column with --data.column")
+    return f"there is no column '{column}', but {there}: select the text column with --data.column"
 
 
-def _checked(record: Mapping[str, Any], where: str, column: str, label: str | None) -> Record:
-    text = record[column]
+def _checked(record: Mapping[str, Any], where: str, how: How) -> Record | Bad:
+    if how.column not in record:
+        return Bad(where, _no_column(how.column, [str(name) for name in record]))
+    text = record[how.column]
     if not isinstance(text, str):
-        raise UserError(f"{where}: '{column}' must be text, not {type(text).__name__}")
-    name = label if label is not None else label_column(list(record)) or ""  # a record may lack the label
+        return Bad(where, f"'{how.column}' must be text, not {'null' if text is None else type(text).__name__}")
+    name = how.label if how.label is not None else label_column(list(record)) or ""  # a record may lack the label
     return Record(text, where, record.get(name), str(record.get(GROUP, "")), name)
 
 
-def rows(path: Path, column: str, errors: Errors, label: str | None = None) -> Iterator[Record]:
-    """Yield the rows of a table, which needs the extra [parquet]. Raises UserError."""
+def rows(path: Path, how: How) -> Iterator[Record | Bad]:
+    """Yield the rows of a table, which needs the extra [parquet]. Raises NotText if it is damaged, else UserError."""
     where, number = shown(str(path)), 0
-    with tables.readable(where):
+    with tables.readable(where, NotText):
         known = tables.schema(path).names
-        if column not in known:
-            raise _no_column(where, column, known)
-        name = label_column(known, label, where)
-        wanted = [one for one in (column, name or "", GROUP) if one in known]
+        if how.column not in known:
+            raise UserError(f"{where}: {_no_column(how.column, known)}")
+        name = label_column(known, how.label, where)
+        wanted = [one for one in (how.column, name or "", GROUP) if one in known]
         for batch in tables.batches(path, ROWS, wanted):
-            found = [_values(batch.column(one), errors, where) for one in wanted]
+            found = [_values(batch.column(one), how) for one in wanted]
             for values in zip(*found, strict=True):
                 number += 1
-                yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column, name)
+                yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", how)
 
 
 def holds_text(path: Path) -> bool:
@@ -122,38 +130,38 @@ def _has_text(schema: Any) -> bool:
     return texts and not bytes_
 
 
-def _values(column: Any, errors: Errors, where: str) -> list[Any]:
+def _values(column: Any, how: How) -> list[Any]:
+    """Return the values of a column; bytes that are not UTF-8 are replaced, or passed on as lone surrogates."""
     import pyarrow
 
     try:
         found: list[Any] = column.to_pylist()
     except UnicodeDecodeError:
-        if errors == "strict":
-            raise UserError(f"{where}: not UTF-8: replace invalid bytes with --data.errors replace") from None
         found = [
-            None if text is None else text.decode("utf-8", "replace")
+            None if text is None else text.decode("utf-8", "replace" if how.errors == "replace" else "surrogateescape")
             for text in column.cast(pyarrow.large_binary()).to_pylist()
         ]
     return found
 
 
-def objects(data: Iterable[Any], column: str, label: str | None = None) -> Iterator[Record]:
+def objects(data: Iterable[Any], how: How) -> Iterator[Record | Bad]:
     """Yield records from strings, lists of tokens (joined by spaces), or mappings as in a JSON Lines file.
 
-    Raises UserError, also if the types are mixed.
+    None is bad, as a mapping without text is. Raises UserError for values of other types, or of several.
     """
     first = ""
     for number, value in enumerate(data):
         where = f"record {number}"
+        if value is None:
+            yield Bad(where, "must be text, not None")
+            continue
         kind = next((name for name, kinds in KINDS.items() if isinstance(value, kinds)), "")
         if not kind:
             raise UserError(f"{where}: must be a string or a list of tokens, not {type(value).__name__}")
         if kind != (first := first or kind):
             raise UserError(f"{where}: is a {kind}, but the first is a {first}: give records of one type")
         if isinstance(value, Mapping):
-            if column not in value:
-                raise _no_column(where, column, [str(name) for name in value])
-            yield _checked(value, where, column, label)
+            yield _checked(value, where, how)
         else:
             yield Record(value if isinstance(value, str) else _joined(value, where), where)
 

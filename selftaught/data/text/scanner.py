@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import final
 
 import numpy as np
 
 from selftaught.data.text.draft import Draft
-from selftaught.data.text.tables import tables
+from selftaught.data.text.files import NUL, NotText, hexadecimal
+from selftaught.data.text.tables import BY_TOKEN, tables
 from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
-from selftaught.parts.tokens import Tokens
+from selftaught.parts.tokens import Form, Tokens, finished
 
 WORDS, ARENA = 1 << 14, 1 << 20  # initial capacity in words and bytes
 MOST_WORDS = (1 << 31) - 1
+TOGETHER = 1 << 16  # words that are finished together
 
 Where = Callable[[int, int], str]
 """Names a position, from the number of newlines before it in this document or batch, and the bytes before it in this
@@ -30,10 +34,11 @@ class Scanner:
         draft: Receives ids, sentences and documents during the scan, and the words at `finish`.
         tokens: How text is split.
         lower: Whether it is lower-cased.
+        form: The normal form of the words, see `parts.tokens.finished`.
     """
 
-    def __init__(self, draft: Draft, tokens: Tokens, lower: bool) -> None:
-        self._draft = draft
+    def __init__(self, draft: Draft, tokens: Tokens, lower: bool, form: Form = "nfc") -> None:
+        self._draft, self._lower, self._form = draft, lower, form
         self._kinds, self._folds = tables(tokens, lower)
         self._state = np.zeros(9, np.int64)
         self._slots = np.zeros(4 * WORDS, np.uint64)
@@ -47,7 +52,7 @@ class Scanner:
         self._left = b""
 
     def feed(self, block: bytes, last: bool, where: Where, records: bool = False) -> None:
-        """Encode `block`, except for an incomplete end. Raises UserError if it is not text.
+        """Encode `block`, except for an incomplete end. Raises NotText if it is not text.
 
         Args:
             block: UTF-8.
@@ -69,7 +74,7 @@ class Scanner:
                 self._grow()
         at = int(state[kernel.AT])
         if why != kernel.DONE:
-            raise UserError(f"{where(int(state[kernel.LINES]), at)}: {_fault(why, data, at)}")
+            raise NotText(f"{where(int(state[kernel.LINES]), at)}: {_fault(why, data, at)}")
         self._left = b"" if last else data[at:]
         if last:
             state[kernel.LINES] = 0
@@ -120,11 +125,58 @@ class Scanner:
             self._arena = _longer(self._arena, 2 * len(self._arena))
 
     def finish(self) -> None:
-        """Write the words to the draft."""
+        """Write the words to the draft, each in its final form. Words with the same final form become one."""
+        raw = int(self._state[kernel.WORDS])
+        final = np.arange(raw)
+        for word, form in self._unfinished(raw):
+            final[word] = self._enter(form)
         words = int(self._state[kernel.WORDS])
-        self._draft.ends = self._ends[: words + 1].copy()
-        self._draft.words = self._arena[: self._ends[words]]
-        self._draft.counts = self._counts[:words].copy()
+        if words == raw and (final == np.arange(raw)).all():
+            self._draft.ends = self._ends[: words + 1].copy()
+            self._draft.words = self._arena[: self._ends[words]]
+            self._draft.counts = self._counts[:words].copy()
+            return
+        first, counts = np.full(words, raw), np.zeros(words, np.int64)
+        np.minimum.at(first, final, np.arange(raw))
+        np.add.at(counts, final, self._counts[:raw])
+        order = np.argsort(first, kind="stable")[: int((first < raw).sum())]
+        number = np.zeros(words, np.int32)
+        number[order] = np.arange(len(order), dtype=np.int32)
+        self._draft.final = number[final]
+        self._draft.counts = counts[order]
+        ends = np.zeros(len(order) + 1, np.int64)
+        self._draft.words = np.empty(int((self._ends[order + 1] - self._ends[order]).sum()), np.uint8)
+        kernel.gather(self._arena, self._ends, order, self._draft.words, ends[1:])
+        self._draft.ends = ends
+
+    def _unfinished(self, words: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the words that `finished` changes, with their final forms. Most texts have none."""
+        special = BY_TOKEN if self._lower else ""
+        for first in range(0, words, TOGETHER):
+            ends = self._ends[first : min(first + TOGETHER, words) + 1].tolist()
+            data = self._arena[ends[0] : ends[-1]].tobytes()
+            if data.isascii():
+                continue
+            whole = data.decode()
+            if not any(letter in whole for letter in special) and (
+                self._form == "none" or unicodedata.is_normalized("NFC", whole)
+            ):
+                continue
+            for i, (begin, end) in enumerate(pairwise(ends)):
+                word = data[begin - ends[0] : end - ends[0]]
+                if not word.isascii() and (form := finished(word.decode(), self._lower, self._form).encode()) != word:
+                    yield first + i, form
+
+    def _enter(self, form: bytes) -> int:
+        """Return the number of a word, which is entered if it is new."""
+        self._grow()
+        words = int(self._state[kernel.WORDS])
+        begin = int(self._ends[words])
+        self._arena[begin : begin + len(form)] = np.frombuffer(form, np.uint8)
+        end = begin + len(form)
+        word = kernel.enter(self._slots, self._hashes, self._ends, self._counts, self._arena, words, end)
+        self._state[kernel.WORDS] += word == words
+        return int(word)
 
 
 def _longer(old: np.ndarray, size: int) -> np.ndarray:
@@ -137,6 +189,8 @@ def _fault(why: int, data: bytes, at: int) -> str:
     if why == kernel.LONG:
         return f"a word of more than {kernel.LONGEST:,} bytes: check that this is text"
     if why == kernel.FORBIDDEN:
-        return "a NUL byte: this is not text, or not in UTF-8"
-    bytes_ = " ".join(f"{byte:02x}" for byte in data[at : at + 4])
-    return f"not UTF-8 (bytes {bytes_}): convert it, or replace invalid bytes with --data.errors replace"
+        return f"{NUL}: this is not text, or not in UTF-8"
+    return (
+        f"not UTF-8 (bytes {hexadecimal(data[at:])}): name its --encoding, such as latin-1, leave such lines out with "
+        "--errors skip, or replace the bytes with --errors replace"
+    )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.errors import UserError
+from selftaught.parts.tokens import finished, spellings
 from selftaught.parts.word_vectors import WordVectors
 
 MOST = 300_000
@@ -42,7 +43,7 @@ class Known:
 
     def key(self, word: str) -> str:
         """Return the form of a word that is compared."""
-        return word.casefold() if self.fold else word
+        return finished(finished(word, True, "nfc").casefold(), False, "nfc") if self.fold else word
 
     def number(self, word: str) -> int:
         """Return the number of a word's spelling, or -1 if it is unknown."""
@@ -87,11 +88,11 @@ def find(vectors: WordVectors, word: str) -> tuple[int | None, NDArray[np.float3
 
     Raises `Unknown`, with similar spellings, if it has no vector.
     """
-    for spelling in (word, word.lower()):
+    for spelling in spellings(word):
         row = vectors.index.get(spelling)
         if row is not None:
             return row, vectors.matrix[row]
-    for spelling in (word, word.lower()):
+    for spelling in spellings(word):
         vector = vectors.vector(spelling)
         if vector is not None:
             return None, np.asarray(vector, np.float32)

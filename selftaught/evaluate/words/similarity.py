@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from selftaught.evaluate.words.known import MOST, Known
+from selftaught.parts.tokens import finished
 from selftaught.parts.word_vectors import WordVectors
 
 
@@ -72,7 +73,8 @@ def _told(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> dict[str, 
 
 def _vector(vectors: WordVectors, known: Known, word: str) -> NDArray[np.float64] | None:
     number = known.number(word)
-    made = vectors.matrix[known.first[number]] if number >= 0 else vectors.vector(word.lower() if known.fold else word)
+    spelt = finished(word, known.fold, "nfc")
+    made = vectors.matrix[known.first[number]] if number >= 0 else vectors.vector(spelt)
     return None if made is None else np.asarray(made, np.float64)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, final, get_args
 
 import numpy as np
@@ -13,16 +13,16 @@ from torch import Tensor
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
-from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Level, Outputs, Source
 from selftaught.parts.reader import Reader
+from selftaught.parts.shuffled import pieces, pieces_in
 from selftaught.parts.vocabulary import numbered, renumbering
 from selftaught.views.text import TextViews
 
 SLICE = 1 << 19
 """Words counted per step, a few tenths of a second of work."""
 Smoothing = Literal["kneser-ney", "modified-kneser-ney", "witten-bell", "add-k"]
-STRENGTH = 4.0
-"""Strength of the smoothing of the running prediction whose loss is logged while counting."""
+STRENGTH = 4.0  # of the smoothing of the running prediction whose loss is logged while counting
 
 
 @final
@@ -47,10 +47,7 @@ class NGram(Compiled):
 
     Memory: a trie with 8 bytes for each of the longest n-grams and 12 bytes for any other (`kernels/ngrams`). While
     counting, 27 to 54 bytes per n-gram, independent of the length of the text. The loss that is logged is -log P of
-    each token, predicted from everything counted before it.
-
-    Defaults are the textbook's. The vocabulary is the encoder's (--min-count), all other words are treated as one. Only
-    the first epoch counts.
+    each token, predicted from everything counted before it. Words outside the encoder's vocabulary are one word.
 
     Args:
         order: Number of tokens in the longest n-gram, 2 to 5.
@@ -120,7 +117,7 @@ class NGram(Compiled):
         """Keep the corpus. Raises UserError for a source without words."""
         if not isinstance(source, Corpus):
             raise UserError("ngram counts words, but this source has none: use text")
-        self.corpus = source
+        self.corpus, self.pieces = source, pieces(source.sentences, SLICE)
         self.table = renumbering(source.words, self.reader.index)
 
     def steps_in_epoch(self) -> int:
@@ -128,27 +125,25 @@ class NGram(Compiled):
         return max(1, -(-len(self.corpus.ids) // SLICE))
 
     def advance(self, clock: Clock, rate: float, start: int) -> Outputs:
-        """Count the sentences that begin in slice `start`. After the last slice, build the trie."""
+        """Count the sentences (or pieces) that begin in slice `start`. After the last slice, build the trie."""
         if len(self.begin) or clock.epoch > 0:
             return {"loss": float(self.last_loss), "words": 0}
-        borders = self.corpus.sentences
-        first, last = np.searchsorted(borders[:-1], (start * SLICE, (start + 1) * SLICE))
-        ids, sentences = self.corpus.ids[borders[first] : borders[last]], borders[first : last + 1] - borders[first]
+        where = start * SLICE, (start + 1) * SLICE, self.length - 1
+        begin, borders, whole = pieces_in(self.corpus.sentences, self.pieces, *where)
+        ids, words = self.corpus.ids[begin : borders[-1]], int(borders[-1] - borders[0])
         # read-only arrays, such as those of a file, have another type in numba
         ids = np.require(ids if self.table is None else self.table[ids], np.int32, ["C", "W"])
-        where = ids, sentences, 0, int(last - first), self.length, len(self.words), STRENGTH
-        slots, left, used, loss, tokens, fresh = ngrams.count(*where, *self._counted())
+        given = ids, borders - begin, whole[:-1], whole[1:], self.length, len(self.words), STRENGTH
+        slots, left, used, loss, tokens, fresh = ngrams.count(*given, *self._counted())
         if used < 0:
-            raise UserError(
-                f"there are more than {ngrams.MOST:,} different n-grams: use a smaller --order or a greater --min-count"
-            )
+            raise UserError(f"there are over {ngrams.MOST:,} n-grams: use a smaller --order or a greater --min-count")
         self.slots, self.left = torch.from_numpy(slots), torch.from_numpy(left)
         self.used.fill_(used)
         if tokens:
             self.last_loss.fill_(loss / tokens)
         if start + 1 == self.steps_in_epoch() or clock.step + 1 == clock.steps:
             self._arrange()
-        return {"loss": float(self.last_loss), "words": len(ids), "new": fresh / max(tokens, 1), "ngrams": used}
+        return {"loss": float(self.last_loss), "words": words, "new": fresh / max(tokens, 1), "ngrams": used}
 
     def _counted(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], int]:
         return self.slots.numpy(), self.left.numpy(), self.seen.numpy(), int(self.used)
@@ -180,6 +175,10 @@ class NGram(Compiled):
             given = self.unigrams.numpy(), self.length, self.smoothing, self.discount, self.k
             self._ready = trie, ngrams.smoothed(trie, *given)
         return self._ready
+
+    def levels(self) -> Iterator[Level]:
+        """Yield the n-grams by length, see `kernels.ngrams.levels`."""
+        return (Level(*level) for level in ngrams.levels(*self.model()))
 
     def score(self, text: str) -> list[tuple[str, float]]:
         """Return the tokens of one sentence and its end, each with log P given the tokens before it.
@@ -237,4 +236,4 @@ class NGram(Compiled):
             if ids[-1] > known:
                 break
             drawn.append(self.words[ids[-1]])
-        return ("" if self.reader.how == "characters" else " ").join([*self.reader.tokens(prompt), *drawn])
+        return ("" if self.reader.input["tokens"] == "characters" else " ").join([*self.reader.tokens(prompt), *drawn])

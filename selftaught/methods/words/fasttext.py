@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from selftaught.data.text.corpus import counted_in
 from selftaught.encoders.subwords import Subwords
 from selftaught.errors import UserError
-from selftaught.kernels.fasttext import learn
+from selftaught.kernels.fasttext import LONGEST, learn
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
 from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.fasttext_model import MODELS, Model, of_words
 from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.read_only import read_only
-from selftaught.parts.shuffled import Shuffled
+from selftaught.parts.shuffled import Shuffled, pieces
 from selftaught.views.text import plain
 
 SLICE = 400_000
@@ -153,8 +153,9 @@ class FastText(Compiled):
                 "every sentence of the text is a single word, which has no neighbours to learn from: "
                 "write one sentence per line"
             )
-        self.corpus, self.ids, self.sentences = corpus, read_only(corpus.ids), read_only(corpus.sentences)
-        self.shuffled = Shuffled(corpus.sentences, SLICE, LEAST, self.shuffle)
+        starts = pieces(corpus.sentences, LONGEST)  # no window crosses their borders anyway, see the kernel
+        self.corpus, self.ids, self.sentences = corpus, read_only(corpus.ids), read_only(starts)
+        self.shuffled = Shuffled(starts, SLICE, LEAST, self.shuffle)
         corpus.release_all()
 
     def steps_in_epoch(self) -> int:

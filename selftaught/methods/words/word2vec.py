@@ -13,14 +13,14 @@ from torch import Tensor
 from selftaught.data.text.corpus import counted_in
 from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
-from selftaught.kernels.word2vec import loop, pieces
+from selftaught.kernels.word2vec import LONGEST, loop
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
 from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.huffman import Paths, huffman
 from selftaught.parts.read_only import read_only
-from selftaught.parts.shuffled import Shuffled
+from selftaught.parts.shuffled import Shuffled, pieces
 from selftaught.views.text import plain
 
 SLICE = 500_000
@@ -166,7 +166,7 @@ class Word2Vec(Compiled):
         """
         size = len(self.encoder.words)
         corpus = counted_in(source, self.encoder.words, "word2vec")
-        self.corpus, self.ids, self.starts = corpus, read_only(corpus.ids), read_only(pieces(corpus.sentences))
+        self.corpus, self.ids, self.starts = corpus, read_only(corpus.ids), read_only(pieces(corpus.sentences, LONGEST))
         self.shuffled = Shuffled(self.starts, SLICE, LEAST, self.shuffle)
         if not any(self._neighbours(int(a), int(b)) for a, b in pairwise(self.shuffled.borders)):
             raise UserError(

@@ -1,4 +1,4 @@
-/* Cards with facts, options and versions; commands to copy; the files that could not be read. */
+/* Cards with facts, options and versions; commands to copy; what could not be read. */
 
 sections.run = (root, data, page) => {
   const f = page.facts, part = (selector) => root.querySelector(selector);
@@ -13,7 +13,7 @@ sections.run = (root, data, page) => {
     el("div", {}, el("dt", {}, what), el("dd", {}, el("code", {}, command), copier(command)))));
   const s = data.skipped;
   part(".skipped").hidden = !s.count;
-  part(".skipped h3").textContent = `${counted(s.count, "files")} could not be read and ${s.count === 1 ? "was" : "were"} skipped`;
+  part(".skipped h3").textContent = `${whole(s.count)} skipped, because ${s.count === 1 ? "it" : "they"} could not be read`;
   part(".skipped ul").append(...s.first.map((entry) => el("li", {}, entry.join(": "))),
     ...(s.count > s.first.length ? [el("li", {}, "… the full list is in skipped.jsonl")] : []));
 };

@@ -23,7 +23,7 @@ def suits(page: Page) -> bool:
 
 
 def data(page: Page) -> dict[str, Any]:
-    """Return versions, options, the whole configuration and the samples that could not be read."""
+    """Return versions, options, the whole configuration and what could not be read."""
     config, env = page.run.config, page.run.read_json("env.json") or {}
     method, encoder, data, recipe = (pairs(mapping(config, key)) for key in ("method", "encoder", "data", "recipe"))
     machine = pairs({key: value for key, value in env.items() if key not in ("packages", "command")})
@@ -41,7 +41,7 @@ def pairs(values: dict[str, Any]) -> list[list[str]]:
 
 
 def skipped(folder: RunFolder, most: int = 20) -> dict[str, Any]:
-    """Return how many samples could not be read, and the first of them with reasons."""
+    """Return how much could not be read, and the first of it with reasons."""
     path = folder.path / "skipped.jsonl"
     if not path.exists():
         return {"count": 0, "first": []}

@@ -197,3 +197,12 @@ def test_the_memory_holds(memory: float, threads: int) -> None:
         assert tracemalloc.get_traced_memory()[1] < memory * 2**20 + 5e4  # and some Python
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("tokens", "budget", "window", "expected"), [
+    (10, 1 << 20, 5, 384), (5000, 1 << 20, 5, 5000), (1 << 21, 1 << 20, 5, 1 << 20),
+    (1 << 33, (1 << 36) // 32, 15, (1 << 31) - 1), (1 << 33, 1 << 40, 15, (1 << 31) - 1),
+])  # fmt: skip
+def test_positions_in_a_chunk_fit_into_int32(tokens: int, budget: int, window: int, expected: int) -> None:
+    assert module._chunk(tokens, budget, window) == expected
+    np.full(1, expected - 1, np.int32)  # the last position; raises if it does not fit

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,18 @@ def test_files_called_like_parts(tmp_path: Path) -> None:
     assert len(open_text(tmp_path, "all")) == 5
 
 
+def test_packed_files_called_like_parts(tmp_path: Path) -> None:
+    for suffix, pack in ((".bz2", bz2.compress), (".xz", lzma.compress), (".gz", gzip.compress)):
+        for kind, content in (("txt", "a {}"), ("jsonl", '{{"text": "a {}"}}')):
+            root = tmp_path / (kind + suffix)
+            root.mkdir()
+            for part in ("train", "test"):
+                (root / f"{part}.{kind}{suffix}").write_bytes(pack(content.format(part).encode()))
+            train, test = open_text(root, "train"), open_text(root, "test")
+            assert train.notes == (f"train is train.{kind}{suffix}, test is test.{kind}{suffix}",)
+            assert (train.text(0), test.text(0)) == ("a train", "a test")
+
+
 @pytest.mark.parametrize("form", ["jsonl", "parquet", "folders of parquet", "saved", "dictionary"])
 def test_names_are_numbered_over_all_parts(tmp_path: Path, form: str) -> None:
     parts = {
@@ -109,3 +124,16 @@ def test_a_column_of_plain_text_has_no_effect(tmp_path: Path) -> None:
 def test_the_column_that_has_no_classes_is_named() -> None:
     rows = [{"text": "a", "target": [1]}, {"text": "b", "target": [1, 2]}]
     assert open_text(rows, "all").notes[0].startswith("the column 'target' is not used: labels are lists")
+    other = [{"text": row["text"], "y": row["target"]} for row in rows]  # not from the cache
+    assert open_text(other, "all").notes[0].startswith("the column 'y' is not used")
+
+
+def test_bad_records_of_a_part_are_skipped_with_its_labels_kept(tmp_path: Path) -> None:
+    for part, names in (("train", "dog cat"), ("test", "cat")):
+        lines(tmp_path / f"{part}.jsonl", [{"text": f"{part} {i}", "label": i} for i in names.split()])
+    with (tmp_path / "train.jsonl").open("ab") as file:
+        file.write(b'{"text": "\xff", "label": "eel"}\n{"text": null, "label": "eel"}\n{"text": "z", "label": "fox"}\n')
+    assert labels(tmp_path, "train") == ["dog", "cat", "fox"] and labels(tmp_path, "test") == ["cat"]
+    train, test = open_text(tmp_path, "train"), open_text(tmp_path, "test")
+    assert train.classes == test.classes == ("cat", "dog", "fox")  # what was left out names no class
+    assert [one["reason"].split(":")[0] for one in train.skipped] == ["line 3", "line 4"] and not test.skipped

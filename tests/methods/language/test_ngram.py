@@ -121,6 +121,33 @@ def test_a_corpus_in_slices_is_the_corpus_in_one(monkeypatch: pytest.MonkeyPatch
     )
 
 
+def test_a_text_without_line_ends_has_many_steps_and_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = np.random.default_rng(0).integers(0, 9, 500)
+    corpus = Corpus.of([" ".join(f"w{word}" for word in words) + "\nw1 w2\nw3"])
+    whole = counted(corpus, 2, order=4)
+    monkeypatch.setattr(ngram, "SLICE", 64)
+    method = build(corpus, 2, order=4)
+    method.prepare(corpus)
+    assert method.steps_in_epoch() == 8
+    clock, counts = Clock(0, 8), []
+    for start in range(8):
+        counts.append(method.advance(clock, 0.0, start)["words"])
+        clock.step += 1
+    assert counts == [64] * 7 + [len(corpus.ids) - 7 * 64]
+    for name in ("unigrams", "begin", "word", "count"):
+        assert torch.equal(getattr(method, name), getattr(whole, name)), name
+    assert float(method.last_loss) > 0
+
+
+def test_a_text_without_line_ends_resumes_inside_its_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngram, "SLICE", 64)
+    corpus = Corpus.of([" ".join(f"w{i * i % 17}" for i in range(500))])
+    make = partial(build, corpus)
+    stopped_and_resumed(make, tmp_path, corpus, 3, seeded=False, steps=None, epochs=1)
+    part, _ = train(make, tmp_path / "part", corpus, steps=3)
+    assert 0.9 < sum(math.exp(part.score(word)[0][1]) for word in part.words) < 1  # the rest is for what is unknown
+
+
 def test_stopping_between_slices_and_resuming_gives_the_bits_of_never_stopping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

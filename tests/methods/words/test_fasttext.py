@@ -84,6 +84,24 @@ def test_an_epoch_is_all_of_the_text_in_whole_sentences(monkeypatch: pytest.Monk
     assert sum(seen) == 960 and all(80 <= words <= 110 and words % 10 == 0 for words in seen)
 
 
+def test_a_text_without_line_ends_has_many_steps_and_the_same_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fasttext, "LEAST", 1)
+    corpus = Corpus.of([" ".join(f"w{i * i % 97}" for i in range(5000))])
+    results = []
+    for size in (1 << 20, 1500):
+        monkeypatch.setattr(fasttext, "SLICE", size)
+        method = build(corpus, sample=0.0)
+        method.prepare(corpus)
+        clock, words = Clock(0, method.steps_in_epoch()), 0.0
+        for start in range(clock.steps):
+            words += method.advance(clock, 0.05, start)["words"]
+            clock.step += 1
+        assert words == 5000
+        results.append((clock.steps, method.encoder.table.detach().clone()))
+    assert results[0][0] == 1 and results[1][0] == 4
+    assert torch.equal(results[0][1], results[1][1])
+
+
 def test_threads_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[int]] = []
     monkeypatch.setattr(fasttext, "learn", lambda ids, sentences, order, *_: seen.append(order.tolist()))

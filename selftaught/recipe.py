@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from selftaught.errors import UserError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -73,17 +75,17 @@ class Recipe:
     log_every: int = 20
 
     def __post_init__(self) -> None:
-        """Raises ValueError, naming the key, if a value is out of range."""
+        """Raises UserError, naming the key, if a value is out of range."""
         lengths = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
         if len(lengths) > 1:
-            raise ValueError(f"give only one of steps, epochs and minutes, not {' and '.join(lengths)}")
+            raise UserError(f"give only one of steps, epochs and minutes, not {' and '.join(lengths)}")
         for name in lengths:
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)}")
+                raise UserError(f"{name} must be greater than 0, not {getattr(self, name)}")
         self._check("batch_size", self.batch_size >= 1, "at least 1")
         self._check("accumulate", self.accumulate >= 1, "at least 1")
         if self.batch_size % self.accumulate:
-            raise ValueError(
+            raise UserError(
                 f"batch_size {self.batch_size} cannot be split into {self.accumulate} equal micro-batches (accumulate)"
             )
         self._check("lr", math.isfinite(self.lr) and self.lr >= 0, "a finite number of at least 0")
@@ -106,7 +108,7 @@ class Recipe:
 
     def _check(self, name: str, holds: bool, what: str) -> None:
         if not holds:
-            raise ValueError(f"{name} must be {what}, not {getattr(self, name)}")
+            raise UserError(f"{name} must be {what}, not {getattr(self, name)}")
 
     def factor(self, progress: float, schedule: str | None = None) -> float:
         """Return the learning rate at `progress` in [0, 1] as a share of the peak. `schedule` overrides the recipe."""

@@ -41,6 +41,7 @@ class Source(ABC):
         samples: What samples are called in messages and logs: "images", "documents".
         classes: Names of the classes, position = label; empty if nothing is labelled.
         skipped: What could not be read, with reasons.
+        notes: How the data were divided and what was left aside, a phrase each: see `data/told`.
         traits: Properties common to all samples, by name: ``{"channels": 3, "size": (28, 28)}`` for images. The kind
             defines which ones it reads.
     """
@@ -48,6 +49,7 @@ class Source(ABC):
     samples: str = "samples"
     classes: tuple[str, ...] = ()
     skipped: Sequence[Skipped] = ()
+    notes: Sequence[str] = ()
     traits: Mapping[str, Any] = {}
 
     @abstractmethod

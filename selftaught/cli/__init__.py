@@ -41,8 +41,8 @@ def main(tokens: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail(str(error), 1)
-    except ValueError as error:
-        if debug or not _is_users(error):
+    except UserError as error:  # alone: a ValueError of numpy is our fault, and no sentence for a user
+        if debug:
             raise
         return _fail(str(error), 2)
     except OSError as error:
@@ -80,16 +80,6 @@ def _version() -> str:
     import selftaught
 
     return str(selftaught.__version__)
-
-
-def _is_users(error: ValueError) -> bool:
-    """Whether the input is at fault: raised as such, or by one of our own checks of a value."""
-    if isinstance(error, UserError):
-        return True
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and "selftaught" in str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0]
 
 
 def _sentence(error: CycloptsError) -> str:

@@ -72,6 +72,13 @@ def fetching(name: Any) -> str | None:
     return None
 
 
+def folder_called(name: Any) -> str | None:
+    """Return "folder" or "file" if there is one with the name of a data set of the catalog, which it yields to."""
+    if not isinstance(name, str) or name not in _files() or not Path(name).exists():
+        return None
+    return "folder" if Path(name).is_dir() else "file"
+
+
 def entries() -> list[Entry]:
     """Return all data sets of the catalog by kind and name; `cached` tells whether a set is already on this computer.
 

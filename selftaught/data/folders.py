@@ -1,4 +1,4 @@
-"""Names of folders and files: paths as text, and the names of training and test parts."""
+"""Names of folders and files: paths as text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 
 LOOKED_AT = 2000
 """Number of files of a folder that are inspected to find its kind."""
-TRAIN = ("train", "training")
-TEST = ("test", "testing", "val", "valid", "validation")
 
 
 def shown(path: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.budget import parse, subset
+from selftaught.data.told import no_classes
 from selftaught.errors import UserError
 from selftaught.source import Index, Labels, Raw, Source, checked, digest_of
 
@@ -24,7 +25,7 @@ class HiddenLabels(Source):
         self._whole = source
         self._known = checked(known, len(source))
         self.samples, self.classes = source.samples, source.classes
-        self.traits, self.skipped = source.traits, source.skipped
+        self.traits, self.skipped, self.notes = source.traits, source.skipped, source.notes
 
     @property
     def whole(self) -> Source:
@@ -82,9 +83,9 @@ def hide(source: Source, labels: str | None, seed: int) -> Source:
     budget = parse(labels)
     there = np.flatnonzero(source.labels >= 0)
     if not len(there):
-        raise UserError(
-            f"labels {labels} hides labels, but this data has none: use one folder per class, or omit labels"
-        )
+        why = no_classes(source)
+        fix = "" if why else "use one folder per class, or "
+        raise UserError(f"labels {labels} hides labels, but this data has none{why}: {fix}omit labels")
     y = source.labels[there]
     if isinstance(budget, int):
         sizes = np.bincount(y)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from selftaught.data import layout
+from selftaught.data.columns import label_column
+from selftaught.data.labels import Given
 from selftaught.errors import UserError
 
 
@@ -18,22 +21,31 @@ def features(data: Any) -> dict[str, Any]:
     return dict(getattr(first, "features", None) or {})
 
 
-def sides(data: Any) -> dict[str, Any]:
-    """Return the parts of a DatasetDict as "train" and "test" (else "validation"), or ``{"all": data}``.
+def sides(data: Any, label: str | None = None) -> tuple[dict[str, Any], dict[str, str], dict[str, int | None]]:
+    """Return (the parts of a data set, what they are called, what is left aside and how many rows that has).
 
-    Raises UserError for streams.
+    The parts of a DatasetDict are "train" and "test" (else "validation"), or "all"; those of a Dataset are "all".
+    `label` is the column of labels if its name does not tell. Raises UserError for streams, and for parts whose names
+    do not tell what they are.
     """
     if type(data).__name__.startswith("Iterable"):
         raise UserError("a streamed Hugging Face data set has no length: load it with streaming=False")
     if not hasattr(data, "keys"):
-        return {"all": data}
-    train = data.get("train")
-    test = next((data[name] for name in ("test", "validation", "valid", "val") if name in data), None)
-    if train is not None and test is not None:
-        return {"train": train, "test": test}
-    if len(data) != 1:
+        return {"all": data}, {"all": ""}, {}
+
+    def labelled(names: list[str]) -> bool:
+        one = data[names[0]]
+        column = label if label in one.features else label_column(list(one.features))
+        return column is not None and Given(one[column][:], len(one)).known
+
+    parts, left = layout.named(list(data), labelled)
+    if any(len(names) != 1 for names in parts.values()):
         raise UserError(
             "a Hugging Face DatasetDict needs the splits 'train' and 'test', but this one has: "
             f"{', '.join(data) or 'none'}"
         )
-    return {"all": next(iter(data.values()))}
+    return (
+        {part: data[name] for part, [name] in parts.items()},
+        {part: name for part, [name] in parts.items()},
+        {name: len(data[name]) for name in left},
+    )

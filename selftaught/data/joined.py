@@ -14,7 +14,10 @@ from selftaught.source import BESIDE, Index, Labels, Raw, Source, checked, diges
 
 @final
 class Joined(Source):
-    """The samples of all `parts`, in order. The class names are those of the part with the most classes."""
+    """The samples of all `parts`, in order. Their labels must be numbered alike.
+
+    The class names are those of the part with the most classes.
+    """
 
     def __init__(self, parts: Sequence[Source]) -> None:
         self._parts = list(parts)
@@ -23,6 +26,7 @@ class Joined(Source):
         self.classes = max((part.classes for part in parts), key=len)
         self.traits = {k: v for k, v in parts[0].traits.items() if all(part.traits.get(k) == v for part in parts)}
         self.skipped = [one for part in parts for one in part.skipped]
+        self.notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
 
     def __len__(self) -> int:
         return int(self._ends[-1])

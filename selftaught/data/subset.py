@@ -30,7 +30,7 @@ class Subset(Source):
         self._source = source
         self._index = checked(index, len(source))
         self.samples, self.classes = source.samples, source.classes
-        self.traits, self.skipped = source.traits, source.skipped
+        self.traits, self.skipped, self.notes = source.traits, source.skipped, source.notes
 
     def __len__(self) -> int:
         return len(self._index)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from selftaught import encoders
 from selftaught.data.budget import Labels
 from selftaught.data.subset import Subset
+from selftaught.data.told import no_classes
 from selftaught.errors import UserError
 from selftaught.evaluate.embed import BATCH, Features, embed, raw
 from selftaught.evaluate.few_labels import BUDGETS, DRAWS, few_labels
@@ -209,9 +210,9 @@ def _gain(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> dict[str, float
 def _labelled(source: Source, which: str) -> NDArray[np.int64]:
     index = np.flatnonzero(source.labels >= 0)
     if len(index) == 0:
-        raise UserError(
-            f"the {which} data have no labels to judge by: name labelled data, for example folders named by class"
-        )
+        why = no_classes(source)
+        example = "" if why else ", for example folders named by class"
+        raise UserError(f"the {which} data have no labels to judge by{why}: name labelled data{example}")
     return index
 
 

@@ -119,6 +119,13 @@ def judge(
 
     Raises UserError if no task is suitable, or if an option belongs to none of them.
     """
+    told = set[str]()
+
+    def once(line: str) -> None:  # several tasks open the same data
+        if say is not None and line not in told:
+            told.add(line)
+            say(line)
+
     suiting = [task for task in every() if task.suits(run, data)]
     if not suiting:
         raise UserError(
@@ -134,7 +141,7 @@ def judge(
             raise UserError(f"{name} is an option of the task {owner}, but this run is evaluated by {names}: remove it")
     return {
         task.key: task.judge(
-            run, data, seed=seed, quick=quick, say=say, **{k: v for k, v in given.items() if k in task.options}
+            run, data, seed=seed, quick=quick, say=once, **{k: v for k, v in given.items() if k in task.options}
         )
         for task in suiting
     }

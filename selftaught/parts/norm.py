@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from selftaught.errors import UserError
 from selftaught.parts.gather import average
 
 
 def _in_groups(norm: _BatchNorm, x: Tensor, groups: int) -> Tensor:
     if x.shape[0] % groups:
-        raise ValueError(
+        raise UserError(
             f"a batch of {x.shape[0]} samples cannot be split into {groups} equal groups for batch norm: "
             "change batch_norm_groups or "
             "batch_size"
@@ -49,7 +50,7 @@ class BatchNorm2d(nn.BatchNorm2d):
     groups: int = 1
 
     def forward(self, input: Tensor) -> Tensor:
-        """Raises ValueError when the batch cannot be split into equal groups."""
+        """Raises UserError when the batch cannot be split into equal groups."""
         if self.training and self.groups > 1:
             return _in_groups(self, input, self.groups)
         return super().forward(input)
@@ -62,7 +63,7 @@ class BatchNorm1d(nn.BatchNorm1d):
     groups: int = 1
 
     def forward(self, input: Tensor) -> Tensor:
-        """Raises ValueError when the batch cannot be split into equal groups."""
+        """Raises UserError when the batch cannot be split into equal groups."""
         if self.training and self.groups > 1:
             return _in_groups(self, input, self.groups)
         return super().forward(input)

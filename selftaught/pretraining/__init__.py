@@ -11,6 +11,7 @@ from selftaught import encoders, fit, methods, steps
 from selftaught import kind as kinds
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
+from selftaught.data.told import opening
 from selftaught.device import precision
 from selftaught.evaluate.diagnostics import Diagnostics
 from selftaught.kind import silent
@@ -151,7 +152,10 @@ def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str
     news = catalog.fetching(config.data["source"])
     if watch and news:
         watch.say(news)
-    return open_data(config, data, watch.files if watch else silent)
+    source, split = open_data(config, data, watch.files if watch else silent)
+    if watch:
+        watch.say(opening(config.data["source"] if data is None else data, source))
+    return source, split
 
 
 def _train(

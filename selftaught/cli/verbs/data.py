@@ -15,8 +15,11 @@ def data(name: str | None = None, /, *, json_: Json = False) -> None:
         name: A data set of the list.
     """
     from selftaught.data import catalog
+    from selftaught.data.told import same_name
 
     if name is not None:
+        for line in same_name(name):
+            remark(line)
         news = catalog.fetching(name)
         if news:
             remark(news)

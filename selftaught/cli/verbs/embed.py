@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from selftaught.cli.output import SWITCH, show
+from selftaught.cli.output import SWITCH, remark, show
 from selftaught.kind import Split
 
 
@@ -37,11 +37,13 @@ def embed(
             .safetensors.
     """
     from selftaught import pretraining
+    from selftaught.data.told import opening
     from selftaught.export import features as files
 
     files.check(out, local)
     loaded = pretraining.load(run)
     source = loaded.open(data, split, limit)
+    remark(opening(data, source))
     features = loaded.embed(source, batch_size=batch_size, layer=layer, local=local)
     files.write(out, features, source.labels)
     shape = " x ".join(f"{size:,}" for size in features.shape)

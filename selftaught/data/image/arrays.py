@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, final
 
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.image.source import ImageSource, Pixels
-from selftaught.data.labels import as_labels
+from selftaught.data.labels import Given, as_labels, decide
+from selftaught.data.told import REFUSED
 from selftaught.errors import UserError
 from selftaught.source import Index, Skipped, checked, digest_of
 
@@ -156,6 +157,34 @@ def with_channels(images: NDArray[Any], where: str) -> NDArray[Any]:
     if 0 in images.shape:
         raise UserError(f"{where}: images have shape {images.shape}, which is empty")
     return images
+
+
+def axes(value: Any) -> int:
+    """Return the number of axes of an array, or of anything that numpy reads as one; -1 for everything else."""
+    try:
+        return np.ndim(value)
+    except Exception:  # lists of different lengths, and whatever other libraries' objects raise
+        return -1
+
+
+def from_parts(parts: Mapping[str, tuple[Any, Any]], where: str) -> tuple[dict[str, ArraySource], tuple[str, ...]]:
+    """Return a source for each part, given as (images, labels or None), and a note if those are no labels.
+
+    Labels are numbered alike in all parts. Raises UserError if the shape, type or range of images is invalid, or the
+    count of labels is not that of the images.
+    """
+    images = {part: with_channels(np.asanyarray(found), where) for part, (found, _) in parts.items()}
+    for found in images.values():
+        check_range(found, where)
+    for part, (_, labels) in parts.items():
+        if labels is not None and np.shape(labels)[:1] != (len(images[part]),):
+            as_labels(labels, len(images[part]), where)  # a file that is cut or of other images: raises
+    decided = decide([Given(labels, len(images[part])) for part, (_, labels) in parts.items()])
+    made = {
+        part: ArraySource(images[part], labels, decided.classes)
+        for part, labels in zip(parts, decided.labels, strict=True)
+    }
+    return made, (f"the labels are{REFUSED}{decided.why}",) if decided.why else ()
 
 
 def from_array(images: Any, labels: Any = None, classes: Sequence[str] = (), where: str = "array") -> ArraySource:

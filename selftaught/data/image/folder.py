@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -10,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from selftaught.data.folders import TEST, TRAIN, shown
+from selftaught.data.folders import shown
 from selftaught.data.image.decode import MOST_BYTES, Unreadable
 from selftaught.data.image.items import Items
-from selftaught.data.labels import as_labels
-from selftaught.errors import UserError
+from selftaught.data.labels import Given
+from selftaught.data.tables import SUFFIXES as TABLES
 from selftaught.source import Skipped
 
-log = logging.getLogger("selftaught.data")
 SUFFIXES = frozenset(
     (
         ".png",
@@ -42,6 +40,7 @@ SUFFIXES = frozenset(
         ".ico",
     )
 )
+EXAMPLES = ".avif, .bmp, .dib, .gif"
 # Reported by name as skipped. A raw file contains a thumbnail that could be mistaken for the image.
 OTHERS = frozenset(
     (".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
@@ -59,42 +58,44 @@ class File:
     reason: str = ""
 
 
-@final
-class FolderItems(Items):
-    """The images below `root`, sorted by path.
+@dataclass(frozen=True)
+class Found:
+    """What is in a folder, at any depth.
 
-    The labels are the first-level folders, if all images are in such folders.
+    Args:
+        files: The images that can be opened, sorted by path.
+        skipped: What cannot be opened.
+        tables: The paths of tables (Parquet, Arrow), sorted.
     """
 
-    def __init__(self, root: Path) -> None:
+    files: list[File]
+    skipped: list[Skipped]
+    tables: list[str]
+
+
+def look(root: Path) -> Found:
+    """Return what is in a folder, at any depth."""
+    tables: list[str] = []
+    found = sorted(_walk(root, tables), key=lambda file: os.fsencode(file.path))
+    skipped: list[Skipped] = [{"path": shown(file.path), "reason": file.reason} for file in found if file.reason]
+    return Found([file for file in found if not file.reason], skipped, sorted(tables))
+
+
+@final
+class FolderItems(Items):
+    """Some images below `root`, in order, with the class of each (None = unknown)."""
+
+    def __init__(
+        self, root: Path, files: Sequence[File], owners: Sequence[str | None], skipped: Sequence[Skipped] = ()
+    ) -> None:
         self._root = root
-        found = sorted(_walk(root), key=lambda file: os.fsencode(file.path))
-        self._files = [file for file in found if not file.reason]
+        self._files = files
         self.where = shown(str(root))
         self.key = os.path.realpath(root)
-        self.skipped: list[Skipped] = [
-            {"path": shown(file.path), "reason": file.reason} for file in found if file.reason
-        ]
-        if not found:
-            raise UserError(
-                f"{self.where}: no image in this folder or its subfolders ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
-            )
-        self.name_classes(self.class_names())
-
-    def name_classes(self, names: Sequence[str]) -> None:
-        """Label every image by the position of its first-level folder in `names`, or by -1 if there are no names."""
-        owners = [shown(file.path.split("/", 1)[0]) for file in self._files] if names else None
-        self.labels, self.classes = as_labels(owners, len(self._files), self.where, names)
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the sorted names of the first-level folders, if there are at least two and every image is in one.
-
-        Otherwise returns nothing.
-        """
-        if any("/" not in file.path for file in self._files):
-            return ()
-        names = sorted({shown(file.path.split("/", 1)[0]) for file in self._files})
-        return tuple(names) if len(names) > 1 else ()
+        self.skipped = skipped
+        # folders that someone named are classes, however few images they have
+        names = sorted({shown(owner) for owner in owners if owner is not None})
+        self.give(Given([None if owner is None else shown(owner) for owner in owners], len(files), names))
 
     def __len__(self) -> int:
         return len(self._files)
@@ -118,32 +119,11 @@ class FolderItems(Items):
             return stream.read(MOST_BYTES)
 
 
-def sides(root: Path) -> dict[str, Path]:
-    """Return ``{"train": ..., "test": ...}`` if `root` contains only folders with such names.
+def _walk(root: Path, tables: list[str]) -> Iterator[File]:
+    """Yield every image, each real folder once, and note the tables.
 
-    Otherwise returns an empty mapping.
+    Folders come before links to them, so that images keep their paths.
     """
-    inside, loose = set[str](), False
-    try:
-        with os.scandir(root) as entries:
-            for entry in entries:
-                if _is_folder(entry) and not entry.name.startswith("."):
-                    inside.add(entry.name)
-                loose = loose or (not _is_folder(entry) and is_named(entry.name))
-    except OSError:
-        return {}
-    train = [name for name in TRAIN if name in inside]
-    test = [name for name in TEST if name in inside]
-    if loose or not train or not test or inside - {*TRAIN, *TEST}:
-        return {}
-    left = sorted(inside - {train[0], test[0]})
-    if left:
-        log.warning("%s: %s is not used, because %s is the test part", root, " and ".join(left), test[0])
-    return {"train": root / train[0], "test": root / test[0]}
-
-
-def _walk(root: Path) -> Iterator[File]:
-    """Yield every image, each real folder once. Folders come before links to them, so that images keep their paths."""
     seen: set[tuple[int, int]] = set()
     waiting, links = [""], list[str]()
     while waiting or links:
@@ -163,7 +143,10 @@ def _walk(root: Path) -> Iterator[File]:
                 continue
             path = os.path.join(below, entry.name)
             if not _is_folder(entry):
-                yield from _look(path, entry)
+                if os.path.splitext(entry.name)[1].lower() in TABLES:
+                    tables.append(path)
+                else:
+                    yield from _look(path, entry)
             elif entry.is_symlink():
                 links.append(path)
             else:

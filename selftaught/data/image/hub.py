@@ -12,32 +12,36 @@ from selftaught.data.image.columns import image_column, is_image
 from selftaught.data.image.decode import Unreadable
 from selftaught.data.image.items import Items
 from selftaught.data.image.sequence import plain
-from selftaught.data.labels import as_labels
+from selftaught.data.labels import Given
 from selftaught.errors import UserError
 
 
 @final
 class HubItems(Items):
-    """The rows of a `datasets.Dataset`: its image column, and its label column if there is one."""
+    """The rows of a `datasets.Dataset`: its image column, and its label column if there is one.
 
-    def __init__(self, data: Any) -> None:
+    `image` and `label` name the columns where their names or types do not tell.
+    """
+
+    def __init__(self, data: Any, image: str | None = None, label: str | None = None) -> None:
         self.where = "Hugging Face data set"
         self.key = f"hub {getattr(data, '_fingerprint', '')}" if getattr(data, "_fingerprint", "") else ""
         if len(data) == 0:
             raise UserError(f"{self.where}: it is empty, but at least one image is needed")
         kinds = {name: type(feature).__name__ for name, feature in data.features.items()}
         fitting = [name for name, feature in data.features.items() if is_image(feature)]
-        self._column = image_column(list(kinds), fitting, self.where)
+        self._column = image_column(list(kinds), fitting, self.where, image)
         feature = data.features[self._column]
         if kinds[self._column] == "Image":
             data = data.cast_column(self._column, type(feature)(decode=False))
         self._rows = data.select_columns([self._column]).with_format(
             "numpy" if kinds[self._column].startswith("Array") else None
         )
-        label = label_column(list(kinds))
-        names = getattr(data.features[label], "names", None) if label else None
-        known = None if label is None else [-1 if one is None else one for one in data[label][:]]
-        self.labels, self.classes = as_labels(known, len(data), self.where, names or ())
+        self.asked = label is not None
+        self.columns = True
+        self.label = label_column(list(kinds), label, self.where)
+        names = getattr(data.features[self.label], "names", None) if self.label else None
+        self.give(Given(None if self.label is None else data[self.label][:], len(data), names or ()))
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -44,6 +44,12 @@ def read(path: Path) -> NDArray[Any]:
         raise UserError(f"{path}: cannot be read: {error}") from None
 
 
+def with_labels(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return the images in `path` and the labels in the file beside it, if there is one. Raises UserError."""
+    beside = labels_beside(path)
+    return read(path), None if beside is None else read(beside)
+
+
 def parse(data: bytes, where: str) -> NDArray[Any]:
     """Return the array in the bytes of an (unpacked) IDX file."""
     dtype, shape, start = _header(data, len(data), where)

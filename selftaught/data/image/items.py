@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from selftaught.data.image.arrays import as_bytes, check_range, with_channels
 from selftaught.data.image.decode import Unreadable, decode, shape_of
 from selftaught.data.image.source import Pixels
+from selftaught.data.labels import Given, decide
+from selftaught.data.told import REFUSED
 from selftaught.errors import UserError
 from selftaught.source import Skipped
 
@@ -23,7 +25,11 @@ class Items(ABC):
     Attributes:
         where: The name of the whole in messages.
         key: Identifies what was scanned, so that results can be cached; "" disables this.
-        labels: int64 [N], -1 = unknown.
+        given: The labels as they were found, one an item.
+        label: The column that they were found in, if there is one.
+        columns: Whether they come from a table, with columns to choose from.
+        asked: Whether the user said that these are the labels.
+        labels: int64 [N], -1 = unknown: see `number`.
         classes: Names of the classes.
         skipped: What was skipped before anything was read.
         pack: Whether small images should be copied to the cache.
@@ -31,6 +37,10 @@ class Items(ABC):
 
     where: str
     key: str = ""
+    given: Given
+    label: str | None = None
+    columns: bool = False
+    asked: bool = False
     labels: NDArray[np.int64]
     classes: Sequence[str] = ()
     skipped: Sequence[Skipped] = ()
@@ -48,9 +58,31 @@ class Items(ABC):
     def read(self, position: int) -> bytes | NDArray[Any]:
         """Return the encoded image, or its pixels as an array of any type. Raises Unreadable or OSError."""
 
+    def give(self, given: Given) -> None:
+        """Label the items by themselves, as one whole data set."""
+        self.given = given
+        decided = decide([given])
+        [self.labels], self.classes = decided.labels, decided.classes
+
     def stamp(self, position: int) -> tuple[int, int]:
         """Return size and time of change. Cached results are valid only while these are the same."""
         return 0, 0
+
+
+def number(parts: Sequence[Items]) -> tuple[str, ...]:
+    """Number the labels of all parts of a data set alike, and return a note if what was found are no labels.
+
+    Raises UserError in that case if the user asked for these labels.
+    """
+    decided = decide([part.given for part in parts])
+    asked = next((part for part in parts if part.asked), None)
+    column = next((part.label for part in parts if part.label), None)
+    called = f"the column '{column}'" if column else "the labels"
+    if decided.why and asked is not None:
+        raise UserError(f"{asked.where}: {f'{called}: ' if column else ''}{decided.why}{decided.fix}")
+    for part, labels in zip(parts, decided.labels, strict=True):
+        part.labels, part.classes = labels, decided.classes
+    return (f"{called} {'is' if column else 'are'}{REFUSED}{decided.why}",) if decided.why else ()
 
 
 def measure(items: Items, position: int) -> tuple[bytes, tuple[int, int, int]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from selftaught.data import hub
 from selftaught.data.folders import LOOKED_AT
+from selftaught.data.image.arrays import axes
 from selftaught.data.image.columns import is_image
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
@@ -19,6 +20,8 @@ from selftaught.source import Source, evenly
 
 LARGEST_SIDE = 96
 """Images of one size up to this many pixels keep their size. All others are resized to it unless `size` is given."""
+COLOUR = 3
+"""Channels of images in colour."""
 SAMPLES = 2048
 """Number of samples from which the mean and the standard deviation of each channel are estimated."""
 
@@ -29,15 +32,20 @@ class Image(Kind):
 
     Args:
         size: Height and width of the encoder's input in pixels. By default the size of the images, at most 96.
+        image_column: The column of images, in Parquet, Arrow and Hugging Face data sets.
+        label_column: The column of labels there. By default one with a usual name, if it has classes.
     """
 
     samples = "images"
     network = "conv"
 
-    def __init__(self, size: int | None = None) -> None:
+    def __init__(
+        self, size: int | None = None, image_column: str | None = None, label_column: str | None = None
+    ) -> None:
         if size is not None and size < 1:
             raise UserError(f"size must be at least 1, not {size}")
-        self.size = size
+        self.size, self.image_column, self.label_column = size, image_column, label_column
+        self._channels: int | None = None  # of a trained encoder
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -47,18 +55,32 @@ class Image(Kind):
         if hub.is_hub(data):
             return any(is_image(feature) for feature in hub.features(data).values())
         if hasattr(data, "__array__"):
-            return np.ndim(data) in (3, 4)
+            return axes(data) in (3, 4)
         first: Any = data[0] if isinstance(data, Sequence) and not isinstance(data, str) and len(data) else None
         first = first[0] if isinstance(first, tuple | list) and len(first) == 2 else first
-        return isinstance(first, bytes) or np.ndim(first) in (2, 3) or type(first).__module__.startswith("PIL.")
+        return isinstance(first, bytes) or axes(first) in (2, 3) or type(first).__module__.startswith("PIL.")
 
     def open(
         self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
     ) -> Source:
         """See `data.image.opening.open_images`."""
+        from selftaught.data.image.colour import Coloured, is_grey
         from selftaught.data.image.opening import open_images
 
-        return open_images(data, split, limit, labels=labels, size=self.size, progress=progress)
+        source = open_images(
+            data,
+            split,
+            limit,
+            labels=labels,
+            size=self.size,
+            image_column=self.image_column,
+            label_column=self.label_column,
+            progress=progress,
+        )
+        if self._channels == COLOUR and is_grey(source):
+            source = Coloured(source)
+            source.notes = (*source.notes, "the images are grey, and the encoder sees them as colour images")
+        return source
 
     def input(self, source: Source) -> dict[str, Any]:
         """Return the side in pixels, the channels, and the mean and deviation of each channel (full brightness = 1)."""
@@ -71,8 +93,13 @@ class Image(Kind):
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
-        """Return options that leave the images unchanged, because the views of the encoder resize them."""
-        return cls()
+        """Return options that leave the images unchanged, because the views of the encoder resize them.
+
+        Only their colours are those of the encoder: grey images become colour ones where it takes these.
+        """
+        kind = cls(**{key: options[key] for key in ("image_column", "label_column") if key in options})
+        kind._channels = input["channels"]
+        return kind
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
@@ -111,14 +138,15 @@ def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
 
 
 def _holds_pictures(path: Path) -> bool:
-    from selftaught.data.image import folder, idx, parquet
+    from selftaught.data import tables
+    from selftaught.data.image import folder, idx, table
 
     try:
         if path.is_dir():
             files = islice((file for file in path.rglob("*") if file.is_file()), LOOKED_AT)
             return any(folder.is_named(file.name) or _holds_pictures(file) for file in files)
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return parquet.holds_images(path)
+        if tables.is_table(path):
+            return table.holds_images(path)
         return path.is_file() and (path.suffix.lower() in (".npy", ".npz") or idx.is_idx(path))
     except OSError:
         return False

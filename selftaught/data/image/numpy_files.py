@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.layout import SIDES, Side, chosen, divided
 from selftaught.errors import UserError
 
 IMAGES = ("images", "image", "x", "X", "data", "imgs", "pixels", "arr_0")
@@ -40,8 +41,10 @@ def _label_files(path: Path) -> list[Path]:
     return [path.with_name(name + ".npy") for name in names]
 
 
-def read_npz(path: Path) -> dict[str, Part]:
-    """Return ``{"all": (images, labels)}``, or "train" and "test" by the array names (x_train, test_images, ...).
+def read_npz(path: Path) -> tuple[dict[str, Part], dict[str, str], dict[str, int | None]]:
+    """Return (the images and labels of each part, the names of their images, what is left aside with its length).
+
+    The parts are "train" and "test" by the array names (x_train, test_images, ...), or "all".
 
     Raises UserError if the file is damaged, contains Python objects, or has no array that can be identified as the
     images.
@@ -51,10 +54,25 @@ def read_npz(path: Path) -> dict[str, Part]:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # numpy raises many types of error on damaged files
         raise _damaged(path, error) from None
-    sides = {side: found for side in ("train", "test") if (found := _choose(arrays, side))}
-    if len(sides) < 2:
-        sides = {"all": _choose(arrays, "") or _by_shape(arrays, path)}
-    return {side: (arrays[images], arrays[labels] if labels else None) for side, (images, labels) in sides.items()}
+    named: dict[Side, Names] = {}
+    for word, side in SIDES.items():
+        if side not in named and (found := _choose(arrays, word)):
+            named[side] = found
+    if not divided(named):
+        found = _choose(arrays, "") or next(iter(named.values()), None) or _by_shape(arrays, path)
+        return {"all": _part(arrays, found)}, {"all": ""}, {}
+    sides = chosen(named, lambda names: names[1] is not None)
+    used = {part: named[side] for part, side in sides.items()}
+    aside = {names[0]: len(arrays[names[0]]) for names in named.values() if names not in used.values()}
+    return (
+        {part: _part(arrays, names) for part, names in used.items()},
+        {part: names[0] for part, names in used.items()},
+        dict(aside),
+    )
+
+
+def _part(arrays: dict[str, NDArray[Any]], names: Names) -> Part:
+    return arrays[names[0]], arrays[names[1]] if names[1] else None
 
 
 def _choose(arrays: dict[str, NDArray[Any]], side: str) -> Names | None:

@@ -10,9 +10,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.image.arrays import axes
 from selftaught.data.image.decode import Unreadable, eight_bit
 from selftaught.data.image.items import Items
-from selftaught.data.labels import as_labels
+from selftaught.data.labels import Given
 from selftaught.errors import UserError
 
 
@@ -29,14 +30,13 @@ class SequenceItems(Items):
         # Other libraries' data sets are rarely thread-safe; lists are.
         self._turn: AbstractContextManager[Any] = nullcontext() if isinstance(data, list | tuple) else Lock()
         example = _at(data, 0)
-        self._paired = isinstance(example, tuple | list) and len(example) == 2 and np.ndim(example[1]) == 0
+        self._paired = isinstance(example, tuple | list) and len(example) == 2 and axes(example[1]) == 0
         # Items in memory gain nothing from a copy in the cache.
         self.pack = not isinstance(example[0] if self._paired else example, np.ndarray)
-        if labels is None and self._paired:
-            labels = self._known()
-        self.labels, self.classes = as_labels(
-            labels, len(data), self.where, classes or getattr(data, "classes", None) or ()
-        )
+        self.asked = labels is not None
+        values = self._known() if labels is None and self._paired else labels
+        own = getattr(data, "classes", None)
+        self.give(Given(values, len(data), classes or (own if isinstance(own, list | tuple) else ())))
 
     def _known(self) -> Any:
         known = getattr(self._data, "targets", None)  # torchvision's name; avoids decoding every image to get its label

@@ -204,7 +204,7 @@ class Corpus(Source):
 
     def with_labels(self, labels: Labels, classes: tuple[str, ...]) -> Corpus:
         """Return the same text with other labels, int64 [D], and their names."""
-        return Corpus(
+        made = Corpus(
             self.ids,
             self.sentences,
             self.documents,
@@ -219,6 +219,8 @@ class Corpus(Source):
             groups=self.groups,
             digests=self._digests,
         )
+        made.notes = self.notes
+        return made
 
     @property
     def digests(self) -> NDArray[np.uint8]:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data import cache
-from selftaught.data.labels import as_labels
+from selftaught.data.labels import Given, decide
 from selftaught.data.text.corpus import Corpus
+from selftaught.data.told import REFUSED
 from selftaught.errors import UserError
 from selftaught.source import Index, Skipped
 
@@ -46,6 +47,14 @@ class Spool:
         self._file.close()
 
 
+def refused(column: str, why: str, where: str) -> str:
+    """Return the note on a column that has no classes. Raises UserError instead if `where` says who asked for it."""
+    called = f"the column '{column}'" if column else "the labels"
+    if where:
+        raise UserError(f"{where}: {called}: {why}")
+    return f"{called} {'is' if column else 'are'}{REFUSED}{why}"
+
+
 @final
 class Draft:
     """The text that readers fill in and `kept` writes.
@@ -61,6 +70,9 @@ class Draft:
         labels: One per document, or none at all.
         classes: Names of the classes, if they are known before reading.
         skipped: What was skipped, with reasons.
+        notes: What there is to say, see `Source.notes`.
+        column: The field of the labels, where they have one.
+        asked: Whether the user named it.
         groups: One number per document: that of the first document of its group.
     """
 
@@ -74,6 +86,8 @@ class Draft:
         self.labels: list[Any] = []
         self.classes: tuple[str, ...] = ()
         self.skipped: list[Skipped] = []
+        self.notes: list[str] = []
+        self.column, self.asked = "", False
         self.groups = array("q")
         self._first: dict[str, int] = {}
 
@@ -96,19 +110,16 @@ class Draft:
         self.classes, self.skipped = corpus.classes, list(corpus.skipped)
 
     def named(self, where: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-        """Return (labels int64 [D], names of the classes). Raises UserError if the labels are invalid."""
+        """Return (labels int64 [D], names of the classes); if they are no labels, a note is added.
+
+        Raises UserError in that case if the user asked for them.
+        """
         if all(label is None for label in self.labels):
             return np.full(len(self.documents), -1, np.int64), self.classes
-        if any(isinstance(label, str) for label in self.labels):
-            strange = next((label for label in self.labels if not isinstance(label, str | None)), None)
-            if strange is not None:
-                raise UserError(
-                    f"{where}: some labels are names and some are numbers, such as {strange!r}: use only one type"
-                )
-            return as_labels(np.array(self.labels, object), len(self.documents), where, self.classes)
-        return as_labels(
-            [-1 if label is None else label for label in self.labels], len(self.documents), where, self.classes
-        )
+        decided = decide([Given(self.labels, len(self.documents), self.classes)], ids=True)
+        if decided.why:
+            self.notes.append(refused(self.column, decided.why, where if self.asked else ""))
+        return decided.labels[0], decided.classes
 
     def __enter__(self) -> Self:
         return self

@@ -6,13 +6,15 @@ import codecs
 import gzip
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal, final
 
-from selftaught.data.folders import TEST, TRAIN, shown
+from selftaught.data import layout, tables
+from selftaught.data.folders import shown
 from selftaught.errors import UserError
 from selftaught.source import Skipped
 
@@ -21,7 +23,8 @@ Errors = Literal["strict", "replace"]
 
 TEXTS = frozenset((".txt", ".text", ".md", ".rst", ".tok", ".tokens", ".tex", ".en", ".de", ".fr", ".zh"))
 LINES = frozenset((".jsonl", ".ndjson"))
-TABLES = frozenset((".parquet", ".pq"))
+ABOUT = re.compile(r"(readme|licen[cs]e|about|notice|changelog)\b", re.IGNORECASE)
+"""The start of the names of files that tell about the others."""
 PACKED = frozenset((".gz", ".zst"))
 BLOCK = 1 << 19
 LOOK = 4096  # bytes that are inspected to tell whether a file with an unknown extension is text
@@ -69,7 +72,7 @@ def kind_of(path: Path) -> Kind | None:
         suffix = path.with_suffix("").suffix.lower()
         if not suffix:
             return "text"
-    return "text" if suffix in TEXTS else "lines" if suffix in LINES else "table" if suffix in TABLES else None
+    return "text" if suffix in TEXTS else "lines" if suffix in LINES else "table" if suffix in tables.SUFFIXES else None
 
 
 def one(path: Path) -> File:
@@ -77,57 +80,83 @@ def one(path: Path) -> File:
     return File(path, path.name, kind_of(path) or "text")
 
 
-def below(root: Path) -> tuple[list[File], list[Skipped]]:
-    """Return (files of one type at any depth, sorted by path; the skipped files).
+@final
+@dataclass(frozen=True)
+class Found:
+    """The files of a folder.
 
-    If there are tables or JSON Lines, other files are skipped. Text files are labelled by first-level folder if there
-    are at least two such folders and no file outside. Raises UserError if there is nothing to read.
+    Args:
+        parts: The files of "train" and "test", or of "all"; files of text with their classes.
+        called: What each part is called in the folder; "" = it has no name.
+        aside: How many files or rows are in what is left aside; None = unknown.
+        skipped: The files that are not read, with reasons.
+        why: Why there are no classes, "" if there are, or if the files have labels of their own.
     """
-    found, skipped = list[File](), list[Skipped]()
+
+    parts: dict[str, list[File]]
+    called: dict[str, str]
+    aside: dict[str, int | None]
+    skipped: list[Skipped]
+    why: str = ""
+
+
+def below(root: Path) -> Found:
+    """Return the files of a folder, of one type, at any depth, sorted by path.
+
+    If there are tables or JSON Lines, other files are skipped, and the names of the files tell the parts. Else folders
+    are parts and classes by the rule of `data/layout`, and so are single files if each of them is called like a part.
+    Raises UserError if there is nothing to read.
+    """
+    files, skipped = list[File](), list[Skipped]()
     for path in sorted(_walk(root), key=os.fsencode):
         name = shown(os.path.relpath(path, root))
         kind = kind_of(path) or ("text" if _is_text(path) else None)
         if kind is None:
             skipped.append({"path": name, "reason": "not text"})
         else:
-            found.append(File(path, name, kind))
+            files.append(File(path, name, kind))
     for kind in ("table", "lines"):
-        if any(file.kind == kind for file in found):
+        if any(file.kind == kind for file in files):
             skipped += [
-                {"path": file.name, "reason": "the folder has tables of text"} for file in found if file.kind != kind
+                {"path": file.name, "reason": "the folder has tables of text"} for file in files if file.kind != kind
             ]
-            return [file for file in found if file.kind == kind], skipped
-    if not found:
+            return _named(root, {file.name: file for file in files if file.kind == kind}, skipped)
+    if not files:
         raise UserError(
             f"{shown(str(root))}: there is no text in this folder or its subfolders (.txt, .jsonl, .parquet, .gz, ...)"
         )
-    owners = {file.name.split("/", 1)[0] for file in found}
-    if len(owners) > 1 and all("/" in file.name for file in found):
-        found = [File(file.path, file.name, file.kind, file.name.split("/", 1)[0]) for file in found]
-    return found, skipped
+    loose = {file.name: file for file in files if not ABOUT.match(file.name)}
+    if all("/" not in name and layout.side_of_file(name) for name in loose):
+        parts = _named(root, loose, skipped)
+        if "all" not in parts.parts:
+            return parts
+    named = layout.arrange([file.name for file in files], root.resolve().name)
+    return Found(
+        {part: [replace(files[row], label=named.owners[row]) for row in rows] for part, rows in named.parts.items()},
+        named.called,
+        dict(named.aside),
+        skipped,
+        named.why,
+    )
 
 
-def sides(root: Path) -> dict[str, list[Path]]:
-    """Return the files of "train" and "test", by the names of folders, tables or JSON Lines.
+def _named(root: Path, files: dict[str, File], skipped: list[Skipped]) -> Found:
+    """Return files whose names tell the parts. What labels they have is not known before they are read."""
+    kept = tables.of_one_set(root, list(files))
+    parts, left = layout.named(kept, lambda names: True)
+    return Found(
+        {part: [files[name] for name in names] for part, names in parts.items()},
+        {part: " and ".join(names[:3]) if "all" not in parts or left else "" for part, names in parts.items()},
+        dict.fromkeys(left, 1),
+        skipped,
+    )
 
-    Empty if the names do not tell.
-    """
-    try:
-        inside = sorted(path for path in root.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise unreadable(root, error) from None
-    folders = {path.name: path for path in inside if path.is_dir()}
-    tables = [path for path in inside if path.is_file() and kind_of(path) in ("lines", "table")]
-    if not tables and set(folders) == {"data"}:
-        return sides(folders["data"])
-    if not tables and not any(kind_of(path) == "text" for path in inside if path.is_file()):
-        train, test = ([folders[name] for name in names if name in folders] for names in (TRAIN, TEST))
-        return {"train": train[:1], "test": test[:1]} if train and test and set(folders) <= {*TRAIN, *TEST} else {}
-    train = [path for path in tables if path.name.startswith("train")]
-    test = [path for path in tables if path.name.startswith(("test", "valid", "val"))]
-    if train and test and len(train) + len(test) == len(tables):
-        return {"train": train, "test": [path for path in test if path.name.startswith("test")] or test}
-    return {}
+
+def _count(file: File) -> int | None:
+    if file.kind != "table":
+        return 1 if file.kind == "text" else None
+    with tables.readable(str(file.path)):
+        return tables.rows([file.path])
 
 
 def _walk(root: Path) -> Iterator[Path]:

@@ -108,7 +108,7 @@ def _write(file: IO[bytes], draft: Draft, where: str, about: dict[str, Any]) -> 
     arrays.add("digests", "|u1", [np.frombuffer(bytes(draft.digests), np.uint8)])
     if draft.grouped:
         arrays.add("groups", "<i8", [np.frombuffer(draft.groups, np.int64)])
-    about |= {"classes": classes, "skipped": draft.skipped}
+    about |= {"classes": classes, "skipped": draft.skipped, "notes": draft.notes}
     arrays.add("about", "|u1", [np.frombuffer(json.dumps(about).encode(), np.uint8)])
     arrays.finish()
 
@@ -134,7 +134,7 @@ def read(path: Path) -> Corpus | None:
             name: np.frombuffer(whole, kind, count, begin) for name, (begin, count, kind) in json.loads(table).items()
         }
         about = json.loads(arrays["about"].tobytes())
-        return Corpus(
+        found = Corpus(
             arrays["ids"],
             arrays["sentences"],
             arrays["documents"],
@@ -149,6 +149,8 @@ def read(path: Path) -> Corpus | None:
             groups=arrays.get("groups"),
             fingerprint=expected[:32].decode(),
         )
+        found.notes = tuple(about.get("notes", ()))
+        return found
     # possible errors with a damaged header
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

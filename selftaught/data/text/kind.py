@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
-from selftaught.data import hub
+from selftaught.data import hub, tables
 from selftaught.data.folders import LOOKED_AT
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
@@ -26,6 +26,7 @@ class Text(Kind):
         lower: Convert the text to lower case first.
         errors: What to do with bytes that are not UTF-8: refuse the file and name the line, or replace them.
         column: The text field of JSON Lines, or the text column of Parquet.
+        label_column: The field or column of labels there. By default one with a usual name, if it has classes.
     """
 
     samples = "documents"
@@ -38,9 +39,10 @@ class Text(Kind):
         lower: bool = True,
         errors: Literal["strict", "replace"] = "strict",
         column: str = "text",
+        label_column: str | None = None,
     ) -> None:
         self.tokens: Any = tokens  # or {"bpe": model}, as in the input of an encoder
-        self.lower, self.errors, self.column = lower, errors, column
+        self.lower, self.errors, self.column, self.label_column = lower, errors, column, label_column
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -76,6 +78,7 @@ class Text(Kind):
             lower=self.lower,
             errors=self.errors,
             column=self.column,
+            label_column=self.label_column,
             progress=progress,
         )
 
@@ -90,9 +93,8 @@ class Text(Kind):
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """Return the options that split text like the words of the encoder."""
-        return cls(
-            input["tokens"], input["lower"], **{key: options[key] for key in ("errors", "column") if key in options}
-        )
+        own = {key: options[key] for key in ("errors", "column", "label_column") if key in options}
+        return cls(input["tokens"], input["lower"], **own)
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
@@ -126,6 +128,8 @@ def _holds_text(path: Path) -> bool:
             found = [
                 file for file in islice(path.rglob("*"), LOOKED_AT) if file.is_file() and not file.name.startswith(".")
             ]
+            if any(map(tables.is_table, found)):  # what stands beside tables tells about them
+                return all(map(records.holds_text, filter(tables.is_table, found)))
             return sum(_holds_text(file) for file in found) > len(found) / 2
         kind = files.kind_of(path)
         return records.holds_text(path) if kind == "table" else kind is not None and path.is_file()

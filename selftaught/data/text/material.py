@@ -37,12 +37,14 @@ class How:
     lower: bool
     errors: Errors
     column: str
+    label: str | None = None
     limit: int | None = None
     progress: Progress = field(default=silent, compare=False)
 
     def key(self, *content: object) -> str:
         """Return the cache key of `content`, which includes the version of Python's Unicode tables."""
         how = (unicodedata.unidata_version, self.tokens, self.lower, self.errors, self.column, self.limit)
+        content = content if self.label is None else (self.label, *content)
         return digest_of(repr(how), repr(content))
 
 
@@ -59,6 +61,10 @@ class Material(Protocol):
     @property
     def split(self) -> bool:
         """Whether it is already split into tokens."""
+
+    @property
+    def columns(self) -> bool:
+        """Whether it has fields to choose from."""
 
     def key(self, how: How) -> object:
         """Return the key of the content."""
@@ -81,6 +87,11 @@ class Files:
     def classes(self) -> tuple[str, ...]:
         """The names of the first-level folders, if they are the classes."""
         return tuple(sorted({file.label for file in self._files if file.label is not None}))
+
+    @property
+    def columns(self) -> bool:
+        """Whether the files hold records."""
+        return any(file.kind != "text" for file in self._files)
 
     @cached_property
     def _digests(self) -> list[bytes]:
@@ -108,7 +119,7 @@ class Files:
                 _document(file, digest, draft, scanner, how, (done, total))
             else:
                 read = records.lines if file.kind == "lines" else records.rows
-                _batches(read(file.path, how.column, how.errors), draft, scanner, how)
+                _batches(read(file.path, how.column, how.errors, how.label), draft, scanner, how)
             done += file.size
             how.progress(min(done, total), total)
 
@@ -133,6 +144,7 @@ class Objects:
     """Strings, lists of tokens, or mappings in any Python iterable, which is iterated over twice."""
 
     where = "data"
+    columns = True
 
     def __init__(self, data: Iterable[Any], classes: Sequence[str] = ()) -> None:
         if iter(data) is data:
@@ -148,7 +160,7 @@ class Objects:
     def key(self, how: How) -> object:
         """Return a key of all texts, labels and groups, up to the limit."""
         whole = hashlib.sha256()
-        for text, _, label, group in islice(records.objects(self._data, how.column), how.limit):
+        for text, _, label, group, _ in islice(records.objects(self._data, how.column, how.label), how.limit):
             head = f"{len(text)} {label!r} {group!r}\n"
             whole.update(head.encode("utf-8", "surrogatepass"))
             whole.update(text.encode("utf-8", "surrogatepass"))
@@ -156,10 +168,11 @@ class Objects:
 
     def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
         """Make each record a document."""
-        _batches(records.objects(self._data, how.column), draft, scanner, how)
+        _batches(records.objects(self._data, how.column, how.label), draft, scanner, how)
 
 
 def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How) -> None:
+    draft.asked = how.label is not None
     if how.limit is not None:
         found = islice(found, how.limit - len(draft.documents))
     parts, ends, places = list[bytes](), list[int](), list[str]()
@@ -172,6 +185,7 @@ def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How) 
     for record in found:
         data = _bytes(record, how.errors)
         draft.add(hashlib.sha256(data).digest(), record.label, record.group)
+        draft.column = draft.column or record.column
         parts.append(data + END)
         ends.append((ends[-1] if ends else 0) + len(parts[-1]))
         places.append(record.where)

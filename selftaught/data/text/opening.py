@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast, final, get_args
 
 import numpy as np
 
-from selftaught.data import catalog, hub
-from selftaught.data.columns import label_column
+from selftaught.data import catalog, columns, hub
 from selftaught.data.folders import shown
+from selftaught.data.labels import IDS, are_ids
 from selftaught.data.text import files as reading
 from selftaught.data.text import pieces
 from selftaught.data.text.bpe import BytePairs
 from selftaught.data.text.corpus import Corpus
-from selftaught.data.text.draft import Draft
+from selftaught.data.text.draft import Draft, refused
 from selftaught.data.text.files import Errors
 from selftaught.data.text.kept import kept
 from selftaught.data.text.material import Files, How, Material, Objects
 from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
+from selftaught.data.told import NO_CLASSES, division
 from selftaught.errors import UserError, unknown
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.parts.tokens import Tokens, Way
 
-Sides = dict[str, Material]
-"""Either "train" and "test", or "all"."""
+
+@final
+@dataclass(frozen=True)
+class Sides:
+    """The parts of a data set, and what is said about them.
+
+    Args:
+        parts: Either "train" and "test", or "all".
+        called: What each part is called in the data.
+        aside: What is left aside, and how many files or rows are in it.
+        notes: What else there is to say.
+    """
+
+    parts: Mapping[str, Material]
+    called: Mapping[str, str] = field(default_factory=lambda: {"all": ""})
+    aside: Mapping[str, int | None] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def open_text(
     data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
-    errors: Errors = "strict", column: str = "text", progress: Progress = silent,
+    errors: Errors = "strict", column: str = "text", label_column: str | None = None, progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
     """Open text as a corpus, encoded once and kept in the cache.
 
@@ -46,10 +62,10 @@ def open_text(
 
     Args:
         data: The name of a data set in the catalog; a path: a file of text or a folder of them at any depth (one file =
-            one document), JSON Lines or Parquet (one record = one document), each also as .gz or .zst; an iterable of
-            strings, of lists of tokens or of mappings, which is iterated over twice (one item = one document); a
-            Hugging Face data set; or a corpus, returned unchanged except for split and limit. Sentences end at
-            newlines.
+            one document), JSON Lines, Parquet or Arrow (one record = one document), each also as .gz or .zst; an
+            iterable of strings, of lists of tokens or of mappings, which is iterated over twice (one item = one
+            document); a Hugging Face data set; or a corpus, returned unchanged except for split and limit. Sentences
+            end at newlines.
         split: "train", "test" or "all". Data without a test part (folders or files called train and test) are split by
             the content of the documents, 80/20, so that exact duplicates are on one side.
         limit: Use only the first N documents.
@@ -58,8 +74,10 @@ def open_text(
             the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`.
         lower: Convert the text to lower case first.
         errors: "strict" refuses text that is not UTF-8 and names the line; "replace" reads U+FFFD instead.
-        column: The text field of records. Labels are in "label" (or another usual name), and records with the same
-            "group" stay on one side of a split. Text files are labelled by first-level folder.
+        column: The text field of records. Records with the same "group" stay on one side of a split. Text files are
+            labelled by folder, see `data/layout`.
+        label_column: The field of labels, by default "label" or another usual name. If that one's values are no
+            classes, it is left out.
         progress: Called as (done, total) bytes while files are read.
 
     Raises:
@@ -75,7 +93,14 @@ def open_text(
     if isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX):
         size = 0 if isinstance(tokens, Mapping) else pieces.size_of(tokens)
         given = partial(
-            open_text, data, tokens="whitespace", lower=lower, errors=errors, column=column, progress=progress
+            open_text,
+            data,
+            tokens="whitespace",
+            lower=lower,
+            errors=errors,
+            column=column,
+            label_column=label_column,
+            progress=progress,
         )
         words = given(split, limit)
         if isinstance(tokens, Mapping):
@@ -83,21 +108,40 @@ def open_text(
         return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
     if tokens not in get_args(Tokens):
         raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
-    how = How(cast(Tokens, tokens), lower, errors, column, progress=progress)
-    parts = _sides(data, progress)
+    how = How(cast(Tokens, tokens), lower, errors, column, label_column, progress=progress)
+    found = _sides(data, how)
+    if label_column is not None and not any(part.columns for part in found.parts.values()):
+        raise UserError("--label-column has no effect: these data have no columns: remove it")
+    corpus = _opened(found.parts, split, limit, how)
+    corpus.notes = (*division(split, found.called, found.aside), *found.notes, *corpus.notes)
+    return corpus
+
+
+def _opened(parts: Mapping[str, Material], split: Split, limit: int | None, how: How) -> Corpus:
+    named = any(part.classes for part in parts.values())
     if "all" in parts:
-        return (
-            _encoded([parts["all"]], replace(how, limit=limit))
-            if split == "all"
-            else side(_encoded([parts["all"]], how), split, limit)
-        )
+        if split == "all":
+            whole = _encoded([parts["all"]], replace(how, limit=limit))
+            return whole if named else _without_ids(whole, [whole], how)
+        whole = _encoded([parts["all"]], how)
+        return side(whole if named else _without_ids(whole, [whole], how), split, limit)
     both = [parts["train"], parts["test"]]
-    if split == "all":
-        return _encoded(both, replace(how, limit=limit))
-    found = _encoded([parts[split]], replace(how, limit=limit), both)
-    if any(part.classes for part in both) or not found.classes:
+    found = _encoded(both if split == "all" else [parts[split]], replace(how, limit=limit), both)
+    if named or not found.classes:
         return found
-    return _aligned(found, [_encoded([part], how) for part in both])
+    if split == "all":
+        return _without_ids(found, [found], how)
+    known = [_encoded([part], how) for part in both]
+    return _without_ids(_aligned(found, known), known, how)
+
+
+def _without_ids(corpus: Corpus, parts: Sequence[Corpus], how: How) -> Corpus:
+    """Return the corpus without labels if those of all `parts` are ids. Raises UserError if the user asked for them."""
+    if not are_ids([part.labels for part in parts]):
+        return corpus
+    found = corpus.with_labels(np.full(len(corpus), -1, np.int64), ())
+    found.notes = (*corpus.notes, refused(how.label or "", IDS, "the data" if how.label is not None else ""))
+    return found
 
 
 def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None = None) -> Corpus:
@@ -127,28 +171,29 @@ def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:
     return corpus.with_labels(place[corpus.labels], tuple(names))
 
 
-def _sides(data: Any, progress: Progress) -> Sides:
+def _sides(data: Any, how: How) -> Sides:
+    if isinstance(data, str) and data in catalog.listed():
+        return _of_path(_of_catalog(data, how.progress))
     if isinstance(data, str | os.PathLike):
-        return _of_name(os.fspath(data), progress)
+        return _of_name(os.fspath(data))
     if hub.is_hub(data):
-        return {name: Objects(one, _class_names(one)) for name, one in hub.sides(data).items()}
+        parts, called, left = hub.sides(data, how.label)
+        return Sides({part: Objects(one, _class_names(one, how.label)) for part, one in parts.items()}, called, left)
     if not isinstance(data, Iterable) or isinstance(data, Mapping | bytes | bytearray | set | frozenset):
         kind = type(data).__name__
         raise UserError(
             f"data of type {kind} cannot be read as text: give a name, a path, or a list of strings or of lists "
             "of tokens"
         )
-    return {"all": Objects(data)}
+    return Sides({"all": Objects(data)})
 
 
-def _class_names(data: Any) -> tuple[str, ...]:
-    feature = data.features.get(label_column(list(data.features)) or "")
+def _class_names(data: Any, label: str | None) -> tuple[str, ...]:
+    feature = data.features.get(columns.label_column(list(data.features), label, "Hugging Face data set") or "")
     return tuple(getattr(feature, "names", None) or ())
 
 
-def _of_name(name: str, progress: Progress) -> Sides:
-    if name in catalog.listed():
-        return _of_path(_of_catalog(name, progress))
+def _of_name(name: str) -> Sides:
     try:
         path = Path(name).expanduser()
         exists = path.exists()
@@ -174,19 +219,10 @@ def _of_catalog(name: str, progress: Progress) -> Path:
 def _of_path(path: Path) -> Sides:
     where = shown(str(path))
     if path.is_file():
-        return {"all": Files([reading.one(path)], where)}
+        return Sides({"all": Files([reading.one(path)], where)})
     if not path.is_dir():
         raise UserError(f"{where}: neither a file nor a folder")
-    own = reading.sides(path)
-    if not own:
-        return {"all": Files(*_below(path))}
-    return {name: _joined(places, where) for name, places in own.items()}
-
-
-def _below(path: Path) -> tuple[list[reading.File], str, list[dict[str, str]]]:
-    found, skipped = reading.below(path)
-    return found, shown(str(path)), skipped
-
-
-def _joined(places: list[Path], where: str) -> Files:
-    return Files([reading.one(place) for place in places], where) if places[0].is_file() else Files(*_below(places[0]))
+    found = reading.below(path)
+    parts = {part: Files(files, where, found.skipped) for part, files in found.parts.items()}
+    notes = (NO_CLASSES + found.why,) if found.why else ()
+    return Sides(parts, found.called, found.aside, notes)

@@ -25,7 +25,9 @@ def part(corpus: Corpus, index: Index) -> Corpus:
     if len(index) == len(corpus):
         return corpus
     key = digest_of("part", corpus.fingerprint, np.ascontiguousarray(index).tobytes())
-    return kept(key, "these documents", corpus.tokens, corpus.lower, lambda draft: _fill(draft, corpus, index))
+    found = kept(key, "these documents", corpus.tokens, corpus.lower, lambda draft: _fill(draft, corpus, index))
+    found.notes = corpus.notes
+    return found
 
 
 def _fill(draft: Draft, corpus: Corpus, index: Index) -> None:

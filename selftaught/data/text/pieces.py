@@ -44,7 +44,10 @@ def _repeated(corpus: Corpus) -> Iterator[str]:
 def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
     """Return the same documents and sentences in byte pairs, kept in the cache, for a corpus of words."""
     key = digest_of("pieces", corpus.fingerprint, pairs.model)
-    return kept(key, "these documents", {"bpe": pairs.model}, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
+    how = {"bpe": pairs.model}
+    found = kept(key, "these documents", how, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
+    found.notes = corpus.notes
+    return found
 
 
 def _fill(draft: Draft, corpus: Corpus, pairs: BytePairs) -> None:

@@ -1,4 +1,4 @@
-"""Records with a text and an optional label: JSON Lines, Parquet, and Python iterables.
+"""Records with a text and an optional label: JSON Lines, tables (Parquet, Arrow), and Python iterables.
 
 One record is one document.
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from selftaught.data import tables
 from selftaught.data.columns import label_column
 from selftaught.data.folders import shown
 from selftaught.data.text.files import Errors, blocks
@@ -24,15 +25,19 @@ KINDS: dict[str, Any] = {"string": str, "list of tokens": list | tuple, "mapping
 
 
 class Record(NamedTuple):
-    """A text, its position in the data, its label (None = unknown), and its group ("" = none)."""
+    """A text, its position in the data, its label as it was found (None = unknown), its group, and the label's field.
+
+    "" = there is none.
+    """
 
     text: str
     where: str
     label: Any = None
     group: str = ""
+    column: str = ""
 
 
-def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
+def lines(path: Path, column: str, errors: Errors, label: str | None = None) -> Iterator[Record]:
     """Yield the objects of a JSON Lines file.
 
     Raises UserError, with file and line, if a line is not an object or has no text.
@@ -52,7 +57,7 @@ def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
             raise UserError(f'{where}: not a JSON object, but {type(record).__name__}: write {{"{column}": ...}}')
         if column not in record:
             raise _no_column(where, column, list(record))
-        yield _checked(record, where, column)
+        yield _checked(record, where, column, label)
 
 
 def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
@@ -76,58 +81,41 @@ def _no_column(where: str, column: str, known: list[str]) -> UserError:
     return UserError(f"{where}: there is no column '{column}', but {there}: select the text column with --data.column")
 
 
-def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
-    text, label = record[column], record.get(label_column(list(record)) or "")
+def _checked(record: Mapping[str, Any], where: str, column: str, label: str | None) -> Record:
+    text = record[column]
     if not isinstance(text, str):
         raise UserError(f"{where}: '{column}' must be text, not {type(text).__name__}")
-    if isinstance(label, float) and label.is_integer():
-        label = int(label)
-    if not isinstance(label, str | int | None):
-        raise UserError(f"{where}: a label must be a name or an integer, not {str(label)[:40]}")
-    if isinstance(label, int) and not -1 <= label < 1 << 31:
-        raise UserError(f"{where}: the label {str(label)[:40]} is out of range (-1 = unknown)")
-    return Record(text, where, label, str(record.get(GROUP, "")))
+    name = label if label is not None else label_column(list(record)) or ""  # a record may lack the label
+    return Record(text, where, record.get(name), str(record.get(GROUP, "")), name)
 
 
-def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
-    """Yield the rows of a Parquet file, which needs the extra [parquet]. Raises UserError."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise UserError("reading Parquet needs pyarrow: pip install 'selftaught[parquet]'") from None
+def rows(path: Path, column: str, errors: Errors, label: str | None = None) -> Iterator[Record]:
+    """Yield the rows of a table, which needs the extra [parquet]. Raises UserError."""
     where, number = shown(str(path)), 0
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            known = file.schema_arrow.names
-            if column not in known:
-                raise _no_column(where, column, known)
-            wanted = [name for name in (column, label_column(known) or "", GROUP) if name in known]
-            for batch in file.iter_batches(ROWS, columns=wanted):
-                columns = [_values(batch.column(name), errors, where) for name in wanted]
-                for values in zip(*columns, strict=True):
-                    number += 1
-                    yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(
-            f"{where}: cannot be read as Parquet: {(str(error).splitlines() or ['damaged'])[0][:200]}"
-        ) from None
+    with tables.readable(where):
+        known = tables.schema(path).names
+        if column not in known:
+            raise _no_column(where, column, known)
+        name = label_column(known, label, where)
+        wanted = [one for one in (column, name or "", GROUP) if one in known]
+        for batch in tables.batches(path, ROWS, wanted):
+            found = [_values(batch.column(one), errors, where) for one in wanted]
+            for values in zip(*found, strict=True):
+                number += 1
+                yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column, name)
 
 
 def holds_text(path: Path) -> bool:
-    """Return whether a Parquet file has a column of text, besides labels and groups, and no column of bytes.
+    """Return whether a table has a column of text, besides labels and groups, and no column of bytes.
 
     Images are in columns of bytes.
     """
-    try:
-        import pyarrow.parquet
-        import pyarrow.types as types
-    except ImportError:
-        return True  # unknown; reading the file gives the error message
-    try:
-        schema = pyarrow.parquet.read_schema(path)
-    except (pyarrow.ArrowException, OSError):
-        return True
+    return tables.judged(path, _has_text)
+
+
+def _has_text(schema: Any) -> bool:
+    import pyarrow.types as types
+
     beside = (label_column(schema.names), GROUP)
     bytes_ = any(types.is_binary(f.type) or types.is_large_binary(f.type) or types.is_struct(f.type) for f in schema)
     texts = any(types.is_string(f.type) or types.is_large_string(f.type) for f in schema if f.name not in beside)
@@ -149,7 +137,7 @@ def _values(column: Any, errors: Errors, where: str) -> list[Any]:
     return found
 
 
-def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
+def objects(data: Iterable[Any], column: str, label: str | None = None) -> Iterator[Record]:
     """Yield records from strings, lists of tokens (joined by spaces), or mappings as in a JSON Lines file.
 
     Raises UserError, also if the types are mixed.
@@ -165,7 +153,7 @@ def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
         if isinstance(value, Mapping):
             if column not in value:
                 raise _no_column(where, column, [str(name) for name in value])
-            yield _checked(value, where, column)
+            yield _checked(value, where, column, label)
         else:
             yield Record(value if isinstance(value, str) else _joined(value, where), where)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
+from selftaught.data.told import opening
 from selftaught.evaluate.documents import documents
 from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
 from selftaught.evaluate.tasks.probe import Probe, learned_to_score
@@ -35,6 +36,8 @@ class Documents(Task):
     ) -> dict[str, Any]:
         """See `evaluate.documents`."""
         train, test = run.sources(data, QUICK if quick else (None, None))
+        if say is not None:
+            say(opening(run.named(data), train, test))
         found = documents(run.encoder, train, test, seed, untrained=run.untrained(seed), say=say, **options)
         return found | {"data": run.named(data), "quick": quick}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from selftaught.data.text.corpus import Corpus
+from selftaught.data.told import opening
 from selftaught.evaluate.language import cloze, perplexity
 from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
 from selftaught.evaluate.tasks.probe import learned_to_score
@@ -29,9 +30,10 @@ class Language(Task):
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
     ) -> dict[str, Any]:
         """Return "perplexity" and "cloze", see `evaluate.language`, with "data" and "quick"."""
+        train, test = run.sources(data, QUICK if quick else (None, None))
         if say is not None:
+            say(opening(run.named(data), train, test))
             say("evaluating the language model on held-out text")
-        _, test = run.sources(data, QUICK if quick else (None, None))
         model = run.model()
         assert isinstance(model, Scores) and isinstance(test, Corpus)
         found = {"perplexity": perplexity(model, test), "cloze": cloze(model, test, BLANKS[quick], seed=seed)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
+from selftaught.data.told import opening
 from selftaught.evaluate.classifier import classifier
 from selftaught.evaluate.probe import SIDES, probe
 from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
@@ -33,6 +34,8 @@ class Probe(Task):
     ) -> dict[str, Any]:
         """See `evaluate.probe`. "classifier" is the accuracy of the method's own classifier, if it has one."""
         train, test = run.sources(data, QUICK if quick else (None, None))
+        if say is not None:
+            say(opening(run.named(data), train, test))
         found = probe(run.encoder, train, test, seed, untrained=run.untrained(seed), say=say)
         found |= {"data": run.named(data), "quick": quick}
         if data is None and run.learned_by is not None and issubclass(run.learned_by, Classifies):

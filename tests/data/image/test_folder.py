@@ -261,7 +261,7 @@ def test_unreadable_permissions_are_skipped(tmp_path):
     picture(tmp_path / "f/locked.png", noise(8, 8, seed=1))
     picture(tmp_path / "f/locked/inside.png", noise(8, 8, seed=2))
     code = (
-        "import os, sys, json\nfrom selftaught.data.image import open_images, decoded, folder, parquet\n"
+        "import os, sys, json\nfrom selftaught.data.image import open_images, decoded, folder, opening, table\n"
         "if os.getuid() == 0: os.setuid(65534)\ns = open_images(sys.argv[1], 'all')\nprint(json.dumps([len(s), "
         "s.skipped]))"
     )

@@ -98,9 +98,9 @@ def test_rows_that_name_files(tmp_path):
 
 
 def test_large_tables_are_read_from_one_file_in_the_cache(tmp_path, own_cache, monkeypatch):
-    from selftaught.data.image import parquet
+    from selftaught.data.image import table
 
-    monkeypatch.setattr(parquet, "IN_MEMORY", 0)
+    monkeypatch.setattr(table, "IN_MEMORY", 0)
     large = [encoded(noise(100, 120 + i, seed=i), "JPEG") for i in range(5)]
     write(tmp_path / "a.parquet", large, LABELS[:5])
     for _ in range(2):

@@ -1,0 +1,92 @@
+"""What a user is told about data that were opened, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from selftaught.data import catalog
+from selftaught.kind import Split
+from selftaught.source import Source
+
+NO_CLASSES = "no classes, because "
+"""The start of the note on folders that are no classes."""
+REFUSED = " not used: "
+"""Within the note on labels that are no classes."""
+NAMED = 5
+"""Number of classes that are named."""
+OWN = "train and test are its own"
+BY_CONTENT = "train and test are split 80/20 by content"
+
+
+def opening(given: Any, train: Source, test: Source | None = None) -> str:
+    """Return the line that `pretrain` and `probe` begin with.
+
+    >>> import numpy as np
+    >>> from selftaught.data import open_source
+    >>> images = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+    >>> opening(images, open_source(images, "train", labels=["cat", "dog"] * 5))
+    '8 images, 2 classes (cat, dog); train and test are split 80/20 by content'
+
+    Args:
+        given: The data as the user gave them.
+        train: What is trained on, or fitted.
+        test: What is judged by.
+    """
+    train = train.whole
+    count = f"{len(train):,}" if test is None else f"{len(train):,} training and {len(test):,} test"
+    parts = [f"{count} {train.samples}, {_classes(train)}", *train.notes]
+    if test is not None:
+        parts += [note for note in test.notes if note not in train.notes]
+    return "; ".join([*parts, *same_name(given)])
+
+
+def no_classes(source: Source) -> str:
+    """Return why a source has no labels, in brackets, where that is known; else ""."""
+    why = [note for note in source.notes if note.startswith(NO_CLASSES) or REFUSED in note]
+    return f" ({'; '.join(why)})" if why else ""
+
+
+def same_name(given: Any) -> list[str]:
+    """Return a phrase if `given` is the name of a data set of the catalog and of a folder or file that is here too."""
+    other = catalog.folder_called(given)
+    return [] if other is None else [f"{given} is the data set of the catalog, and the {other} here is ./{given}"]
+
+
+def division(
+    split: Split, called: Mapping[str, str], aside: Mapping[str, int | None], samples: str = ""
+) -> tuple[str, ...]:
+    """Return notes on the parts of a data set, for `Source.notes`.
+
+    Args:
+        split: The part that was opened.
+        called: What the parts "train" and "test", or "all", are called in the data; "" = they have no name.
+        aside: What is left aside, and how many samples are in it (None = unknown).
+        samples: What the samples are called.
+    """
+    notes = []
+    if "all" not in called:
+        named, whole = all(called.values()), split == "all"
+        parts = " and ".join(called.values()) if whole else f"train is {called['train']}, test is {called['test']}"
+        notes.append(("all of " if whole else "") + (parts if named else "its parts" if whole else OWN))
+    elif split != "all":
+        notes.append(BY_CONTENT + (f", from {called['all']}" if called["all"] else ""))
+    elif called["all"]:
+        notes.append(f"all of {called['all']}")
+    if aside:
+        counted = [name if count is None else f"{name} ({count:,})" for name, count in aside.items()]
+        more = f" and {len(counted) - NAMED} more" if len(counted) > NAMED else ""
+        notes.append(f"left aside: {', '.join(counted[:NAMED])}{more}")
+    return tuple(notes)
+
+
+def _classes(source: Source) -> str:
+    labels = source.labels
+    known = int((labels >= 0).sum())
+    if not known:
+        return "no labels"
+    names = [str(name) for name in source.classes]
+    said = f"{len(names):,} class{'es' * (len(names) != 1)}"
+    if names:
+        said += f" ({', '.join(names[:NAMED])}{', ...' if len(names) > NAMED else ''})"
+    return said + (f", {len(labels) - known:,} without a label" if known < len(labels) else "")

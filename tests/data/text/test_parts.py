@@ -1,0 +1,110 @@
+"""What is decided once for all parts of labelled text, and which files are parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from selftaught.data.text import open_text
+from selftaught.errors import UserError
+
+
+def put(root: Path, **texts: str) -> Path:
+    """train__pos__a="..." -> train/pos/a.txt."""
+    for name, text in texts.items():
+        path = root / f"{name.replace('__', '/')}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def lines(path: Path, rows: list[dict[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def labels(data: object, split: str, **options: object) -> list[str]:
+    corpus = open_text(data, split, **options)
+    return [corpus.classes[label] if label >= 0 else "" for label in corpus.labels]
+
+
+def test_folders_are_parts_whatever_stands_beside_them(tmp_path: Path) -> None:
+    put(tmp_path / "acl", Train__pos__a="a good film", Train__neg__a="a bad film", Train__unsup__a="a film")
+    put(tmp_path / "acl", TEST__pos__b="good", extra__c="more", README="about the files")
+    train, test = open_text(tmp_path, "train"), open_text(tmp_path, "test")
+    assert train.classes == test.classes == ("neg", "pos")
+    assert labels(tmp_path, "train") == ["neg", "pos", ""] and labels(tmp_path, "test") == ["pos"]
+    assert train.notes == (
+        "train is acl/Train, test is acl/TEST",
+        "left aside: acl/loose files (1), acl/extra (1)",
+    )
+    assert set(train.words) == {"a", "film", "good", "bad"}  # nothing of what was left aside
+
+
+def test_a_flat_part_keeps_the_labels_of_the_other(tmp_path: Path) -> None:
+    put(tmp_path, train__pos__a="a b", train__neg__a="c d", train__neg__b="e", val__x="f")
+    assert labels(tmp_path, "all") == ["neg", "neg", "pos"]
+    assert open_text(tmp_path, "all").notes == ("all of train", "left aside: val (1)")
+
+
+def test_files_called_like_parts(tmp_path: Path) -> None:
+    put(tmp_path, train="one two", valid="three", test="four", README="five")
+    assert [open_text(tmp_path, split).text(0) for split in ("train", "test")] == ["one two", "four"]
+    assert open_text(tmp_path, "train").notes == ("train is train.txt, test is test.txt", "left aside: valid.txt (1)")
+    put(tmp_path, chapter="six")  # one document that is no part: then they are all documents
+    assert len(open_text(tmp_path, "all")) == 5
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet", "folders of parquet", "saved", "dictionary"])
+def test_names_are_numbered_over_all_parts(tmp_path: Path, form: str) -> None:
+    parts = {
+        "train": [{"text": f"t{i}", "label": label} for i, label in enumerate(("dog", "cat", "eel"))],
+        "test": [{"text": f"u{i}", "label": label} for i, label in enumerate(("eel", "dog"))],
+        "unsupervised": [{"text": "v", "label": "x"}],
+    }
+    data: object = tmp_path
+    if form == "jsonl":
+        for part, rows in parts.items():
+            lines(tmp_path / f"{part}.jsonl", rows)
+    elif "parquet" in form:
+        pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        for part, rows in parts.items():
+            path = tmp_path / (f"{part}-00000.parquet" if form == "parquet" else f"default/{part}/0000.parquet")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        datasets = pytest.importorskip("datasets")
+        data = datasets.DatasetDict({part: datasets.Dataset.from_list(rows) for part, rows in parts.items()})
+        if form == "saved":
+            data.save_to_disk(tmp_path / "saved")
+            data = tmp_path / "saved"
+    assert labels(data, "train") == ["dog", "cat", "eel"] and labels(data, "test") == ["eel", "dog"]
+    train, test = open_text(data, "train"), open_text(data, "test")
+    assert train.classes == test.classes == ("cat", "dog", "eel")
+    assert "unsupervised" in train.notes[-1] and train.notes[-1].startswith("left aside: ")
+
+
+@pytest.mark.parametrize("value", [lambda i: [i % 2, 1], lambda i: i / 7, lambda i: f"id {i}", lambda i: 1 << 40 + i])
+def test_labels_that_are_none_are_named_and_left_out(tmp_path: Path, value) -> None:
+    rows = [{"text": f"word {i}", "label": value(i), "stars": i % 3} for i in range(24)]
+    lines(tmp_path / "a.jsonl", rows)
+    for data in (rows, tmp_path / "a.jsonl"):
+        for _ in range(2):  # from the cache too
+            corpus = open_text(data, "all")
+            assert len(corpus) == 24 and not corpus.labelled and corpus.classes == ()
+            assert [note for note in corpus.notes if " not used: " in note]
+        assert labels(data, "all", label_column="stars") == [str(i % 3) for i in range(24)]
+        with pytest.raises(UserError, match="the column 'label': "):
+            open_text(data, "all", label_column="label")
+
+
+def test_a_column_of_plain_text_has_no_effect(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--label-column has no effect: these data have no columns"):
+        open_text(put(tmp_path, a="one", b="two"), "all", label_column="label")
+
+
+def test_the_column_that_has_no_classes_is_named() -> None:
+    rows = [{"text": "a", "target": [1]}, {"text": "b", "target": [1, 2]}]
+    assert open_text(rows, "all").notes[0].startswith("the column 'target' is not used: labels are lists")

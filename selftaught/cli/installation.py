@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Literal, final
 
 MIB = 1 << 20
-EXTRAS = {"parquet": "pyarrow", "hf": "datasets", "map": "openTSNE", "photos": "skimage", "redis": "redis"}
+EXTRAS = {
+    "parquet": "pyarrow", "hf": "datasets", "map": "openTSNE", "photos": "skimage", "redis": "redis",
+    "tiff": "imagecodecs",
+}  # fmt: skip
 """Extra of the package, and a module that comes with it."""
 MALICIOUS = ("2.6.2", "2.6.3")
 """Versions of lightning that carried malicious code: GHSA-w37p-236h-pfx3."""

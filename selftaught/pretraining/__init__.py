@@ -112,7 +112,7 @@ def run(
         layers = (*layers, inherited(init))
     config = _absolute(resolve(*layers, data=data))
     source, split = _opened(config, data, watch)
-    config = replace(config, data=config.data | {"split": split})
+    config = replace(config, data=config.data | {"split": split} | config.reading().resolved(source))
     path = place.free(config, watch) if out is None else Path(out)
     existing = again and (path / "config.yaml").exists()
     method = build(config, source)

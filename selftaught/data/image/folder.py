@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
+
+from numpy.typing import NDArray
 
 from selftaught.data.folders import TEST, TRAIN, shown
-from selftaught.data.image.decode import MOST_BYTES, Unreadable
+from selftaught.data.image.decode import Unreadable, most_bytes
 from selftaught.data.image.items import Items
 from selftaught.data.labels import as_labels
 from selftaught.errors import UserError
@@ -46,6 +48,8 @@ SUFFIXES = frozenset(
 OTHERS = frozenset(
     (".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
 )
+ARRAYS = (".npy",)
+"""Images only in folders without other images: beside those they are features, masks or labels."""
 MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
 
 
@@ -68,7 +72,7 @@ class FolderItems(Items):
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        found = sorted(_walk(root), key=lambda file: os.fsencode(file.path))
+        found = sorted(_of_one_form(_walk(root)), key=lambda file: os.fsencode(file.path))
         self._files = [file for file in found if not file.reason]
         self.where = shown(str(root))
         self.key = os.path.realpath(root)
@@ -107,15 +111,32 @@ class FolderItems(Items):
         """Return the size in bytes and the time of the last change in nanoseconds."""
         return self._files[position].size, self._files[position].time
 
-    def read(self, position: int) -> bytes:
-        """Read the whole file."""
+    def read(self, position: int) -> bytes | NDArray[Any]:
+        """Read the whole file, or map the array in it."""
         file = self._files[position]
+        if file.path.endswith(ARRAYS):
+            return _array(Path(self._root, file.path))
         if file.size == 0:
             raise Unreadable("empty file")
-        if file.size > MOST_BYTES:
-            raise Unreadable(f"{file.size} bytes are more than {MOST_BYTES}")
+        if file.size > most_bytes():
+            raise Unreadable(f"{file.size} bytes are more than {most_bytes()}")
         with open(os.path.join(self._root, file.path), "rb") as stream:
-            return stream.read(MOST_BYTES)
+            return stream.read(most_bytes())
+
+
+def _array(path: Path) -> NDArray[Any]:
+    from selftaught.data.image.numpy_files import load
+
+    try:
+        return load(path)
+    except UserError as error:
+        raise Unreadable(str(error).removeprefix(f"{path}: ")) from None
+
+
+def _of_one_form(files: Iterable[File]) -> list[File]:
+    """Return the encoded images; if there are none, the arrays."""
+    found = list(files)
+    return [file for file in found if not file.path.endswith(ARRAYS)] or found
 
 
 def sides(root: Path) -> dict[str, Path]:
@@ -193,7 +214,7 @@ def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
     if not stat.S_ISREG(at.st_mode):
         if named:
             yield File(path, reason="not a regular file")
-    elif named or _is_picture(entry.path):
+    elif named or kind in ARRAYS or _is_picture(entry.path):
         yield File(path, at.st_size, at.st_mtime_ns)
 
 

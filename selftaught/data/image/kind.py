@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from selftaught.data import hub
 from selftaught.data.folders import LOOKED_AT
 from selftaught.data.image.columns import is_image
+from selftaught.data.image.reading import Reading
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source, evenly
@@ -29,15 +30,30 @@ class Image(Kind):
 
     Args:
         size: Height and width of the encoder's input in pixels. By default the size of the images, at most 96.
+        range: Values that become black and white where pixels have more than 8 bits: BLACK..WHITE such as 0..4095 (or
+            one such pair for each channel), "type" for the whole range of the type, or "auto", decided by the data.
+        bands: Bands that are kept, numbered from 1: 4,3,2. "all" keeps transparency too; "auto" is what the file's tags
+            say.
+        pages: Of files with several pages or frames: "first", "all" (each is a sample), "channels" (each is a channel),
+            or the number of a page from 1.
+        channel_axis: The axis of arrays that has the channels: "first", "last", or "auto", decided by the shape.
     """
 
     samples = "images"
     network = "conv"
 
-    def __init__(self, size: int | None = None) -> None:
+    def __init__(
+        self,
+        size: int | None = None,
+        range: str | tuple[float, ...] = "auto",
+        bands: str | int | tuple[int, ...] = "auto",
+        pages: str | int = "first",
+        channel_axis: str = "auto",
+    ) -> None:
         if size is not None and size < 1:
             raise UserError(f"size must be at least 1, not {size}")
         self.size = size
+        self.pixels = Reading.of(range, bands, pages, channel_axis)
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -58,21 +74,29 @@ class Image(Kind):
         """See `data.image.opening.open_images`."""
         from selftaught.data.image.opening import open_images
 
-        return open_images(data, split, limit, labels=labels, size=self.size, progress=progress)
+        return open_images(data, split, limit, labels=labels, size=self.size, progress=progress, reading=self.pixels)
+
+    def resolved(self, source: Source) -> dict[str, Any]:
+        """Return the options by which pixels were read, with the range that the data decided."""
+        return dict(source.traits.get("reading", {}))
 
     def input(self, source: Source) -> dict[str, Any]:
-        """Return the side in pixels, the channels, and the mean and deviation of each channel (full brightness = 1)."""
+        """Return the side in pixels, the channels, and the mean and deviation of each channel (full brightness = 1).
+
+        "reading" has the options by which the pixels were read, where they are not the defaults.
+        """
         known = source.traits.get("size")
         size = self.size
         if size is None:
             size = min(known) if known is not None and max(known) <= LARGEST_SIDE else LARGEST_SIDE
         mean, std = channel_statistics(source)
-        return {"kind": self.name(), "size": int(size), "channels": len(mean), "mean": mean, "std": std}
+        read = {"reading": dict(source.traits["reading"])} if source.traits.get("reading") else {}
+        return {"kind": self.name(), "size": int(size), "channels": len(mean), "mean": mean, "std": std, **read}
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
-        """Return options that leave the images unchanged, because the views of the encoder resize them."""
-        return cls()
+        """Return the options by which the pixels of the encoder's images were read, but no size: the views resize."""
+        return cls(**input.get("reading", {}))
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:

@@ -23,9 +23,9 @@ def read_npy(path: Path) -> Part:
 
     Raises UserError if the file is damaged or contains Python objects.
     """
-    images = _load(path)
+    images = load(path)
     beside = next((p for p in _label_files(path) if p.is_file()), None)
-    return images, None if beside is None else _load(beside)
+    return images, None if beside is None else load(beside)
 
 
 def _label_files(path: Path) -> list[Path]:
@@ -76,7 +76,8 @@ def _by_shape(arrays: dict[str, NDArray[Any]], path: Path) -> Names:
     return images[0], labels[0] if len(labels) == 1 else None
 
 
-def _load(path: Path) -> NDArray[Any]:
+def load(path: Path) -> NDArray[Any]:
+    """Return the array in a .npy file, memory-mapped. Raises UserError."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:

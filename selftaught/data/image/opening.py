@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, final, get_args
 
 from selftaught import errors
 from selftaught.data import catalog
 from selftaught.data.image import idx
-from selftaught.data.image.arrays import from_array
+from selftaught.data.image.arrays import DEFAULT, from_array
 from selftaught.data.image.image_set import ImageSet
+from selftaught.data.image.items import Items
+from selftaught.data.image.reading import Reading
 from selftaught.data.joined import Joined
 from selftaught.data.subset import first
 from selftaught.data.subset import split as split_by_content
@@ -24,6 +27,8 @@ Open = Callable[[int | None], Source]
 """Opens one part. The argument is the largest number of samples needed, as a hint."""
 Sides = dict[str, Open]
 """Either "train" and "test", or "all"."""
+Pair = tuple[Any, Any]
+"""An array of images, and its labels or None."""
 
 
 def open_images(
@@ -34,6 +39,7 @@ def open_images(
     labels: Any = None,
     size: int | None = None,
     progress: Progress = silent,
+    reading: Reading = DEFAULT,
 ) -> Source:
     """Open images as a source.
 
@@ -47,6 +53,7 @@ def open_images(
         size: Decode images only once, to central squares of 1.15 times this many pixels, kept in the cache. Arrays and
             the data sets of the catalog stay unchanged.
         progress: Called as (done, total) while many files are read.
+        reading: Range, bands, pages and axis of channels, the same for every format.
 
     Raises:
         UserError: If `data` cannot be read; one sentence says what is wrong and how to fix it.
@@ -57,7 +64,7 @@ def open_images(
         raise UserError(f"size must be at least 1, not {size}")
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
-    found = _sides(data, labels, size, progress)
+    found = _sides(data, labels, _How(size, progress, reading))
     if "all" not in found:
         if split == "all":
             return first(_joined([found["train"](limit), found["test"](limit)]), limit)
@@ -74,17 +81,48 @@ def _joined(parts: list[Source]) -> Source:
     return Joined(parts)
 
 
-def _sides(data: Any, labels: Any, size: int | None, progress: Progress) -> Sides:
+@final
+@dataclass(frozen=True)
+class _How:
+    """How all parts of a data set are opened; see `open_images`. The training part decides the range of pixels."""
+
+    size: int | None
+    progress: Progress
+    reading: Reading
+
+    def items(self, parts: Mapping[str, Callable[[], Items]]) -> Sides:
+        """Return sides that decode the items of each part."""
+        from selftaught.data.image.decoded import build
+
+        made = {side: cache(part) for side, part in parts.items()}
+
+        def load(side: str, limit: int | None) -> Source:
+            return build(made[side](), limit, self.size, self.progress, self.reading, made.get("train"))
+
+        return {side: partial(load, side) for side in parts}
+
+    def arrays(self, parts: Mapping[str, Callable[[], Pair]], where: str) -> Sides:
+        """Return sides over the array of each part, with its labels."""
+
+        def load(side: str, limit: int | None) -> Source:
+            images, labels = parts[side]()
+            like = parts["train"]()[0] if "train" in parts else None
+            return from_array(images, labels, where=where, reading=self.reading, like=like)
+
+        return {side: partial(load, side) for side in parts}
+
+
+def _sides(data: Any, labels: Any, how: _How) -> Sides:
     if isinstance(data, Source):
         return {"all": lambda _: data}
     if isinstance(data, str | os.PathLike):
         if labels is not None:
             raise UserError(f"{data}: labels can be given only with arrays and sequences")
-        return _of_name(os.fspath(data), size, progress)
-    return _of_object(data, labels, size, progress)
+        return _of_name(os.fspath(data), how)
+    return _of_object(data, labels, how)
 
 
-def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
+def _of_name(name: str, how: _How) -> Sides:
     if name in catalog.listed():
         found = catalog.get(name)
         if not isinstance(found, ImageSet):
@@ -92,6 +130,7 @@ def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
                 f"{name}: these are {describe(found.ENTRY.kind).samples}, not images: 'selftaught data' lists sets "
                 "of images"
             )
+        progress = how.progress
         return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
     try:
         path = Path(name).expanduser()
@@ -99,9 +138,9 @@ def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
     except (OSError, RuntimeError) as error:  # no permission, a name that is too long, or an unknown user
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if is_folder:
-        return _of_folder(path, size, progress)
+        return _of_folder(path, how)
     if is_file:
-        return _of_file(path, size, progress)
+        return _of_file(path, how)
     if exists:
         raise UserError(f"{path}: neither a file nor a folder")
     if os.sep in name or path.suffix:
@@ -111,9 +150,8 @@ def _of_name(name: str, size: int | None, progress: Progress) -> Sides:
     raise errors.unknown("data", name, catalog.listed())
 
 
-def _of_folder(path: Path, size: int | None, progress: Progress) -> Sides:
+def _of_folder(path: Path, how: _How) -> Sides:
     from selftaught.data.image import folder, parquet
-    from selftaught.data.image.decoded import build
 
     own = folder.sides(path)
     if own:
@@ -122,73 +160,60 @@ def _of_folder(path: Path, size: int | None, progress: Progress) -> Sides:
         classes = tuple(sorted({*names[0], *names[1]})) if all(names) else ()
         for part in parts.values():
             part.name_classes(classes)
-        return {side: partial(build, part, size=size, progress=progress) for side, part in parts.items()}
+        return how.items({side: partial(_same, part) for side, part in parts.items()})
     tables = parquet.sides(path)
     if tables:
-        return _of_parquet(tables, size, progress)
-    return _of_idx_folder(path) or {"all": partial(build, folder.FolderItems(path), size=size, progress=progress)}
+        return how.items({side: partial(parquet.ParquetItems, files) for side, files in tables.items()})
+    return _of_idx_folder(path, how) or how.items({"all": partial(_same, folder.FolderItems(path))})
 
 
-def _of_idx_folder(path: Path) -> Sides:
+def _same(items: Items) -> Items:
+    return items
+
+
+def _of_idx_folder(path: Path, how: _How) -> Sides:
     files = [file for file in sorted(path.glob("*images*")) if idx.is_idx(file) and file.is_file()]
     train = [file for file in files if "train" in file.name]
     test = [file for file in files if "t10k" in file.name or "test" in file.name]
     if train and test:
-        return {"train": lambda _: _idx(train[0]), "test": lambda _: _idx(test[0])}
-    return {"all": lambda _: _idx(files[0])} if len(files) == 1 else {}
+        return how.arrays({"train": partial(_idx, train[0]), "test": partial(_idx, test[0])}, str(path))
+    return how.arrays({"all": partial(_idx, files[0])}, str(files[0])) if len(files) == 1 else {}
 
 
-def _of_file(path: Path, size: int | None, progress: Progress) -> Sides:
+def _of_file(path: Path, how: _How) -> Sides:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         from selftaught.data.image.numpy_files import read_npy
 
-        return {"all": partial(_part, read_npy(path), str(path))}
+        return how.arrays({"all": partial(read_npy, path)}, str(path))
     if suffix == ".npz":
         from selftaught.data.image.numpy_files import read_npz
 
         parts = read_npz(path)
-        return {side: partial(_part, part, str(path)) for side, part in parts.items()}
+        return how.arrays({side: partial(parts.__getitem__, side) for side in parts}, str(path))
     if suffix in (".parquet", ".pq"):
-        return _of_parquet({"all": [path]}, size, progress)
+        from selftaught.data.image.parquet import ParquetItems
+
+        return how.items({"all": partial(ParquetItems, [path])})
     if idx.is_idx(path):
-        return {"all": lambda _: _idx(path)}
+        return how.arrays({"all": partial(_idx, path)}, str(path))
     raise UserError(f"{path}: not a supported file of images: give a folder of images, or IDX, .npy, .npz or .parquet")
 
 
-def _part(part: tuple[Any, Any], where: str, limit: int | None) -> Source:
-    return from_array(part[0], part[1], where=where)
-
-
-def _idx(path: Path) -> Source:
+def _idx(path: Path) -> Pair:
     beside = idx.labels_beside(path)
-    return from_array(idx.read(path), None if beside is None else idx.read(beside), where=str(path))
+    return idx.read(path), None if beside is None else idx.read(beside)
 
 
-def _of_parquet(files: dict[str, list[Path]], size: int | None, progress: Progress) -> Sides:
-    from selftaught.data.image.decoded import build
-    from selftaught.data.image.parquet import ParquetItems
-
-    def load(part: list[Path], limit: int | None) -> Source:
-        return build(ParquetItems(part), limit, size, progress)
-
-    return {side: partial(load, part) for side, part in files.items()}
-
-
-def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> Sides:
+def _of_object(data: Any, labels: Any, how: _How) -> Sides:
     from selftaught.data import hub
     from selftaught.data.image import sequence
-    from selftaught.data.image.decoded import build
     from selftaught.data.image.hub import HubItems
 
     if hub.is_hub(data):
         if labels is not None:
             raise UserError("a Hugging Face data set has its own labels: name their column 'label'")
-
-        def load(part: Any, limit: int | None) -> Source:
-            return build(HubItems(part), limit, size, progress)
-
-        return {side: partial(load, part) for side, part in hub.sides(data).items()}
+        return how.items({side: partial(HubItems, part) for side, part in hub.sides(data).items()})
     if not hasattr(data, "__array__"):
         if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict | bytes):
             raise UserError(
@@ -197,6 +222,6 @@ def _of_object(data: Any, labels: Any, size: int | None, progress: Progress) -> 
             )
         whole = sequence.stacked(data)
         if whole is None:
-            return {"all": partial(build, sequence.SequenceItems(data, labels), size=size, progress=progress)}
+            return how.items({"all": partial(sequence.SequenceItems, data, labels)})
         data = whole
-    return {"all": lambda _: from_array(data, labels)}
+    return how.arrays({"all": lambda: (data, labels)}, "array")

@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data.image.decode import Unreadable, eight_bit
+from selftaught.data.image.decode import Unreadable, native
 from selftaught.data.image.items import Items
 from selftaught.data.labels import as_labels
 from selftaught.errors import UserError
@@ -74,7 +74,7 @@ def plain(value: Any) -> bytes | NDArray[Any]:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     if type(value).__module__.startswith("PIL."):
-        return eight_bit(value)
+        return native(value)
     try:
         array = np.asarray(value)
     except Exception as error:

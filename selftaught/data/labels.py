@@ -46,6 +46,13 @@ def as_labels(
     return labels, tuple(classes) or tuple(str(i) for i in range(high + 1))
 
 
+def union(parts: Sequence[Any]) -> tuple[str, ...]:
+    """Return the sorted names in the labels of several parts, so that they are numbered alike; nothing for numbers."""
+    names = [np.asarray(labels).reshape(-1).tolist() for labels in parts if labels is not None]
+    found = {_text(name) for part in names for name in part if isinstance(name, str | bytes)}
+    return tuple(sorted(found - {""}))
+
+
 def _one_hot(array: NDArray[Any]) -> bool:
     return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from selftaught.data import hub
 from selftaught.data.folders import LOOKED_AT
 from selftaught.data.image.columns import is_image
+from selftaught.data.image.pairs import are_parts, is_images, parts_of
 from selftaught.data.image.reading import Reading
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
@@ -64,6 +65,8 @@ class Image(Kind):
             return any(is_image(feature) for feature in hub.features(data).values())
         if hasattr(data, "__array__"):
             return np.ndim(data) in (3, 4)
+        if are_parts(data):
+            return _are_images(data)
         first: Any = data[0] if isinstance(data, Sequence) and not isinstance(data, str) and len(data) else None
         first = first[0] if isinstance(first, tuple | list) and len(first) == 2 else first
         return isinstance(first, bytes) or np.ndim(first) in (2, 3) or type(first).__module__.startswith("PIL.")
@@ -132,6 +135,16 @@ def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
     std = np.sqrt(np.maximum(np.mean(second, 0) - mean**2, 0))
     least = 1 / 255  # avoids a division by 0 for a constant channel
     return [round(float(m), 6) for m in mean], [round(max(float(s), least), 6) for s in std]
+
+
+def _are_images(data: Any) -> bool:
+    """Whether the parts of a tuple or a dict hold images."""
+    try:
+        parts = parts_of(data).values()
+    except UserError:
+        return False
+    known = [is_images(images) or (hub.is_hub(images) and Image.accepts(images)) for images, _ in parts]
+    return all(known)
 
 
 def _holds_pictures(path: Path) -> bool:

@@ -51,9 +51,14 @@ def read_npz(path: Path) -> dict[str, Part]:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # numpy raises many types of error on damaged files
         raise _damaged(path, error) from None
+    return parts_by_name(arrays, str(path))
+
+
+def parts_by_name(arrays: dict[str, NDArray[Any]], where: str) -> dict[str, Part]:
+    """Return the images and labels among named arrays, see `read_npz`. Raises UserError."""
     sides = {side: found for side in ("train", "test") if (found := _choose(arrays, side))}
     if len(sides) < 2:
-        sides = {"all": _choose(arrays, "") or _by_shape(arrays, path)}
+        sides = {"all": _choose(arrays, "") or _by_shape(arrays, where)}
     return {side: (arrays[images], arrays[labels] if labels else None) for side, (images, labels) in sides.items()}
 
 
@@ -66,11 +71,11 @@ def _choose(arrays: dict[str, NDArray[Any]], side: str) -> Names | None:
     return None if images is None else (images, named(LABELS))
 
 
-def _by_shape(arrays: dict[str, NDArray[Any]], path: Path) -> Names:
+def _by_shape(arrays: dict[str, NDArray[Any]], where: str) -> Names:
     images = [name for name, array in arrays.items() if array.ndim in (3, 4)]
     if len(images) != 1:
         raise UserError(
-            f"{path}: cannot tell which of the arrays ({', '.join(arrays) or 'none'}) has the images: name it 'images'"
+            f"{where}: cannot tell which of the arrays ({', '.join(arrays) or 'none'}) has the images: name it 'images'"
         )
     labels = [name for name, array in arrays.items() if array.shape == arrays[images[0]].shape[:1]]
     return images[0], labels[0] if len(labels) == 1 else None

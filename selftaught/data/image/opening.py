@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from selftaught.data.image.image_set import ImageSet
 from selftaught.data.image.items import Items
 from selftaught.data.image.reading import Reading
 from selftaught.data.joined import Joined
+from selftaught.data.labels import union
 from selftaught.data.subset import first
 from selftaught.data.subset import split as split_by_content
 from selftaught.errors import UserError
@@ -101,13 +102,13 @@ class _How:
 
         return {side: partial(load, side) for side in parts}
 
-    def arrays(self, parts: Mapping[str, Callable[[], Pair]], where: str) -> Sides:
+    def arrays(self, parts: Mapping[str, Callable[[], Pair]], where: str, classes: Sequence[str] = ()) -> Sides:
         """Return sides over the array of each part, with its labels."""
 
         def load(side: str, limit: int | None) -> Source:
             images, labels = parts[side]()
             like = parts["train"]()[0] if "train" in parts else None
-            return from_array(images, labels, where=where, reading=self.reading, like=like)
+            return from_array(images, labels, classes, where=where, reading=self.reading, like=like)
 
         return {side: partial(load, side) for side in parts}
 
@@ -207,13 +208,17 @@ def _idx(path: Path) -> Pair:
 
 def _of_object(data: Any, labels: Any, how: _How) -> Sides:
     from selftaught.data import hub
-    from selftaught.data.image import sequence
+    from selftaught.data.image import pairs, sequence
     from selftaught.data.image.hub import HubItems
 
     if hub.is_hub(data):
         if labels is not None:
             raise UserError("a Hugging Face data set has its own labels: name their column 'label'")
         return how.items({side: partial(HubItems, part) for side, part in hub.sides(data).items()})
+    if pairs.are_parts(data):
+        if labels is not None:
+            raise UserError("the data have labels of their own: leave out labels")
+        return _of_parts(pairs.parts_of(data), how)
     if not hasattr(data, "__array__"):
         if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict | bytes):
             raise UserError(
@@ -225,3 +230,22 @@ def _of_object(data: Any, labels: Any, how: _How) -> Sides:
             return how.items({"all": partial(sequence.SequenceItems, data, labels)})
         data = whole
     return how.arrays({"all": lambda: (data, labels)}, "array")
+
+
+def _of_parts(parts: dict[str, Pair], how: _How) -> Sides:
+    from selftaught.data import hub
+    from selftaught.data.image import sequence
+    from selftaught.data.image.hub import HubItems
+
+    if all(hub.is_hub(images) for images, _ in parts.values()):
+        return how.items({side: partial(HubItems, images) for side, (images, _) in parts.items()})
+    whole: dict[str, Pair] = {}
+    for side, (images, labels) in parts.items():
+        if isinstance(images, str | bytes | os.PathLike | Mapping) or not hasattr(images, "__getitem__"):
+            raise UserError(f"{side}: data of type {type(images).__name__} is no part of a data set: give images")
+        stacked = images if hasattr(images, "__array__") else sequence.stacked(images)
+        whole[side] = (images if stacked is None else stacked, labels)
+    classes = union([labels for _, labels in whole.values()])
+    if all(hasattr(images, "__array__") for images, _ in whole.values()):
+        return how.arrays({side: partial(tuple, pair) for side, pair in whole.items()}, "array", classes)
+    return how.items({side: partial(sequence.SequenceItems, *pair, classes) for side, pair in whole.items()})

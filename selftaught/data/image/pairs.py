@@ -1,0 +1,77 @@
+"""Images and labels of Python: ``(x, y)``, ``((x, y), (x, y))`` or ``{"train": (x, y), "test": (x, y)}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from selftaught.data.folders import TEST, TRAIN
+from selftaught.data.image.numpy_files import parts_by_name
+from selftaught.errors import UserError
+
+Pair = tuple[Any, Any]
+"""Images, and their labels or None."""
+
+
+def is_images(value: Any) -> bool:
+    """Return whether a value is an array of images, or a list of them, judging by its first element."""
+    if hasattr(value, "__array__"):
+        return np.ndim(value) in (3, 4)
+    first = value[0] if isinstance(value, list | tuple) and len(value) else None
+    return isinstance(first, bytes) or type(first).__module__.startswith("PIL.") or _depth(first) in (2, 3)
+
+
+def is_pair(value: Any) -> bool:
+    """Return whether a value is a tuple of images and as many labels."""
+    if not isinstance(value, tuple) or len(value) != 2 or not is_images(value[0]):
+        return False
+    images, labels = value
+    if not hasattr(labels, "__len__") or isinstance(labels, str | bytes) or len(labels) != len(images):
+        return False
+    depth = np.ndim(labels) if hasattr(labels, "__array__") else 1 + _depth(labels[0] if len(labels) else None)
+    one_hot = depth == 2 and (_depth(images) == 4 or np.shape(labels)[1:] == (1,))
+    return depth == 1 or one_hot
+
+
+def are_parts(data: Any) -> bool:
+    """Return whether `data` is of a form that `parts_of` takes."""
+    if isinstance(data, Mapping):
+        return len(data) > 0 and all(isinstance(name, str) for name in data)
+    two = isinstance(data, tuple) and len(data) == 2
+    return is_pair(data) or (two and all(map(is_pair, data)))
+
+
+def parts_of(data: Any) -> dict[str, Pair]:
+    """Return the parts: "train" and "test", or "all". Raises UserError if the names of a mapping are not of parts.
+
+    A mapping may also have arrays under the names that .npz files have: x_train, y_train, images, labels, ...
+    """
+    if is_pair(data):
+        return {"all": data}
+    if not isinstance(data, Mapping):
+        return {"train": data[0], "test": data[1]}
+    named = {name.lower(): value for name, value in data.items()}
+    train = next((name for name in TRAIN if name in named), None)
+    test = next((name for name in TEST if name in named), None)
+    if train and test:
+        return {"train": _pair(named[train]), "test": _pair(named[test])}
+    if len(named) == 1 and (train or test or "all" in named):
+        return {"all": _pair(next(iter(named.values())))}
+    arrays = {name: np.asarray(value) for name, value in data.items() if hasattr(value, "__array__")}
+    if len(arrays) < len(data):
+        raise UserError(
+            f"a dict with the keys {', '.join(data)} cannot be read as images: name its parts train and test, each "
+            "images or a tuple of images and labels"
+        )
+    return parts_by_name(arrays, "dict")
+
+
+def _pair(part: Any) -> Pair:
+    return part if is_pair(part) else (part, None)
+
+
+def _depth(value: Any) -> int:
+    """Return the number of axes of an array, and 0 for everything else."""
+    return np.ndim(value) if hasattr(value, "__array__") else 0

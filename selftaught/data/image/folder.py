@@ -13,37 +13,16 @@ from typing import Any, final
 from numpy.typing import NDArray
 
 from selftaught.data.folders import TEST, TRAIN, shown
+from selftaught.data.image import listed
 from selftaught.data.image.decode import Unreadable, most_bytes
 from selftaught.data.image.items import Items
+from selftaught.data.image.names import SUFFIXES, is_named
 from selftaught.data.labels import as_labels
+from selftaught.data.remarks import say
 from selftaught.errors import UserError
 from selftaught.source import Skipped
 
 log = logging.getLogger("selftaught.data")
-SUFFIXES = frozenset(
-    (
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".j2k",
-        ".avif",
-        ".tga",
-        ".ico",
-    )
-)
 # Reported by name as skipped. A raw file contains a thumbnail that could be mistaken for the image.
 OTHERS = frozenset(
     (".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
@@ -67,10 +46,11 @@ class File:
 class FolderItems(Items):
     """The images below `root`, sorted by path.
 
-    The labels are the first-level folders, if all images are in such folders.
+    The labels are those of a table beside the images (see `listed.beside`), also one in the folder `above`; else the
+    first-level folders, if all images are in such folders.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, above: Path | None = None) -> None:
         self._root = root
         found = sorted(_of_one_form(_walk(root)), key=lambda file: os.fsencode(file.path))
         self._files = [file for file in found if not file.reason]
@@ -83,18 +63,26 @@ class FolderItems(Items):
             raise UserError(
                 f"{self.where}: no image in this folder or its subfolders ({', '.join(sorted(SUFFIXES)[:4])}, ...)"
             )
+        self._table = listed.beside(root, [file.path for file in self._files], above)
+        if self._table is not None:
+            self.skipped += self._table.skipped
+            say(self._table.line)
         self.name_classes(self.class_names())
 
     def name_classes(self, names: Sequence[str]) -> None:
         """Label every image by the position of its first-level folder in `names`, or by -1 if there are no names."""
-        owners = [shown(file.path.split("/", 1)[0]) for file in self._files] if names else None
+        owners: list[str | None] | None = [shown(file.path.split("/", 1)[0]) for file in self._files] if names else None
+        if self._table is not None:
+            owners = self._table.owners if names else None
         self.labels, self.classes = as_labels(owners, len(self._files), self.where, names)
 
     def class_names(self) -> tuple[str, ...]:
         """Return the sorted names of the first-level folders, if there are at least two and every image is in one.
 
-        Otherwise returns nothing.
+        Otherwise returns nothing. If a table has the labels, returns those.
         """
+        if self._table is not None:
+            return tuple(listed.ordered(self._table.owners))
         if any("/" not in file.path for file in self._files):
             return ()
         names = sorted({shown(file.path.split("/", 1)[0]) for file in self._files})
@@ -216,11 +204,6 @@ def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
             yield File(path, reason="not a regular file")
     elif named or kind in ARRAYS or _is_picture(entry.path):
         yield File(path, at.st_size, at.st_mtime_ns)
-
-
-def is_named(name: str) -> bool:
-    """Return whether a file has the name of an image."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
 
 
 def _is_picture(path: str) -> bool:

@@ -148,14 +148,16 @@ def _are_images(data: Any) -> bool:
 
 
 def _holds_pictures(path: Path) -> bool:
-    from selftaught.data.image import folder, idx, parquet
+    from selftaught.data.image import idx, listed, names, parquet
 
     try:
         if path.is_dir():
             files = islice((file for file in path.rglob("*") if file.is_file()), LOOKED_AT)
-            return any(folder.is_named(file.name) or _holds_pictures(file) for file in files)
+            return any(names.is_named(file.name) or _holds_pictures(file) for file in files)
         if path.suffix.lower() in (".parquet", ".pq"):
             return parquet.holds_images(path)
+        if path.suffix.lower() in listed.SUFFIXES:
+            return listed.lists_images(path)
         return path.is_file() and (path.suffix.lower() in (".npy", ".npz") or idx.is_idx(path))
     except OSError:
         return False

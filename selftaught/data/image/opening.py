@@ -11,7 +11,7 @@ from typing import Any, final, get_args
 
 from selftaught import errors
 from selftaught.data import catalog
-from selftaught.data.image import idx
+from selftaught.data.image import idx, listed
 from selftaught.data.image.arrays import DEFAULT, from_array
 from selftaught.data.image.image_set import ImageSet
 from selftaught.data.image.items import Items
@@ -156,7 +156,7 @@ def _of_folder(path: Path, how: _How) -> Sides:
 
     own = folder.sides(path)
     if own:
-        parts = {side: folder.FolderItems(place) for side, place in own.items()}
+        parts = {side: folder.FolderItems(place, path) for side, place in own.items()}
         names = [part.class_names() for part in parts.values()]
         classes = tuple(sorted({*names[0], *names[1]})) if all(names) else ()
         for part in parts.values():
@@ -198,7 +198,12 @@ def _of_file(path: Path, how: _How) -> Sides:
         return how.items({"all": partial(ParquetItems, [path])})
     if idx.is_idx(path):
         return how.arrays({"all": partial(_idx, path)}, str(path))
-    raise UserError(f"{path}: not a supported file of images: give a folder of images, or IDX, .npy, .npz or .parquet")
+    if suffix in listed.SUFFIXES:
+        return how.items({"all": partial(listed.ListedItems, path)})
+    raise UserError(
+        f"{path}: not a supported file of images: give a folder of images, IDX, .npy, .npz, .parquet, .tar, or a .csv "
+        "or .txt file of paths"
+    )
 
 
 def _idx(path: Path) -> Pair:

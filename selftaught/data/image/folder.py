@@ -7,12 +7,13 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
 from numpy.typing import NDArray
 
-from selftaught.data.folders import TEST, TRAIN, shown
+from selftaught.data.folders import LOOKED_AT, TEST, TRAIN, shown
 from selftaught.data.image import listed
 from selftaught.data.image.decode import Unreadable, most_bytes
 from selftaught.data.image.items import Items
@@ -204,6 +205,12 @@ def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
             yield File(path, reason="not a regular file")
     elif named or kind in ARRAYS or _is_picture(entry.path):
         yield File(path, at.st_size, at.st_mtime_ns)
+
+
+def has_named(root: Path) -> bool:
+    """Return whether one of the first files of a folder has the name of an image."""
+    files = islice((file for file in root.rglob("*") if file.is_file()), LOOKED_AT)
+    return any(is_named(file.name) for file in files)
 
 
 def _is_picture(path: str) -> bool:

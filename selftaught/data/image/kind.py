@@ -148,7 +148,7 @@ def _are_images(data: Any) -> bool:
 
 
 def _holds_pictures(path: Path) -> bool:
-    from selftaught.data.image import idx, listed, names, parquet
+    from selftaught.data.image import idx, listed, names, parquet, tar
 
     try:
         if path.is_dir():
@@ -156,6 +156,8 @@ def _holds_pictures(path: Path) -> bool:
             return any(names.is_named(file.name) or _holds_pictures(file) for file in files)
         if path.suffix.lower() in (".parquet", ".pq"):
             return parquet.holds_images(path)
+        if path.suffix.lower() == tar.SUFFIX:
+            return tar.holds_images(tar.expanded(str(path))[0])
         if path.suffix.lower() in listed.SUFFIXES:
             return listed.lists_images(path)
         return path.is_file() and (path.suffix.lower() in (".npy", ".npz") or idx.is_idx(path))

@@ -11,7 +11,7 @@ from typing import Any, final, get_args
 
 from selftaught import errors
 from selftaught.data import catalog
-from selftaught.data.image import idx, listed
+from selftaught.data.image import idx, listed, tar
 from selftaught.data.image.arrays import DEFAULT, from_array
 from selftaught.data.image.image_set import ImageSet
 from selftaught.data.image.items import Items
@@ -133,6 +133,8 @@ def _of_name(name: str, how: _How) -> Sides:
             )
         progress = how.progress
         return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
+    if tar.is_pattern(name):
+        return _of_shards(tar.shards(name), how)
     try:
         path = Path(name).expanduser()
         is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
@@ -154,6 +156,9 @@ def _of_name(name: str, how: _How) -> Sides:
 def _of_folder(path: Path, how: _How) -> Sides:
     from selftaught.data.image import folder, parquet
 
+    shards = tar.shards(str(path))
+    if shards and not folder.has_named(path):
+        return _of_shards(shards, how)
     own = folder.sides(path)
     if own:
         parts = {side: folder.FolderItems(place, path) for side, place in own.items()}
@@ -166,6 +171,14 @@ def _of_folder(path: Path, how: _How) -> Sides:
     if tables:
         return how.items({side: partial(parquet.ParquetItems, files) for side, files in tables.items()})
     return _of_idx_folder(path, how) or how.items({"all": partial(_same, folder.FolderItems(path))})
+
+
+def _of_shards(paths: list[Path], how: _How) -> Sides:
+    parts = {side: tar.TarItems(files) for side, files in tar.sides(paths).items()}
+    classes = listed.ordered([name for part in parts.values() for name in part.class_names()])
+    for part in parts.values():
+        part.name_classes(classes)
+    return how.items({side: partial(_same, part) for side, part in parts.items()})
 
 
 def _same(items: Items) -> Items:
@@ -198,6 +211,10 @@ def _of_file(path: Path, how: _How) -> Sides:
         return how.items({"all": partial(ParquetItems, [path])})
     if idx.is_idx(path):
         return how.arrays({"all": partial(_idx, path)}, str(path))
+    if suffix == tar.SUFFIX:
+        return _of_shards([path], how)
+    if path.name.lower().endswith(tar.PACKED):
+        raise UserError(f"{path}: a compressed archive cannot be read from any place in it: unpack it to .tar")
     if suffix in listed.SUFFIXES:
         return how.items({"all": partial(listed.ListedItems, path)})
     raise UserError(

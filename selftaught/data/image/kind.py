@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class Image(Kind):
         range: str | tuple[float, ...] = "auto",
         bands: str | int | tuple[int, ...] = "auto",
         pages: str | int = "first",
-        channel_axis: str = "auto",
+        channel_axis: Literal["auto", "first", "last"] = "auto",
     ) -> None:
         if size is not None and size < 1:
             raise UserError(f"size must be at least 1, not {size}")

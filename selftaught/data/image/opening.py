@@ -45,9 +45,10 @@ def open_images(
     """Open images as a source.
 
     Args:
-        data: The name of a data set in the catalog, a path (folder of images, IDX, .npy, .npz, .parquet), a Hugging
-            Face data set, an array [N, H, W] or [N, H, W, C], any sequence of arrays or images, or a source (returned
-            unchanged). To open a folder with the name of a data set, write ``./digits``.
+        data: The name of a data set in the catalog, a path (folder of images, IDX, .npy, .npz, .parquet, .tar shards, a
+            .csv or .txt file of paths), a pattern of shards with braces, a Hugging Face data set, an array [N, H, W] or
+            [N, H, W, C], any sequence of arrays or images, ``(x, y)``, ``((x, y), (x, y))``, ``{"train": ..., "test":
+            ...}``, or a source (returned unchanged). To open a folder with the name of a data set, write ``./digits``.
         split: "train", "test" or "all". Data without a test part are split by content, 80/20.
         limit: Use only the first N samples.
         labels: Labels of an array or of a sequence: integers or names, one per sample.

@@ -10,10 +10,9 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, final
+from typing import Any, BinaryIO, NamedTuple, final
 
 from selftaught.data.columns import LABELS
 from selftaught.data.folders import TEST, TRAIN, shown
@@ -29,6 +28,7 @@ from selftaught.source import Skipped
 SUFFIX = ".tar"
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 BLOCK = 512
+END = bytes(BLOCK)
 LOOKED_AT = 20
 MOST = 1_000_000
 """Shards of one pattern."""
@@ -38,9 +38,7 @@ _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _CHOICE = re.compile(r"\{([^{}]*,[^{}]*)\}")
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A file in a shard: its name, where it begins, and its size in bytes."""
 
     name: str
@@ -65,7 +63,7 @@ def _members(file: BinaryIO, path: Path, end: int) -> Iterator[Member]:
     while at < end:
         file.seek(at)
         header = file.read(BLOCK)
-        if header.count(0) == BLOCK:
+        if header == END:
             return
         if not _valid(header):
             raise UserError(f"{path}: damaged, or not a .tar file: no header at byte {at:,}")
@@ -90,7 +88,8 @@ def _members(file: BinaryIO, path: Path, end: int) -> Iterator[Member]:
 
 def _valid(header: bytes) -> bool:
     with suppress(ValueError):
-        return len(header) == BLOCK and _number(header[148:156]) == sum(header[:148]) + 256 + sum(header[156:])
+        said = header[148:156]  # counted as blanks
+        return len(header) == BLOCK and _number(said) == sum(header) - sum(said) + 8 * 32
     return False
 
 

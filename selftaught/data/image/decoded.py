@@ -77,12 +77,7 @@ class DecodedSource(ImageSource):
 
     def _one(self, i: int) -> Pixels:
         position = int(self._found.positions[i])
-        try:
-            values = values_of(self._items, position, 2 * self._side if self._side else 0)
-        except (OSError, decode.Unreadable) as error:
-            raise UserError(
-                f"{self._items.name(position)}: changed or removed since it was scanned ({error})"
-            ) from None
+        values = _read(self._items, position, 2 * self._side if self._side else 0)
         pixels = levels.as_bytes(values, self._ranges)
         if self._side:
             pixels = decode.square(pixels, self._side)
@@ -109,6 +104,13 @@ class DecodedSource(ImageSource):
     def fingerprint(self) -> str:
         """A digest of file contents in order, channels, size, labels and reading; the same for packed images."""
         return digest_of(self.digests.tobytes(), self.form, self.labels.tobytes())
+
+
+def _read(items: Items, position: int, at_least: int = 0) -> NDArray[Any]:
+    try:
+        return values_of(items, position, at_least)
+    except (OSError, decode.Unreadable) as error:
+        raise UserError(f"{items.name(position)}: changed or removed since it was scanned ({error})") from None
 
 
 def build(
@@ -172,7 +174,7 @@ def _ranges(items: Items, found: Scan, reading: Reading, like: Callable[[], Item
     drawn = sample(training)
     if not drawn:
         wide = found.positions[found.shapes[:, 3] & decode.WIDE > 0]
-        drawn = [levels.thinned(values_of(items, int(position))) for position in wide[: levels.IMAGES]]
+        drawn = [levels.thinned(_read(items, int(position))) for position in wide[: levels.IMAGES]]
     ranges, line = levels.decide(drawn, reading.ranges, training.where)
     say(line)
     return ranges

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from selftaught.source import Skipped
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".lst")
 """Files that may list images. Those of the last two have a path in each line, and perhaps a label after a blank."""
-BESIDE = ("metadata.csv", "labels.csv")
+BESIDE = ("metadata.csv", "metadata.jsonl", "labels.csv")
 """Tables that label the images of their folder, the first one first."""
 FILES = (
     "file_name", "filename", "file", "filepath", "file_path", "path", "image", "image_path", "img", "img_path",
@@ -49,6 +50,8 @@ def rows(table: Path) -> Iterator[Row]:
         with table.open(encoding="utf-8-sig", errors="strict", newline="") as file:
             if table.suffix.lower() in (".csv", ".tsv"):
                 yield from _of_columns(file, table)
+            elif table.suffix.lower() == ".jsonl":
+                yield from _of_objects(file, table)
             else:
                 yield from _of_lines(file)
     except UnicodeDecodeError as error:
@@ -67,6 +70,21 @@ def _of_lines(file: io.TextIOBase) -> Iterator[Row]:
             front, _, back = text.rpartition(" ")
             path, label = (front.strip(), back) if is_named(os.path.basename(front.strip())) else (text, "")
         yield Row(number, path, label.strip() or None)
+
+
+def _of_objects(file: io.TextIOBase, table: Path) -> Iterator[Row]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{table}, line {number}: it is not JSON ({error})") from None
+        path = next((found[name] for name in FILES if name in found), None) if isinstance(found, dict) else None
+        if not isinstance(path, str):
+            raise UserError(f"{table}, line {number}: it names no image: give each line a key 'file_name'")
+        label = found.get(label_column(list(found)))
+        yield Row(number, path, str(label) if isinstance(label, str | int) else None)
 
 
 def _of_columns(file: io.TextIOBase, table: Path) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +210,14 @@ def test_what_is_told_is_read_back(options):
     reading = Reading.of(**options)
     assert Reading.of(**reading.told) == reading
     assert Reading.of(**{"range": "auto", "bands": "auto", **options}) == reading
+
+
+def test_files_that_went_since_they_were_scanned_are_named(tmp_path):
+    root = folder(tmp_path / "f", TWELVE)
+    open_images(root, "all")
+    stamps = {path: path.stat() for path in root.iterdir()}
+    for path, at in stamps.items():
+        path.write_bytes(bytes(at.st_size))
+        os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
+    with pytest.raises(UserError, match=r"00\.png: changed or removed since it was scanned"):
+        open_images(root, "all")

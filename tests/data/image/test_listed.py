@@ -90,6 +90,13 @@ def test_broken_tables_name_file_and_line(tmp_path, name, data, match):
     ("table", "text"),
     [
         ("metadata.csv", "file_name,label\na/0.png,cat\na/1.png,dog\nb/2.png,cat\nb/3.png,dog\n"),
+        (
+            "metadata.jsonl",
+            "".join(
+                f'{{"file_name": "{f}", "label": "{c}"}}\n'
+                for f, c in zip(("a/0.png", "a/1.png", "b/2.png", "b/3.png"), ("cat", "dog") * 2, strict=True)
+            ),
+        ),
         ("labels.csv", "id,breed\n0,cat\n1,dog\n2,cat\n3,dog\n"),
         ("labels.csv", "label,image\ncat,0.png\ndog,1.png\ncat,2.png\ndog,3.png\n"),
     ],
@@ -116,6 +123,17 @@ def test_rows_without_images_and_images_without_rows_are_counted_and_named(tmp_p
         "2 labels from labels.csv, 1 rows without an image (gone.png), 3 images without a row (c.png, d.png, e.png)"
         in caplog.text
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "match"),
+    [('{"file_name": "a.png"', r"metadata\.jsonl, line 2: it is not JSON"), ("3", r"line 2: it names no image")],
+)
+def test_broken_lines_of_json_are_named(tmp_path, line, match):
+    pictures(tmp_path, "a.png")
+    (tmp_path / "metadata.jsonl").write_text(f'{{"file_name": "a.png"}}\n{line}\n')
+    with pytest.raises(UserError, match=match):
+        opened(tmp_path)
 
 
 def test_each_split_has_a_table_or_the_one_above_both(tmp_path):

@@ -135,6 +135,8 @@ def from_array(
     if is_wide(images):
         training = images if like is None else _shaped(like, where, reading)
         ranges = _ranges(training if is_wide(training) else images, reading, where)
+    else:
+        say(reading.remark(where))
     known, names = as_labels(labels, len(images), where, classes)
     source = ArraySource(images, known, names, ranges=ranges)
     source.reading = reading.told | ({} if ranges is None or ranges in PLAIN else {"range": written(ranges)})

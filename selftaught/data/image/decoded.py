@@ -141,7 +141,9 @@ def build(
             f"{items.where}: {several:,} files have several pages or frames, of which the first is read: --pages all "
             "makes each a sample, channels makes each a channel, a number takes that one"
         )
-    ranges = _ranges(items, found, reading, like) if (marks & decode.WIDE).any() else None
+    wide = bool((marks & decode.WIDE).any())
+    ranges = _ranges(items, found, reading, like) if wide else None
+    say("" if wide else reading.remark(items.where))
     source = DecodedSource(items, found, round(MARGIN * size) if size else None, ranges)
     source.reading = reading.told | ({} if ranges is None or ranges in levels.PLAIN else {"range": written(ranges)})
     if source.image_size is None or not (size or (items.pack and max(source.image_size) <= SMALL)):

@@ -18,6 +18,7 @@ from selftaught.data.image.items import Items
 from selftaught.data.image.reading import Reading
 from selftaught.data.joined import Joined
 from selftaught.data.labels import union
+from selftaught.data.remarks import say
 from selftaught.data.subset import first
 from selftaught.data.subset import split as split_by_content
 from selftaught.errors import UserError
@@ -133,6 +134,8 @@ def _of_name(name: str, how: _How) -> Sides:
                 "of images"
             )
         progress = how.progress
+        if how.reading != DEFAULT:
+            say(f"{name}: {', '.join(how.reading.told)} has no effect on a set of the catalog")
         return {"train": lambda _: found.load("train", progress), "test": lambda _: found.load("test", progress)}
     if tar.is_pattern(name):
         return _of_shards(tar.shards(name), how)

@@ -59,7 +59,7 @@ def parts_of(data: Any) -> dict[str, Pair]:
         return {"train": _pair(named[train]), "test": _pair(named[test])}
     if len(named) == 1 and (train or test or "all" in named):
         return {"all": _pair(next(iter(named.values())))}
-    arrays = {name: np.asarray(value) for name, value in data.items() if hasattr(value, "__array__")}
+    arrays = {name: np.asarray(value) for name, value in data.items() if _is_column(value)}
     if len(arrays) < len(data):
         raise UserError(
             f"a dict with the keys {', '.join(data)} cannot be read as images: name its parts train and test, each "
@@ -70,6 +70,12 @@ def parts_of(data: Any) -> dict[str, Pair]:
 
 def _pair(part: Any) -> Pair:
     return part if is_pair(part) else (part, None)
+
+
+def _is_column(value: Any) -> bool:
+    """Return whether a value is an array, or a list of numbers or names."""
+    first = value[0] if isinstance(value, list | tuple) and len(value) else None
+    return hasattr(value, "__array__") or isinstance(first, int | float | str)
 
 
 def _depth(value: Any) -> int:

@@ -53,6 +53,10 @@ class Reading:
             raise errors.unknown("channel_axis", channel_axis, get_args(Axis))
         return cls(_ranges(range), _bands(bands), _pages(pages), channel_axis)  # type: ignore[arg-type]
 
+    def remark(self, where: str) -> str:
+        """Return what to say if no pixel of `where` has more than 8 bits: that a range has no effect; else ""."""
+        return "" if self.ranges == "auto" else f"{where}: --range has no effect, because the pixels have 8 bits"
+
     @property
     def shaping(self) -> str:
         """Tells readings apart that give other values or shapes; the range is applied after them. "" by default."""

@@ -12,10 +12,16 @@ from hostile_folder import encoded, noise, png_sixteen
 
 from selftaught.data.image import levels, open_images
 from selftaught.data.image.reading import Reading, written
+from selftaught.data.remarks import say
 from selftaught.errors import UserError
 
 RAMP = np.linspace(0, 4095, 64 * 64).astype(np.uint16).reshape(64, 64)
 TWELVE = np.stack([np.roll(RAMP, 64 * i) for i in range(6)])  # 12-bit content in 16 bits
+
+
+@pytest.fixture(autouse=True)
+def unsaid():
+    say.cache_clear()
 
 
 def everything(source) -> np.ndarray:
@@ -140,6 +146,20 @@ def test_what_a_user_says_beats_the_data():
     assert everything(open_images(noise(8, 8)[None], "all", reading=Reading.of(range="0..9"))).tobytes() == (
         noise(8, 8).tobytes()
     )  # 8 bits are left as they are
+
+
+def test_a_range_without_effect_is_remarked(tmp_path, caplog):
+    reading = Reading.of(range="0..9")
+    with caplog.at_level(logging.WARNING, "selftaught.data"):
+        open_images(noise(8, 8)[None], "all", reading=reading)
+        open_images(folder(tmp_path / "f", [noise(8, 8)]), "all", reading=reading)
+        open_images("digits", "all", reading=reading)
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        "array: --range has no effect, because the pixels have 8 bits",
+        f"{tmp_path / 'f'}: --range has no effect, because the pixels have 8 bits",
+        "digits: range has no effect on a set of the catalog",
+    ]
 
 
 def test_a_range_that_does_not_fit_is_remarked(caplog):

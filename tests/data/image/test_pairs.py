@@ -33,6 +33,7 @@ def test_images_and_labels(images, labels):
         ((X[:6], Y[:6]), (X[6:], Y[6:])),
         {"train": (X[:6], Y[:6]), "test": (X[6:], Y[6:])},
         {"Train": (PICTURES[:6], Y[:6]), "validation": (PICTURES[6:], Y[6:])},
+        {"x_train": X[:6], "y_train": Y[:6].tolist(), "x_test": X[6:], "y_test": Y[6:].tolist()},
         {"x_train": X[:6], "y_train": Y[:6], "x_test": X[6:], "y_test": Y[6:]},
     ],
 )
@@ -65,7 +66,7 @@ def test_two_images_are_no_pair(data):
 @pytest.mark.parametrize(
     ("data", "labels", "match"),
     [
-        ({"left": X, "right": [1]}, None, "a dict with the keys left, right cannot be read as images: name its parts"),
+        ({"left": X, "right": None}, None, "a dict with the keys left, right cannot be read as images: name its parts"),
         ({"train": "folder", "test": X}, None, "train: data of type str is no part of a data set"),
         ((X, Y), Y, "the data have labels of their own"),
     ],

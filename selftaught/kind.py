@@ -84,6 +84,13 @@ class Kind(ABC):
         It must be JSON-able.
         """
 
+    def resolved(self, source: Source) -> dict[str, Any]:
+        """The options, by name, that opening `source` has decided by its data. They are stored with the run.
+
+        Read again with them, the same data give the same samples, and so do others, alike.
+        """
+        return {}
+
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """How to read data for a trained encoder with this `input`; `options` are those that it was trained with."""

@@ -29,14 +29,15 @@ def open_source(
     (10, 'images', True)
 
     Args:
-        data: The name of a data set in the catalog, a path, an object (an array, a list, a Hugging Face data set), or a
-            source, which is returned unchanged.
+        data: The name of a data set in the catalog, a path, an object (an array, a list, ``(x, y)``, a dict of the
+            parts train and test, a Hugging Face data set), or a source, which is returned unchanged.
         split: "train", "test" or "all". Data without a test part are split by content, 80/20.
         limit: Use only the first N samples.
         kind: The kind of sample, "image" or "text". By default it is inferred from `data`.
         labels: Labels of an object in memory: integers or names, one per sample.
         progress: Called as (done, total) while many files are read.
-        **options: Options of the kind: `size` for images, `tokens`, `lower`, `errors` and `column` for text.
+        **options: Options of the kind: `size`, `range`, `bands`, `pages` and `channel_axis` for images; `tokens`,
+            `lower`, `errors` and `column` for text.
 
     Raises:
         UserError: If `data` cannot be read; one sentence says what is wrong and how to fix it.

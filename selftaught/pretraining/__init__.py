@@ -44,8 +44,9 @@ def pretrain(
     Args:
         method: "simclr", "moco", ...: `selftaught methods` lists them; or the path of a file with a method of your own.
             None takes it from `config`.
-        data: A catalog name, a path, uint8 images [N, H, W] or [N, H, W, C], a list of them, strings, a Hugging Face
-            data set, or a Source. None takes it from `config`.
+        data: A catalog name, a path, images [N, H, W] or [N, H, W, C], a list of them, images with labels ``(x, y)``, a
+            dict of the parts train and test, strings, a Hugging Face data set, or a Source. None takes it from
+            `config`.
         out: The run folder; by default runs/METHOD-DATA with the next free number.
         encoder: A name ("conv"), or a name with arguments ({"name": "conv", "width": 64}).
         init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word
@@ -113,7 +114,7 @@ def run(
         layers = (*layers, inherited(init))
     config = _absolute(resolve(*layers, data=data))
     source, split = _opened(config, data, watch)
-    config = replace(config, data=config.data | {"split": split})
+    config = replace(config, data=config.data | {"split": split} | config.reading().resolved(source))
     path = place.free(config, watch) if out is None else Path(out)
     existing = again and (path / "config.yaml").exists()
     method = build(config, source)

@@ -26,7 +26,8 @@ def locate(data: Any) -> str | None:
     """
     if isinstance(data, Path) or (isinstance(data, str) and data not in catalog.listed()):
         path = Path(data).expanduser()
-        return str(path.resolve()) if path.exists() else str(data)
+        # a pattern of files, such as train-{000..127}.tar, is no path that exists
+        return str(path.resolve()) if path.exists() or "{" in str(data) else str(data)
     return data if isinstance(data, str) else None
 
 

@@ -261,3 +261,22 @@ def test_the_public_names():
         assert getattr(selftaught, name) is not None
     with pytest.raises(AttributeError, match="has no attribute 'pretrian'"):
         _ = selftaught.pretrian
+
+
+def test_the_range_of_pixels_is_the_runs_for_all_other_data(here):
+    values = np.random.default_rng(0).integers(100, 4000, (40, 8, 8, 5), dtype=np.uint16)
+    np.savez("a.npz", images=values, labels=np.arange(40) % 2)
+    run = selftaught.pretrain("simclr", "a.npz", bands=[2, 3, 4, 5], **FEW)
+    pairs = run.config.data["range"].split(",")
+    assert len(pairs) == 4 and all(100 <= float(pair.split("..")[0]) < 120 for pair in pairs)
+    told = {"range": run.config.data["range"], "bands": "2,3,4,5"}
+    assert selftaught.load(run.path).encoder.spec["input"]["reading"] == told
+    assert run.open("a.npz", "test").traits["reading"] == told
+    half = run.open(values // 2, "all").fetch(np.arange(40))["image"]
+    whole = run.open(values, "all").fetch(np.arange(40))["image"]
+    assert half.shape == (40, 8, 8, 4)
+    assert abs(int(half.max()) - 127) < 4 and whole.max() == 255
+    again = selftaught.pretrain("simclr", "a.npz", bands=[2, 3, 4, 5], out=run.path, resume=True, **FEW)
+    assert again.config == run.config
+    said = selftaught.pretrain("simclr", "a.npz", range=(0, 4095), **FEW)
+    assert (said.config.data["range"], said.config.data["bands"]) == ("0..4095", "auto")

@@ -19,7 +19,7 @@ class Coloured(ImageSource):
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.image_size = source.traits.get("size")
+        self.image_size, self.reading = source.traits.get("size"), source.traits.get("reading", {})
         self.samples, self.classes = source.samples, source.classes
         self.skipped, self.notes = list(source.skipped), source.notes
 

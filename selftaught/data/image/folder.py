@@ -7,44 +7,30 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
+
+from numpy.typing import NDArray
 
 from selftaught.data.folders import shown
-from selftaught.data.image.decode import MOST_BYTES, Unreadable
+from selftaught.data.image.decode import Unreadable, most_bytes
 from selftaught.data.image.items import Items
+from selftaught.data.image.listed import BESIDE
+from selftaught.data.image.names import is_named
+from selftaught.data.image.numpy_files import load
+from selftaught.data.image.tar import SUFFIX as TAR
 from selftaught.data.labels import Given
 from selftaught.data.tables import SUFFIXES as TABLES
+from selftaught.errors import UserError
 from selftaught.source import Skipped
 
-SUFFIXES = frozenset(
-    (
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".j2k",
-        ".avif",
-        ".tga",
-        ".ico",
-    )
-)
 EXAMPLES = ".avif, .bmp, .dib, .gif"
+OTHER_FORMS = TABLES | {TAR}
 # Reported by name as skipped. A raw file contains a thumbnail that could be mistaken for the image.
 OTHERS = frozenset(
     (".heic", ".heif", ".jxl", ".svg", ".psd", ".exr", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
 )
+ARRAYS = (".npy",)
+"""Images only in folders without other images: beside those they are features, masks or labels."""
 MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
 
 
@@ -64,38 +50,54 @@ class Found:
 
     Args:
         files: The images that can be opened, sorted by path.
+        arrays: Files of arrays, sorted by path.
         skipped: What cannot be opened.
-        tables: The paths of tables (Parquet, Arrow), sorted.
+        tables: The paths of tables with images (Parquet, Arrow), sorted.
+        shards: The paths of archives, sorted.
+        beside: The paths of tables that may label images, sorted.
     """
 
     files: list[File]
+    arrays: list[File]
     skipped: list[Skipped]
     tables: list[str]
+    shards: list[str]
+    beside: list[str]
 
 
 def look(root: Path) -> Found:
     """Return what is in a folder, at any depth."""
-    tables: list[str] = []
-    found = sorted(_walk(root, tables), key=lambda file: os.fsencode(file.path))
-    skipped: list[Skipped] = [{"path": shown(file.path), "reason": file.reason} for file in found if file.reason]
-    return Found([file for file in found if not file.reason], skipped, sorted(tables))
+    others: list[str] = []
+    found = sorted(_walk(root, others), key=lambda file: os.fsencode(file.path))
+    others.sort()
+    good = [file for file in found if not file.reason]
+    return Found(
+        [file for file in good if not file.path.endswith(ARRAYS)],
+        [file for file in good if file.path.endswith(ARRAYS)],
+        [{"path": shown(file.path), "reason": file.reason} for file in found if file.reason],
+        [path for path in others if _suffix(path) in TABLES],
+        [path for path in others if _suffix(path) == TAR],
+        [path for path in others if os.path.basename(path) in BESIDE],
+    )
+
+
+def of_folders(owners: Sequence[str | None]) -> Given:
+    """Return the names of the folders that images are in as labels: classes, however few images they have."""
+    names = [None if owner is None else shown(owner) for owner in owners]
+    return Given(names, len(names), sorted({name for name in names if name is not None}))
 
 
 @final
 class FolderItems(Items):
-    """Some images below `root`, in order, with the class of each (None = unknown)."""
+    """Some images below `root`, in order, with their labels."""
 
-    def __init__(
-        self, root: Path, files: Sequence[File], owners: Sequence[str | None], skipped: Sequence[Skipped] = ()
-    ) -> None:
+    def __init__(self, root: Path, files: Sequence[File], given: Given, skipped: Sequence[Skipped] = ()) -> None:
         self._root = root
         self._files = files
         self.where = shown(str(root))
         self.key = os.path.realpath(root)
         self.skipped = skipped
-        # folders that someone named are classes, however few images they have
-        names = sorted({shown(owner) for owner in owners if owner is not None})
-        self.give(Given([None if owner is None else shown(owner) for owner in owners], len(files), names))
+        self.give(given)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -108,19 +110,32 @@ class FolderItems(Items):
         """Return the size in bytes and the time of the last change in nanoseconds."""
         return self._files[position].size, self._files[position].time
 
-    def read(self, position: int) -> bytes:
-        """Read the whole file."""
+    def read(self, position: int) -> bytes | NDArray[Any]:
+        """Read the whole file, or map the array in it."""
         file = self._files[position]
+        if file.path.endswith(ARRAYS):
+            return _array(Path(self._root, file.path))
         if file.size == 0:
             raise Unreadable("empty file")
-        if file.size > MOST_BYTES:
-            raise Unreadable(f"{file.size} bytes are more than {MOST_BYTES}")
+        if file.size > most_bytes():
+            raise Unreadable(f"{file.size} bytes are more than {most_bytes()}")
         with open(os.path.join(self._root, file.path), "rb") as stream:
-            return stream.read(MOST_BYTES)
+            return stream.read(most_bytes())
 
 
-def _walk(root: Path, tables: list[str]) -> Iterator[File]:
-    """Yield every image, each real folder once, and note the tables.
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        return load(path)
+    except UserError as error:
+        raise Unreadable(str(error).removeprefix(f"{path}: ")) from None
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def _walk(root: Path, others: list[str]) -> Iterator[File]:
+    """Yield every image, each real folder once, and note the tables and archives.
 
     Folders come before links to them, so that images keep their paths.
     """
@@ -143,8 +158,8 @@ def _walk(root: Path, tables: list[str]) -> Iterator[File]:
                 continue
             path = os.path.join(below, entry.name)
             if not _is_folder(entry):
-                if os.path.splitext(entry.name)[1].lower() in TABLES:
-                    tables.append(path)
+                if _suffix(entry.name) in OTHER_FORMS or entry.name in BESIDE:
+                    others.append(path)
                 else:
                     yield from _look(path, entry)
             elif entry.is_symlink():
@@ -163,7 +178,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
     named = is_named(entry.name)
-    kind = os.path.splitext(entry.name)[1].lower()
+    kind = _suffix(entry.name)
     if kind in OTHERS:
         yield File(path, reason=f"{kind} files are not supported: convert them to JPEG or PNG")
         return
@@ -176,13 +191,8 @@ def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
     if not stat.S_ISREG(at.st_mode):
         if named:
             yield File(path, reason="not a regular file")
-    elif named or _is_picture(entry.path):
+    elif named or kind in ARRAYS or _is_picture(entry.path):
         yield File(path, at.st_size, at.st_mtime_ns)
-
-
-def is_named(name: str) -> bool:
-    """Return whether a file has the name of an image."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
 
 
 def _is_picture(path: str) -> bool:

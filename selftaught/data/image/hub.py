@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.columns import label_column
-from selftaught.data.image.columns import image_column, is_image
+from selftaught.data.image.columns import COLUMNS, image_column, is_image
 from selftaught.data.image.decode import Unreadable
 from selftaught.data.image.items import Items
 from selftaught.data.image.sequence import plain
@@ -38,7 +38,7 @@ class HubItems(Items):
             "numpy" if kinds[self._column].startswith("Array") else None
         )
         self.asked = label is not None
-        self.columns = True
+        self.columns = COLUMNS
         self.label = label_column(list(kinds), label, self.where)
         names = getattr(data.features[self.label], "names", None) if self.label else None
         self.give(Given(None if self.label is None else data[self.label][:], len(data), names or ()))

@@ -21,7 +21,7 @@ from selftaught.kind import Progress
 from selftaught.source import Skipped, digest_of
 
 TOGETHER = 512
-Found = tuple[bytes, tuple[int, int, int]]
+Found = tuple[bytes, tuple[int, int, int, int]]
 
 
 @final
@@ -32,7 +32,7 @@ class Scan:
     Args:
         positions: int64 [M], the items that can be read.
         digests: uint8 [M, 32], SHA-256 of the content of each.
-        shapes: int32 [M, 3], height, width and channels.
+        shapes: int32 [M, 4], height, width, channels, and the marks of `decode.look`.
         skipped: The other items, with reasons.
     """
 
@@ -87,7 +87,7 @@ class _Memory:
 
     def __init__(self, items: Items) -> None:
         self._items = items
-        self._path = cache.folder() / "scans" / f"{digest_of(str(VERSION), items.key)}.npz"
+        self._path = cache.folder() / "scans" / f"{digest_of(str(VERSION), items.key, items.reading.shaping)}.npz"
         self._known: dict[tuple[str, int, int], Found] = {}
         self._fresh = False
         if items.key:
@@ -139,4 +139,4 @@ class _Memory:
         with self._path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             names = kept["names"].tobytes().decode("utf-8", "surrogateescape").split("\0")
             rows = zip(names, kept["stamps"].tolist(), kept["digests"], kept["shapes"].tolist(), strict=True)
-            return {(name, size, time): (row.tobytes(), (h, w, c)) for name, (size, time), row, (h, w, c) in rows}
+            return {(name, *stamp): (row.tobytes(), tuple(shape)) for name, stamp, row, shape in rows}

@@ -13,7 +13,7 @@ from typing import Any, final
 
 from selftaught.data import cache, tables
 from selftaught.data.columns import label_column
-from selftaught.data.image.columns import image_column
+from selftaught.data.image.columns import COLUMNS, image_column
 from selftaught.data.image.decode import Unreadable
 from selftaught.data.image.items import Items
 from selftaught.data.labels import Given
@@ -57,7 +57,7 @@ class TableItems(Items):
         if self._rows == 0:
             raise UserError(f"{self.where}: it has no rows, but at least one image is needed")
         self.asked = label is not None
-        self.columns = True
+        self.columns = COLUMNS
         self.give(Given(known, self._rows, classes or tables.class_names(schema.metadata, self.label)))
 
     @cached_property

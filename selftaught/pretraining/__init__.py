@@ -33,6 +33,7 @@ def pretrain(
     limit: int | None = None,
     split: str | None = None,
     labels: str | None = None,
+    groups: str | Path | None = None,
     config: str | Path | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -49,10 +50,12 @@ def pretrain(
         encoder: A name ("conv"), or a name with arguments ({"name": "conv", "width": 64}).
         init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word
             vectors.
-        limit: Only the first so many samples.
+        limit: Only so many samples, drawn by the seed: of every class the same share of its samples.
         split: "train", "test" or "all"; by default "train" where there are labels.
         labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the
             seed; what judges the run still sees every label.
+        groups: Which samples stay on one side of a split, such as the frames of one video: a column, a file with the
+            group of each sample, or a regular expression for the paths, see `data.groups`. Kept in the run.
         config: A YAML file with the sections of a run's config.yaml; what is said here beats it.
         resume: Continue the run at `out` if there is one.
         progress: Show progress on stderr.
@@ -74,6 +77,7 @@ def pretrain(
     file = [read(config)] if config is not None else []
     flags: dict[str, Any] = {"method.name": method, "init": str(init) if init is not None else None}
     flags |= {"data.source": locate(data), "data.limit": limit, "data.split": split, "data.labels": labels}
+    flags |= {"data.groups": None if groups is None else str(groups)}
     flags |= Layer.of({"encoder": encoder}).values
     flags = {key: value for key, value in flags.items() if value is not None}
     told: dict[str, Any] = {key: value for layer in file for key, value in layer.values.items()}
@@ -210,9 +214,11 @@ def _absolute(config: Config) -> Config:
     named = config.data["source"]
     init = str(Path(config.init).expanduser().resolve()) if config.init is not None else None
     method = str(Path(config.method).expanduser().resolve()) if methods.is_file(config.method) else config.method
-    return replace(
-        config, method=method, init=init, data=config.data | {"source": locate(named) if named is not None else None}
-    )
+    groups = config.data["groups"]
+    if groups is not None and Path(groups).expanduser().is_file():
+        groups = str(Path(groups).expanduser().resolve())
+    source = locate(named) if named is not None else None
+    return replace(config, method=method, init=init, data=config.data | {"source": source, "groups": groups})
 
 
 def _length(config: Config) -> str:

@@ -92,22 +92,32 @@ class Run:
         made = type_of(config)(self.encoder, **config.method_arguments)
         return with_weights(made, self.path)
 
-    def open(self, data: Any, split: Split, limit: int | None = None) -> Source:
-        """A source over `data`, read as the encoder needs it. Raises UserError where they do not fit."""
+    def open(
+        self, data: Any, split: Split, limit: int | None = None, *, seed: int = 0, groups: str | None = None
+    ) -> Source:
+        """A source over `data`, read as the encoder needs it. Raises UserError where they do not fit.
+
+        `seed` draws the samples of a limit. `groups`: see `data.groups`; by default those of the run for its own data.
+        """
         seen = self.encoder.spec["input"]
         own = self.config.data if self.path.is_dir() else {}
         # what fitted the run's own data fits again
         known = isinstance(data, str | Path) and own.get("source") == str(data)
         options = kinds.describe(seen["kind"]).arguments if known else ()
         kind = kinds.find(seen["kind"])
-        source = kind.reading(seen, {option.name: own[option.name] for option in options}).open(data, split, limit)
+        if groups is None and own and (known or data is self.data):
+            groups = own["groups"]
+        reading = kind.reading(seen, {option.name: own[option.name] for option in options})
+        source = reading.read(data, split, limit, seed=seed, groups=groups)
         kind.fits(seen, source, str(self.path))
         return source
 
-    def sources(self, data: Any = None, limits: tuple[int | None, int | None] = (None, None)) -> tuple[Source, Source]:
-        """The training and the test part of `data`, by default of what the run was trained on, whole."""
+    def sources(
+        self, data: Any = None, limits: tuple[int | None, int | None] = (None, None), **how: Any
+    ) -> tuple[Source, Source]:
+        """The training and the test part of `data`, by default of what the run was trained on; `how` as in `open`."""
         given = self.given(data)
-        return self.open(given, "train", limits[0]), self.open(given, "test", limits[1])
+        return self.open(given, "train", limits[0], **how), self.open(given, "test", limits[1], **how)
 
     def embed(
         self,
@@ -126,7 +136,7 @@ class Run:
         Args:
             data: What to embed.
             split: Part of the data.
-            limit: Only the first so many samples.
+            limit: Only so many samples, drawn from all classes alike.
             batch_size: Samples at a time.
             layer: Of another layer than the last, numbered from 0, or from the end: -1 is the last with positions.
             local: Keep positions, [N, C, *positions], instead of one vector a sample. See `evaluate.embed`.
@@ -143,6 +153,7 @@ class Run:
         *,
         seed: int = 0,
         quick: bool = False,
+        groups: str | Path | None = None,
         say: Callable[[str], None] | None = None,
         **options: Any,
     ) -> dict[str, Any]:
@@ -155,7 +166,9 @@ class Run:
         Args:
             data: Labelled data; by default what the run was trained on.
             seed: Of the draws of labels, and of the untrained weights where the run's own are not known.
-            quick: Use at most 2,000 training and 1,000 test samples.
+            quick: Use at most 2,000 training and 1,000 test samples, drawn from all classes alike.
+            groups: Which samples stay on one side of a split, see `data.groups`; by default those of the run for its
+                own data.
             say: Called with a line at each stage.
             **options: Of single tasks: `pool` says how the words of a text are averaged, "mean" or "sif".
 
@@ -167,7 +180,14 @@ class Run:
         """
         from selftaught.evaluate import task
 
-        found = task.judge(Judged(self), data, seed=seed, quick=quick, say=say, **options)
+        found = task.judge(
+            Judged(self, seed, None if groups is None else str(groups)),
+            data,
+            seed=seed,
+            quick=quick,
+            say=say,
+            **options,
+        )
         if self.path.is_dir():
             folder = self.folder
             with folder.lock():

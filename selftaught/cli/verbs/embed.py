@@ -30,7 +30,7 @@ def embed(
         data: A data set, a folder or a file.
         out: FILE.npy (features alone), FILE.parquet or FILE.safetensors (features, labels, positions in the data).
         split: Part of the data.
-        limit: Only the first N samples.
+        limit: Only N samples, drawn from all classes alike.
         batch_size: Samples at a time.
         layer: Features of this layer instead of the encoder's output: 0 is the first, -1 the last.
         local: Keep the positions: channels and rows and columns of an image, channels and words of a text. FILE.npy or

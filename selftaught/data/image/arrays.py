@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.groups import absent, numbered, values
 from selftaught.data.image.source import ImageSource, Pixels
 from selftaught.data.labels import as_labels
 from selftaught.errors import UserError
@@ -32,6 +33,7 @@ class ArraySource(ImageSource):
             files).
         groups: int64 [N], see `ImageSource.groups`.
         skipped: What could not be read when the array was made.
+        names: Names the images at some positions; by default by their positions.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class ArraySource(ImageSource):
         digests: NDArray[np.uint8] | None = None,
         groups: NDArray[np.int64] | None = None,
         skipped: Sequence[Skipped] = (),
+        names: Callable[[Index], list[str]] | None = None,
     ) -> None:
+        self._names = names
         self._images = images.view(np.ndarray)
         self._labels = np.full(len(images), -1, dtype=np.int64) if labels is None else labels
         self._digests = digests
@@ -70,6 +74,10 @@ class ArraySource(ImageSource):
     def groups(self) -> NDArray[np.int64] | None:
         """int64 [N] or None."""
         return self._groups
+
+    def names(self, index: Index) -> list[str]:
+        """Return the names of the files that the array was made of, else the positions."""
+        return super().names(index) if self._names is None else self._names(index)
 
     @cached_property
     def digests(self) -> NDArray[np.uint8]:
@@ -158,12 +166,19 @@ def with_channels(images: NDArray[Any], where: str) -> NDArray[Any]:
     return images
 
 
-def from_array(images: Any, labels: Any = None, classes: Sequence[str] = (), where: str = "array") -> ArraySource:
-    """Return a source over an array of images.
+def from_array(
+    images: Any, labels: Any = None, classes: Sequence[str] = (), where: str = "array", groups: Any = None
+) -> ArraySource:
+    """Return a source over an array of images. `groups`: one per image, or a file with them, see `data.groups`.
 
-    Raises UserError if the shape, type, range or labels are invalid.
+    Raises UserError if the shape, type, range, labels or groups are invalid.
     """
     images = with_channels(np.asanyarray(images), where)
     check_range(images, where)
     known, names = as_labels(labels, len(images), where, classes)
-    return ArraySource(images, known, names)
+    if groups is None:
+        return ArraySource(images, known, names)
+    found = values(groups, len(images), where)
+    if found is None:
+        raise absent(groups, where, ())
+    return ArraySource(images, known, names, groups=numbered(found))

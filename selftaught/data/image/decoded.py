@@ -15,6 +15,7 @@ from selftaught.data.image.arrays import ArraySource
 from selftaught.data.image.items import Items, pixels_of
 from selftaught.data.image.scan import Scan, scan
 from selftaught.data.image.source import ImageSource, Pixels
+from selftaught.data.subset import Draw
 from selftaught.data.workers import spread
 from selftaught.errors import UserError
 from selftaught.kind import Progress, silent
@@ -81,6 +82,15 @@ class DecodedSource(ImageSource):
         """int64 [N], -1 = unknown."""
         return self._items.labels[self._found.positions]
 
+    @cached_property
+    def groups(self) -> NDArray[np.int64] | None:
+        """int64 [N] or None."""
+        return None if self._items.groups is None else self._items.groups[self._found.positions]
+
+    def names(self, index: Index) -> list[str]:
+        """Return the paths below the folder, or the rows."""
+        return [self._items.name(int(self._found.positions[i])) for i in checked(index, len(self))]
+
     @property
     def digests(self) -> NDArray[np.uint8]:
         """uint8 [N, 32], of the files, not of their pixels."""
@@ -92,13 +102,20 @@ class DecodedSource(ImageSource):
         return digest_of(self.digests.tobytes(), repr((self.channels, self.image_size)), self.labels.tobytes())
 
 
-def build(items: Items, limit: int | None = None, size: int | None = None, progress: Progress = silent) -> ImageSource:
+def build(
+    items: Items, want: Draw | None = None, size: int | None = None, progress: Progress = silent, groups: Any = None
+) -> ImageSource:
     """Return a source over `items`, packed in the cache if the images are small and of one size, or if `size` is given.
 
-    Raises UserError if no image can be read. If the disk is full, images are decoded on every fetch instead.
+    `want` spares reading the items that are not asked for: the source has all items, or is `drawn`. `groups`: see
+    `data.groups`. Raises UserError if no image can be read, or there are no such groups. If the disk is full, images
+    are decoded on every fetch instead.
     """
-    found = scan(items, limit, progress)
+    if groups is not None:
+        items.group(groups)
+    found, done = scan(items, want or Draw(), progress)
     source = DecodedSource(items, found, round(MARGIN * size) if size else None)
+    source.drawn = want if done else None
     if source.image_size is None or not (size or (items.pack and max(source.image_size) <= SMALL)):
         return source
     shape = (len(source), *source.image_size, source.channels)
@@ -109,4 +126,9 @@ def build(items: Items, limit: int | None = None, size: int | None = None, progr
     except (OSError, cache.Unwritable) as error:
         log.warning("images are decoded in every epoch, because the cache cannot be written: %s", error)
         return source
-    return ArraySource(images, source.labels, source.classes, digests=found.digests, skipped=found.skipped)
+    made = ArraySource(
+        images, source.labels, source.classes, digests=found.digests, groups=source.groups, skipped=found.skipped,
+        names=source.names,
+    )  # fmt: skip
+    made.drawn = source.drawn
+    return made

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 from selftaught.data.folders import TEST, TRAIN, shown
+from selftaught.data.groups import Names
 from selftaught.data.image.decode import MOST_BYTES, Unreadable
 from selftaught.data.image.items import Items
 from selftaught.data.labels import as_labels
@@ -49,13 +49,10 @@ OTHERS = frozenset(
 MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """One image file: its path below the root, and why it cannot be opened ("" = it can)."""
 
     path: str
-    size: int = 0
-    time: int = 0
     reason: str = ""
 
 
@@ -67,7 +64,7 @@ class FolderItems(Items):
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = os.path.join(root, "")
         found = sorted(_walk(root), key=lambda file: os.fsencode(file.path))
         self._files = [file for file in found if not file.reason]
         self.where = shown(str(root))
@@ -83,7 +80,7 @@ class FolderItems(Items):
 
     def name_classes(self, names: Sequence[str]) -> None:
         """Label every image by the position of its first-level folder in `names`, or by -1 if there are no names."""
-        owners = [shown(file.path.split("/", 1)[0]) for file in self._files] if names else None
+        owners = [_owner(file.path) for file in self._files] if names else None
         self.labels, self.classes = as_labels(owners, len(self._files), self.where, names)
 
     def class_names(self) -> tuple[str, ...]:
@@ -93,7 +90,7 @@ class FolderItems(Items):
         """
         if any("/" not in file.path for file in self._files):
             return ()
-        names = sorted({shown(file.path.split("/", 1)[0]) for file in self._files})
+        names = sorted({_owner(file.path) for file in self._files})
         return tuple(names) if len(names) > 1 else ()
 
     def __len__(self) -> int:
@@ -103,19 +100,33 @@ class FolderItems(Items):
         """Return the path below the root."""
         return shown(self._files[position].path)
 
+    @property
+    def names(self) -> Names:
+        """The paths below the root."""
+        return lambda: [shown(file.path) for file in self._files]
+
     def stamp(self, position: int) -> tuple[int, int]:
         """Return the size in bytes and the time of the last change in nanoseconds."""
-        return self._files[position].size, self._files[position].time
+        try:
+            at = os.stat(self._root + self._files[position].path)
+        except OSError:  # reading it says why
+            return -1, -1
+        return at.st_size, at.st_mtime_ns
 
     def read(self, position: int) -> bytes:
         """Read the whole file."""
-        file = self._files[position]
-        if file.size == 0:
-            raise Unreadable("empty file")
-        if file.size > MOST_BYTES:
-            raise Unreadable(f"{file.size} bytes are more than {MOST_BYTES}")
-        with open(os.path.join(self._root, file.path), "rb") as stream:
+        with open(self._root + self._files[position].path, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size == 0:
+                raise Unreadable("empty file")
+            if size > MOST_BYTES:
+                raise Unreadable(f"{size} bytes are more than {MOST_BYTES}")
             return stream.read(MOST_BYTES)
+
+
+def _owner(path: str) -> str:
+    """The first-level folder of a path below the root."""
+    return shown(path.partition("/")[0])
 
 
 def sides(root: Path) -> dict[str, Path]:
@@ -154,16 +165,18 @@ def _walk(root: Path) -> Iterator[File]:
                 continue
             seen.add((at.st_dev, at.st_ino))
             with os.scandir(os.path.join(root, below)) as entries:
-                inside = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+                inside = sorted(entries, key=attrgetter("name"))  # so that of links the same one is followed each time
         except OSError as error:
             yield File(below or ".", reason=f"folder cannot be read: {error.strerror}")
             continue
         for entry in inside:
             if entry.name.startswith("."):
                 continue
-            path = os.path.join(below, entry.name)
+            path = f"{below}/{entry.name}" if below else entry.name
             if not _is_folder(entry):
-                yield from _look(path, entry)
+                found = _look(path, entry)
+                if found is not None:
+                    yield found
             elif entry.is_symlink():
                 links.append(path)
             else:
@@ -178,23 +191,26 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
-    named = is_named(entry.name)
+def _look(path: str, entry: os.DirEntry[str]) -> File | None:
+    """The file, if it is an image. It is not opened, nor asked for its size, if its name says what it is."""
     kind = os.path.splitext(entry.name)[1].lower()
     if kind in OTHERS:
-        yield File(path, reason=f"{kind} files are not supported: convert them to JPEG or PNG")
-        return
+        return File(path, f"{kind} files are not supported: convert them to JPEG or PNG")
+    named = kind in SUFFIXES
     try:
-        at = entry.stat()
+        if not entry.is_file():
+            return File(path, _why_not(entry)) if named else None
     except OSError as error:
-        if named:
-            yield File(path, reason=f"cannot be read: {error.strerror}")
-        return
-    if not stat.S_ISREG(at.st_mode):
-        if named:
-            yield File(path, reason="not a regular file")
-    elif named or _is_picture(entry.path):
-        yield File(path, at.st_size, at.st_mtime_ns)
+        return File(path, f"cannot be read: {error.strerror}") if named else None
+    return File(path) if named or _is_picture(entry.path) else None
+
+
+def _why_not(entry: os.DirEntry[str]) -> str:
+    try:
+        entry.stat()
+    except OSError as error:  # a link that leads nowhere
+        return f"cannot be read: {error.strerror}"
+    return "not a regular file"
 
 
 def is_named(name: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.groups import Names, absent, numbered, values
 from selftaught.data.image.arrays import as_bytes, check_range, with_channels
 from selftaught.data.image.decode import Unreadable, decode, shape_of
 from selftaught.data.image.source import Pixels
@@ -25,6 +26,7 @@ class Items(ABC):
         key: Identifies what was scanned, so that results can be cached; "" disables this.
         labels: int64 [N], -1 = unknown.
         classes: Names of the classes.
+        groups: int64 [N], see `Source.groups`; None if the items have none.
         skipped: What was skipped before anything was read.
         pack: Whether small images should be copied to the cache.
     """
@@ -33,8 +35,23 @@ class Items(ABC):
     key: str = ""
     labels: NDArray[np.int64]
     classes: Sequence[str] = ()
+    groups: NDArray[np.int64] | None = None
     skipped: Sequence[Skipped] = ()
     pack: bool = True
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return a column of a table. Raises UserError if there is none of this name."""
+        raise absent(name, self.where, ())
+
+    def group(self, by: Any) -> None:
+        """Group the items, see `data.groups`. Raises UserError if that is not possible."""
+        found = values(by, len(self), self.where, self.names)
+        self.groups = numbered(self.column(str(by)) if found is None else found)
+
+    @property
+    def names(self) -> Names | None:
+        """The paths of the items, if they are files."""
+        return None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -42,7 +59,7 @@ class Items(ABC):
 
     @abstractmethod
     def name(self, position: int) -> str:
-        """Return the name of the item in `skipped.jsonl`."""
+        """Return the name of the item, in `skipped.jsonl` and beside its features."""
 
     @abstractmethod
     def read(self, position: int) -> bytes | NDArray[Any]:

@@ -58,7 +58,9 @@ class Image(Kind):
         """See `data.image.opening.open_images`."""
         from selftaught.data.image.opening import open_images
 
-        return open_images(data, split, limit, labels=labels, size=self.size, progress=progress)
+        return open_images(
+            data, split, limit, seed=self.seed, labels=labels, groups=self.groups, size=self.size, progress=progress
+        )
 
     def input(self, source: Source) -> dict[str, Any]:
         """Return the side in pixels, the channels, and the mean and deviation of each channel (full brightness = 1)."""

@@ -13,6 +13,7 @@ from typing import Any, final
 
 from selftaught.data import cache
 from selftaught.data.columns import label_column
+from selftaught.data.groups import absent
 from selftaught.data.image.columns import image_column
 from selftaught.data.image.decode import Unreadable
 from selftaught.data.image.items import Items
@@ -108,6 +109,20 @@ class ParquetItems(Items):
 
     def __len__(self) -> int:
         return len(self._images)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return a column of the files. Raises UserError if there is none of this name."""
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            known = pyarrow.parquet.read_schema(self._files[0]).names
+            if name not in known:
+                raise absent(name, self.where, known)
+            found: list[Any] = pyarrow.parquet.read_table(list(map(str, self._files)), columns=[name])[name].to_pylist()
+        except (pyarrow.ArrowException, OSError) as error:
+            raise UserError(f"{self.where}: cannot be read as Parquet: {str(error).splitlines()[0][:200]}") from None
+        return found
 
     def name(self, position: int) -> str:
         """Return ``row N``."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.subset import Draw
 from selftaught.source import Skipped, Source
 
 Pixels = NDArray[np.uint8]
@@ -23,12 +24,14 @@ class ImageSource(Source):
         channels: C, the same for every image.
         image_size: (height, width) in pixels, or None if sizes differ.
         skipped: What could not be read, each as ``{"path": ..., "reason": ...}``.
+        drawn: What was asked of a larger set, if these images are the answer.
     """
 
     samples = "images"
     channels: int
     image_size: tuple[int, int] | None
     skipped: list[Skipped]
+    drawn: Draw | None = None
 
     @property
     def traits(self) -> Mapping[str, Any]:  # type: ignore[override]  # read-only, where Source has an attribute

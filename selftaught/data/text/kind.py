@@ -76,6 +76,8 @@ class Text(Kind):
             lower=self.lower,
             errors=self.errors,
             column=self.column,
+            seed=self.seed,
+            groups=self.groups,
             progress=progress,
         )
 

@@ -6,14 +6,17 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selftaught.data import catalog, hub
 from selftaught.data.columns import label_column
 from selftaught.data.folders import shown
+from selftaught.data.subset import Draw, drawn
 from selftaught.data.text import files as reading
 from selftaught.data.text import pieces
 from selftaught.data.text.bpe import BytePairs
@@ -28,6 +31,7 @@ from selftaught.data.text.text_set import TextSet
 from selftaught.errors import UserError, unknown
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.parts.tokens import Tokens, Way
+from selftaught.source import Index
 
 Sides = dict[str, Material]
 """Either "train" and "test", or "all"."""
@@ -35,7 +39,7 @@ Sides = dict[str, Material]
 
 def open_text(
     data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
-    errors: Errors = "strict", column: str = "text", progress: Progress = silent,
+    errors: Errors = "strict", column: str = "text", seed: int = 0, groups: Any = None, progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
     """Open text as a corpus, encoded once and kept in the cache.
 
@@ -52,7 +56,7 @@ def open_text(
             newlines.
         split: "train", "test" or "all". Data without a test part (folders or files called train and test) are split by
             the content of the documents, 80/20, so that exact duplicates are on one side.
-        limit: Use only the first N documents.
+        limit: Use only N documents, drawn from all classes alike, see `data.subset.drawn`.
         tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay
             unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data, for
             the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`.
@@ -60,6 +64,9 @@ def open_text(
         errors: "strict" refuses text that is not UTF-8 and names the line; "replace" reads U+FFFD instead.
         column: The text field of records. Labels are in "label" (or another usual name), and records with the same
             "group" stay on one side of a split. Text files are labelled by first-level folder.
+        seed: Draws the documents of a limit.
+        groups: Which documents stay on one side of a split, see `data.groups`: another column of records than "group",
+            a file, a regular expression for the paths of text files, or one group per record.
         progress: Called as (done, total) bytes while files are read.
 
     Raises:
@@ -71,30 +78,32 @@ def open_text(
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
     if isinstance(data, Corpus):
-        return side(data, split, limit)
+        if groups is not None:
+            raise UserError("a corpus has its own groups: remove groups, or give them when the text is opened")
+        return side(data, split, limit, seed)
     if isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX):
         size = 0 if isinstance(tokens, Mapping) else pieces.size_of(tokens)
         given = partial(
-            open_text, data, tokens="whitespace", lower=lower, errors=errors, column=column, progress=progress
-        )
+            open_text, data, tokens="whitespace", lower=lower, errors=errors, column=column, seed=seed, groups=groups,
+            progress=progress,
+        )  # fmt: skip
         words = given(split, limit)
         if isinstance(tokens, Mapping):
             return pieces.split(words, BytePairs(tokens["bpe"]))
         return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
     if tokens not in get_args(Tokens):
         raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
-    how = How(cast(Tokens, tokens), lower, errors, column, progress=progress)
+    how = How(cast(Tokens, tokens), lower, errors, column, groups=groups, progress=progress)
+    few = replace(how, draw=Draw(limit, seed))
     parts = _sides(data, progress)
     if "all" in parts:
         return (
-            _encoded([parts["all"]], replace(how, limit=limit))
-            if split == "all"
-            else side(_encoded([parts["all"]], how), split, limit)
+            _encoded([parts["all"]], few) if split == "all" else side(_encoded([parts["all"]], how), split, limit, seed)
         )
     both = [parts["train"], parts["test"]]
     if split == "all":
-        return _encoded(both, replace(how, limit=limit))
-    found = _encoded([parts[split]], replace(how, limit=limit), both)
+        return _encoded(both, few)
+    found = _encoded([parts[split]], few, both)
     if any(part.classes for part in both) or not found.classes:
         return found
     return _aligned(found, [_encoded([part], how) for part in both])
@@ -110,12 +119,35 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
     def fill(draft: Draft) -> None:
         draft.classes = classes
         scanner = Scanner(draft, how.tokens, how.lower)
-        for part in parts:
-            if len(draft.documents) != how.limit:
-                part.fill(draft, scanner, how)
+        for part, only in zip(parts, _chosen(parts, how), strict=True):
+            part.fill(draft, scanner, how, None if only is None else frozenset(only))
         scanner.finish()
 
-    return kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, how.tokens, how.lower, fill)
+    key = how.key(classes, *(part.key(how) for part in parts))
+    corpus = kept(key, parts[0].where, how.tokens, how.lower, fill)
+    corpus.called = partial(_names, parts, how, corpus.digests)
+    return corpus
+
+
+def _chosen(parts: list[Material], how: How) -> list[list[int] | None]:
+    """The positions of the documents that are drawn of each part; None = all."""
+    if how.draw.limit is None:
+        return [None] * len(parts)
+    labels = [part.labels(how) for part in parts]
+    flat = [f"{label}" for one in labels for label in one]
+    _, of_class = np.unique(np.array(flat, object), return_inverse=True)
+    order = np.sort(drawn(of_class.reshape(-1), how.draw.seed)[: how.draw.limit])
+    borders = np.cumsum([0, *map(len, labels)])
+    return [(order[(order >= first) & (order < last)] - first).tolist() for first, last in pairwise(borders.tolist())]
+
+
+def _names(parts: list[Material], how: How, digests: NDArray[np.uint8], index: Index) -> list[str]:
+    """What the documents at `index` of the corpus of `parts` are called."""
+    names: list[str] = []
+    for part, only, prefix in zip(parts, _chosen(parts, how), ("train/", "test/"), strict=False):
+        found = part.names(part.places(digests, only))
+        names += [f"{prefix}{name}" for name in found] if len(parts) > 1 else found
+    return [names[i] for i in index.tolist()]
 
 
 def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:

@@ -44,7 +44,9 @@ def _repeated(corpus: Corpus) -> Iterator[str]:
 def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
     """Return the same documents and sentences in byte pairs, kept in the cache, for a corpus of words."""
     key = digest_of("pieces", corpus.fingerprint, pairs.model)
-    return kept(key, "these documents", {"bpe": pairs.model}, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
+    found = kept(key, "these documents", {"bpe": pairs.model}, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
+    found.called = corpus.names
+    return found
 
 
 def _fill(draft: Draft, corpus: Corpus, pairs: BytePairs) -> None:

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 from selftaught.data.columns import label_column
 from selftaught.data.folders import shown
+from selftaught.data.groups import absent
 from selftaught.data.text.files import Errors, blocks
 from selftaught.errors import UserError
 
 LONGEST = 1 << 28  # bytes of one record
 GROUP = "group"
-"""The column of groups. Records of one group stay on one side of a split."""
+"""The column of groups, unless another is named. Records of one group stay on one side of a split."""
 ROWS = 1024  # rows of a table that are read together
 
 KINDS: dict[str, Any] = {"string": str, "list of tokens": list | tuple, "mapping": Mapping}
@@ -32,7 +33,7 @@ class Record(NamedTuple):
     group: str = ""
 
 
-def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
+def lines(path: Path, column: str, errors: Errors, group: str | None = None) -> Iterator[Record]:
     """Yield the objects of a JSON Lines file.
 
     Raises UserError, with file and line, if a line is not an object or has no text.
@@ -52,7 +53,7 @@ def lines(path: Path, column: str, errors: Errors) -> Iterator[Record]:
             raise UserError(f'{where}: not a JSON object, but {type(record).__name__}: write {{"{column}": ...}}')
         if column not in record:
             raise _no_column(where, column, list(record))
-        yield _checked(record, where, column)
+        yield _checked(record, where, column, group)
 
 
 def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
@@ -76,7 +77,9 @@ def _no_column(where: str, column: str, known: list[str]) -> UserError:
     return UserError(f"{where}: there is no column '{column}', but {there}: select the text column with --data.column")
 
 
-def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
+def _checked(record: Mapping[str, Any], where: str, column: str, group: str | None) -> Record:
+    if group is not None and group not in record:
+        raise absent(group, where, [shown(str(name)) for name in record][:20])
     text, label = record[column], record.get(label_column(list(record)) or "")
     if not isinstance(text, str):
         raise UserError(f"{where}: '{column}' must be text, not {type(text).__name__}")
@@ -86,10 +89,11 @@ def _checked(record: Mapping[str, Any], where: str, column: str) -> Record:
         raise UserError(f"{where}: a label must be a name or an integer, not {str(label)[:40]}")
     if isinstance(label, int) and not -1 <= label < 1 << 31:
         raise UserError(f"{where}: the label {str(label)[:40]} is out of range (-1 = unknown)")
-    return Record(text, where, label, str(record.get(GROUP, "")))
+    own = record.get(group or GROUP, "")
+    return Record(text, where, label, "" if own is None else str(own))
 
 
-def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
+def rows(path: Path, column: str, errors: Errors, group: str | None = None) -> Iterator[Record]:
     """Yield the rows of a Parquet file, which needs the extra [parquet]. Raises UserError."""
     try:
         import pyarrow
@@ -102,12 +106,15 @@ def rows(path: Path, column: str, errors: Errors) -> Iterator[Record]:
             known = file.schema_arrow.names
             if column not in known:
                 raise _no_column(where, column, known)
-            wanted = [name for name in (column, label_column(known) or "", GROUP) if name in known]
+            if group is not None and group not in known:
+                raise absent(group, where, known)
+            beside = (column, label_column(known) or "", group or GROUP)
+            wanted = list(dict.fromkeys(name for name in beside if name in known))
             for batch in file.iter_batches(ROWS, columns=wanted):
                 columns = [_values(batch.column(name), errors, where) for name in wanted]
                 for values in zip(*columns, strict=True):
                     number += 1
-                    yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column)
+                    yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column, group)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(
             f"{where}: cannot be read as Parquet: {(str(error).splitlines() or ['damaged'])[0][:200]}"
@@ -149,7 +156,7 @@ def _values(column: Any, errors: Errors, where: str) -> list[Any]:
     return found
 
 
-def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
+def objects(data: Iterable[Any], column: str, group: str | None = None) -> Iterator[Record]:
     """Yield records from strings, lists of tokens (joined by spaces), or mappings as in a JSON Lines file.
 
     Raises UserError, also if the types are mixed.
@@ -165,7 +172,9 @@ def objects(data: Iterable[Any], column: str) -> Iterator[Record]:
         if isinstance(value, Mapping):
             if column not in value:
                 raise _no_column(where, column, [str(name) for name in value])
-            yield _checked(value, where, column)
+            yield _checked(value, where, column, group)
+        elif group is not None:
+            raise absent(group, where, ())
         else:
             yield Record(value if isinstance(value, str) else _joined(value, where), where)
 

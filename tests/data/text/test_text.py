@@ -513,6 +513,6 @@ def test_groups_are_a_column_a_file_or_a_pattern(tmp_path: Path) -> None:
             open_text(data, "all", groups="video")
     with pytest.raises(UserError, match="it has no columns"):
         open_text(["a b", "c d"], "all", groups="video")
-    with pytest.raises(UserError, match="50 samples of .*: give one group per sample"):
-        (tmp_path / "who.txt").write_text("a\nb\n")
+    (tmp_path / "who.txt").write_text("a\nb\n")
+    with pytest.raises(UserError, match=r"50 samples of .*: give one group per sample"):
         open_text(lines, "all", groups=tmp_path / "who.txt")

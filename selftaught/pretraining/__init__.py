@@ -115,6 +115,7 @@ def run(
     if isinstance(init, str) and not any("encoder.name" in layer.values for layer in layers):
         layers = (*layers, inherited(init))
     config = _absolute(resolve(*layers, data=data))
+    _check_device(config)
     source, split = _opened(config, data, watch)
     config = replace(config, data=config.data | {"split": split})
     path = place.free(config, watch) if out is None else Path(out)
@@ -146,9 +147,15 @@ def resume(path: str | Path, *, progress: bool = True) -> Run:
     if place.finished(folder, watch):
         return load(path)
     config = stored(folder)
+    _check_device(config)
     place.same_file(config, folder)
     source, _ = _opened(config, None, watch)
     return _train(config, source, build(config, source), folder, None, True, watch)
+
+
+def _check_device(config: Config) -> None:
+    """Raises UserError for a device that is not there, before data are read and anything is written."""
+    steps.find(methods.describe(config.method, config.kind).stepper).place(config.recipe)
 
 
 def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str]:

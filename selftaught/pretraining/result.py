@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -20,7 +21,7 @@ from selftaught.parts.word_vectors import Worded
 from selftaught.pretraining.build import build, open_data, type_of
 from selftaught.pretraining.judged import Judged
 from selftaught.pretraining.weights import file_of
-from selftaught.run import RunFolder
+from selftaught.run import RunFolder, check_writable
 
 
 @final
@@ -159,6 +160,7 @@ class Run:
     ) -> dict[str, Any]:
         """Judge the encoder by every task of `evaluate/tasks` that suits it. Written to summary.json of a run folder.
 
+        A folder that cannot be written loses nothing but that: it is said first, and the result is returned.
         Features are judged beside those of the same encoder untrained and the raw input, in percent. Word vectors,
         without `data`, by people's ratings and analogies; a language model by held-out text; a method that learns to
         name classes is also asked itself.
@@ -180,6 +182,9 @@ class Run:
         """
         from selftaught.evaluate import task
 
+        why_not = self._unstorable()
+        if why_not is not None:
+            (say or _warn)(f"{why_not}: the result is returned, but not kept in summary.json")
         found = task.judge(
             Judged(self, seed, None if groups is None else str(groups)),
             data,
@@ -188,17 +193,31 @@ class Run:
             say=say,
             **options,
         )
-        if self.path.is_dir():
-            folder = self.folder
-            with folder.lock():
-                folder.update_summary(**found)
+        if self.path.is_dir() and why_not is None:
+            try:
+                with (folder := self.folder).lock():
+                    folder.update_summary(**found)
+            except UserError as error:  # a full disk, or a process that came in between; hours of work are not lost
+                (say or _warn)(f"{error}: the result is returned, but not kept in summary.json")
         return dict(found.get("probe", {})) | {key: result for key, result in found.items() if key != "probe"}
+
+    def _unstorable(self) -> str | None:
+        """Why results cannot be written to the run folder."""
+        if not self.path.is_dir():
+            return None
+        try:
+            with (folder := self.folder).lock():
+                check_writable(folder.path / "summary.json")
+        except UserError as error:
+            return str(error)
+        return None
 
     def report(self) -> Path:
         """Write RUN/report.html. What cannot be shown, because the data are gone, is named there."""
         from selftaught import report
 
         folder, config = self.folder, self.config
+        check_writable(folder.path / "report.html")
         if isinstance(self.encoder, Worded):  # its pictures are of words, and need no data
             return report.write(folder, encoder=self.encoder)
         try:
@@ -218,6 +237,10 @@ class Run:
         if given is None:
             raise UserError(f"the run {self.path} was trained on data in memory: name the data to judge it by")
         return given
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=3)
 
 
 def with_weights(method: Method, path: Path) -> Method:

@@ -7,8 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from selftaught.cli.output import SWITCH, show
+from selftaught.cli.output import SWITCH, remark, show
 from selftaught.kind import Split
+
+NAMED = 3
+"""Samples that could not be read of which the reason is said."""
 
 
 def embed(
@@ -28,7 +31,8 @@ def embed(
     Args:
         run: The run folder, or an encoder.safetensors.
         data: A data set, a folder or a file.
-        out: FILE.npy (features alone), FILE.parquet or FILE.safetensors (features, labels, positions in the data).
+        out: FILE.npy, with the samples' names, labels and classes in FILE.csv; FILE.parquet or FILE.safetensors have
+            them inside.
         split: Part of the data.
         limit: Only N samples, drawn from all classes alike.
         batch_size: Samples at a time.
@@ -36,6 +40,8 @@ def embed(
         local: Keep the positions: channels and rows and columns of an image, channels and words of a text. FILE.npy or
             .safetensors.
     """
+    import numpy as np
+
     from selftaught import pretraining
     from selftaught.export import features as files
 
@@ -43,6 +49,11 @@ def embed(
     loaded = pretraining.load(run)
     source = loaded.open(data, split, limit)
     features = loaded.embed(source, batch_size=batch_size, layer=layer, local=local)
-    files.write(out, features, source.labels)
+    files.write(out, features, source.labels, source.names(np.arange(len(source))), source.classes)
     shape = " x ".join(f"{size:,}" for size in features.shape)
-    show(f"{shape} features are in {out}")
+    names = f", and the names of the {source.samples} in {files.beside(out)}" if out.suffix == ".npy" else ""
+    show(f"{shape} features are in {out}{names}")
+    if source.skipped:
+        told = "; ".join(f"{one['path']}: {one['reason']}" for one in source.skipped[:NAMED])
+        more = f"; and {len(source.skipped) - NAMED:,} more" if len(source.skipped) > NAMED else ""
+        remark(f"{len(source.skipped):,} {source.samples} could not be read and have no row ({told}{more})")

@@ -115,7 +115,7 @@ def build(
         items.group(groups)
     found, done = scan(items, want or Draw(), progress)
     source = DecodedSource(items, found, round(MARGIN * size) if size else None)
-    source.drawn = want if done else None
+    source.drawn, source.of = want if done else None, len(items)
     if source.image_size is None or not (size or (items.pack and max(source.image_size) <= SMALL)):
         return source
     shape = (len(source), *source.image_size, source.channels)
@@ -130,5 +130,5 @@ def build(
         images, source.labels, source.classes, digests=found.digests, groups=source.groups, skipped=found.skipped,
         names=source.names,
     )  # fmt: skip
-    made.drawn = source.drawn
+    made.drawn, made.of = source.drawn, source.of
     return made

@@ -15,7 +15,7 @@ from selftaught.data.image.arrays import from_array
 from selftaught.data.image.image_set import ImageSet
 from selftaught.data.image.source import ImageSource
 from selftaught.data.joined import Joined
-from selftaught.data.subset import Draw
+from selftaught.data.subset import Draw, draw
 from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
@@ -66,9 +66,20 @@ def open_images(
     whole = Draw(limit, seed)
     if "all" not in found:
         if split == "all":
-            return whole.of(_joined([found["train"](None), found["test"](None)]))
+            return _of_both([found["train"], found["test"]], whole)
         return _drawn(found[split], whole)
     return _drawn(found["all"], Draw(limit, seed, split))
+
+
+def _of_both(parts: list[Open], want: Draw) -> Source:
+    found = [part(want) for part in parts]
+    sizes = [source.of if isinstance(source, ImageSource) and source.of else len(source) for source in found]
+    total = sum(sizes)
+    if want.limit is not None and want.limit < total:  # each part gives its share
+        first = min(max(1, round(want.limit * sizes[0] / total)), max(1, want.limit - 1))
+        limits = (first, want.limit - first)
+        found = [draw(source, limit, want.seed) for source, limit in zip(found, limits, strict=True) if limit]
+    return _joined(found)
 
 
 def _drawn(part: Open, want: Draw) -> Source:
@@ -80,7 +91,7 @@ def _joined(parts: list[Source]) -> Source:
     channels = {part.traits["channels"] for part in parts}
     if len(channels) != 1:
         raise UserError(f"parts with {' and '.join(map(str, sorted(channels)))} channels cannot be joined")
-    return Joined(parts, ("train", "test"))
+    return Joined(parts, ("train", "test")[: len(parts)])
 
 
 def _sides(data: Any, labels: Any, groups: Any, size: int | None, progress: Progress) -> Sides:

@@ -25,6 +25,7 @@ class ImageSource(Source):
         image_size: (height, width) in pixels, or None if sizes differ.
         skipped: What could not be read, each as ``{"path": ..., "reason": ...}``.
         drawn: What was asked of a larger set, if these images are the answer.
+        of: The number of images in that set, readable or not; None = there is no larger set.
     """
 
     samples = "images"
@@ -32,6 +33,7 @@ class ImageSource(Source):
     image_size: tuple[int, int] | None
     skipped: list[Skipped]
     drawn: Draw | None = None
+    of: int | None = None
 
     @property
     def traits(self) -> Mapping[str, Any]:  # type: ignore[override]  # read-only, where Source has an attribute

@@ -217,6 +217,26 @@ def test_a_limit_reads_little_and_draws_from_every_class(many, split, monkeypatc
     assert len(open_images(many, split, limit=5000)) == len(whole)
 
 
+def test_a_limit_of_both_parts_reads_little(many, tmp_path, monkeypatch):
+    from selftaught.data.image import scan
+
+    (tmp_path / "test").symlink_to(many)
+    (tmp_path / "train").mkdir()
+    for i in range(500):
+        place = tmp_path / "train" / "abc"[i % 3]
+        place.mkdir(exist_ok=True)
+        (place / f"new{i:03}.png").write_bytes(encoded(np.full((1, 2, 3), i // 2, np.uint8), "PNG"))
+    looked = []
+    measure = scan.measure
+    monkeypatch.setattr(scan, "measure", lambda items, position: looked.append(position) or measure(items, position))
+    few = open_images(tmp_path, "all", limit=40)
+    names = few.names(np.arange(40))
+    assert len(few) == 40 and len(looked) < 250
+    assert sum(name.startswith("train/") for name in names) == 10 and names[10].startswith("test/")
+    assert np.bincount(few.labels).min() >= 12
+    assert len(open_images(tmp_path, "all", limit=1)) == 1
+
+
 def test_groups_of_paths(many, tmp_path):
     source = open_images(many, "all", groups=r"/(\d\d)")
     assert len(source) == 1485 and len(set(source.groups.tolist())) == 15

@@ -37,10 +37,8 @@ def folder() -> Path:
 
 @functools.cache
 def _usual(shared: str | None, home: str | None) -> Path:
-    if shared and os.path.isabs(shared):
-        return Path(shared) / "selftaught"
     try:
-        usual = Path.home() / ".cache" / "selftaught"
+        usual = (Path(shared) if shared and os.path.isabs(shared) else Path.home() / ".cache") / "selftaught"
         reason = f"{usual} cannot be written"
     except RuntimeError:  # HOME is not set, and the user has no entry in the system's list
         usual, reason = None, "this user has no home folder"

@@ -39,7 +39,7 @@ def check(path: Path, local: bool = False) -> None:
 
 def beside(path: Path) -> Path:
     """Return the table of the samples of a .npy file, which holds the features alone."""
-    return path.with_suffix(".csv")
+    return path.with_suffix(".names.csv")
 
 
 def write(
@@ -59,7 +59,7 @@ def write(
     ((2, 3), 'name,label,class\\na.png,1,dog\\nb.png,-1,\\n')
 
     .npy stores only the features, .parquet and .safetensors also the labels [N], -1 = unknown. With `names`, one a
-    sample, these and the names of the classes are stored too: in a .csv file beside .npy; in the columns "name" and
+    sample, these and the names of the classes are stored too: in FILE.names.csv beside .npy; in the columns "name" and
     "class" of .parquet; in "name" [N, W] and "classes" [K, W] of .safetensors, UTF-8 in rows that end with zeros.
 
     Raises UserError if the format is unknown or the disk is full. An existing file is not changed by an error.

@@ -18,7 +18,7 @@ from selftaught.errors import UserError
 from selftaught.kind import Split
 from selftaught.method import Encoder, Method, Source, outside
 from selftaught.parts.word_vectors import Worded
-from selftaught.pretraining.build import build, open_data, type_of
+from selftaught.pretraining.build import build, locate, open_data, type_of
 from selftaught.pretraining.judged import Judged
 from selftaught.pretraining.weights import file_of
 from selftaught.run import RunFolder, check_writable
@@ -103,7 +103,7 @@ class Run:
         seen = self.encoder.spec["input"]
         own = self.config.data if self.path.is_dir() else {}
         # what fitted the run's own data fits again
-        known = isinstance(data, str | Path) and own.get("source") == str(data)
+        known = isinstance(data, str | Path) and own.get("source") == locate(data)
         options = kinds.describe(seen["kind"]).arguments if known else ()
         kind = kinds.find(seen["kind"])
         if groups is None and own and (known or data is self.data):

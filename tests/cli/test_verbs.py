@@ -198,7 +198,7 @@ def test_embed_writes_what_python_computes(capsys, trained, tmp_path, suffix):
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_array_equal(given, labels)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
-        [out.name, "trained", *(["features.csv"] if suffix == ".npy" else [])]
+        [out.name, "trained", *(["features.names.csv"] if suffix == ".npy" else [])]
     )  # no temporary file stays
 
 
@@ -211,9 +211,9 @@ def test_embed_names_the_samples_and_counts_what_it_skipped(capsys, trained, tmp
         (tmp_path / "pictures" / broken).write_bytes(b"broken")
     assert main(["embed", str(trained), str(tmp_path / "pictures"), "--out", str(tmp_path / "x.npy")]) == 0
     out, err = capsys.readouterr()
-    assert "10 x " in out and str(tmp_path / "x.csv") in out
-    assert "2 images could not be read and have no row (10/04.png: " in err
-    rows = (tmp_path / "x.csv").read_text().splitlines()
+    assert "10 x " in out and str(tmp_path / "x.names.csv") in out
+    assert "2 of the images could not be read: no row (10/04.png: " in err
+    rows = (tmp_path / "x.names.csv").read_text().splitlines()
     assert rows[0] == "name,label,class" and len(rows) == 11
     assert rows[1] == "10/00.png,0,10" and rows[10] == "9/11.png,1,9"
 

@@ -39,7 +39,7 @@ def test_names_and_classes_are_beside_the_features(tmp_path):
     for suffix in features.FORMATS:
         features.write(tmp_path / f"x{suffix}", X, Y, names, classes)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy", allow_pickle=False), X)
-    with (tmp_path / "x.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "x.names.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == names
     assert [int(row["label"]) for row in rows] == Y.tolist()
@@ -57,8 +57,8 @@ def test_names_and_classes_are_beside_the_features(tmp_path):
 
 
 def test_what_cannot_be_written_is_said_before_the_work(tmp_path, monkeypatch):
-    (tmp_path / "x.csv").mkdir()
-    with pytest.raises(UserError, match=r"cannot write .*x.csv: it is a folder"):
+    (tmp_path / "x.names.csv").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*x.names.csv: it is a folder"):
         features.check(tmp_path / "x.npy")
 
     def refused(**_):

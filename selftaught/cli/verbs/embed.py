@@ -31,8 +31,8 @@ def embed(
     Args:
         run: The run folder, or an encoder.safetensors.
         data: A data set, a folder or a file.
-        out: FILE.npy, with the samples' names, labels and classes in FILE.csv; FILE.parquet or FILE.safetensors have
-            them inside.
+        out: FILE.npy, with the samples' names, labels and classes in FILE.names.csv; or FILE.parquet or
+            FILE.safetensors, which have them inside.
         split: Part of the data.
         limit: Only N samples, drawn from all classes alike.
         batch_size: Samples at a time.
@@ -56,4 +56,4 @@ def embed(
     if source.skipped:
         told = "; ".join(f"{one['path']}: {one['reason']}" for one in source.skipped[:NAMED])
         more = f"; and {len(source.skipped) - NAMED:,} more" if len(source.skipped) > NAMED else ""
-        remark(f"{len(source.skipped):,} {source.samples} could not be read and have no row ({told}{more})")
+        remark(f"{len(source.skipped):,} of the {source.samples} could not be read: no row ({told}{more})")

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from selftaught.errors import UserError, unknown
 from selftaught.kernels import vectors_text as kernel
 from selftaught.parts.word_vectors import WordVectors
-from selftaught.run import sync_folder
+from selftaught.run import check_writable, sync_folder
 
 Format = Literal["text", "vec", "glove", "binary", "safetensors"]
 ENDINGS: dict[str, Format] = {".txt": "text", ".vec": "vec", ".bin": "binary", ".safetensors": "safetensors"}
@@ -52,7 +52,7 @@ BREAKS = frozenset(" \t\n\v\f\r\0")
 def check(path: Path, format: Format | None = None) -> Format:
     """Return the format of a file to write, by its extension if no format is given; an additional ``.gz`` compresses.
 
-    Raises UserError if the extension is unknown, or the folder does not exist. Call it before the work, so that an
+    Raises UserError if the extension is unknown, or the file cannot be written. Call it before the work, so that an
     error comes early.
     """
     if format is not None and format not in get_args(Format):
@@ -67,6 +67,7 @@ def check(path: Path, format: Format | None = None) -> Format:
         raise UserError(f"{path} cannot be written: safetensors files cannot be compressed; remove the .gz")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
+    check_writable(path)
     return found
 
 

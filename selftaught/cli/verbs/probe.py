@@ -18,6 +18,7 @@ def probe(
     *,
     seed: int = 0,
     quick: bool = False,
+    groups: str | None = None,
     pool: Literal["mean", "sif"] | None = None,
     sections: Annotated[bool, Parameter(**SWITCH)] = False,
     json_: Json = False,
@@ -31,14 +32,17 @@ def probe(
         run: The run folder, or an encoder.safetensors.
         data: Labelled data to judge it by; by default what it was trained on.
         seed: Of the draws of labels.
-        quick: Use at most 2,000 training and 1,000 test samples.
+        quick: Use at most 2,000 training and 1,000 test samples, drawn from all classes alike.
+        groups: Which samples stay on one side of a split, such as the frames of one video: a column, a file with the
+            group of each sample, or a regular expression for the paths, whose parenthesis is the group: '(.*)_[0-9]+'.
+            By default those of the run for its own data.
         pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what
             all texts share.
         sections: Show the analogies by section.
     """
     from selftaught import pretraining
 
-    result = pretraining.load(run).probe(data, seed=seed, quick=quick, say=remark, pool=pool)
+    result = pretraining.load(run).probe(data, seed=seed, quick=quick, groups=groups, say=remark, pool=pool)
     if json_:
         show_json(result)
     else:

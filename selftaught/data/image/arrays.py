@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.groups import absent, numbered, values
 from selftaught.data.image import levels
 from selftaught.data.image.axes import axis_of, with_channels
 from selftaught.data.image.levels import as_bytes
@@ -37,6 +38,7 @@ class ArraySource(ImageSource):
         groups: int64 [N], see `ImageSource.groups`.
         skipped: What could not be read when the array was made.
         ranges: The values that become 0 and 255, for types of more than 8 bits. None is that of the type.
+        names: Names the images at some positions; by default by their positions.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class ArraySource(ImageSource):
         groups: NDArray[np.int64] | None = None,
         skipped: Sequence[Skipped] = (),
         ranges: Ranges | None = None,
+        names: Callable[[Index], list[str]] | None = None,
     ) -> None:
+        self._names = names
         self._images = images.view(np.ndarray)
         self._labels = np.full(len(images), -1, dtype=np.int64) if labels is None else labels
         self._digests = digests
@@ -77,6 +81,10 @@ class ArraySource(ImageSource):
     def groups(self) -> NDArray[np.int64] | None:
         """int64 [N] or None."""
         return self._groups
+
+    def names(self, index: Index) -> list[str]:
+        """Return the names of the files that the array was made of, else the positions."""
+        return super().names(index) if self._names is None else self._names(index)
 
     @cached_property
     def digests(self) -> NDArray[np.uint8]:
@@ -115,10 +123,11 @@ def from_array(
     where: str = "array",
     reading: Reading = DEFAULT,
     like: Sequence[Any] = (),
+    groups: Any = None,
 ) -> ArraySource:
     """Return a source over an array of images.
 
-    Raises UserError if the shape, type or labels are invalid.
+    Raises UserError if the shape, type, labels or groups are invalid.
 
     Args:
         images: The images.
@@ -128,6 +137,7 @@ def from_array(
         reading: How the pixels are read. An array has no pages.
         like: The images of all parts of the data set, those of the training part first: all decide the axis of the
             channels, the training part decides the range.
+        groups: One per image, or a file with them, see `data.groups`.
     """
     parts = [np.asanyarray(part) for part in (like or [images])]
     axis, note = axis_of([part.shape[1:] for part in parts if part.ndim == 4], reading.axis, where)
@@ -139,7 +149,11 @@ def from_array(
         training = _shaped(parts[0], where, axis, reading)
         ranges, line = _ranges(training if levels.is_wide(training) else found, reading, where)
     known, names = as_labels(labels, len(found), where, classes)
-    source = ArraySource(found, known, names, ranges=ranges)
+    grouped = None if groups is None else values(groups, len(found), where)
+    if groups is not None and grouped is None:
+        raise absent(groups, where, ())
+    own = None if grouped is None else numbered(grouped)
+    source = ArraySource(found, known, names, groups=own, ranges=ranges)
     source.reading = reading.told | levels.stored(ranges)
     source.notes = tuple(filter(None, (note, line)))
     return source

@@ -19,6 +19,7 @@ from selftaught.data.image.pages import Pages
 from selftaught.data.image.reading import Ranges, Reading
 from selftaught.data.image.scan import Scan, scan
 from selftaught.data.image.source import ImageSource, Pixels
+from selftaught.data.subset import Draw
 from selftaught.data.workers import spread
 from selftaught.errors import UserError
 from selftaught.kind import Progress, silent
@@ -89,10 +90,14 @@ class DecodedSource(ImageSource):
         """int64 [N], -1 = unknown."""
         return self._items.labels[self._found.positions]
 
-    @property
+    @cached_property
     def groups(self) -> NDArray[np.int64] | None:
         """int64 [N] or None."""
         return None if self._items.groups is None else self._items.groups[self._found.positions]
+
+    def names(self, index: Index) -> list[str]:
+        """Return the paths below the folder, or the rows."""
+        return [self._items.name(int(self._found.positions[i])) for i in checked(index, len(self))]
 
     @property
     def digests(self) -> NDArray[np.uint8]:
@@ -114,36 +119,42 @@ def _read(items: Items, position: int, at_least: int = 0) -> NDArray[Any]:
 
 def build(
     items: Items,
-    limit: int | None = None,
+    want: Draw | None = None,
     size: int | None = None,
     progress: Progress = silent,
     reading: Reading = decode.DEFAULT,
     like: Sequence[Items] = (),
+    groups: Any = None,
 ) -> ImageSource:
     """Return a source over `items`, packed in the cache if the images are small and of one size, or if `size` is given.
 
-    Raises UserError if no image can be read. If the disk is full, images are decoded on every fetch instead.
+    Raises UserError if no image can be read, or there are no such groups. If the disk is full, images are decoded on
+    every fetch instead.
 
     Args:
         items: The images.
-        limit: Scan until so many can be read.
+        want: Spares reading the items that are not asked for: the source has all items, or is `drawn`.
         size: See `open_images`.
         progress: Called as (done, total).
         reading: What is read of each item.
         like: The items of all parts of the data set, those of the training part first: all decide the axis of the
             channels, the training part decides the range.
+        groups: See `data.groups`.
     """
+    if groups is not None:
+        items.group(groups)
     like = like or [items]
     axis, note = axis_of_items(like, reading.axis)
     for part in like:
         part.reading = replace(reading, axis=axis)
     read = _pages(items)
-    found = scan(read, limit, progress)
+    found, done = scan(read, want or Draw(), progress)
     marks = found.shapes[:, 3]
     ranges, line = None, reading.remark
     if (marks & decode.WIDE).any():
         ranges, line = _ranges(read, found, reading, read if like[0] is items else _pages(like[0]))
     source = DecodedSource(read, found, round(MARGIN * size) if size else None, ranges)
+    source.drawn, source.of = want if done else None, len(read)
     source.reading = reading.told | levels.stored(ranges)
     source.notes = tuple(filter(None, (note, _several(int((marks & decode.PAGED > 0).sum())), line)))
     if source.image_size is None or not (size or (read.pack and max(source.image_size) <= SMALL)):
@@ -157,8 +168,10 @@ def build(
         log.warning("images are decoded in every epoch, because the cache cannot be written: %s", error)
         return source
     packed = ArraySource(
-        images, source.labels, source.classes, digests=found.digests, groups=source.groups, skipped=found.skipped
-    )
+        images, source.labels, source.classes, digests=found.digests, groups=source.groups, skipped=found.skipped,
+        names=source.names,
+    )  # fmt: skip
+    packed.drawn, packed.of = source.drawn, source.of
     packed.reading, packed.notes = source.reading, source.notes
     return packed
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from numpy.typing import NDArray
 
@@ -34,13 +34,10 @@ ARRAYS = (".npy",)
 MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP  ")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """One image file: its path below the root, and why it cannot be opened ("" = it can)."""
 
     path: str
-    size: int = 0
-    time: int = 0
     reason: str = ""
 
 
@@ -92,7 +89,8 @@ class FolderItems(Items):
     """Some images below `root`, in order, with their labels."""
 
     def __init__(self, root: Path, files: Sequence[File], given: Given, skipped: Sequence[Skipped] = ()) -> None:
-        self._root = root
+        self._root = os.path.join(root, "")
+        self.paths = True
         self._files = files
         self.where = shown(str(root))
         self.key = os.path.realpath(root)
@@ -108,18 +106,23 @@ class FolderItems(Items):
 
     def stamp(self, position: int) -> tuple[int, int]:
         """Return the size in bytes and the time of the last change in nanoseconds."""
-        return self._files[position].size, self._files[position].time
+        try:
+            at = os.stat(self._root + self._files[position].path)
+        except OSError:  # reading it says why
+            return -1, -1
+        return at.st_size, at.st_mtime_ns
 
     def read(self, position: int) -> bytes | NDArray[Any]:
         """Read the whole file, or map the array in it."""
-        file = self._files[position]
-        if file.path.endswith(ARRAYS):
-            return _array(Path(self._root, file.path))
-        if file.size == 0:
-            raise Unreadable("empty file")
-        if file.size > most_bytes():
-            raise Unreadable(f"{file.size} bytes are more than {most_bytes()}")
-        with open(os.path.join(self._root, file.path), "rb") as stream:
+        path = self._root + self._files[position].path
+        if path.endswith(ARRAYS):
+            return _array(Path(path))
+        with open(path, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size == 0:
+                raise Unreadable("empty file")
+            if size > most_bytes():
+                raise Unreadable(f"{size} bytes are more than {most_bytes()}")
             return stream.read(most_bytes())
 
 
@@ -149,19 +152,19 @@ def _walk(root: Path, others: list[str]) -> Iterator[File]:
                 continue
             seen.add((at.st_dev, at.st_ino))
             with os.scandir(os.path.join(root, below)) as entries:
-                inside = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+                inside = sorted(entries, key=attrgetter("name"))  # so that of links the same one is followed each time
         except OSError as error:
             yield File(below or ".", reason=f"folder cannot be read: {error.strerror}")
             continue
         for entry in inside:
             if entry.name.startswith("."):
                 continue
-            path = os.path.join(below, entry.name)
+            path = f"{below}/{entry.name}" if below else entry.name
             if not _is_folder(entry):
                 if _suffix(entry.name) in OTHER_FORMS or entry.name in BESIDE:
                     others.append(path)
-                else:
-                    yield from _look(path, entry)
+                elif (found := _look(path, entry)) is not None:
+                    yield found
             elif entry.is_symlink():
                 links.append(path)
             else:
@@ -176,23 +179,26 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _look(path: str, entry: os.DirEntry[str]) -> Iterator[File]:
-    named = is_named(entry.name)
+def _look(path: str, entry: os.DirEntry[str]) -> File | None:
+    """The file, if it is an image. It is not opened, nor asked for its size, if its name says what it is."""
     kind = _suffix(entry.name)
     if kind in OTHERS:
-        yield File(path, reason=f"{kind} files are not supported: convert them to JPEG or PNG")
-        return
+        return File(path, f"{kind} files are not supported: convert them to JPEG or PNG")
+    named = is_named(entry.name)
     try:
-        at = entry.stat()
+        if not entry.is_file():
+            return File(path, _why_not(entry)) if named else None
     except OSError as error:
-        if named:
-            yield File(path, reason=f"cannot be read: {error.strerror}")
-        return
-    if not stat.S_ISREG(at.st_mode):
-        if named:
-            yield File(path, reason="not a regular file")
-    elif named or kind in ARRAYS or _is_picture(entry.path):
-        yield File(path, at.st_size, at.st_mtime_ns)
+        return File(path, f"cannot be read: {error.strerror}") if named else None
+    return File(path) if named or kind in ARRAYS or _is_picture(entry.path) else None
+
+
+def _why_not(entry: os.DirEntry[str]) -> str:
+    try:
+        entry.stat()
+    except OSError as error:  # a link that leads nowhere
+        return f"cannot be read: {error.strerror}"
+    return "not a regular file"
 
 
 def _is_picture(path: str) -> bool:

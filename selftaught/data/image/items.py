@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.groups import Names, absent, numbered, values
 from selftaught.data.image.axes import SHAPES, axis_of, with_channels
 from selftaught.data.image.decode import DEFAULT, PAGED, WIDE, Unreadable, chosen, decode, look
 from selftaught.data.image.levels import IMAGES, as_bytes, check_type, is_wide, thinned
@@ -33,8 +34,9 @@ class Items(ABC):
         asked: Whether the user said that these are the labels.
         labels: int64 [N], -1 = unknown: see `number`.
         classes: Names of the classes.
+        groups: int64 [N], see `Source.groups`; None if the items have none.
         skipped: What was skipped before anything was read.
-        groups: int64 [N], items that must stay on one side of a split; None = each is its own.
+        paths: Whether the names are paths.
         pack: Whether small images should be copied to the cache.
         reading: What is read of each item.
     """
@@ -47,10 +49,25 @@ class Items(ABC):
     asked: bool = False
     labels: NDArray[np.int64]
     classes: Sequence[str] = ()
-    skipped: Sequence[Skipped] = ()
     groups: NDArray[np.int64] | None = None
+    skipped: Sequence[Skipped] = ()
+    paths: bool = False
     pack: bool = True
     reading: Reading = DEFAULT
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return a column of a table. Raises UserError if there is none of this name."""
+        raise absent(name, self.where, ())
+
+    def group(self, by: Any) -> None:
+        """Group the items, see `data.groups`. Raises UserError if that is not possible."""
+        found = values(by, len(self), self.where, self.names)
+        self.groups = numbered(self.column(str(by)) if found is None else found)
+
+    @property
+    def names(self) -> Names | None:
+        """The paths of the items, if they are files."""
+        return (lambda: [self.name(i) for i in range(len(self))]) if self.paths else None
 
     @abstractmethod
     def __len__(self) -> int:
@@ -58,7 +75,7 @@ class Items(ABC):
 
     @abstractmethod
     def name(self, position: int) -> str:
-        """Return the name of the item in `skipped.jsonl`."""
+        """Return the name of the item, in `skipped.jsonl` and beside its features."""
 
     @abstractmethod
     def read(self, position: int) -> bytes | NDArray[Any]:

@@ -177,6 +177,7 @@ class ListedItems(Items):
         self.key = f"list {os.path.realpath(table)}"
         if not self._rows:
             raise UserError(f"{self.where}: it lists no image: write one path in each line")
+        self.paths = True
         self.columns = COLUMNS if has_columns(table) else ()
         self.asked, self.label = label is not None, label
         self.give(Given([row.label for row in self._rows], len(self._rows)))
@@ -236,7 +237,7 @@ def beside(
     `BESIDE`. A row names an image by its path from the folder of the table, or by its name alone, with or without its
     extension, if only one image has it.
     """
-    whole = os.path.commonpath([os.path.dirname(file) for file in files]) if files else ""
+    whole = os.path.commonpath([os.path.dirname(file) for file in files]) if files and tables else ""
     places: dict[str, str] = {}
     for table in sorted(tables, key=lambda path: BESIDE.index(os.path.basename(path))):
         folder = os.path.dirname(table)

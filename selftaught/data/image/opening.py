@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, final, get_args
@@ -24,17 +24,17 @@ from selftaught.data.image.columns import COLUMNS
 from selftaught.data.image.image_set import ImageSet
 from selftaught.data.image.items import Items, number
 from selftaught.data.image.reading import Reading
+from selftaught.data.image.source import ImageSource
 from selftaught.data.joined import Joined
 from selftaught.data.labels import Given, as_labels, decide
-from selftaught.data.subset import first
-from selftaught.data.subset import split as split_by_content
+from selftaught.data.subset import Draw, draw
 from selftaught.data.told import NO_CLASSES, REFUSED, division
 from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
 
-Open = Callable[[int | None], Source]
-"""Opens one part. The argument is the largest number of samples needed, as a hint."""
+Open = Callable[[Draw | None], Source]
+"""Opens one part. The argument is what is needed of it, as a hint: an `ImageSource` that is just that is `drawn`."""
 
 
 @final
@@ -49,6 +49,7 @@ class Sides:
         notes: What else there is to say.
         columns: The options of columns that have an effect.
         alike: Whether all parts are known to have the same number of channels.
+        paths: Whether images are called by paths that tell their part.
     """
 
     parts: Mapping[str, Open]
@@ -57,6 +58,7 @@ class Sides:
     notes: Sequence[str] = ()
     columns: Collection[str] = ()
     alike: bool = False
+    paths: bool = False
 
 
 Pair = tuple[Any, Any]
@@ -71,6 +73,7 @@ class _How:
     size: int | None
     image_column: str | None
     label_column: str | None
+    groups: Any
     progress: Progress
     reading: Reading
 
@@ -89,7 +92,7 @@ class _How:
         columns = {option for items in every for option in items.columns}
 
         def opener(items: Items) -> Open:
-            return lambda limit: build(items, limit, self.size, self.progress, self.reading, every)
+            return lambda want: build(items, want, self.size, self.progress, self.reading, every, self.groups)
 
         return Sides({part: opener(items) for part, items in parts.items()}, called, aside, notes, frozenset(columns))
 
@@ -115,7 +118,7 @@ class _How:
             raise UserError(f"{where}: {decided.why}{decided.fix}")
 
         def opener(part: str, labels: NDArray[np.int64]) -> Open:
-            return lambda _: from_array(images[part], labels, decided.classes, where, self.reading, every)
+            return lambda _: from_array(images[part], labels, decided.classes, where, self.reading, every, self.groups)
 
         opened = {part: opener(part, labels) for part, labels in zip(parts, decided.labels, strict=True)}
         return Sides(opened, called, aside, (f"the labels are{REFUSED}{decided.why}",) if decided.why else ())
@@ -126,7 +129,9 @@ def open_images(
     split: Split = "train",
     limit: int | None = None,
     *,
+    seed: int = 0,
     labels: Any = None,
+    groups: Any = None,
     size: int | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
@@ -145,8 +150,11 @@ def open_images(
             (x, y))``, ``{"train": ..., "test": ...}``, or a source (returned unchanged). To open a folder with the name
             of a data set, write ``./digits``.
         split: "train", "test" or "all". Data without a test part are split by content, 80/20.
-        limit: Use only the first N samples.
+        limit: Use only N samples, drawn from all classes alike, see `data.subset.drawn`.
+        seed: Draws them.
         labels: Labels of an array or of a sequence: integers or names, one per sample.
+        groups: Which images stay on one side of a split, see `data.groups`: a column of tables or Hugging Face data, a
+            file, a regular expression for the paths of images, or one group per image.
         size: Decode images only once, to central squares of 1.15 times this many pixels, kept in the cache. Arrays and
             the data sets of the catalog stay unchanged.
         image_column: The column of images in a table or a Hugging Face data set, by default found by name or type.
@@ -164,37 +172,61 @@ def open_images(
         raise UserError(f"size must be at least 1, not {size}")
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
+    if isinstance(data, Source) and groups is not None:
+        raise UserError("a Source has its own groups: remove groups, or return them from its property 'groups'")
     if isinstance(data, Source) and split == "all":
-        return first(data, limit)
-    found = _sides(data, labels, _How(size, image_column, label_column, progress, reading))
+        return draw(data, limit, seed)
+    found = _sides(data, labels, _How(size, image_column, label_column, groups, progress, reading))
     asked = dict(zip(COLUMNS, (image_column, label_column), strict=True))
     useless = [option for option, column in asked.items() if column is not None and option not in found.columns]
     if useless:
         raise UserError(f"{' and '.join(useless)} has no effect: these data have no columns for it: remove it")
-    source = _opened(found, split, limit)
+    source = _opened(found, Draw(limit, seed, split))
     source.notes = (*division(split, found.called, found.aside), *found.notes, *source.notes)
     return source
 
 
-def _opened(found: Sides, split: Split, limit: int | None) -> Source:
+def _opened(found: Sides, want: Draw) -> Source:
     parts = found.parts
     if "all" in parts:
-        return first(parts["all"](limit) if split == "all" else split_by_content(parts["all"](None), split), limit)
-    wanted = ["train", "test"] if split == "all" else [split]
-    opened = {part: parts[part](limit) for part in wanted}
-    if len(wanted) == 1 and not found.alike and is_grey(opened[split]):
-        other = "test" if split == "train" else "train"
+        return _drawn(parts["all"], want)
+    whole = replace(want, side="all")  # the parts are the sides
+    if want.side == "all":
+        opened = _shares({part: parts[part](whole) for part in ("train", "test")}, whole)
+        return _joined(alike(opened), found.paths)
+    opened = {want.side: _drawn(parts[want.side], whole)}
+    if not found.alike and is_grey(opened[want.side]):
+        other = "test" if want.side == "train" else "train"
         with suppress(UserError):  # of which nothing can be read; who needs it is told then
-            opened[other] = parts[other](limit)
-    opened = alike(opened)
-    return first(_joined([opened[part] for part in wanted]), limit)
+            opened[other] = parts[other](whole)
+    return alike(opened)[want.side]
 
 
-def _joined(parts: list[Source]) -> Source:
-    channels = {part.traits["channels"] for part in parts}
+def _drawn(part: Open, want: Draw) -> Source:
+    source = part(want)
+    return source if isinstance(source, ImageSource) and source.drawn == want else want.of(source)
+
+
+def _shares(parts: dict[str, Source], want: Draw) -> dict[str, Source]:
+    """Return what is wanted of both parts together, of each its share."""
+    sizes = [source.of if isinstance(source, ImageSource) and source.of else len(source) for source in parts.values()]
+    total = sum(sizes)
+    if want.limit is None or want.limit >= total:
+        return parts
+    share = min(max(1, round(want.limit * sizes[0] / total)), max(1, want.limit - 1))
+    limits = (share, want.limit - share)
+    return {
+        part: draw(source, limit, want.seed)
+        for (part, source), limit in zip(parts.items(), limits, strict=True)
+        if limit
+    }
+
+
+def _joined(parts: Mapping[str, Source], paths: bool) -> Source:
+    channels = {part.traits["channels"] for part in parts.values()}
     if len(channels) != 1:
         raise UserError(f"parts with {' and '.join(map(str, sorted(channels)))} channels cannot be joined")
-    return Joined(parts) if len(parts) > 1 else parts[0]
+    return Joined(list(parts.values()), () if paths else list(parts))
 
 
 def _sides(data: Any, labels: Any, how: _How) -> Sides:
@@ -216,6 +248,8 @@ def _of_catalog(name: str, how: _How) -> Sides:
             f"{name}: these are {describe(found.ENTRY.kind).samples}, not images: 'selftaught data' lists sets of "
             "images"
         )
+    if how.groups is not None:
+        raise UserError(f"{name}: a data set of the catalog has its own groups, or needs none: remove --groups")
     useless = ", ".join(f"--{option.replace('_', '-')}" for option in how.reading.told)
     return Sides(
         {"train": lambda _: found.load("train", how.progress), "test": lambda _: found.load("test", how.progress)},
@@ -282,7 +316,7 @@ def _of_pictures(path: Path, found: folder.Found, how: _How) -> Sides:
         if by_table:
             items.columns, items.asked, items.label = COLUMNS, how.label_column is not None, how.label_column
     notes = said.notes(used) if by_table else (NO_CLASSES + named.why,) if named.why else ()
-    return how.items(parts, named.called, dict(named.aside), notes)
+    return replace(how.items(parts, named.called, dict(named.aside), notes), paths=True)
 
 
 def _of_tables(root: Path, files: list[str], how: _How) -> Sides:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.subset import Draw
 from selftaught.source import Skipped, Source
 
 Pixels = NDArray[np.uint8]
@@ -25,6 +26,8 @@ class ImageSource(Source):
         skipped: What could not be read, each as ``{"path": ..., "reason": ...}``.
         reading: How the pixels were read, where it is not by default: the range that was decided, bands, pages. Read
             with these options, other images fit the same encoder.
+        drawn: What was asked of a larger set, if these images are the answer.
+        of: The number of images in that set, readable or not; None = there is no larger set.
     """
 
     samples = "images"
@@ -32,6 +35,8 @@ class ImageSource(Source):
     image_size: tuple[int, int] | None
     skipped: list[Skipped]
     reading: Mapping[str, Any] = {}
+    drawn: Draw | None = None
+    of: int | None = None
 
     @property
     def traits(self) -> Mapping[str, Any]:  # type: ignore[override]  # read-only, where Source has an attribute

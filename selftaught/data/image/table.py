@@ -13,6 +13,7 @@ from typing import Any, final
 
 from selftaught.data import cache, tables
 from selftaught.data.columns import label_column
+from selftaught.data.groups import absent
 from selftaught.data.image.columns import COLUMNS, image_column
 from selftaught.data.image.decode import Unreadable
 from selftaught.data.image.items import Items
@@ -91,6 +92,15 @@ class TableItems(Items):
 
     def __len__(self) -> int:
         return self._rows
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return a column of the files. Raises UserError if there is none of this name."""
+        with tables.readable(self.where):
+            known = tables.schema(self._files[0]).names
+            if name not in known:
+                raise absent(name, self.where, known)
+            found: list[Any] = tables.read(self._files, [name])[name].to_pylist()
+        return found
 
     def name(self, position: int) -> str:
         """Return ``row N``."""

@@ -173,6 +173,7 @@ class TarItems(Items):
         self._stamps = [(path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
         self._images: list[tuple[int, Member]] = []
         self.skipped: list[Skipped] = []
+        self.paths = True
         self._key, self.asked, self.label = label, label is not None, label
         found: list[Any] = []
         for shard, (images, known) in enumerate(spread(self._shard, range(len(paths)))):

@@ -79,6 +79,8 @@ class Text(Kind):
             errors=self.errors,
             column=self.column,
             label_column=self.label_column,
+            seed=self.seed,
+            groups=self.groups,
             progress=progress,
         )
 

@@ -6,12 +6,16 @@ import hashlib
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
 from typing import Any, Protocol, final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.data import groups
 from selftaught.data.folders import shown
+from selftaught.data.subset import Draw
 from selftaught.data.text import files as reading
 from selftaught.data.text import records
 from selftaught.data.text.draft import Draft
@@ -38,14 +42,17 @@ class How:
     errors: Errors
     column: str
     label: str | None = None
-    limit: int | None = None
+    draw: Draw = field(default_factory=Draw)
+    groups: Any = None
     progress: Progress = field(default=silent, compare=False)
 
     def key(self, *content: object) -> str:
         """Return the cache key of `content`, which includes the version of Python's Unicode tables."""
-        how = (unicodedata.unidata_version, self.tokens, self.lower, self.errors, self.column, self.limit)
+        drawn = None if self.draw.limit is None else (self.draw.limit, self.draw.seed)
+        how = (unicodedata.unidata_version, self.tokens, self.lower, self.errors, self.column, drawn)
         content = content if self.label is None else (self.label, *content)
-        return digest_of(repr(how), repr(content))
+        named = () if self.groups is None else (str(self.groups),)
+        return digest_of(repr(how), repr(content), *named)
 
 
 class Material(Protocol):
@@ -69,8 +76,20 @@ class Material(Protocol):
     def key(self, how: How) -> object:
         """Return the key of the content."""
 
-    def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
-        """Encode the documents, up to the limit. Raises UserError for what cannot be read."""
+    def labels(self, how: How) -> list[Any]:
+        """Return the label of each document, as it stands there; None = unknown."""
+
+    def fill(self, draft: Draft, scanner: Scanner, how: How, only: frozenset[int] | None = None) -> None:
+        """Encode the documents, or those at the positions `only`. Raises UserError for what cannot be read."""
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """Return what the documents at `positions` are called."""
+
+    def places(self, digests: NDArray[np.uint8], only: Sequence[int] | None) -> list[int]:
+        """Return the positions of the documents in a corpus of all, or of `only` these.
+
+        `digests`, uint8 [D, 32], are those of the documents of the corpus, and perhaps of others.
+        """
 
 
 @final
@@ -100,31 +119,75 @@ class Files:
     def key(self, how: How) -> object:
         """Return a key of the types, classes and content of the files.
 
-        Moving or renaming files does not change it, unless their order changes.
+        Moving or renaming files does not change it, unless their order or their groups change.
         """
         return [
             (file.kind, file.path.suffix.lower(), file.label, digest)
             for file, digest in zip(self._files, self._digests, strict=True)
-        ]
+        ] + ([] if how.groups is None else [self._groups(how)])
 
-    def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
+    def _groups(self, how: How) -> list[str] | None:
+        """The groups of the files, or of their records if they are in a file; None = a column, or none."""
+        if how.groups is None:
+            return None
+        if not self.columns:
+            return groups.values(how.groups, len(self._files), self.where, lambda: [file.name for file in self._files])
+        if groups.is_column(how.groups):
+            return None
+        return groups.values(how.groups, len(self.labels(replace(how, groups=None))), self.where)
+
+    def _records(self, how: How) -> Iterator[Record]:
+        column = str(how.groups) if groups.is_column(how.groups) else None
+        done, total = 0, max(1, sum(file.size for file in self._files))
+        for file in self._files:
+            read = records.lines if file.kind == "lines" else records.rows
+            yield from read(file.path, how.column, how.errors, how.label, column)
+            done += file.size
+            how.progress(min(done, total), total)
+
+    def labels(self, how: How) -> list[Any]:
+        """Return the folder of each text file, or the label of each record, for which all are read."""
+        if self.columns:
+            return [record.label for record in self._records(how)]
+        return [file.label for file in self._files]
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """Return the paths of text files, and "FILE: record N" of records."""
+        if self.columns:
+            called = f"{self._files[0].name}: " if len(self._files) == 1 else ""
+            return [f"{called}record {position}" for position in positions]
+        return [self._files[position].name for position in positions]
+
+    def places(self, digests: NDArray[np.uint8], only: Sequence[int] | None) -> list[int]:
+        """See `Material.places`. Text files without words are no documents."""
+        if self.columns:
+            return list(range(len(digests)) if only is None else only)
+        there = {row.tobytes() for row in digests}
+        return [i for i in (range(len(self._files)) if only is None else only) if self._digests[i] in there]
+
+    def fill(self, draft: Draft, scanner: Scanner, how: How, only: frozenset[int] | None = None) -> None:
         """Make each text file a document (skipped if it has no words), and each record of the other files."""
         draft.skipped += self._skipped
+        own = self._groups(how)
+        if self.columns:
+            _batches(_grouped(self._records(how), own), draft, scanner, how, only)
+            return
         total = max(1, sum(file.size for file in self._files))
         done = 0
-        for file, digest in zip(self._files, self._digests, strict=True):
-            if len(draft.documents) == how.limit:
-                return
-            if file.kind == "text":
-                _document(file, digest, draft, scanner, how, (done, total))
-            else:
-                read = records.lines if file.kind == "lines" else records.rows
-                _batches(read(file.path, how.column, how.errors, how.label), draft, scanner, how)
+        for i, (file, digest) in enumerate(zip(self._files, self._digests, strict=True)):
+            if only is None or i in only:
+                _document(file, digest, draft, scanner, how, (done, total), "" if own is None else own[i])
             done += file.size
             how.progress(min(done, total), total)
 
 
-def _document(file: File, digest: bytes, draft: Draft, scanner: Scanner, how: How, progress: tuple[int, int]) -> None:
+def _grouped(found: Iterator[Record], own: list[str] | None) -> Iterator[Record]:
+    return found if own is None else (record._replace(group=one) for record, one in zip(found, own, strict=True))
+
+
+def _document(
+    file: File, digest: bytes, draft: Draft, scanner: Scanner, how: How, progress: tuple[int, int], group: str
+) -> None:
     before, (done, total) = draft.sentences.size, progress
     name = shown(str(file.path))
     for block in reading.blocks(file.path, how.errors):
@@ -136,7 +199,7 @@ def _document(file: File, digest: bytes, draft: Draft, scanner: Scanner, how: Ho
         draft.skipped.append({"path": file.name, "reason": "it has no words"})
         return
     scanner.end_document()
-    draft.add(digest, file.label)
+    draft.add(digest, file.label, group)
 
 
 @final
@@ -158,23 +221,41 @@ class Objects:
         self.split = isinstance(next(iter(data), None), list | tuple)
 
     def key(self, how: How) -> object:
-        """Return a key of all texts, labels and groups, up to the limit."""
+        """Return a key of all texts, labels and groups."""
         whole = hashlib.sha256()
-        for text, _, label, group, _ in islice(records.objects(self._data, how.column, how.label), how.limit):
+        for text, _, label, group, _ in self._records(how):
             head = f"{len(text)} {label!r} {group!r}\n"
             whole.update(head.encode("utf-8", "surrogatepass"))
             whole.update(text.encode("utf-8", "surrogatepass"))
         return whole.hexdigest(), self.classes
 
-    def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
+    def _records(self, how: How) -> Iterator[Record]:
+        if how.groups is None or groups.is_column(how.groups):
+            return records.objects(self._data, how.column, how.label, how.groups)
+        own = groups.values(how.groups, sum(1 for _ in self._data), self.where)
+        return _grouped(records.objects(self._data, how.column, how.label), own)
+
+    def labels(self, how: How) -> list[Any]:
+        """Return the label of each record."""
+        return [record.label for record in self._records(how)]
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """Return "record N"."""
+        return [f"record {position}" for position in positions]
+
+    def places(self, digests: NDArray[np.uint8], only: Sequence[int] | None) -> list[int]:
+        """See `Material.places`. Every record is a document."""
+        return list(range(len(digests)) if only is None else only)
+
+    def fill(self, draft: Draft, scanner: Scanner, how: How, only: frozenset[int] | None = None) -> None:
         """Make each record a document."""
-        _batches(records.objects(self._data, how.column, how.label), draft, scanner, how)
+        _batches(self._records(how), draft, scanner, how, only)
 
 
-def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How) -> None:
+def _batches(found: Iterator[Record], draft: Draft, scanner: Scanner, how: How, only: frozenset[int] | None) -> None:
     draft.asked = how.label is not None
-    if how.limit is not None:
-        found = islice(found, how.limit - len(draft.documents))
+    if only is not None:
+        found = (record for i, record in enumerate(found) if i in only)
     parts, ends, places = list[bytes](), list[int](), list[str]()
 
     def flush() -> None:

@@ -46,7 +46,7 @@ def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
     key = digest_of("pieces", corpus.fingerprint, pairs.model)
     how = {"bpe": pairs.model}
     found = kept(key, "these documents", how, corpus.lower, lambda draft: _fill(draft, corpus, pairs))
-    found.notes = corpus.notes
+    found.notes, found.called = corpus.notes, corpus.names
     return found
 
 

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from selftaught.data import tables
 from selftaught.data.columns import label_column
 from selftaught.data.folders import shown
+from selftaught.data.groups import absent
 from selftaught.data.text.files import Errors, blocks
 from selftaught.errors import UserError
 
 LONGEST = 1 << 28  # bytes of one record
 GROUP = "group"
-"""The column of groups. Records of one group stay on one side of a split."""
+"""The column of groups, unless another is named. Records of one group stay on one side of a split."""
 ROWS = 1024  # rows of a table that are read together
 
 KINDS: dict[str, Any] = {"string": str, "list of tokens": list | tuple, "mapping": Mapping}
@@ -37,7 +38,9 @@ class Record(NamedTuple):
     column: str = ""
 
 
-def lines(path: Path, column: str, errors: Errors, label: str | None = None) -> Iterator[Record]:
+def lines(
+    path: Path, column: str, errors: Errors, label: str | None = None, group: str | None = None
+) -> Iterator[Record]:
     """Yield the objects of a JSON Lines file.
 
     Raises UserError, with file and line, if a line is not an object or has no text.
@@ -57,7 +60,7 @@ def lines(path: Path, column: str, errors: Errors, label: str | None = None) -> 
             raise UserError(f'{where}: not a JSON object, but {type(record).__name__}: write {{"{column}": ...}}')
         if column not in record:
             raise _no_column(where, column, list(record))
-        yield _checked(record, where, column, label)
+        yield _checked(record, where, column, label, group)
 
 
 def _lines(path: Path, errors: Errors) -> Iterator[bytes]:
@@ -81,28 +84,35 @@ def _no_column(where: str, column: str, known: list[str]) -> UserError:
     return UserError(f"{where}: there is no column '{column}', but {there}: select the text column with --data.column")
 
 
-def _checked(record: Mapping[str, Any], where: str, column: str, label: str | None) -> Record:
+def _checked(record: Mapping[str, Any], where: str, column: str, label: str | None, group: str | None) -> Record:
+    if group is not None and group not in record:
+        raise absent(group, where, [shown(str(name)) for name in record][:20])
     text = record[column]
     if not isinstance(text, str):
         raise UserError(f"{where}: '{column}' must be text, not {type(text).__name__}")
     name = label if label is not None else label_column(list(record)) or ""  # a record may lack the label
-    return Record(text, where, record.get(name), str(record.get(GROUP, "")), name)
+    own = record.get(group or GROUP, "")
+    return Record(text, where, record.get(name), "" if own is None else str(own), name)
 
 
-def rows(path: Path, column: str, errors: Errors, label: str | None = None) -> Iterator[Record]:
+def rows(
+    path: Path, column: str, errors: Errors, label: str | None = None, group: str | None = None
+) -> Iterator[Record]:
     """Yield the rows of a table, which needs the extra [parquet]. Raises UserError."""
     where, number = shown(str(path)), 0
     with tables.readable(where):
         known = tables.schema(path).names
         if column not in known:
             raise _no_column(where, column, known)
+        if group is not None and group not in known:
+            raise absent(group, where, known)
         name = label_column(known, label, where)
-        wanted = [one for one in (column, name or "", GROUP) if one in known]
+        wanted = list(dict.fromkeys(one for one in (column, name or "", group or GROUP) if one in known))
         for batch in tables.batches(path, ROWS, wanted):
             found = [_values(batch.column(one), errors, where) for one in wanted]
             for values in zip(*found, strict=True):
                 number += 1
-                yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column, name)
+                yield _checked(dict(zip(wanted, values, strict=True)), f"{where}: row {number}", column, name, group)
 
 
 def holds_text(path: Path) -> bool:
@@ -137,7 +147,7 @@ def _values(column: Any, errors: Errors, where: str) -> list[Any]:
     return found
 
 
-def objects(data: Iterable[Any], column: str, label: str | None = None) -> Iterator[Record]:
+def objects(data: Iterable[Any], column: str, label: str | None = None, group: str | None = None) -> Iterator[Record]:
     """Yield records from strings, lists of tokens (joined by spaces), or mappings as in a JSON Lines file.
 
     Raises UserError, also if the types are mixed.
@@ -153,7 +163,9 @@ def objects(data: Iterable[Any], column: str, label: str | None = None) -> Itera
         if isinstance(value, Mapping):
             if column not in value:
                 raise _no_column(where, column, [str(name) for name in value])
-            yield _checked(value, where, column, label)
+            yield _checked(value, where, column, label, group)
+        elif group is not None:
+            raise absent(group, where, ())
         else:
             yield Record(value if isinstance(value, str) else _joined(value, where), where)
 

@@ -163,3 +163,16 @@ def test_a_run_on_a_pattern_is_resumed_from_elsewhere(tmp_path, monkeypatch):
     assert run.path.as_posix() == "runs/simclr-x"
     assert run.config.data["source"] == str(tmp_path / "data/x-{0..1}.tar")
     assert run.summary["samples"] == 8
+
+
+def test_groups_and_limits_of_shards(tmp_path):
+    for name, numbers in {"train-0": range(6), "test-0": (6, 7)}.items():
+        shard(tmp_path / f"{name}.tar", samples(numbers))
+    train = open_source(tmp_path, "train", groups=r"000(\d)\.")
+    assert len(set(train.groups.tolist())) == 6
+    few = open_source(tmp_path, "train", 3)
+    assert sorted(few.labels.tolist()) == [0, 1, 2]  # one of each class
+    whole = open_source(tmp_path, "all")
+    assert whole.names(np.array([0, 6])) == ["train/train-0.tar/0000.png", "test/test-0.tar/0006.png"]
+    with pytest.raises(UserError, match="matches no part of"):
+        open_source(tmp_path, "train", groups="patient")

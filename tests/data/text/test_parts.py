@@ -108,3 +108,13 @@ def test_a_column_of_plain_text_has_no_effect(tmp_path: Path) -> None:
 def test_the_column_that_has_no_classes_is_named() -> None:
     rows = [{"text": "a", "target": [1]}, {"text": "b", "target": [1, 2]}]
     assert open_text(rows, "all").notes[0].startswith("the column 'target' is not used: labels are lists")
+
+
+def test_a_sample_of_many_classes_keeps_their_labels(tmp_path):
+    lines = [json.dumps({"text": f"text {i}", "label": f"class {i % 30}"}) for i in range(90)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    few = open_text(tmp_path / "a.jsonl", "all", 30)
+    assert sorted(few.labels.tolist()) == list(range(30))  # one of each: not ids, because each occurs three times
+    ids = [json.dumps({"text": f"text {i}", "label": f"id {i}"}) for i in range(90)]
+    (tmp_path / "b.jsonl").write_text("\n".join(ids))
+    assert not open_text(tmp_path / "b.jsonl", "all", 30).labelled

@@ -15,6 +15,14 @@ import torch.distributed as dist
 from selftaught.errors import UserError
 from selftaught.recipe import Recipe
 
+FOUND: dict[str, tuple[str, Callable[[], int]]] = {
+    "cpu": ("CPU", lambda: 1),
+    "cuda": ("CUDA GPU", lambda: torch.cuda.device_count() if torch.cuda.is_available() else 0),
+    "mps": ("Apple GPU", lambda: int(torch.backends.mps.is_available())),
+    "xpu": ("Intel GPU", lambda: torch.xpu.device_count() if torch.xpu.is_available() else 0),
+}
+"""Types of device: what each is called, and how many of them torch finds."""
+
 
 def pick_device(name: str) -> torch.device:
     """Return the device called `name`; auto = this rank's GPU, if any. Raises UserError if it does not exist."""
@@ -24,8 +32,14 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as e:
         raise UserError(f"unknown device '{name}': use auto, cpu, cuda or cuda:N") from e
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device '{name}' is not available, because torch finds no CUDA GPU: use --device cpu")
+    if device.type not in FOUND:
+        raise UserError(f"unknown device '{name}': use auto, cpu, cuda or cuda:N")
+    what, count = FOUND[device.type][0], FOUND[device.type][1]()
+    if count == 0:
+        raise UserError(f"device '{name}' is not available, because torch finds no {what}: use --device cpu")
+    if (device.index or 0) >= count:
+        last = f"{device.type}:{count - 1}"
+        raise UserError(f"device '{name}' is not available: the last {what} that torch finds is {last}")
     return device
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -41,12 +42,29 @@ class Kind(ABC):
         network: The encoder that is trained unless a method or a user chooses another.
         watched: Whether features are evaluated during training (online kNN, effective rank).
         requires: Packages that reading needs, and the extra that installs each: ``{"soundfile": "audio"}``.
+        seed: Draws the samples if there is a limit, see `data.subset.draw`.
+        groups: What says which samples stay on one side of a split, see `data.groups`; None = what the data say.
     """
 
     samples: ClassVar[str]
     network: ClassVar[str]
     watched: ClassVar[bool] = True
     requires: ClassVar[Mapping[str, str]] = {}
+    seed: int = 0
+    groups: Any = None
+
+    @final
+    def read(
+        self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None, *,
+        seed: int = 0, groups: Any = None,
+    ) -> Source:  # fmt: skip
+        """Return what `open` does with this `seed` and these `groups`. Raises UserError if there are no groups."""
+        asked = copy(self)
+        asked.seed, asked.groups = seed, groups
+        source = asked.open(data, split, limit, progress, labels)
+        if groups is not None and source.groups is None:
+            raise UserError(f"groups '{groups}' cannot be found in these {source.samples}: remove --groups")
+        return source
 
     @classmethod
     def name(cls) -> str:
@@ -70,7 +88,7 @@ class Kind(ABC):
         Args:
             data: A path, a name of the catalog, an object, or a source, which is returned as it is.
             split: The part; data without a test part are split by content, 80/20.
-            limit: At most so many samples.
+            limit: At most so many samples, drawn by the seed.
             progress: Called as (done, total) while many files are read.
             labels: Labels of an object in memory, integers or names, one a sample.
 
@@ -90,6 +108,13 @@ class Kind(ABC):
 
         It must be JSON-able.
         """
+
+    def resolved(self, source: Source) -> dict[str, Any]:
+        """The options, by name, that opening `source` has decided by its data. They are stored with the run.
+
+        Read again with them, the same data give the same samples, and so do others, alike.
+        """
+        return {}
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:

@@ -21,6 +21,7 @@ import platform
 import shlex
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -53,6 +54,17 @@ def write_atomically(path: Path, data: bytes | Parts | Iterator[bytes]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def check_writable(path: Path) -> None:
+    """Raises UserError if `path` cannot be written later. Call it before the work whose result goes there."""
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder")
+    try:
+        with tempfile.TemporaryFile(dir=path.absolute().parent):
+            pass
+    except OSError as e:
+        raise UserError(f"cannot write {path}: {e.strerror}") from e
 
 
 def write_synced(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
@@ -147,7 +159,10 @@ class RunFolder:
         if self._lock_fd is not None:
             yield
             return
-        fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as e:
+            raise UserError(f"the run {self.path} cannot be written: {e.strerror}") from e
         try:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

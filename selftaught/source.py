@@ -85,6 +85,10 @@ class Source(ABC):
         """
         return None
 
+    def names(self, index: Index) -> list[str]:
+        """Return what the samples at `index` are called: a path, a row; by default the position."""
+        return [str(i) for i in checked(index, len(self)).tolist()]
+
     @property
     def digests(self) -> NDArray[np.uint8]:
         """uint8 [N, 32]: SHA-256 of the content of each sample. Equal digests are exact duplicates.

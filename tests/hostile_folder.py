@@ -46,6 +46,21 @@ def png_of(width: int, height: int) -> bytes:
     )
 
 
+def png_sixteen(values: np.ndarray) -> bytes:
+    """A PNG file of uint16 [H, W, 1 to 4], with rows filtered by none, left and up in turn."""
+    height, width, channels = values.shape
+    rows = np.frombuffer(values.astype(">u2").tobytes(), np.uint8).reshape(height, -1)
+    step = 2 * channels
+    left = rows - np.pad(rows, ((0, 0), (step, 0)))[:, : rows.shape[1]]
+    up = rows - np.pad(rows, ((1, 0), (0, 0)))[:height]
+    data = b"".join(bytes([y % 3]) + (rows, left, up)[y % 3][y].tobytes() for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 16, (0, 4, 2, 6)[channels - 1], 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(data)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part)) for name, part in parts
+    )
+
+
 def jpeg_of(width: int, height: int) -> bytes:
     """A small JPEG file whose header is changed to claim `width` x `height`."""
     data = bytearray(encoded(noise(16, 16), "JPEG"))

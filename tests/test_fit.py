@@ -398,6 +398,25 @@ def test_other_data_is_not_resumed_on(tmp_path: Path) -> None:
         train(lambda: toys.build("plain"), tmp_path / "run", resume=True, source=toys.Blobs(95))
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("cuda:3", "device 'cuda:3' is not available: the last CUDA GPU that torch finds is cuda:1"),
+        ("mps", "device 'mps' is not available, because torch finds no Apple GPU: use --device cpu"),
+        ("xpu", "device 'xpu' is not available, because torch finds no Intel GPU: use --device cpu"),
+        ("meta", "unknown device 'meta'"),
+    ],
+)
+def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, name: str, sentence: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
+    with pytest.raises(UserError, match=sentence):
+        pick_device(name)
+    assert pick_device("cuda:1") == torch.device("cuda:1")
+
+
 def test_auto_device_is_the_cpu_without_a_gpu() -> None:
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 

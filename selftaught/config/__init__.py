@@ -37,8 +37,8 @@ class Config:
     encoder: str
     encoder_arguments: dict[str, Any]
     data: dict[str, Any]
-    """"source" (a name in the catalog, a path, or None for data in memory), "kind", "split", "limit", "labels", and the
-    options of the kind.
+    """"source" (a name in the catalog, a path, or None for data in memory), "kind", "split", "limit", "labels",
+    "groups", and the options of the kind.
     """
     recipe: Recipe
     init: str | None = None

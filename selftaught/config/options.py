@@ -43,7 +43,16 @@ class Option:
         return self.key.rpartition(".")[2]
 
 
-SAMPLES = Option("data.limit", int | None, None, "Only the first N samples.")
+SAMPLES = Option(
+    "data.limit", int | None, None, "Only N samples, drawn by the seed: of every class the same share of its samples."
+)
+GROUPS = Option(
+    "data.groups",
+    str | None,
+    None,
+    "Which samples stay on one side of a split, such as the frames of one video: a column, a file with the group of "
+    "each sample, or a regular expression for the paths, whose parenthesis is the group: '(.*)_[0-9]+'.",
+)
 KIND = Option("data.kind", str | None, None, "The kind of sample, if the data can be read as several kinds.")
 LABELLED = (
     Option(
@@ -91,7 +100,7 @@ def every(method_name: str, encoder_name: str, kind: str) -> dict[str, Option]:
 def data(seen: Sequence[str]) -> tuple[Option, ...]:
     """Return the options of data that can be of the kinds `seen`."""
     own = {option.key: option for kind in seen for option in _described("data", kinds.describe(kind).arguments)}
-    return (SAMPLES, *own.values(), *LABELLED, KIND)
+    return (SAMPLES, *own.values(), *LABELLED, GROUPS, KIND)
 
 
 def network(method_name: str, kind: str) -> str:

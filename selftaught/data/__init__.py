@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def open_source(
     data: Any, split: Split = "train", limit: int | None = None, *, kind: str | None = None, labels: Any = None,
-    progress: Progress = silent, **options: Any,
+    seed: int = 0, groups: Any = None, progress: Progress = silent, **options: Any,
 ) -> Source:  # fmt: skip
     """Open data as a source.
 
@@ -29,14 +29,18 @@ def open_source(
     (10, 'images', True)
 
     Args:
-        data: The name of a data set in the catalog, a path, an object (an array, a list, a Hugging Face data set), or a
-            source, which is returned unchanged.
+        data: The name of a data set in the catalog, a path, an object (an array, a list, ``(x, y)``, a dict of the
+            parts train and test, a Hugging Face data set), or a source, which is returned unchanged.
         split: "train", "test" or "all". Data without a test part are split by content, 80/20.
-        limit: Use only the first N samples.
+        limit: Use only N samples, drawn from all classes alike, see `data.subset.drawn`.
         kind: The kind of sample, "image" or "text". By default it is inferred from `data`.
         labels: Labels of an object in memory: integers or names, one per sample.
+        seed: Draws the samples of a limit.
+        groups: Which samples stay on one side of a split, see `data.groups`: a column, a file, a regular expression for
+            the paths, or one group per sample.
         progress: Called as (done, total) while many files are read.
-        **options: Options of the kind: `size` for images, `tokens`, `lower`, `errors` and `column` for text.
+        **options: Options of the kind: `size`, `range`, `bands`, `pages` and `channel_axis` for images; `tokens`,
+            `lower`, `errors` and `column` for text.
 
     Raises:
         UserError: If `data` cannot be read; one sentence says what is wrong and how to fix it.
@@ -44,7 +48,7 @@ def open_source(
     from selftaught.data import catalog
 
     known = find(kind or of_data(data, names(), catalog.listed()))
-    return known(**options).open(data, split, limit, progress, labels)
+    return known(**options).read(data, split, limit, progress, labels, seed=seed, groups=groups)
 
 
 __all__ = ["open_source"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import os
+import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, final
@@ -23,12 +26,34 @@ class Unwritable(UserError):
 
 
 def folder() -> Path:
-    """Return ``$SELFTAUGHT_CACHE``, else ``$XDG_CACHE_HOME/selftaught``, else ``~/.cache/selftaught``. Not created."""
+    """Return ``$SELFTAUGHT_CACHE``, else ``$XDG_CACHE_HOME/selftaught``, else ``~/.cache/selftaught``. Not created.
+
+    Where there is no home folder, or nothing can be written there, it is a folder of this user in the system's folder
+    for temporary files, and a warning says so once.
+    """
     own = os.environ.get("SELFTAUGHT_CACHE")
-    if own:
-        return Path(own).expanduser()
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared and os.path.isabs(shared) else Path.home() / ".cache") / "selftaught"
+    return Path(own).expanduser() if own else _usual(os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
+
+
+@functools.cache
+def _usual(shared: str | None, home: str | None) -> Path:
+    try:
+        usual = (Path(shared) if shared and os.path.isabs(shared) else Path.home() / ".cache") / "selftaught"
+        reason = f"{usual} cannot be written"
+    except RuntimeError:  # HOME is not set, and the user has no entry in the system's list
+        usual, reason = None, "this user has no home folder"
+    if usual is not None and os.access(next(p for p in (usual, *usual.parents) if p.exists()), os.W_OK):
+        return usual
+    place = Path(tempfile.gettempdir()) / f"selftaught-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        place.mkdir(mode=0o700, exist_ok=True)
+    if not place.is_dir() or place.stat().st_uid != os.getuid():  # somebody else's, who could put data there
+        place = Path(tempfile.mkdtemp(prefix="selftaught-"))
+    warnings.warn(
+        f"{reason}: data are kept in {place}, which may not last; set SELFTAUGHT_CACHE to a folder you can write",
+        stacklevel=3,
+    )
+    return place
 
 
 def make(path: Path) -> Path:

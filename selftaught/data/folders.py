@@ -10,4 +10,6 @@ LOOKED_AT = 2000
 
 def shown(path: str) -> str:
     """Return `path` as printable text: bytes that are not UTF-8 are written as \\xNN."""
+    if path.isascii():
+        return path
     return os.fsencode(path).decode("utf-8", "backslashreplace")

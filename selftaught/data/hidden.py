@@ -52,6 +52,10 @@ class HiddenLabels(Source):
         """int64 [N] or None."""
         return self.whole.groups
 
+    def names(self, index: Index) -> list[str]:
+        """Return the names in the whole source."""
+        return self.whole.names(index)
+
     @property
     def digests(self) -> NDArray[np.uint8]:
         """uint8 [N, 32]."""

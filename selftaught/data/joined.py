@@ -17,10 +17,13 @@ class Joined(Source):
     """The samples of all `parts`, in order. Their labels must be numbered alike.
 
     The class names are those of the part with the most classes.
+
+    `called`, one a part, stands before the names of its samples: "test/0001.png".
     """
 
-    def __init__(self, parts: Sequence[Source]) -> None:
+    def __init__(self, parts: Sequence[Source], called: Sequence[str] = ()) -> None:
         self._parts = list(parts)
+        self._called = [f"{name}/" for name in called] or [""] * len(self._parts)
         self._ends = np.cumsum([len(part) for part in parts])
         self.samples = parts[0].samples
         self.classes = max((part.classes for part in parts), key=len)
@@ -60,6 +63,18 @@ class Joined(Source):
             found.append(groups + shift)
             shift += int(groups.max(initial=-1)) + 1
         return np.concatenate(found)
+
+    def names(self, index: Index) -> list[str]:
+        """Return the names in the parts."""
+        index = checked(index, len(self))
+        found = [""] * len(index)
+        owner = np.searchsorted(self._ends, index, side="right")
+        for part in np.unique(owner).tolist():
+            rows = np.flatnonzero(owner == part)
+            own = self._parts[part].names(index[rows] - (self._ends[part] - len(self._parts[part])))
+            for row, name in zip(rows.tolist(), own, strict=True):
+                found[row] = self._called[part] + name
+        return found
 
     @cached_property
     def digests(self) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -72,9 +72,10 @@ class _NoClasses(Exception):
 def decide(parts: Sequence[Given], ids: bool = False) -> Decided:
     """Number the labels of all parts of a data set alike.
 
-    Names are numbered in the sorted order of all that occur in any part; integers are kept, and named by the names that
-    come with them. Values that are not one class a sample (lists, fractions, texts or ids that hardly repeat) are no
-    labels: then every sample is unknown, and `why` says why. With `ids`, values that hardly repeat are labels.
+    Names are numbered in the order of all that occur in any part, see `ordered`; integers are kept, and named by the
+    names that come with them. Values that are not one class a sample (lists, fractions, texts or ids that
+    hardly repeat) are no labels: then every sample is unknown, and `why` says why. With `ids`, values that hardly
+    repeat are labels.
     """
     try:
         labels, classes = _decided(parts)
@@ -83,6 +84,17 @@ def decide(parts: Sequence[Given], ids: bool = False) -> Decided:
     except _NoClasses as error:
         return Decided([np.full(part.n, -1, np.int64) for part in parts], (), error.why, error.fix)
     return Decided(labels, classes)
+
+
+def as_text(value: Any) -> Any:
+    """Return a value of a text file or of JSON as the name of a class; None if it is empty, others as they are."""
+    return (str(value).strip() or None) if isinstance(value, str | int) else value
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Return names sorted by number if all are whole numbers, else by name."""
+    found = sorted(names)
+    return sorted(found, key=int) if all(name.removeprefix("-").isdecimal() for name in found) else found
 
 
 def are_ids(labels: Sequence[NDArray[np.int64]]) -> bool:
@@ -118,7 +130,9 @@ def _decided(parts: Sequence[Given]) -> tuple[list[NDArray[np.int64]], tuple[str
             for values, part in zip(found, parts, strict=True)
         ]
         there = {name for values in found if isinstance(values, list) for name in values} - {""}
-        classes = next(iter(lists)) if len(lists) == 1 else tuple(sorted(there.union(*named)))
+        classes = (
+            next(iter(lists)) if len(lists) == 1 else tuple(sorted(there.union(*named)) if named else ordered(there))
+        )
         if strange := sorted(there - set(classes)):
             raise _NoClasses(f"label '{strange[0]}' is not one of the classes {', '.join(classes)}")
         position = {name: i for i, name in enumerate(classes)}

@@ -111,9 +111,12 @@ class Layout:
     why: str = ""
 
 
-def arrange(paths: Sequence[str], root: str = "") -> Layout:
-    """Return the layout of files, given by their paths below the root ("/" between names); `root` is its own name."""
-    tree = _Tree([tuple(path.split("/")[:-1]) for path in paths], root)
+def arrange(paths: Sequence[str], root: str = "", labelled: Collection[int] = ()) -> Layout:
+    """Return the layout of files, given by their paths below the root ("/" between names); `root` is its own name.
+
+    `labelled` are the positions of files whose class is known otherwise.
+    """
+    tree = _Tree([tuple(path.split("/")[:-1]) for path in paths], root, frozenset(labelled))
     rows, above, loose = tree.clean(), Above(), Rows()
     while True:
         inside, here = tree.look(rows, above)
@@ -160,13 +163,16 @@ def chosen(groups: Mapping[Side, Any], labelled: Callable[[Any], bool]) -> dict[
     return {"train": train, "test": others[0]} if others else {"all": train}
 
 
-def named(names: Sequence[str], labelled: Callable[[list[str]], bool]) -> tuple[dict[str, list[str]], list[str]]:
+def named(
+    names: Sequence[str], labelled: Callable[[list[str]], bool], asked: bool = False
+) -> tuple[dict[str, list[str]], list[str]]:
     """Return (the names of "train" and "test", or of "all"; the names left aside), for tables and parts in memory.
 
-    Names that tell of no part are left aside beside a training part; without one, all names are "all".
+    Names that tell of no part are left aside beside a training part; without one, or if the user `asked` for each of
+    the names and nothing can judge, all names are "all".
     """
     groups = grouped(names, side_of_file)
-    if "train" not in groups and not divided(groups):
+    if (asked or "train" not in groups) and not divided(groups):
         return {"all": list(names)}, []
     used = {part: groups[one] for part, one in chosen(groups, labelled).items()}
     taken = {name for part in used.values() for name in part}
@@ -177,8 +183,8 @@ def named(names: Sequence[str], labelled: Callable[[list[str]], bool]) -> tuple[
 class _Tree:
     """The folders of all files, and what has been left aside of them."""
 
-    def __init__(self, folders: Sequence[Above], root: str) -> None:
-        self._folders, self._root = folders, root
+    def __init__(self, folders: Sequence[Above], root: str, labelled: frozenset[int]) -> None:
+        self._folders, self._root, self._labelled = folders, root, labelled
         self._aside: dict[str, int] = {}
         self._left = set[int]()
 
@@ -280,7 +286,9 @@ class _Tree:
         for name, (owned, _) in found.items():
             if known and not owned:
                 found[name] = self.classes(inside[name], (*above, name), known)
-        sides = chosen(groups, lambda names: any(found[name][0] for name in names))
+        sides = chosen(
+            groups, lambda names: any(found[name][0] or not self._labelled.isdisjoint(inside[name]) for name in names)
+        )
         used = {part: groups[one] for part, one in sides.items()}
         self.leave_others(inside, above, *(name for names in used.values() for name in names))
         return self.result(

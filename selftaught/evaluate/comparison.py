@@ -15,8 +15,8 @@ def compare(summaries: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     >>> [(row["run"], row["linear"]) for row in rows]
     [('runs/b', 91.3), ('runs/a', None)]
 
-    "gain" is the difference of the linear probe from the same encoder untrained, and "+-" is half of its 95% confidence
-    interval, paired by test sample.
+    "majority" always names the most frequent class. "gain" is the difference of the linear probe from the same encoder
+    untrained, and "+-" is half of its 95% confidence interval, paired by test sample.
 
     Args:
         summaries: {run: the content of its summary.json}.

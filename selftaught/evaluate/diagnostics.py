@@ -13,7 +13,7 @@ from torch import Tensor
 
 from selftaught.evaluate.embed import frozen
 from selftaught.evaluate.geometry import alignment, embedding_std, rankme, uniformity
-from selftaught.evaluate.knn import Neighbours, percent
+from selftaught.evaluate.knn import Neighbours, majority, percent
 from selftaught.evaluate.splits import parts
 from selftaught.evaluate.threads import pool
 from selftaught.evaluate.warning import DIVERGED, Verdict
@@ -38,9 +38,10 @@ BATCH = 256
 class Diagnostics:
     """An observer of `fit` that measures the features of some training samples. It never uses test data.
 
-    A look gives "knn" (accuracy in percent of 500 labelled samples classified by 2,000 others, k = 20), "memory_knn"
-    (the same with the method's own memory of the 2,000 samples, if it has one), "embedding_std" and "rankme" of the 500
-    samples, "alignment" and "uniformity" of two views of 256 samples, and "warning" (sentences) if something is wrong.
+    A look gives "knn" (accuracy in percent of 500 labelled samples classified by 2,000 others, k = 20), "majority" (of
+    always naming the most frequent class), "memory_knn" (as "knn", with the method's own memory of the 2,000 samples,
+    if it has one), "embedding_std" and "rankme" of the 500 samples, "alignment" and "uniformity" of two views of 256
+    samples, and "warning" (sentences) if something is wrong.
     It does not change the method, its modes, buffers or the random state.
 
     Args:
@@ -109,6 +110,7 @@ class Diagnostics:
                 known = truth >= 0
                 nearest = Neighbours(memory.numpy(), y, k=min(20, len(y)))
                 seen["knn"] = percent(nearest.predict(asked[torch.from_numpy(known)].numpy()), truth[known])
+                seen["majority"] = majority(y, truth[known])
                 if isinstance(method, Remembers):
                     device = next(method.parameters()).device
                     rows = method.remembered(torch.from_numpy(self.memory).to(device)).float().cpu()

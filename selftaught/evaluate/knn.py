@@ -169,9 +169,18 @@ def knn(
     return percent(Neighbours(train_x, train_y, k, temperature).predict(test_x), test_y)
 
 
-def percent(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
+def percent(predicted: NDArray[np.int64] | np.int64, truth: NDArray[np.int64]) -> float:
     """Return the percentage of correct predictions."""
     return 100.0 * float(np.mean(predicted == truth))
+
+
+def majority(known: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
+    """How many in percent are right when the most frequent of the `known` classes is always said.
+
+    >>> majority(np.array([0, 1, 1]), np.array([0, 0, 0, 1]))
+    25.0
+    """
+    return percent(np.bincount(known).argmax(), truth)
 
 
 def unit(x: NDArray[Any], device: torch.device | str = "cpu") -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.data.budget import Labels
+from selftaught.data.subset import drawn
 from selftaught.errors import UserError
 from selftaught.evaluate.knn import percent
 from selftaught.evaluate.logistic import Solution, solve
@@ -330,4 +331,7 @@ def _sides(y: Labels, seed: int, groups: NDArray[np.int64] | None) -> list[tuple
     if few:
         return [(np.flatnonzero(part != f), np.flatnonzero(part == f)) for f in range(count)]
     rest = np.random.Generator(np.random.Philox(key=[seed, 0x11EA])).permutation(np.flatnonzero(part != 0))
-    return [(np.sort(rest[:TUNED_ON]), np.flatnonzero(part == 0)[:TUNED_ON])]
+    chosen = np.flatnonzero(part == 0)
+    if len(chosen) > TUNED_ON:  # a large group
+        chosen = np.sort(chosen[drawn(y[chosen], seed)[:TUNED_ON]])
+    return [(np.sort(rest[:TUNED_ON]), chosen)]

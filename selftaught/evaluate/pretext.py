@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from selftaught.data.subset import drawn
 from selftaught.errors import UserError
 from selftaught.evaluate.embed import frozen
 from selftaught.meter import is_scalar
@@ -34,9 +35,9 @@ def pretext(
         method: A prepared (see `Method.prepare`) and trained method.
         source: Held-out samples as raw data: the method's views bind them.
         batch_size: Number of samples per batch, at most all; use that of training to compare with the training loss.
-        limit: Largest number of samples.
+        limit: Largest number of samples, drawn by the seed.
         epochs: Epochs whose random views are used.
-        seed: Seed of the views.
+        seed: Seed of the views and the draw.
 
     Raises:
         UserError: If there are no samples, or the method does not learn by `forward`.
@@ -44,7 +45,8 @@ def pretext(
     if method.gradient is not True:
         raise UserError(f"{type(method).__name__} has no pretext loss to measure: {method.gradient}")
     bound = method.views.bind(source)
-    total = min(len(bound), limit or len(bound))
+    chosen = np.arange(len(bound)) if limit is None else np.sort(drawn(bound.labels, seed)[:limit])
+    total = len(chosen)
     if total == 0:
         raise UserError("there are no samples to evaluate the pretext task on")
     size = min(batch_size, total)
@@ -55,7 +57,7 @@ def pretext(
         for epoch in epochs:
             for begin in range(0, total - size + 1, size):
                 torch.manual_seed(begin)  # the same random numbers inside forward every time
-                index = np.arange(begin, begin + size)
+                index = chosen[begin : begin + size]
                 batch = method.views.apply(bound.fetch(index), method.views.sample(index, epoch, seed), device)
                 outputs: dict[str, Any] = method(player=player, clock=Clock(seed), **batch)
                 for key, value in outputs.items():

@@ -19,7 +19,7 @@ from selftaught.errors import UserError
 from selftaught.evaluate.embed import BATCH, Features, embed, raw
 from selftaught.evaluate.few_labels import BUDGETS, DRAWS, few_labels
 from selftaught.evaluate.kept import Judged, keep, load
-from selftaught.evaluate.knn import Neighbours, percent
+from selftaught.evaluate.knn import Neighbours, majority, percent
 from selftaught.evaluate.linear import Standard, fit_linear
 from selftaught.evaluate.threads import pool
 from selftaught.method import Encoder, Source
@@ -71,7 +71,8 @@ def probe(
             {side: points},
         "draws", "labels"}}, spread being the standard deviation over draws. "gain": {side: {"linear", "interval"}},
         what the trained encoder's linear probe has over the side in points, with half of its paired 95% confidence
-        interval. "protocol": how it was measured. "fits": how each linear probe went.
+        interval. "majority": % of the test samples that are of the class most frequent in training, which needs no
+        features. "protocol": how it was measured. "fits": how each linear probe went.
 
     Raises:
         UserError: If labels are missing or all the same, or every test sample also occurs in the training data.
@@ -131,6 +132,7 @@ def probe(
             taken.append(side)
         judged[side] = found
     result = score(judged, test_source.labels[test], len(train))
+    result["majority"] = majority(train_y, test_source.labels[test])
     result["protocol"] = {
         "seed": seed, "train": len(train), "test": len(test), "duplicates_removed": known - len(test),
         "unlabelled_left_out": len(train_source) - len(train) + len(test_source) - known,

@@ -35,6 +35,7 @@ from selftaught.kernels import vectors_text as kernel
 from selftaught.parts.fasttext_model import Model, of_words
 from selftaught.parts.subword_rows import SubwordRows
 from selftaught.parts.word_vectors import WordVectors
+from selftaught.run import check_writable
 
 Format = Literal["text", "vec", "glove", "binary", "bin", "floret", "safetensors"]
 ENDINGS: dict[str, Format] = {
@@ -55,8 +56,8 @@ BREAKS = frozenset(" \t\n\v\f\r\0")
 def check(path: Path, format: Format | None = None) -> Format:
     """Return the format of a file to write, by its extension if no format is given.
 
-    An additional ``.gz``, ``.bz2`` or ``.xz`` compresses. Raises UserError if the extension is unknown, or the folder
-    does not exist. Call it before the work, so that an error comes early.
+    An additional ``.gz``, ``.bz2`` or ``.xz`` compresses. Raises UserError if the extension is unknown, or the file
+    cannot be written. Call it before the work, so that an error comes early.
     """
     if format is not None and format not in get_args(Format):
         raise unknown("format", format, get_args(Format))
@@ -71,6 +72,7 @@ def check(path: Path, format: Format | None = None) -> Format:
         raise UserError(f"{path} cannot be written: {found} files cannot be compressed; remove the {path.suffix}")
     if not path.absolute().parent.is_dir():
         raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
+    check_writable(path)
     return found
 
 

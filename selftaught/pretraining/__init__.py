@@ -9,6 +9,7 @@ from typing import Any
 
 from selftaught import encoders, fit, methods
 from selftaught import kind as kinds
+from selftaught import steps as steppers
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
 from selftaught.data.told import opening
@@ -35,6 +36,7 @@ def pretrain(
     limit: int | None = None,
     split: str | None = None,
     labels: str | None = None,
+    groups: str | Path | None = None,
     config: str | Path | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -45,16 +47,19 @@ def pretrain(
     Args:
         method: "simclr", "moco", ...: `selftaught methods` lists them; or the path of a file with a method of your own.
             None takes it from `config`.
-        data: A catalog name, a path, uint8 images [N, H, W] or [N, H, W, C], a list of them, strings, a Hugging Face
-            data set, or a Source. None takes it from `config`.
+        data: A catalog name, a path, images [N, H, W] or [N, H, W, C], a list of them, images with labels ``(x, y)``, a
+            dict of the parts train and test, strings, a Hugging Face data set, or a Source. None takes it from
+            `config`.
         out: The run folder; by default runs/METHOD-DATA with the next free number.
         encoder: A name ("conv"), or a name with arguments ({"name": "conv", "width": 64}).
         init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word
             vectors.
-        limit: Only the first so many samples.
+        limit: Only so many samples, drawn by the seed: of every class the same share of its samples.
         split: "train", "test" or "all"; by default "train" where there are labels.
         labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the
             seed; what judges the run still sees every label.
+        groups: Which samples stay on one side of a split, such as the frames of one video: a column, a file with the
+            group of each sample, or a regular expression for the paths, see `data.groups`. Kept in the run.
         config: A YAML file with the sections of a run's config.yaml; what is said here beats it.
         resume: Continue the run at `out` if there is one.
         progress: Show progress on stderr.
@@ -76,6 +81,7 @@ def pretrain(
     file = [read(config)] if config is not None else []
     flags: dict[str, Any] = {"method.name": method, "init": str(init) if init is not None else None}
     flags |= {"data.source": locate(data), "data.limit": limit, "data.split": split, "data.labels": labels}
+    flags |= {"data.groups": None if groups is None else str(groups)}
     flags |= Layer.of({"encoder": encoder}).values
     flags = {key: value for key, value in flags.items() if value is not None}
     told: dict[str, Any] = {key: value for layer in file for key, value in layer.values.items()}
@@ -114,8 +120,9 @@ def run(
     if isinstance(init, str) and not any("encoder.name" in layer.values for layer in layers):
         layers = (*layers, inherited(init))
     config = _absolute(resolve(*layers, data=data))
+    _check_device(config)
     source, split = _opened(config, data, watch)
-    config = replace(config, data=config.data | {"split": split})
+    config = replace(config, data=config.data | {"split": split} | config.reading().resolved(source))
     path = place.free(config, watch) if out is None else Path(out)
     existing = again and (path / "config.yaml").exists()
     if existing:
@@ -171,6 +178,7 @@ def resume(
             raise UserError(f"the run {path} is finished, so it needs no data: say how much more it should train")
         return load(path)
     config = continued(folder)
+    _check_device(config)
     extends = type_of(config).extends
     if longer is not None and extends is not True:
         raise UserError(f"the run {path} cannot be trained further: {extends}")
@@ -191,6 +199,11 @@ def _longer(steps: int | None, epochs: float | None, minutes: float | None) -> R
         return Recipe(steps=steps, epochs=epochs, minutes=minutes)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _check_device(config: Config) -> None:
+    """Raises UserError for a device that is not there, before data are read and anything is written."""
+    steppers.find(methods.describe(config.method, config.kind).stepper).place(config.recipe)
 
 
 def _opened(config: Config, data: Any, watch: Watch | None) -> tuple[Source, str]:
@@ -270,9 +283,11 @@ def _absolute(config: Config) -> Config:
     named = config.data["source"]
     init = str(Path(config.init).expanduser().resolve()) if config.init is not None else None
     method = str(Path(config.method).expanduser().resolve()) if methods.is_file(config.method) else config.method
-    return replace(
-        config, method=method, init=init, data=config.data | {"source": locate(named) if named is not None else None}
-    )
+    groups = config.data["groups"]
+    if groups is not None and Path(groups).expanduser().is_file():
+        groups = str(Path(groups).expanduser().resolve())
+    source = locate(named) if named is not None else None
+    return replace(config, method=method, init=init, data=config.data | {"source": source, "groups": groups})
 
 
 def _length(config: Config) -> str:

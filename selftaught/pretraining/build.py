@@ -27,7 +27,8 @@ def locate(data: Any) -> str | None:
     """
     if isinstance(data, Path) or (isinstance(data, str) and data not in catalog.listed()):
         path = Path(data).expanduser()
-        return str(path.resolve()) if path.exists() else str(data)
+        # a pattern of files, such as train-{000..127}.tar, is no path that exists
+        return str(path.resolve()) if path.exists() or "{" in str(data) else str(data)
     return data if isinstance(data, str) else None
 
 
@@ -45,13 +46,14 @@ def open_data(config: Config, data: Any = None, progress: Progress = silent) -> 
         )
     split, limit, labels, seed = config.data["split"], config.data["limit"], config.data["labels"], config.recipe.seed
     kind = config.reading()
+    how: dict[str, Any] = {"seed": seed, "groups": config.data["groups"]}
     if split is None:
         split = "train"
         if not (isinstance(given, str) and given in catalog.listed() and catalog.get(given).ENTRY.classes):
-            whole = kind.open(given, "all", limit, progress)
+            whole = kind.read(given, "all", limit, progress, **how)
             if not whole.labelled:  # nothing to judge it by: every sample is worth training on
                 return hide(whole, labels, seed), "all"
-    return hide(kind.open(given, split, limit, progress), labels, seed), split
+    return hide(kind.read(given, split, limit, progress, **how), labels, seed), split
 
 
 def build(config: Config, source: Source, say: Callable[[str], None] | None = None) -> Method:

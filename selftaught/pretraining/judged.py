@@ -28,10 +28,12 @@ class Trained(Protocol):
     def given(self, data: Any = None) -> Any:
         """`data`, or what it was trained on."""
 
-    def open(self, data: Any, split: Split, limit: int | None = None) -> Source:
+    def open(
+        self, data: Any, split: Split, limit: int | None = None, *, seed: int = 0, groups: str | None = None
+    ) -> Source:
         """Read as the encoder needs it."""
 
-    def sources(self, data: Any, limits: tuple[int | None, int | None]) -> tuple[Source, Source]:
+    def sources(self, data: Any, limits: tuple[int | None, int | None], **how: Any) -> tuple[Source, Source]:
         """The training and the test part."""
 
     def method(self) -> Method:
@@ -43,10 +45,11 @@ class Trained(Protocol):
 
 @final
 class Judged:
-    """Obeys `evaluate.task.Subject`."""
+    """Obeys `evaluate.task.Subject`. `seed` draws the samples of a limit; `groups`: see `data.groups`."""
 
-    def __init__(self, run: Trained) -> None:
+    def __init__(self, run: Trained, seed: int = 0, groups: str | None = None) -> None:
         self.run = run
+        self.how: dict[str, Any] = {"seed": seed, "groups": groups}
         self.config = run.config if run.path.is_dir() else None
 
     @property
@@ -74,11 +77,11 @@ class Judged:
 
     def labelled(self, data: Any) -> bool:
         """Whether the training part has labels."""
-        return self.held_out(data) and self.run.open(self.run.given(data), "train").labelled
+        return self.held_out(data) and self.run.open(self.run.given(data), "train", **self.how).labelled
 
     def sources(self, data: Any, limits: tuple[int | None, int | None]) -> tuple[Source, Source]:
         """The training and the test part."""
-        return self.run.sources(data, limits)
+        return self.run.sources(data, limits, **self.how)
 
     def named(self, data: Any) -> str:
         """The name or the path."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -39,7 +40,7 @@ def create(path: Path, config: Config, notes: Mapping[str, Any]) -> RunFolder:
 
 def free(config: Config, watch: Watch | None) -> Path:
     """runs/METHOD-DATA, or with the first number that is free."""
-    name = Path(config.data["source"] or "memory").name.split(".")[0] or "data"
+    name = re.split(r"[-_]?[.{]", Path(config.data["source"] or "memory").name)[0] or "data"
     first = RUNS / f"{Path(config.method).stem}-{name}"
     path, number = first, 1
     while path.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -21,10 +22,10 @@ from selftaught.export.reading import Errors
 from selftaught.kind import Split
 from selftaught.method import Encoder, Method, Source, outside
 from selftaught.parts.word_vectors import Worded
-from selftaught.pretraining.build import build, open_data, type_of
+from selftaught.pretraining.build import build, locate, open_data, type_of
 from selftaught.pretraining.judged import Judged
 from selftaught.pretraining.weights import encoder_of
-from selftaught.run import RunFolder, write_atomically
+from selftaught.run import RunFolder, check_writable, write_atomically
 
 
 @final
@@ -120,15 +121,23 @@ class Run:
                 found = open_data(self.config, self.data)[0].classes
         return tuple(found or ())
 
-    def open(self, data: Any, split: Split, limit: int | None = None) -> Source:
-        """A source over `data`, read as the encoder needs it. Raises UserError where they do not fit."""
+    def open(
+        self, data: Any, split: Split, limit: int | None = None, *, seed: int = 0, groups: str | None = None
+    ) -> Source:
+        """A source over `data`, read as the encoder needs it. Raises UserError where they do not fit.
+
+        `seed` draws the samples of a limit. `groups`: see `data.groups`; by default those of the run for its own data.
+        """
         seen = self.encoder.spec["input"]
         own = self.config.data if self.path.is_dir() else {}
         # what fitted the run's own data fits again
-        known = isinstance(data, str | Path) and own.get("source") == str(data)
+        known = isinstance(data, str | Path) and own.get("source") == locate(data)
         options = kinds.describe(seen["kind"]).arguments if known else ()
         kind = kinds.find(seen["kind"])
-        source = kind.reading(seen, {option.name: own[option.name] for option in options}).open(data, split, limit)
+        if groups is None and own and (known or data is self.data):
+            groups = own["groups"]
+        reading = kind.reading(seen, {option.name: own[option.name] for option in options})
+        source = reading.read(data, split, limit, seed=seed, groups=groups)
         kind.fits(seen, source, str(self.path))
         return source
 
@@ -147,10 +156,12 @@ class Run:
         kind.fits(seen, source, str(self.path))
         return source
 
-    def sources(self, data: Any = None, limits: tuple[int | None, int | None] = (None, None)) -> tuple[Source, Source]:
-        """The training and the test part of `data`, by default of what the run was trained on, whole."""
+    def sources(
+        self, data: Any = None, limits: tuple[int | None, int | None] = (None, None), **how: Any
+    ) -> tuple[Source, Source]:
+        """The training and the test part of `data`, by default of what the run was trained on; `how` as in `open`."""
         given = self.given(data)
-        return self.open(given, "train", limits[0]), self.open(given, "test", limits[1])
+        return self.open(given, "train", limits[0], **how), self.open(given, "test", limits[1], **how)
 
     def embed(
         self,
@@ -169,7 +180,7 @@ class Run:
         Args:
             data: What to embed.
             split: Part of the data.
-            limit: Only the first so many samples.
+            limit: Only so many samples, drawn from all classes alike.
             batch_size: Samples at a time.
             layer: Of another layer than the last, numbered from 0, or from the end: -1 is the last with positions.
             local: Keep positions, [N, C, *positions], instead of one vector a sample. See `evaluate.embed`.
@@ -186,11 +197,13 @@ class Run:
         *,
         seed: int = 0,
         quick: bool = False,
+        groups: str | Path | None = None,
         say: Callable[[str], None] | None = None,
         **options: Any,
     ) -> dict[str, Any]:
         """Judge the encoder by every task of `evaluate/tasks` that suits it. Written to summary.json of a run folder.
 
+        A folder that cannot be written loses nothing but that: it is said first, and the result is returned.
         Features are judged beside those of the same encoder untrained and the raw input, in percent. Word vectors,
         without `data`, by people's ratings and analogies; a language model by held-out text; a method that learns to
         name classes is also asked itself.
@@ -198,7 +211,9 @@ class Run:
         Args:
             data: Labelled data; by default what the run was trained on.
             seed: Of the draws of labels, and of the untrained weights where the run's own are not known.
-            quick: Use at most 2,000 training and 1,000 test samples.
+            quick: Use at most 2,000 training and 1,000 test samples, drawn from all classes alike.
+            groups: Which samples stay on one side of a split, see `data.groups`; by default those of the run for its
+                own data.
             say: Called with a line at each stage.
             **options: Of single tasks: `pool` says how the words of a text are averaged, "mean" or "sif".
 
@@ -210,12 +225,35 @@ class Run:
         """
         from selftaught.evaluate import task
 
-        found = task.judge(Judged(self), data, seed=seed, quick=quick, say=say, **options)
-        if self.path.is_dir():
-            folder = self.folder
-            with folder.lock():
-                folder.update_summary(**found)
+        why_not = self._unstorable()
+        if why_not is not None:
+            (say or _warn)(f"{why_not}: the result is returned, but not kept in summary.json")
+        found = task.judge(
+            Judged(self, seed, None if groups is None else str(groups)),
+            data,
+            seed=seed,
+            quick=quick,
+            say=say,
+            **options,
+        )
+        if self.path.is_dir() and why_not is None:
+            try:
+                with (folder := self.folder).lock():
+                    folder.update_summary(**found)
+            except UserError as error:  # a full disk, or a process that came in between; hours of work are not lost
+                (say or _warn)(f"{error}: the result is returned, but not kept in summary.json")
         return dict(found.get("probe", {})) | {key: result for key, result in found.items() if key != "probe"}
+
+    def _unstorable(self) -> str | None:
+        """Why results cannot be written to the run folder."""
+        if not self.path.is_dir():
+            return None
+        try:
+            with (folder := self.folder).lock():
+                check_writable(folder.path / "summary.json")
+        except UserError as error:
+            return str(error)
+        return None
 
     def report(self) -> Path:
         """Write RUN/report.html. What cannot be shown, because the data are gone, is named there."""
@@ -224,6 +262,7 @@ class Run:
         if self.path.is_file():
             return self._report_of_file()
         folder, config = self.folder, self.config
+        check_writable(folder.path / "report.html")
         if isinstance(self.encoder, Worded):  # its pictures are of words, and need no data
             return report.write(folder, encoder=self.encoder)
         try:
@@ -257,6 +296,10 @@ class Run:
         if given is None:
             raise UserError(f"the run {self.path} was trained on data in memory: name the data to judge it by")
         return given
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=3)
 
 
 def with_weights(method: Method, path: Path) -> Method:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, final
 
 import numba
@@ -21,6 +23,7 @@ from selftaught.views.augmentation import LOOK, Augment, boxes, sample
 
 __all__ = ["Augment", "ImageViews", "apply_torch", "augment", "denormalise", "plain", "raw", "show"]
 
+log = logging.getLogger("selftaught.views")
 RAW = "the pixels themselves"
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
@@ -61,6 +64,8 @@ class ImageViews(Views):
         self.outputs = [n for n, view in views.items() for _ in ([view] if isinstance(view, Augment) else view)]
         self.sides = [a.size or int(input["size"]) for a in self.augments]
         self.colour = _colour(input)
+        if int(input["channels"]) not in (1, 3) and any(map(_changes_colour, self.augments)):
+            _say_colourless(int(input["channels"]))
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
         """Return arrays [B, V, ...]; see `augmentation.sample`."""
@@ -127,6 +132,20 @@ def denormalise(tensor: Tensor, input: Mapping[str, Any]) -> NDArray[np.uint8]:
     mean, std = (torch.tensor(input[key], dtype=torch.float32).view(1, -1, 1, 1) for key in ("mean", "std"))
     pixels = (tensor.detach().float().cpu() * std + mean).clamp(0, 1) * 255
     return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _changes_colour(augment: Augment) -> bool:
+    return augment.grey > 0 or (augment.jitter is not None and max(augment.jitter[2:]) > 0)
+
+
+@cache
+def _say_colourless(channels: int) -> None:
+    """Say so once for each process, because a method makes several views."""
+    log.warning(
+        "images of %d channels: random views leave out saturation, hue and greyscale; brightness and contrast change "
+        "all channels alike",
+        channels,
+    )
 
 
 def _sizes(images: Images, channels: int) -> NDArray[np.int64]:

@@ -10,13 +10,14 @@ import signal
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from safetensors.numpy import load_file
 
 import selftaught
-from selftaught import kind as kinds
 from selftaught import methods
 from selftaught.cli import main
 from selftaught.cli.verbs.probe import show_results
+from selftaught.errors import UserError
 from selftaught.pretraining import Run
 from selftaught.pretraining.progress import Watch
 from selftaught.run import RunFolder
@@ -117,10 +118,8 @@ def test_flags_reach_the_run_in_every_spelling(capsys, tmp_path):
         "steps": 2,
     }
     assert config["recipe"] | wanted == config["recipe"]
-    given = {"source": "digits", "split": "train", "limit": 40, "labels": None, "kind": "image"}
-    kind = {option.name: option.default for option in kinds.describe("image").arguments}
-    assert {"size", "image_column", "label_column"} <= kind.keys()
-    assert config["data"] == given | kind
+    told = {"source": "digits", "split": "train", "limit": 40, "size": None, "labels": None, "kind": "image"}
+    assert config["data"] | told == config["data"]
 
 
 def test_a_config_of_a_run_is_a_config_file(capsys, trained, tmp_path):
@@ -194,7 +193,42 @@ def test_embed_writes_what_python_computes(capsys, trained, tmp_path, suffix):
         found, given = np.array(table["embedding"].to_pylist(), np.float32), table["label"].to_numpy()
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_array_equal(given, labels)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([out.name, "trained"])  # no temporary file stays
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        [out.name, "trained", *(["features.names.csv"] if suffix == ".npy" else [])]
+    )  # no temporary file stays
+
+
+def test_embed_names_the_samples_and_counts_what_it_skipped(capsys, trained, tmp_path):
+    for i in range(12):
+        place = tmp_path / "pictures" / ("10", "9")[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 20 * i, np.uint8)).save(place / f"{i:02}.png")
+    for broken in ("10/04.png", "9/07.png"):
+        (tmp_path / "pictures" / broken).write_bytes(b"broken")
+    assert main(["embed", str(trained), str(tmp_path / "pictures"), "--out", str(tmp_path / "x.npy")]) == 0
+    out, err = capsys.readouterr()
+    assert "10 x " in out and str(tmp_path / "x.names.csv") in out
+    assert "2 of the images could not be read: no row (10/04.png: " in err
+    rows = (tmp_path / "x.names.csv").read_text().splitlines()
+    assert rows[0] == "name,label,class" and len(rows) == 11
+    assert rows[1] == "10/00.png,0,10" and rows[10] == "9/11.png,1,9"
+
+
+def test_a_run_that_cannot_be_written_is_judged_all_the_same(capsys, trained, monkeypatch):
+    before = (trained / "summary.json").read_bytes()
+
+    def refused(path):
+        raise UserError(f"cannot write {path}: Read-only file system")
+
+    monkeypatch.setattr("selftaught.pretraining.result.check_writable", refused)
+    assert main(["probe", str(trained), "--quick", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["linear"]["trained"] > 0
+    said_first = err.splitlines()[0]
+    assert "Read-only file system: the result is returned, but not kept in summary.json" in said_first
+    assert (trained / "summary.json").read_bytes() == before
+    assert main(["report", str(trained)]) == 2
+    assert "report.html: Read-only file system" in capsys.readouterr().err
 
 
 def test_probe_compare_and_report(capsys, trained, tmp_path):

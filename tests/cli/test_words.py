@@ -230,3 +230,22 @@ def test_pairs_and_analogies_of_ones_own(capsys: pytest.CaptureFixture[str], wei
         file.write_text(content)
         told = said(capsys, "probe", weights, f"--{'pairs' if file is pairs else 'analogies'}", file, code=2)
         assert f"{file}" in told and says in told and told.count("\n") <= 2
+
+
+def test_texts_are_embedded_with_their_names(capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path) -> None:
+    for name, text in (("10/a.txt", "bank"), ("9/b.txt", "king queen"), ("9/empty.txt", "...")):
+        (tmp_path / "texts" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "texts" / name).write_text(text)
+    assert main(["embed", str(weights), str(tmp_path / "texts"), "--out", str(tmp_path / "x.npy")]) == 0
+    assert "1 of the documents could not be read: no row (9/empty.txt: it has no words)" in capsys.readouterr().err
+    vectors = {word: np.array(row, np.float32) for word, row in zip(WORDS, STEPS, strict=True)}
+    expected = [vectors["bank"], (vectors["king"] + vectors["queen"]) / 2]
+    np.testing.assert_allclose(np.load(tmp_path / "x.npy"), expected, rtol=1e-6)
+    assert (tmp_path / "x.names.csv").read_text().splitlines()[1:] == ["10/a.txt,0,10", "9/b.txt,1,9"]
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text('{"text": "bank"}\n{"text": "king", "label": "royal"}\n')
+    said(capsys, "embed", weights, lines, "--out", tmp_path / "y.npy")
+    assert (tmp_path / "y.names.csv").read_text().splitlines()[1:] == [
+        "rows.jsonl: record 0,-1,",
+        "rows.jsonl: record 1,0,royal",
+    ]

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from selftaught.data import open_source
 from selftaught.data.image.arrays import ArraySource
 from selftaught.data.joined import Joined
-from selftaught.data.subset import Subset, first, split
+from selftaught.data.subset import Subset, draw, drawn, split, split_index
 from selftaught.errors import UserError
 
 
-def source_of(values: list[int], groups: list[int] | None = None) -> ArraySource:
+def source_of(values: list[int], groups: list[int] | None = None, labelled: bool = True) -> ArraySource:
     images = np.broadcast_to(np.array(values, np.uint8)[:, None, None, None], (len(values), 4, 4, 1))
     return ArraySource(
         np.ascontiguousarray(images),
-        np.arange(len(values)) % 3,
+        np.arange(len(values)) % 3 if labelled else None,
         ("a", "b", "c"),
         groups=None if groups is None else np.array(groups),
     )
@@ -26,6 +26,11 @@ def source_of(values: list[int], groups: list[int] | None = None) -> ArraySource
 
 def values_of(source) -> list[int]:
     return source.fetch(np.arange(len(source)))["image"][:, 0, 0, 0].tolist()
+
+
+def sorted_by_digest(values: list[int]) -> list[int]:
+    source = source_of(sorted(set(values)))
+    return [values_of(source)[i] for i in np.argsort([row.tobytes() for row in source.digests])]
 
 
 @settings(max_examples=60, deadline=None)
@@ -39,20 +44,26 @@ def test_split_keeps_duplicates_together_and_forgets_the_order(values, random):
     assert not set(a) & set(b)
     assert len(set(b)) == max(1, round(0.2 * len(set(values))))
     assert a == [v for v in values if v in set(a)]  # the order of the source
+    assert set(values_of(split(source_of(values, labelled=False), "test"))) == set(
+        sorted_by_digest(values)[: len(set(b))]
+    )
     shuffled = values.copy()
     random.shuffle(shuffled)
-    assert set(values_of(split(source_of(shuffled), "test"))) == set(b)
+    assert set(values_of(split(source_of(shuffled, labelled=False), "test"))) == set(
+        sorted_by_digest(values)[: len(set(b))]
+    )
 
 
 def test_split_is_the_same_for_ever():
     """These very numbers: a change would move samples from the test side to the training side of users' runs."""
-    assert values_of(split(source_of(list(range(20))), "test")) == [10, 16, 18, 19]
+    assert values_of(split(source_of(list(range(20)), labelled=False), "test")) == [10, 16, 18, 19]
+    assert values_of(split(source_of(list(range(20))), "test")) == [5, 16, 18, 19]
 
 
 def test_groups_stay_together():
     values, groups = list(range(100)), [i // 10 for i in range(100)]
     train, test = split(source_of(values, groups), "train"), split(source_of(values, groups), "test")
-    assert len(test) == 20
+    assert len(test) == 20 and len(train) == 80
     assert not set(train.groups.tolist()) & set(test.groups.tolist())
 
 
@@ -87,20 +98,64 @@ def test_subset_renumbers():
     assert part.fingerprint == Subset(source_of(list(range(10))), np.array([7, 2, 2])).fingerprint
 
 
-def test_first():
-    source = source_of(list(range(10)))
-    assert values_of(first(source, 3)) == [0, 1, 2]
-    assert first(source, 10) is source
-    assert first(source, None) is source
+def test_draw():
+    source = source_of(list(range(60)))
+    few = draw(source, 9, seed=0)
+    assert len(few) == 9 and np.bincount(few.labels).tolist() == [3, 3, 3]
+    assert values_of(few) == sorted(values_of(few))  # the order of the source
+    assert values_of(draw(source, 9, seed=1)) != values_of(few)
+    assert set(values_of(draw(source, 3))) < set(values_of(few))
+    assert draw(source, 60) is source
+    assert draw(source, None) is source
     for limit in (0, -1):
         with pytest.raises(UserError, match="limit must be at least 1"):
             open_source(source, "all", limit=limit)
 
 
-def test_limit_takes_the_first_of_the_side():
-    values = list(range(50))
-    whole = values_of(open_source(source_of(values), "train"))
-    assert values_of(open_source(source_of(values), "train", limit=5)) == whole[:5]
+def test_draws_are_samples_of_every_class():
+    labels = np.repeat([0, 1, 2, -1], [600, 300, 3, 97])
+    for seed in range(3):
+        order = drawn(labels, seed)
+        assert sorted(order.tolist()) == list(range(1000))
+        for size in (10, 100, 500):
+            counts = np.bincount(labels[order[:size]] + 1, minlength=4)
+            expected = size * np.array([0.097, 0.6, 0.3, 0.003])
+            assert (np.abs(counts - expected) <= 2).all() and counts.min() >= 1
+    unlabelled = drawn(np.full(1000, -1), 0)[:100]
+    assert 350 < unlabelled.mean() < 650 and len(set((unlabelled // 100).tolist())) == 10
+
+
+def test_a_limit_draws_from_the_side():
+    source = source_of(list(range(50)))
+    whole = values_of(open_source(source, "train"))
+    few = values_of(open_source(source, "train", limit=5))
+    assert len(few) == 5 and set(few) < set(whole) and few != whole[:5]
+    assert few != values_of(open_source(source, "train", limit=5, seed=3))
+
+
+def test_the_split_has_a_fifth_of_every_class():
+    images = np.arange(500, dtype=np.uint16).view(np.uint8).reshape(500, 1, 2, 1)
+    labels = np.repeat([0, 1, 2, 3, -1], [300, 100, 2, 1, 97])
+    test = split_index(ArraySource(images, labels), "test")
+    assert np.bincount(labels[test] + 1, minlength=5).tolist() == [20, 60, 20, 0, 0]
+    assert len(split_index(ArraySource(images, np.arange(500)), "test")) == 100  # classes of one sample each
+
+
+@pytest.mark.parametrize("sizes", [[10] * 6, [1, 30, 5, 4, 10, 10], [2, 2, 50, 2, 2, 2]])
+def test_groups_are_split_by_class(sizes):
+    """Each class of two groups or more is on both sides, and the test side has about a fifth."""
+    groups = np.repeat(np.arange(6), sizes)
+    images = np.arange(len(groups), dtype=np.uint8).reshape(-1, 1, 1, 1)
+    source = ArraySource(images, groups % 2, groups=groups)
+    train, test = split_index(source, "train"), split_index(source, "test")
+    assert not set(groups[train]) & set(groups[test])
+    assert set(source.labels[train]) == set(source.labels[test]) == {0, 1}
+    assert len(test) <= len(groups) / 2
+
+
+def test_a_single_group_cannot_be_split():
+    with pytest.raises(UserError, match="of a single group cannot be split"):
+        split(source_of(list(range(5)), [7] * 5), "train")
 
 
 def test_joined():
@@ -110,6 +165,8 @@ def test_joined():
     assert batch["image"][:, 0, 0, 0].tolist() == [5, 1, 4, 3]
     assert batch["label"].tolist() == [1, 0, 0, 2]
     assert batch["index"].tolist() == [4, 0, 3, 2]
+    assert both.names(np.array([4, 0])) == ["1", "0"]
+    assert Joined([a, b], ["x", "y"]).names(np.array([4, 0])) == ["y/1", "x/0"]
     assert both.groups.tolist() == [0, 0, 1, 2, 3]
     assert both.traits == {"channels": 1, "size": (4, 4)} and both.samples == "images"
     assert len(both.digests) == 5

@@ -15,6 +15,7 @@ def summary(linear: float) -> dict[str, object]:
             "linear": {"trained": linear},
             "knn": {"trained": linear - 2},
             "labels": {"100": {"trained": 70.0}},
+            "majority": 10.5,
             "gain": gain,
         }
     }
@@ -23,7 +24,7 @@ def summary(linear: float) -> dict[str, object]:
 def test_rows_are_sorted_and_what_was_not_measured_is_none() -> None:
     rows = compare({"a": summary(85.0), "b": {}, "c": summary(90.0)})
     assert [row["run"] for row in rows] == ["c", "a", "b"]
-    found = {"run": "c", "linear": 90.0, "knn": 88.0, "100 labels": 70.0, "gain": 10.0, "+-": 0.5}
+    found = {"run": "c", "linear": 90.0, "knn": 88.0, "100 labels": 70.0, "majority": 10.5, "gain": 10.0, "+-": 0.5}
     assert rows[0].items() >= found.items()
     assert measured(rows)[0] == found  # what belongs to other tasks is not shown
     assert set(rows[2].values()) == {"b", None}

@@ -53,6 +53,7 @@ def test_a_healthy_run_is_left_in_peace(tmp_path: Path) -> None:
     assert not [line["warning"] for line in looks if "warning" in line]
     assert looks[-1]["embedding_std"] > 0.3
     assert looks[-1]["knn"] > 90
+    assert 15 < looks[-1]["majority"] < 45  # of four classes
     assert looks[-1]["alignment"] < 1
     assert looks[-1]["uniformity"] < -0.5
     assert 1 < looks[-1]["rankme"] <= 24

@@ -12,6 +12,7 @@ from selftaught import encoders
 from selftaught.errors import UserError
 from selftaught.evaluate import embed, knn, linear_probe, probe, raw
 from selftaught.evaluate.few_labels import label_efficiency
+from selftaught.evaluate.tasks.probe import Probe
 
 SMALL: dict[str, Any] = {"budgets": (2, "10%"), "draws": 2}
 
@@ -44,6 +45,11 @@ def test_the_whole_protocol_is_its_parts() -> None:
     assert found["labels"]["all"]["labels"] == 240
     assert found["protocol"]["test"] == 80
     assert len(lines) == 3
+    most = np.bincount(train.labels).argmax()
+    assert found["majority"] == 100 * np.mean(test.labels == most)
+    (table,) = Probe().tables(found)
+    assert {row["majority"] for row in table.rows} == {found["majority"]}
+    assert Probe().columns({"probe": found})["majority"] == found["majority"]
 
 
 def test_test_labels_come_last() -> None:

@@ -163,7 +163,7 @@ def test_a_large_vocabulary_is_no_hindrance_to_inheriting(tmp_path):
 def test_other_encoders_of_text_start_from_no_vectors_of_words(tmp_path):
     vectors.write(tmp_path / "x.bin", WordVectors(("cat", "dog"), np.ones((2, 4), np.float32)))
     chosen = config(method="nnlm", data={"source": None}, encoder={"name": "bag"}, init=str(tmp_path / "x.bin"))
-    with pytest.raises(UserError, match=r"x\.bin is no readable file of plain tensors"):
+    with pytest.raises(UserError, match=r"x\.bin is no readable file of weights"):
         build(chosen, Corpus.of([["the", "cat", "sat"]] * 9))
 
 

@@ -9,9 +9,11 @@ import signal
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import selftaught
 from selftaught.config import Layer, resolve
+from selftaught.data.subset import drawn
 from selftaught.errors import UserError
 from selftaught.pretraining.progress import Watch
 
@@ -186,8 +188,9 @@ def test_embedding_whatever_users_have(here):
     np.testing.assert_allclose(run.embed(selftaught.open_source(IMAGES, "all")), whole, atol=1e-6)
     np.save("images.npy", IMAGES[:7])
     np.testing.assert_allclose(run.embed("images.npy"), whole[:7], atol=1e-5)
+    few = np.sort(drawn(np.full(len(IMAGES), -1), seed=0)[:3])
     np.testing.assert_allclose(
-        selftaught.load(run.path / "encoder.safetensors").embed(IMAGES, limit=3), whole[:3], atol=1e-5
+        selftaught.load(run.path / "encoder.safetensors").embed(IMAGES, limit=3), whole[few], atol=1e-5
     )
     grey = selftaught.pretrain("rotation", IMAGES[..., 0], out="grey", **FEW)
     assert grey.embed(IMAGES[:4, :, :, 0]).shape == (4, grey.encoder.dim)
@@ -278,3 +281,64 @@ def test_the_public_names():
 def test_a_methods_own_kind_is_not_the_kind_of_sample(here):
     run = selftaught.pretrain("s4l", "digits", kind="exemplar", limit=64, **FEW)
     assert (run.config.method_arguments["kind"], run.config.kind) == ("exemplar", "image")
+
+
+def test_the_range_of_pixels_is_the_runs_for_all_other_data(here):
+    values = np.random.default_rng(0).integers(100, 4000, (40, 8, 8, 5), dtype=np.uint16)
+    np.savez("a.npz", images=values, labels=np.arange(40) % 2)
+    run = selftaught.pretrain("simclr", "a.npz", bands=[2, 3, 4, 5], **FEW)
+    pairs = run.config.data["range"].split(",")
+    assert len(pairs) == 4 and all(100 <= float(pair.split("..")[0]) < 120 for pair in pairs)
+    told = {"range": run.config.data["range"], "bands": "2,3,4,5"}
+    assert selftaught.load(run.path).encoder.spec["input"]["reading"] == told
+    assert run.open("a.npz", "test").traits["reading"] == told
+    half = run.open(values // 2, "all").fetch(np.arange(40))["image"]
+    whole = run.open(values, "all").fetch(np.arange(40))["image"]
+    assert half.shape == (40, 8, 8, 4)
+    assert abs(int(half.max()) - 127) < 4 and whole.max() == 255
+    again = selftaught.pretrain("simclr", "a.npz", bands=[2, 3, 4, 5], out=run.path, resume=True, **FEW)
+    assert again.config == run.config
+    said = selftaught.pretrain("simclr", "a.npz", range=(0, 4095), **FEW)
+    assert (said.config.data["range"], said.config.data["bands"]) == ("0..4095", "auto")
+
+
+def test_groups_of_a_run_are_those_of_its_probe(here):
+    """Frames of one video are nearly alike, and what they show says nothing about the class."""
+    rng = np.random.default_rng(0)
+    for video in range(20):
+        background = rng.integers(0, 220, (8, 8, 3))
+        for frame in range(6):
+            place = here / "frames" / "ab"[video % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            image = (background + rng.integers(0, 8, background.shape)).astype(np.uint8)
+            Image.fromarray(image).save(place / f"v{video:02}_{frame}.png")
+    options = FEW | {"steps": 1, "out": "run"}
+    with pytest.raises(UserError, match=r"groups 'scene\(.\)' matches no part of 'a/v00_0.png'"):
+        selftaught.pretrain("rotation", "frames", groups="scene(.)", **options)
+    assert not (here / "run").exists()
+    run = selftaught.pretrain("rotation", "frames", groups=r"(v\d+)_", **options)
+    assert run.config.data["groups"] == r"(v\d+)_"
+    train, test = run.sources()
+    named = [{name[2:5] for name in part.names(np.arange(len(part)))} for part in (train, test)]
+    assert [len(videos) for videos in named] == [16, 4] and not named[0] & named[1]
+    assert set(test.labels.tolist()) == {0, 1}
+    assert not {name[2:5] for name in run.open("frames", "test", 10).names(np.arange(10))} & named[0]
+    grouped = run.probe()
+    assert grouped["protocol"]["grouped"] and grouped["linear"]["raw"] < 90 and grouped["majority"] == 50
+    leaky = [part.names(np.arange(len(part))) for part in run.sources(groups=r"[^/]*$")]  # each frame for itself
+    assert {name[2:5] for name in leaky[0]} & {name[2:5] for name in leaky[1]}
+
+
+def test_few_samples_are_drawn_by_the_seed(here):
+    images, labels = np.repeat(IMAGES[:4], 20, axis=0) ^ np.arange(80, dtype=np.uint8)[:, None, None, None], [0, 1] * 40
+
+    def fingerprint(seed):
+        source = selftaught.open_source(images, "train", 16, labels=labels, seed=seed)
+        assert np.bincount(source.labels).tolist() == [8, 8]
+        return source.fingerprint
+
+    assert fingerprint(0) == fingerprint(0) != fingerprint(1)
+    run = selftaught.pretrain("rotation", "digits", limit=20, seed=1, out="run", **FEW)
+    one, other = (selftaught.open_source("digits", "train", 20, seed=seed).fingerprint for seed in (1, 0))
+    state = json.loads(next((run.path / "checkpoints").glob("*/state.json")).read_text())
+    assert state["source"] == one != other

@@ -289,3 +289,18 @@ def test_a_gpu_agrees():
     found = views.apply({"image": pictures}, params, device)
     assert found["image"].is_cuda
     np.testing.assert_allclose(found["image"].cpu().numpy(), fused["image"].numpy(), atol=1e-4)
+
+
+def test_many_channels_leave_out_what_needs_colours(caplog):
+    """Saturation, hue and greyscale change nothing in images of 13 channels, and a line says so."""
+    module._say_colourless.cache_clear()
+    seen = {"kind": "image", "size": 8, "channels": 13, "mean": [0.0] * 13, "std": [1.0] * 13}
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 13), dtype=np.uint8)
+    batch = {"image": pixels, "index": np.arange(4)}
+    with caplog.at_level("WARNING", "selftaught.views"):
+        views = ImageViews(seen, view=Augment(jitter=(0, 0, 0.9, 0.5), jitter_p=1.0, grey=1.0))
+        ImageViews(seen, view=Augment(grey=1.0))
+    [record] = caplog.records
+    assert record.getMessage().startswith("images of 13 channels: random views leave out saturation, hue and greyscale")
+    found = views.apply(batch, views.sample(batch["index"], 0, 0), torch.device("cpu"))["view"]
+    np.testing.assert_allclose(found.numpy(), pixels.transpose(0, 3, 1, 2) / 255, atol=1e-6)

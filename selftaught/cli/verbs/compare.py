@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def compare(*runs: Path, json_: Json = False) -> None:
     """Runs side by side, the best linear probe first; accuracies in percent.
 
-    "gain" is the linear probe over the same encoder untrained, "+-" half of its 95% confidence interval.
+    "majority" always names the most frequent class; "gain" is the linear probe over the same encoder untrained, "+-"
+    half of its 95% confidence interval.
 
     Args:
         runs: Run folders.

@@ -10,6 +10,9 @@ from cyclopts import Parameter
 from selftaught.cli.output import SWITCH, remark, show
 from selftaught.kind import Split
 
+NAMED = 3
+"""Samples that could not be read of which the reason is said."""
+
 
 def embed(
     run: Path,
@@ -28,14 +31,17 @@ def embed(
     Args:
         run: The run folder, or an encoder.safetensors.
         data: A data set, a folder or a file.
-        out: FILE.npy (features alone), FILE.parquet or FILE.safetensors (features, labels, positions in the data).
+        out: FILE.npy, with the samples' names, labels and classes in FILE.names.csv; or FILE.parquet or
+            FILE.safetensors, which have them inside.
         split: Part of the data.
-        limit: Only the first N samples.
+        limit: Only N samples, drawn from all classes alike.
         batch_size: Samples at a time.
         layer: Features of this layer instead of the encoder's output: 0 is the first, -1 the last.
         local: Keep the positions: channels and rows and columns of an image, channels and words of a text. FILE.npy or
             .safetensors.
     """
+    import numpy as np
+
     from selftaught import pretraining
     from selftaught.data.told import opening
     from selftaught.export import features as files
@@ -45,6 +51,11 @@ def embed(
     source = loaded.open(data, split, limit)
     remark(opening(data, source))
     features = loaded.embed(source, batch_size=batch_size, layer=layer, local=local)
-    files.write(out, features, source.labels)
+    files.write(out, features, source.labels, source.names(np.arange(len(source))), source.classes)
     shape = " x ".join(f"{size:,}" for size in features.shape)
-    show(f"{shape} features are in {out}")
+    names = f", and the names of the {source.samples} in {files.beside(out)}" if out.suffix == ".npy" else ""
+    show(f"{shape} features are in {out}{names}")
+    if source.skipped:
+        told = "; ".join(f"{one['path']}: {one['reason']}" for one in source.skipped[:NAMED])
+        more = f"; and {len(source.skipped) - NAMED:,} more" if len(source.skipped) > NAMED else ""
+        remark(f"{len(source.skipped):,} of the {source.samples} could not be read: no row ({told}{more})")

@@ -18,6 +18,7 @@ def probe(
     *,
     seed: int = 0,
     quick: bool = False,
+    groups: str | None = None,
     pool: Literal["mean", "sif"] | None = None,
     pairs: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     analogies: Path | None = None,
@@ -34,7 +35,10 @@ def probe(
         run: The run folder, an encoder.safetensors or a file of word vectors of any tool.
         data: Labelled data to judge it by; by default what it was trained on.
         seed: Of the draws of labels.
-        quick: Use at most 2,000 training and 1,000 test samples.
+        quick: Use at most 2,000 training and 1,000 test samples, drawn from all classes alike.
+        groups: Which samples stay on one side of a split, such as the frames of one video: a column, a file with the
+            group of each sample, or a regular expression for the paths, whose parenthesis is the group: '(.*)_[0-9]+'.
+            By default those of the run for its own data.
         pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what
             all texts share.
         pairs: Files of rated pairs of words instead of the standard tests: two words and a number a line.
@@ -45,7 +49,7 @@ def probe(
     from selftaught import pretraining
 
     own = {"pool": pool, "pairs": pairs, "analogies": analogies}
-    result = pretraining.load(run, errors).probe(data, seed=seed, quick=quick, say=remark, **own)
+    result = pretraining.load(run, errors).probe(data, seed=seed, quick=quick, groups=groups, say=remark, **own)
     if json_:
         show_json(result)
     else:

@@ -19,7 +19,8 @@ class Coloured(ImageSource):
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.image_size = source.traits.get("size")
+        self.image_size, self.reading = source.traits.get("size"), source.traits.get("reading", {})
+        self.drawn, self.of = getattr(source, "drawn", None), getattr(source, "of", None)
         self.samples, self.classes = source.samples, source.classes
         self.skipped, self.notes = list(source.skipped), source.notes
 
@@ -43,6 +44,10 @@ class Coloured(ImageSource):
     def groups(self) -> Labels | None:
         """int64 [N] or None."""
         return self._source.groups
+
+    def names(self, index: Index) -> list[str]:
+        """Return those of the grey images."""
+        return self._source.names(index)
 
     @property
     def digests(self) -> NDArray[np.uint8]:

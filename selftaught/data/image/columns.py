@@ -8,6 +8,8 @@ from typing import Any
 from selftaught.data.columns import named
 from selftaught.errors import UserError
 
+COLUMNS = ("--image-column", "--label-column")
+"""The options of columns."""
 IMAGES = ("image", "img", "images", "picture", "jpg", "png", "pixel_values", "bytes", "content")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, final
 
@@ -10,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data import cache
-from selftaught.data.image import decode, pack
+from selftaught.data.image import decode, levels, pack
 from selftaught.data.image.arrays import ArraySource
-from selftaught.data.image.items import Items, pixels_of
+from selftaught.data.image.items import Items, axis_of_items, sample, values_of
+from selftaught.data.image.pages import Pages
+from selftaught.data.image.reading import Ranges, Reading
 from selftaught.data.image.scan import Scan, scan
 from selftaught.data.image.source import ImageSource, Pixels
+from selftaught.data.subset import Draw
 from selftaught.data.workers import spread
 from selftaught.errors import UserError
 from selftaught.kind import Progress, silent
@@ -31,18 +36,26 @@ class DecodedSource(ImageSource):
     """The readable images of `items`, decoded in threads on every fetch.
 
     If grey and colour images are mixed, all become colour. With `side`, every image is its central square of that size.
+
+    Args:
+        items: The images.
+        found: The scan of `items`.
+        side: Height and width of the squares.
+        ranges: The values of more than 8 bits that become 0 and 255; None if there are none.
     """
 
-    def __init__(self, items: Items, found: Scan, side: int | None = None) -> None:
+    def __init__(self, items: Items, found: Scan, side: int | None = None, ranges: Ranges | None = None) -> None:
         self._items = items
         self._found = found
         self._side = side
+        self._ranges = ranges
         self.classes = tuple(items.classes)
         self.skipped = found.skipped
         kinds = set(found.shapes[:, 2].tolist())
         if not (len(kinds) == 1 or kinds == {1, 3}):
             raise UserError(
                 f"{items.where}: images have {', '.join(map(str, sorted(kinds)))} channels: use one number of channels"
+                " (--bands chooses them)"
             )
         self.channels = max(kinds)
         sizes = np.unique(found.shapes[:, :2], axis=0)
@@ -64,12 +77,8 @@ class DecodedSource(ImageSource):
 
     def _one(self, i: int) -> Pixels:
         position = int(self._found.positions[i])
-        try:
-            pixels = pixels_of(self._items, position, 2 * self._side if self._side else 0)
-        except (OSError, decode.Unreadable) as error:
-            raise UserError(
-                f"{self._items.name(position)}: changed or removed since it was scanned ({error})"
-            ) from None
+        values = _read(self._items, position, 2 * self._side if self._side else 0)
+        pixels = levels.as_bytes(values, self._ranges)
         if self._side:
             pixels = decode.square(pixels, self._side)
         elif pixels.shape[:2] != tuple(self._found.shapes[i, :2]):
@@ -81,6 +90,15 @@ class DecodedSource(ImageSource):
         """int64 [N], -1 = unknown."""
         return self._items.labels[self._found.positions]
 
+    @cached_property
+    def groups(self) -> NDArray[np.int64] | None:
+        """int64 [N] or None."""
+        return None if self._items.groups is None else self._items.groups[self._found.positions]
+
+    def names(self, index: Index) -> list[str]:
+        """Return the paths below the folder, or the rows."""
+        return [self._items.name(int(self._found.positions[i])) for i in checked(index, len(self))]
+
     @property
     def digests(self) -> NDArray[np.uint8]:
         """uint8 [N, 32], of the files, not of their pixels."""
@@ -88,18 +106,58 @@ class DecodedSource(ImageSource):
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of file contents in order, channels, size and labels; the same for packed and unpacked images."""
-        return digest_of(self.digests.tobytes(), repr((self.channels, self.image_size)), self.labels.tobytes())
+        """A digest of file contents in order, channels, size, labels and reading; the same for packed images."""
+        return digest_of(self.digests.tobytes(), self.form, self.labels.tobytes())
 
 
-def build(items: Items, limit: int | None = None, size: int | None = None, progress: Progress = silent) -> ImageSource:
+def _read(items: Items, position: int, at_least: int = 0) -> NDArray[Any]:
+    try:
+        return values_of(items, position, at_least)
+    except (OSError, decode.Unreadable) as error:
+        raise UserError(f"{items.name(position)}: changed or removed since it was scanned ({error})") from None
+
+
+def build(
+    items: Items,
+    want: Draw | None = None,
+    size: int | None = None,
+    progress: Progress = silent,
+    reading: Reading = decode.DEFAULT,
+    like: Sequence[Items] = (),
+    groups: Any = None,
+) -> ImageSource:
     """Return a source over `items`, packed in the cache if the images are small and of one size, or if `size` is given.
 
-    Raises UserError if no image can be read. If the disk is full, images are decoded on every fetch instead.
+    Raises UserError if no image can be read, or there are no such groups. If the disk is full, images are decoded on
+    every fetch instead.
+
+    Args:
+        items: The images.
+        want: Spares reading the items that are not asked for: the source has all items, or is `drawn`.
+        size: See `open_images`.
+        progress: Called as (done, total).
+        reading: What is read of each item.
+        like: The items of all parts of the data set, those of the training part first: all decide the axis of the
+            channels, the training part decides the range.
+        groups: See `data.groups`.
     """
-    found = scan(items, limit, progress)
-    source = DecodedSource(items, found, round(MARGIN * size) if size else None)
-    if source.image_size is None or not (size or (items.pack and max(source.image_size) <= SMALL)):
+    if groups is not None:
+        items.group(groups)
+    like = like or [items]
+    axis, note = axis_of_items(like, reading.axis)
+    for part in like:
+        part.reading = replace(reading, axis=axis)
+    read = _pages(items)
+    found, done = scan(read, want or Draw(), progress)
+    marks = found.shapes[:, 3]
+    ranges, line = None, reading.remark
+    if (marks & decode.WIDE).any():
+        ranges, line = _ranges(read, found, reading, read if like[0] is items else _pages(like[0]))
+    source = DecodedSource(read, found, round(MARGIN * size) if size else None, ranges)
+    source.drawn, source.of = want if done else None, len(read)
+    source.reading = reading.told | levels.stored(ranges)
+    source.notes = tuple(filter(None, (note, _several(int((marks & decode.PAGED > 0).sum())), line)))
+    if source.image_size is None or not (size or (read.pack and max(source.image_size) <= SMALL)):
         return source
     shape = (len(source), *source.image_size, source.channels)
     if np.prod(shape, dtype=np.float64) > MOST_PACKED:
@@ -109,4 +167,33 @@ def build(items: Items, limit: int | None = None, size: int | None = None, progr
     except (OSError, cache.Unwritable) as error:
         log.warning("images are decoded in every epoch, because the cache cannot be written: %s", error)
         return source
-    return ArraySource(images, source.labels, source.classes, digests=found.digests, skipped=found.skipped)
+    packed = ArraySource(
+        images, source.labels, source.classes, digests=found.digests, groups=source.groups, skipped=found.skipped,
+        names=source.names,
+    )  # fmt: skip
+    packed.drawn, packed.of = source.drawn, source.of
+    packed.reading, packed.notes = source.reading, source.notes
+    return packed
+
+
+def _pages(items: Items) -> Items:
+    """Return the pages of the items if each is a sample, else the items."""
+    return Pages(items) if items.reading.pages == "all" else items
+
+
+def _several(files: int) -> str:
+    if not files:
+        return ""
+    return (
+        f"{files:,} files have several pages or frames, of which the first is read (--pages all makes each a sample, "
+        "channels makes each a channel, a number takes that one)"
+    )
+
+
+def _ranges(items: Items, found: Scan, reading: Reading, training: Items) -> tuple[Ranges, str]:
+    """Return the range of the training part, and a note; where its sample has 8 bits only, that of these items."""
+    drawn = sample(training)
+    if not drawn:
+        wide = found.positions[found.shapes[:, 3] & decode.WIDE > 0]
+        drawn = [levels.thinned(_read(items, int(position))) for position in wide[: levels.IMAGES]]
+    return levels.decide(drawn, reading.ranges, training.where)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.columns import label_column
-from selftaught.data.image.columns import image_column, is_image
+from selftaught.data.groups import absent
+from selftaught.data.image.columns import COLUMNS, image_column, is_image
 from selftaught.data.image.decode import Unreadable
 from selftaught.data.image.items import Items
 from selftaught.data.image.sequence import plain
@@ -28,6 +30,7 @@ class HubItems(Items):
         self.key = f"hub {getattr(data, '_fingerprint', '')}" if getattr(data, "_fingerprint", "") else ""
         if len(data) == 0:
             raise UserError(f"{self.where}: it is empty, but at least one image is needed")
+        self._all = data
         kinds = {name: type(feature).__name__ for name, feature in data.features.items()}
         fitting = [name for name, feature in data.features.items() if is_image(feature)]
         self._column = image_column(list(kinds), fitting, self.where, image)
@@ -38,13 +41,19 @@ class HubItems(Items):
             "numpy" if kinds[self._column].startswith("Array") else None
         )
         self.asked = label is not None
-        self.columns = True
+        self.columns = COLUMNS
         self.label = label_column(list(kinds), label, self.where)
         names = getattr(data.features[self.label], "names", None) if self.label else None
         self.give(Given(None if self.label is None else data[self.label][:], len(data), names or ()))
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return a column of the data set. Raises UserError if there is none of this name."""
+        if name not in self._all.features:
+            raise absent(name, self.where, list(self._all.features))
+        return list(self._all[name][:])
 
     def name(self, position: int) -> str:
         """Return ``row N``."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data import hub
 from selftaught.data.folders import LOOKED_AT
-from selftaught.data.image.arrays import axes
+from selftaught.data.image.axes import axes
 from selftaught.data.image.columns import is_image
+from selftaught.data.image.pairs import are_parts, is_images, parts_of
+from selftaught.data.image.reading import Reading
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source, evenly
@@ -32,19 +34,35 @@ class Image(Kind):
 
     Args:
         size: Height and width of the encoder's input in pixels. By default the size of the images, at most 96.
-        image_column: The column of images, in Parquet, Arrow and Hugging Face data sets.
-        label_column: The column of labels there. By default one with a usual name, if it has classes.
+        image_column: The column of images, in Parquet, Arrow, .csv and Hugging Face data sets.
+        label_column: The column of labels there, or the key in the .json files of shards. By default one with a usual
+            name, if it has classes.
+        range: Values that become black and white where pixels have more than 8 bits: BLACK..WHITE such as 0..4095 (or
+            one such pair for each channel), "type" for the whole range of the type, or "auto", decided by the data.
+        bands: Bands that are kept, numbered from 1: 4,3,2. "all" keeps transparency too; "auto" is what the file's tags
+            say.
+        pages: Of files with several pages or frames: "first", "all" (each is a sample), "channels" (each is a channel),
+            or the number of a page from 1.
+        channel_axis: The axis of arrays that has the channels: "first", "last", or "auto", decided by the shape.
     """
 
     samples = "images"
     network = "conv"
 
     def __init__(
-        self, size: int | None = None, image_column: str | None = None, label_column: str | None = None
+        self,
+        size: int | None = None,
+        image_column: str | None = None,
+        label_column: str | None = None,
+        range: str | tuple[float, ...] = "auto",
+        bands: str | int | tuple[int, ...] = "auto",
+        pages: str | int = "first",
+        channel_axis: Literal["auto", "first", "last"] = "auto",
     ) -> None:
         if size is not None and size < 1:
             raise UserError(f"size must be at least 1, not {size}")
         self.size, self.image_column, self.label_column = size, image_column, label_column
+        self.pixels = Reading.of(range, bands, pages, channel_axis)
         self._channels: int | None = None  # of a trained encoder
 
     @classmethod
@@ -56,6 +74,8 @@ class Image(Kind):
             return any(is_image(feature) for feature in hub.features(data).values())
         if hasattr(data, "__array__"):
             return axes(data) in (3, 4)
+        if are_parts(data):
+            return _are_images(data)
         first: Any = data[0] if isinstance(data, Sequence) and not isinstance(data, str) and len(data) else None
         first = first[0] if isinstance(first, tuple | list) and len(first) == 2 else first
         return isinstance(first, bytes) or axes(first) in (2, 3) or type(first).__module__.startswith("PIL.")
@@ -71,33 +91,45 @@ class Image(Kind):
             data,
             split,
             limit,
+            seed=self.seed,
             labels=labels,
+            groups=self.groups,
             size=self.size,
             image_column=self.image_column,
             label_column=self.label_column,
             progress=progress,
+            reading=self.pixels,
         )
         if self._channels == COLOUR and is_grey(source):
             source = Coloured(source)
             source.notes = (*source.notes, "the images are grey, and the encoder sees them as colour images")
         return source
 
+    def resolved(self, source: Source) -> dict[str, Any]:
+        """Return the options by which pixels were read, with the range that the data decided."""
+        return dict(source.traits.get("reading", {}))
+
     def input(self, source: Source) -> dict[str, Any]:
-        """Return the side in pixels, the channels, and the mean and deviation of each channel (full brightness = 1)."""
+        """Return the side in pixels, the channels, and the mean and deviation of each channel (full brightness = 1).
+
+        "reading" has the options by which the pixels were read, where they are not the defaults.
+        """
         known = source.traits.get("size")
         size = self.size
         if size is None:
             size = min(known) if known is not None and max(known) <= LARGEST_SIDE else LARGEST_SIDE
         mean, std = channel_statistics(source)
-        return {"kind": self.name(), "size": int(size), "channels": len(mean), "mean": mean, "std": std}
+        read = {"reading": dict(source.traits["reading"])} if source.traits.get("reading") else {}
+        return {"kind": self.name(), "size": int(size), "channels": len(mean), "mean": mean, "std": std, **read}
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
-        """Return options that leave the images unchanged, because the views of the encoder resize them.
+        """Return the options by which the pixels of the encoder's images were read, but no size: the views resize.
 
-        Only their colours are those of the encoder: grey images become colour ones where it takes these.
+        Grey images become colour ones where the encoder takes these.
         """
-        kind = cls(**{key: options[key] for key in ("image_column", "label_column") if key in options})
+        columns = {key: options[key] for key in ("image_column", "label_column") if key in options}
+        kind = cls(**columns, **input.get("reading", {}))
         kind._channels = input["channels"]
         return kind
 
@@ -137,16 +169,29 @@ def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
     return [round(float(m), 6) for m in mean], [round(max(float(s), least), 6) for s in std]
 
 
+def _are_images(data: Any) -> bool:
+    """Whether the parts of a tuple or a dict hold images."""
+    try:
+        parts = parts_of(data)[0].values()
+    except UserError:
+        return False
+    return all(is_images(images) or (hub.is_hub(images) and Image.accepts(images)) for images, _ in parts)
+
+
 def _holds_pictures(path: Path) -> bool:
     from selftaught.data import tables
-    from selftaught.data.image import folder, idx, table
+    from selftaught.data.image import idx, listed, names, table, tar
 
     try:
         if path.is_dir():
             files = islice((file for file in path.rglob("*") if file.is_file()), LOOKED_AT)
-            return any(folder.is_named(file.name) or _holds_pictures(file) for file in files)
+            return any(names.is_named(file.name) or _holds_pictures(file) for file in files)
         if tables.is_table(path):
             return table.holds_images(path)
+        if path.suffix.lower() == tar.SUFFIX:
+            return tar.holds_images(tar.expanded(str(path))[0])
+        if path.suffix.lower() in listed.SUFFIXES:
+            return listed.lists_images(path)
         return path.is_file() and (path.suffix.lower() in (".npy", ".npz") or idx.is_idx(path))
     except OSError:
         return False

@@ -14,6 +14,8 @@ from selftaught.errors import UserError
 IMAGES = ("images", "image", "x", "X", "data", "imgs", "pixels", "arr_0")
 LABELS = ("labels", "label", "y", "Y", "targets", "target", "arr_1")
 Part = tuple[NDArray[Any], NDArray[Any] | None]
+Parts = tuple[dict[str, Part], dict[str, str], dict[str, int | None]]
+"""The images and labels of each part, the names of their images, and what is left aside with its length."""
 Names = tuple[str, str | None]
 
 
@@ -24,9 +26,9 @@ def read_npy(path: Path) -> Part:
 
     Raises UserError if the file is damaged or contains Python objects.
     """
-    images = _load(path)
+    images = load(path)
     beside = next((p for p in _label_files(path) if p.is_file()), None)
-    return images, None if beside is None else _load(beside)
+    return images, None if beside is None else load(beside)
 
 
 def _label_files(path: Path) -> list[Path]:
@@ -41,10 +43,8 @@ def _label_files(path: Path) -> list[Path]:
     return [path.with_name(name + ".npy") for name in names]
 
 
-def read_npz(path: Path) -> tuple[dict[str, Part], dict[str, str], dict[str, int | None]]:
-    """Return (the images and labels of each part, the names of their images, what is left aside with its length).
-
-    The parts are "train" and "test" by the array names (x_train, test_images, ...), or "all".
+def read_npz(path: Path) -> Parts:
+    """Return the parts "train" and "test" by the array names (x_train, test_images, ...), or "all".
 
     Raises UserError if the file is damaged, contains Python objects, or has no array that can be identified as the
     images.
@@ -54,12 +54,17 @@ def read_npz(path: Path) -> tuple[dict[str, Part], dict[str, str], dict[str, int
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # numpy raises many types of error on damaged files
         raise _damaged(path, error) from None
+    return parts_by_name(arrays, str(path))
+
+
+def parts_by_name(arrays: dict[str, NDArray[Any]], where: str) -> Parts:
+    """Return the images and labels among named arrays, see `read_npz`. Raises UserError."""
     named: dict[Side, Names] = {}
     for word, side in SIDES.items():
         if side not in named and (found := _choose(arrays, word)):
             named[side] = found
     if not divided(named):
-        found = _choose(arrays, "") or next(iter(named.values()), None) or _by_shape(arrays, path)
+        found = _choose(arrays, "") or next(iter(named.values()), None) or _by_shape(arrays, where)
         return {"all": _part(arrays, found)}, {"all": ""}, {}
     sides = chosen(named, lambda names: names[1] is not None)
     used = {part: named[side] for part, side in sides.items()}
@@ -84,17 +89,18 @@ def _choose(arrays: dict[str, NDArray[Any]], side: str) -> Names | None:
     return None if images is None else (images, named(LABELS))
 
 
-def _by_shape(arrays: dict[str, NDArray[Any]], path: Path) -> Names:
+def _by_shape(arrays: dict[str, NDArray[Any]], where: str) -> Names:
     images = [name for name, array in arrays.items() if array.ndim in (3, 4)]
     if len(images) != 1:
         raise UserError(
-            f"{path}: cannot tell which of the arrays ({', '.join(arrays) or 'none'}) has the images: name it 'images'"
+            f"{where}: cannot tell which of the arrays ({', '.join(arrays) or 'none'}) has the images: name it 'images'"
         )
     labels = [name for name, array in arrays.items() if array.shape == arrays[images[0]].shape[:1]]
     return images[0], labels[0] if len(labels) == 1 else None
 
 
-def _load(path: Path) -> NDArray[Any]:
+def load(path: Path) -> NDArray[Any]:
+    """Return the array in a .npy file, memory-mapped. Raises UserError."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:

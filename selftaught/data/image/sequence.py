@@ -10,8 +10,8 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data.image.arrays import axes
-from selftaught.data.image.decode import Unreadable, eight_bit
+from selftaught.data.image.axes import axes
+from selftaught.data.image.decode import Unreadable, native
 from selftaught.data.image.items import Items
 from selftaught.data.labels import Given
 from selftaught.errors import UserError
@@ -19,11 +19,14 @@ from selftaught.errors import UserError
 
 @final
 class SequenceItems(Items):
-    """Images `data[i]`: arrays [H, W], [H, W, C] or [C, H, W], bytes, PIL images, tensors, or pairs with a label."""
+    """Images `data[i]`: arrays [H, W], [H, W, C] or [C, H, W], bytes, PIL images, tensors, or pairs with a label.
+
+    `asked` says that the user gave `labels` as labels, not with the data.
+    """
 
     where = "sequence"
 
-    def __init__(self, data: Sequence[Any], labels: Any = None, classes: Sequence[str] = ()) -> None:
+    def __init__(self, data: Sequence[Any], labels: Any = None, asked: bool = False) -> None:
         if len(data) == 0:
             raise UserError("sequence: it is empty, but at least one image is needed")
         self._data = data
@@ -33,10 +36,10 @@ class SequenceItems(Items):
         self._paired = isinstance(example, tuple | list) and len(example) == 2 and axes(example[1]) == 0
         # Items in memory gain nothing from a copy in the cache.
         self.pack = not isinstance(example[0] if self._paired else example, np.ndarray)
-        self.asked = labels is not None
+        self.asked = asked
         values = self._known() if labels is None and self._paired else labels
         own = getattr(data, "classes", None)
-        self.give(Given(values, len(data), classes or (own if isinstance(own, list | tuple) else ())))
+        self.give(Given(values, len(data), own if isinstance(own, list | tuple) else ()))
 
     def _known(self) -> Any:
         known = getattr(self._data, "targets", None)  # torchvision's name; avoids decoding every image to get its label
@@ -74,7 +77,7 @@ def plain(value: Any) -> bytes | NDArray[Any]:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     if type(value).__module__.startswith("PIL."):
-        return eight_bit(value)
+        return native(value)
     try:
         array = np.asarray(value)
     except Exception as error:

@@ -13,7 +13,8 @@ from typing import Any, final
 
 from selftaught.data import cache, tables
 from selftaught.data.columns import label_column
-from selftaught.data.image.columns import image_column
+from selftaught.data.groups import absent
+from selftaught.data.image.columns import COLUMNS, image_column
 from selftaught.data.image.decode import Unreadable
 from selftaught.data.image.items import Items
 from selftaught.data.labels import Given
@@ -57,7 +58,7 @@ class TableItems(Items):
         if self._rows == 0:
             raise UserError(f"{self.where}: it has no rows, but at least one image is needed")
         self.asked = label is not None
-        self.columns = True
+        self.columns = COLUMNS
         self.give(Given(known, self._rows, classes or tables.class_names(schema.metadata, self.label)))
 
     @cached_property
@@ -91,6 +92,15 @@ class TableItems(Items):
 
     def __len__(self) -> int:
         return self._rows
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return a column of the files. Raises UserError if there is none of this name."""
+        with tables.readable(self.where):
+            known = tables.schema(self._files[0]).names
+            if name not in known:
+                raise absent(name, self.where, known)
+            found: list[Any] = tables.read(self._files, [name])[name].to_pylist()
+        return found
 
     def name(self, position: int) -> str:
         """Return ``row N``."""

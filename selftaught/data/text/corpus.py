@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import eq
 from typing import Any, final, overload
 
@@ -119,6 +119,8 @@ class Corpus(Source):
         self._labels = np.full(len(documents) - 1, -1, np.int64) if labels is None else np.asarray(labels, np.int64)
         self._fingerprint = fingerprint
         self._digests = digests
+        self.called: Callable[[Index], list[str]] | None = None
+        """Names the documents at some positions, if they were read from somewhere."""
 
     @classmethod
     def of(
@@ -188,6 +190,11 @@ class Corpus(Source):
         found = (self.ids[self.sentences[line] : self.sentences[line + 1]] for line in lines)
         return "\n".join(joined([self.words[int(i)] for i in ids], self.tokens) for ids in found)
 
+    def names(self, index: Index) -> list[str]:
+        """Return the paths of text files, or "record N"."""
+        index = checked(index, len(self))
+        return super().names(index) if self.called is None else self.called(index)
+
     @property
     def whole(self) -> Corpus:
         """The same text with the labels hidden from training (see `data/hidden`); itself if none are hidden."""
@@ -222,7 +229,7 @@ class Corpus(Source):
             groups=self.groups,
             digests=self._digests,
         )
-        made.notes = self.notes
+        made.notes, made.called = self.notes, self.called
         return made
 
     @property

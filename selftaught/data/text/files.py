@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal, final
 
-from selftaught.data import layout, tables
+from selftaught.data import groups, layout, tables
 from selftaught.data.folders import shown
+from selftaught.data.subset import Draw
 from selftaught.errors import UserError
 from selftaught.kind import Progress, silent
 from selftaught.parts.tokens import Form, Tokens
@@ -61,7 +62,8 @@ class How:
     column: str
     encoding: str = "utf-8"
     label: str | None = None
-    limit: int | None = None
+    draw: Draw = field(default_factory=Draw)
+    groups: Any = None
     progress: Progress = field(default=silent, compare=False)
     careful: bool = field(default=False, compare=False)
 
@@ -69,9 +71,14 @@ class How:
         """Return the cache key of `content`, which includes the version of Python's Unicode tables."""
         how = (
             unicodedata.unidata_version, self.tokens, self.lower, self.form, self.errors, self.column, self.encoding,
-            self.label, self.limit,
+            self.label, None if self.draw.limit is None else (self.draw.limit, self.draw.seed),
         )  # fmt: skip
-        return digest_of(repr(how), repr(content))
+        return digest_of(repr(how), repr(content), *(() if self.groups is None else (str(self.groups),)))
+
+    @property
+    def group(self) -> str | None:
+        """The column of groups that was asked for, if it is one."""
+        return str(self.groups) if groups.is_column(self.groups) else None
 
 
 def checked_encoding(name: str) -> str:

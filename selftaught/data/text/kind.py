@@ -87,6 +87,8 @@ class Text(Kind):
             encoding=self.encoding,
             column=self.column,
             label_column=self.label_column,
+            seed=self.seed,
+            groups=self.groups,
             progress=progress,
         )
 

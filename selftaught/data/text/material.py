@@ -9,6 +9,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol, final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.data import groups
 from selftaught.data.folders import shown
 from selftaught.data.text import careful, records
 from selftaught.data.text import files as reading
@@ -46,8 +50,20 @@ class Material(Protocol):
     def key(self, how: How) -> object:
         """Return the key of the content."""
 
-    def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
-        """Encode the documents, up to the limit. Raises UserError for what cannot be read."""
+    def labels(self, how: How) -> list[Any]:
+        """Return the label of each document, as it stands there; None = unknown."""
+
+    def fill(self, draft: Draft, scanner: Scanner, how: How, only: frozenset[int] | None = None) -> None:
+        """Encode the documents, or those at the positions `only`. Raises UserError for what cannot be read."""
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """Return what the documents at `positions` are called."""
+
+    def places(self, digests: NDArray[np.uint8], only: Sequence[int] | None) -> list[int]:
+        """Return the positions of the documents in a corpus of all, or of `only` these.
+
+        `digests`, uint8 [D, 32], are those of the documents of the corpus, and perhaps of others.
+        """
 
 
 @final
@@ -59,6 +75,7 @@ class Files:
     def __init__(self, found: Sequence[File], where: str) -> None:
         self.where = where
         self._files, self._skipped, self._strict = list(found), list[Skipped](), False
+        self._faults: dict[File, str] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -87,41 +104,106 @@ class Files:
     def key(self, how: How) -> object:
         """Return a key of the types, classes and content of the files, and of what cannot be opened.
 
-        Moving or renaming files does not change it, unless their order changes.
+        Moving or renaming files does not change it, unless their order or their groups change.
         """
         self._strict = how.errors == "strict"
         digests = self._digests
-        return self._skipped, [
-            (file.kind, file.path.suffix.lower(), file.label, digest)
-            for file, digest in zip(self._files, digests, strict=True)
-        ]
+        return (
+            self._skipped,
+            [
+                (file.kind, file.path.suffix.lower(), file.label, digest)
+                for file, digest in zip(self._files, digests, strict=True)
+            ],
+            [] if how.groups is None else self._groups(how),
+        )
 
-    def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
+    def _groups(self, how: How) -> list[str] | None:
+        """The groups of the files, or of their records if they are in a file; None = a column, or none."""
+        if how.groups is None:
+            return None
+        if not self.columns:
+            return groups.values(how.groups, len(self._files), self.where, lambda: [file.name for file in self._files])
+        if how.group is not None:
+            return None
+        return groups.values(how.groups, len(self.labels(replace(how, groups=None))), self.where)
+
+    def _fault(self, file: File, how: How) -> str:
+        """Return why nothing of a file can be read, or ""; found once."""
+        if not how.careful:
+            return ""
+        if file not in self._faults:
+            self._faults[file] = careful.whole_fault(file, how)
+        return self._faults[file]
+
+    def labels(self, how: How) -> list[Any]:
+        """Return the folder of each text file, or the label of each record that can be read, for which all are read."""
+        if not self.columns:
+            return [file.label for file in self._files]
+        how = replace(how, careful=how.errors != "strict")
+        found = (one for file in self._files if not self._fault(file, how) for one in _read(file, how))
+        return _labels(found, how)
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """Return the paths of text files, and "FILE: record N" of records, without those that cannot be read."""
+        if self.columns:
+            called = f"{self._files[0].name}: " if len(self._files) == 1 else ""
+            return [f"{called}record {position}" for position in positions]
+        return [self._files[position].name for position in positions]
+
+    def places(self, digests: NDArray[np.uint8], only: Sequence[int] | None) -> list[int]:
+        """See `Material.places`. Text files without words are no documents."""
+        if self.columns:
+            return list(range(len(digests)) if only is None else only)
+        there = {row.tobytes() for row in digests}
+        return [i for i in (range(len(self._files)) if only is None else only) if self._digests[i] in there]
+
+    def fill(self, draft: Draft, scanner: Scanner, how: How, only: frozenset[int] | None = None) -> None:
         """Make each text file a document (skipped if it has no words), and each record of the other files."""
         draft.skipped += self._skipped
-        total = max(1, sum(file.size for file in self._files))
-        done = 0
-        for file, digest in zip(self._files, self._digests, strict=True):
-            if len(draft.documents) == how.limit:
-                return
-            if how.careful and (reason := careful.whole_fault(file, how)):
+        own = self._groups(how)
+        groups_left = None if own is None else iter(own)
+        done, total = 0, max(1, sum(file.size for file in self._files))
+        read = 0
+        for i, (file, digest) in enumerate(zip(self._files, self._digests, strict=True)):
+            if reason := self._fault(file, how):
                 if len(self._files) == 1:
                     raise UserError(f"{shown(str(file.path))}: {reason}")
                 draft.skipped.append({"path": file.name, "reason": reason})
-            elif file.kind == "text":
-                _document(file, digest, draft, scanner, how, (done, total))
-            else:
-                read = records.lines if file.kind == "lines" else records.rows
-                _batches(read(file.path, how), draft, scanner, how, file.name)
+            elif file.kind != "text":
+                found = _grouped(_read(file, how), groups_left, how)
+                read += _batches(found, draft, scanner, how, file.name, only, read)
+            elif only is None or i in only:
+                _document(file, digest, draft, scanner, how, (done, total), "" if own is None else own[i])
             done += file.size
             how.progress(min(done, total), total)
+
+
+def _read(file: File, how: How) -> Iterator[Record | Bad]:
+    return (records.lines if file.kind == "lines" else records.rows)(file.path, how)
+
+
+def _labels(found: Iterator[Record | Bad], how: How) -> list[Any]:
+    return [one.label for one in found if isinstance(one, Record) and not isinstance(_bytes(one, how), Bad)]
 
 
 def _reason(error: NotText, file: File) -> str:
     return str(error).removeprefix(f"{shown(str(file.path))}: ")
 
 
-def _document(file: File, digest: bytes, draft: Draft, scanner: Scanner, how: How, progress: tuple[int, int]) -> None:
+def _grouped(found: Iterator[Record | Bad], own: Iterator[str] | None, how: How) -> Iterator[Record | Bad]:
+    """Give each record that can be read the next group of its `own`, if there are any."""
+    if own is None:
+        yield from found
+        return
+    for record in found:
+        if isinstance(record, Record) and not isinstance(_bytes(record, how), Bad):
+            record = record._replace(group=next(own, ""))
+        yield record
+
+
+def _document(
+    file: File, digest: bytes, draft: Draft, scanner: Scanner, how: How, progress: tuple[int, int], group: str
+) -> None:
     before, (done, total) = draft.sentences.size, progress
     name = shown(str(file.path))
 
@@ -138,7 +220,7 @@ def _document(file: File, digest: bytes, draft: Draft, scanner: Scanner, how: Ho
         draft.skipped.append({"path": file.name, "reason": "it has no words"})
         return
     scanner.end_document()
-    draft.add(digest, file.label)
+    draft.add(digest, file.label, group)
 
 
 @final
@@ -160,11 +242,9 @@ class Objects:
         self.split = isinstance(next(iter(data), None), list | tuple)
 
     def key(self, how: How) -> object:
-        """Return a key of all texts, labels and groups that are read, up to the limit."""
-        whole, read, how = hashlib.sha256(), 0, replace(how, careful=True)
-        for record in records.objects(self._data, how):
-            if read == how.limit:
-                break
+        """Return a key of all texts, labels and groups."""
+        whole, how = hashlib.sha256(), replace(how, careful=True)
+        for record in self._records(how):
             data = _bytes(record, how)
             if isinstance(data, Bad):
                 whole.update(f"{data.reason}\n".encode("utf-8", "surrogatepass"))
@@ -173,17 +253,50 @@ class Objects:
             head = f"{len(data)} {record.column!r} {record.label!r} {record.group!r}\n"
             whole.update(head.encode("utf-8", "surrogatepass"))
             whole.update(data)
-            read += 1
         return whole.hexdigest(), self.classes
 
-    def fill(self, draft: Draft, scanner: Scanner, how: How) -> None:
+    def _records(self, how: How) -> Iterator[Record | Bad]:
+        found = records.objects(self._data, how)
+        if how.groups is None or how.group is not None:
+            return found
+        own = groups.values(how.groups, len(self.labels(replace(how, groups=None))), self.where)
+        return _grouped(found, None if own is None else iter(own), how)
+
+    def labels(self, how: How) -> list[Any]:
+        """Return the label of each record that can be read."""
+        how = replace(how, careful=how.errors != "strict")
+        return _labels(self._records(how), how)
+
+    def names(self, positions: Sequence[int]) -> list[str]:
+        """Return "record N", without those that cannot be read."""
+        return [f"record {position}" for position in positions]
+
+    def places(self, digests: NDArray[np.uint8], only: Sequence[int] | None) -> list[int]:
+        """See `Material.places`. Every record is a document."""
+        return list(range(len(digests)) if only is None else only)
+
+    def fill(self, draft: Draft, scanner: Scanner, how: How, only: frozenset[int] | None = None) -> None:
         """Make each record a document."""
-        _batches(records.objects(self._data, how), draft, scanner, how, self.where)
+        _batches(self._records(how), draft, scanner, how, self.where, only)
 
 
-def _batches(found: Iterator[Record | Bad], draft: Draft, scanner: Scanner, how: How, name: str) -> None:
-    """Make each record a document. Those that cannot be read are skipped, if there are others among the first ones."""
+def _batches(
+    found: Iterator[Record | Bad],
+    draft: Draft,
+    scanner: Scanner,
+    how: How,
+    name: str,
+    only: frozenset[int] | None,
+    before: int = 0,
+) -> int:
+    """Make each record a document, or those at the positions `only`, of which `before` were in other files.
+
+    Records that cannot be read have no position. They are skipped, if there are others among the first ones.
+
+    Returns the number of records that were read.
+    """
     draft.asked = how.label is not None
+    last = -1 if only is None else max(only, default=-1)
     parts, ends, places = list[bytes](), list[int](), list[str]()
     good, bad = 0, list[Bad]()
 
@@ -193,7 +306,7 @@ def _batches(found: Iterator[Record | Bad], draft: Draft, scanner: Scanner, how:
             kept.clear()
 
     for record in found:
-        if how.limit is not None and len(draft.labels) >= how.limit:
+        if only is not None and before + good > last:
             break
         data = _bytes(record, how)
         if isinstance(data, Bad):
@@ -202,6 +315,8 @@ def _batches(found: Iterator[Record | Bad], draft: Draft, scanner: Scanner, how:
                 raise UserError(f"{bad[0].where}: {bad[0].reason}")
             continue
         good += 1
+        if only is not None and before + good - 1 not in only:
+            continue
         assert isinstance(record, Record)
         draft.add(hashlib.sha256(data).digest(), record.label, record.group)
         draft.column = draft.column or record.column
@@ -212,8 +327,10 @@ def _batches(found: Iterator[Record | Bad], draft: Draft, scanner: Scanner, how:
             flush()
     if bad and not good:
         raise UserError(f"{bad[0].where}: {bad[0].reason}")
-    flush()
+    if parts:
+        flush()
     draft.skipped += [{"path": name, "reason": f"{one.where.rsplit(': ', 1)[-1]}: {one.reason}"} for one in bad]
+    return good
 
 
 def _bytes(record: Record | Bad, how: How) -> bytes | Bad:

@@ -6,14 +6,17 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast, final, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selftaught.data import catalog, columns, hub
 from selftaught.data.folders import shown
 from selftaught.data.labels import IDS, are_ids
+from selftaught.data.subset import Draw, drawn
 from selftaught.data.text import files as reading
 from selftaught.data.text import pieces
 from selftaught.data.text.bpe import BytePairs
@@ -29,7 +32,7 @@ from selftaught.data.told import NO_CLASSES, division
 from selftaught.errors import UserError, unknown
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.parts.tokens import Form, Tokens, Way
-from selftaught.source import Skipped
+from selftaught.source import Index, Labels, Skipped
 
 
 @final
@@ -55,7 +58,7 @@ class Sides:
 def open_text(
     data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
     form: Form = "nfc", errors: Errors = "skip", encoding: str = "utf-8", column: str = "text",
-    label_column: str | None = None, progress: Progress = silent,
+    label_column: str | None = None, seed: int = 0, groups: Any = None, progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
     """Open text as a corpus, encoded once and kept in the cache.
 
@@ -72,7 +75,7 @@ def open_text(
             limit. Sentences end at newlines.
         split: "train", "test" or "all". Data without a test part (folders or files called train and test) are split by
             the content of the documents, 80/20, so that exact duplicates are on one side.
-        limit: Use only the first N documents.
+        limit: Use only N documents, drawn from all classes alike, see `data.subset.drawn`.
         tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay
             unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data, for
             the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`.
@@ -86,6 +89,9 @@ def open_text(
             labelled by folder, see `data/layout`.
         label_column: The field of labels, by default "label" or another usual name. If that one's values are no
             classes, it is left out.
+        seed: Draws the documents of a limit.
+        groups: Which documents stay on one side of a split, see `data.groups`: another column of records than "group",
+            a file, a regular expression for the paths of text files, or one group per record.
         progress: Called as (done, total) bytes while files are read.
 
     Raises:
@@ -97,21 +103,15 @@ def open_text(
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
     if isinstance(data, Corpus):
-        return side(data, split, limit)
+        if groups is not None:
+            raise UserError("a corpus has its own groups: remove groups, or give them when the text is opened")
+        return side(data, split, limit, seed)
     if isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX):
         size = 0 if isinstance(tokens, Mapping) else pieces.size_of(tokens)
         given = partial(
-            open_text,
-            data,
-            tokens="whitespace",
-            lower=lower,
-            form=form,
-            errors=errors,
-            encoding=encoding,
-            column=column,
-            label_column=label_column,
-            progress=progress,
-        )
+            open_text, data, tokens="whitespace", lower=lower, form=form, errors=errors, encoding=encoding,
+            column=column, label_column=label_column, seed=seed, groups=groups, progress=progress,
+        )  # fmt: skip
         words = given(split, limit)
         if isinstance(tokens, Mapping):
             return pieces.split(words, BytePairs(tokens["bpe"]))
@@ -119,38 +119,51 @@ def open_text(
     if tokens not in get_args(Tokens):
         raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
     how = How(
-        cast(Tokens, tokens), lower, form, errors, column, checked_encoding(encoding), label_column, progress=progress
-    )
+        cast(Tokens, tokens), lower, form, errors, column, checked_encoding(encoding), label_column, groups=groups,
+        progress=progress,
+    )  # fmt: skip
     found = _sides(data, how)
     if label_column is not None and not any(part.columns for part in found.parts.values()):
         raise UserError("--label-column has no effect: these data have no columns: remove it")
-    corpus = _opened(found.parts, split, limit, how)
+    corpus = _opened(found.parts, split, Draw(limit, seed), how)
     corpus.notes = (*division(split, found.called, found.aside), *found.notes, *corpus.notes)
     corpus.skipped = [*found.skipped, *corpus.skipped]
     return corpus
 
 
-def _opened(parts: Mapping[str, Material], split: Split, limit: int | None, how: How) -> Corpus:
+def _opened(parts: Mapping[str, Material], split: Split, want: Draw, how: How) -> Corpus:
     named = any(part.classes for part in parts.values())
+    few = replace(how, draw=want)
     if "all" in parts:
         if split == "all":
-            whole = _encoded([parts["all"]], replace(how, limit=limit))
-            return whole if named else _without_ids(whole, [whole], how)
+            whole = _encoded([parts["all"]], few)
+            return whole if named else _without_ids(whole, _known([parts["all"]], whole, few), how)
         whole = _encoded([parts["all"]], how)
-        return side(whole if named else _without_ids(whole, [whole], how), split, limit)
+        return side(whole if named else _without_ids(whole, [whole.labels], how), split, want.limit, want.seed)
     both = [parts["train"], parts["test"]]
-    found = _encoded(both if split == "all" else [parts[split]], replace(how, limit=limit), both)
+    found = _encoded(both if split == "all" else [parts[split]], few, both)
     if named or not found.classes:
         return found
     if split == "all":
-        return _without_ids(found, [found], how)
+        return _without_ids(found, _known(both, found, few), how)
     known = [_encoded([part], how) for part in both]
-    return _without_ids(_aligned(found, known), known, how)
+    return _without_ids(_aligned(found, known), [part.labels for part in known], how)
 
 
-def _without_ids(corpus: Corpus, parts: Sequence[Corpus], how: How) -> Corpus:
-    """Return the corpus without labels if those of all `parts` are ids. Raises UserError if the user asked for them."""
-    if not are_ids([part.labels for part in parts]):
+def _known(parts: Sequence[Material], corpus: Corpus, how: How) -> list[Labels]:
+    """Return the labels of all documents of `parts`, of which `corpus` is perhaps a sample, numbered somehow."""
+    if how.draw.limit is None:
+        return [corpus.labels]
+    place: dict[str, int] = {"None": -1, "": -1, "-1": -1}
+    return [np.array([place.setdefault(f"{one}", len(place)) for one in part.labels(how)], np.int64) for part in parts]
+
+
+def _without_ids(corpus: Corpus, known: Sequence[Labels], how: How) -> Corpus:
+    """Return the corpus without labels if all those that are `known` are ids.
+
+    Raises UserError if the user asked for them.
+    """
+    if not are_ids(known):
         return corpus
     found = corpus.with_labels(np.full(len(corpus), -1, np.int64), ())
     found.notes = (*corpus.notes, refused(how.label or "", IDS, "the data" if how.label is not None else ""))
@@ -176,13 +189,35 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
     def read(draft: Draft, how: How) -> None:
         draft.classes = classes
         scanner = Scanner(draft, how.tokens, how.lower, how.form)
-        for part in parts:
-            if len(draft.documents) != how.limit:
-                part.fill(draft, scanner, how)
+        for part, only in zip(parts, _chosen(parts, how), strict=True):
+            part.fill(draft, scanner, how, None if only is None else frozenset(only))
         scanner.finish()
 
     split = {"tokens": how.tokens, "lower": how.lower, "form": how.form}
-    return kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, split, fill)
+    corpus = kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, split, fill)
+    corpus.called = partial(_names, parts, how, corpus.digests)
+    return corpus
+
+
+def _chosen(parts: list[Material], how: How) -> list[list[int] | None]:
+    """The positions of the documents that are drawn of each part; None = all."""
+    if how.draw.limit is None:
+        return [None] * len(parts)
+    labels = [part.labels(how) for part in parts]
+    flat = [f"{label}" for one in labels for label in one]
+    _, of_class = np.unique(np.array(flat, object), return_inverse=True)
+    order = np.sort(drawn(of_class.reshape(-1), how.draw.seed)[: how.draw.limit])
+    borders = np.cumsum([0, *map(len, labels)])
+    return [(order[(order >= first) & (order < last)] - first).tolist() for first, last in pairwise(borders.tolist())]
+
+
+def _names(parts: list[Material], how: How, digests: NDArray[np.uint8], index: Index) -> list[str]:
+    """What the documents at `index` of the corpus of `parts` are called."""
+    names: list[str] = []
+    for part, only, prefix in zip(parts, _chosen(parts, how), ("train/", "test/"), strict=False):
+        found = part.names(part.places(digests, only))
+        names += [f"{prefix}{name}" for name in found] if len(parts) > 1 and part.columns else found
+    return [names[i] for i in index.tolist()]
 
 
 def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data.subset import split_index
+from selftaught.data.subset import drawn, split_index
 from selftaught.data.text.corpus import Corpus, Words
 from selftaught.data.text.draft import TOGETHER, Draft
 from selftaught.data.text.kept import kept
@@ -14,10 +14,12 @@ from selftaught.kind import Split
 from selftaught.source import Index, digest_of
 
 
-def side(corpus: Corpus, split: Split, limit: int | None) -> Corpus:
-    """Return the first `limit` documents of one side, see `data.subset.split_index`."""
+def side(corpus: Corpus, split: Split, limit: int | None, seed: int = 0) -> Corpus:
+    """Return `limit` documents of one side, see `data.subset.split_index` and `data.subset.drawn`."""
     index = np.arange(len(corpus)) if split == "all" else split_index(corpus, split)
-    return part(corpus, index[:limit])
+    if limit is not None:
+        index = np.sort(index[drawn(corpus.labels[index], seed)[:limit]])
+    return part(corpus, index)
 
 
 def part(corpus: Corpus, index: Index) -> Corpus:
@@ -27,6 +29,7 @@ def part(corpus: Corpus, index: Index) -> Corpus:
     key = digest_of("part", corpus.fingerprint, np.ascontiguousarray(index).tobytes())
     found = kept(key, "these documents", corpus.split, lambda draft: _fill(draft, corpus, index))
     found.notes, found.skipped = corpus.notes, corpus.skipped
+    found.called = lambda chosen: corpus.names(index[chosen])
     return found
 
 

@@ -46,7 +46,7 @@ def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
     key = digest_of("pieces", corpus.fingerprint, pairs.model)
     how = corpus.split | {"tokens": {"bpe": pairs.model}}
     found = kept(key, "these documents", how, lambda draft: _fill(draft, corpus, pairs))
-    found.notes, found.skipped = corpus.notes, corpus.skipped
+    found.notes, found.skipped, found.called = corpus.notes, corpus.skipped, corpus.names
     return found
 
 

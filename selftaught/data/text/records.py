@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from selftaught.data import tables
 from selftaught.data.columns import label_column
 from selftaught.data.folders import shown
+from selftaught.data.groups import absent
 from selftaught.data.text.files import How, NotText, blocks
 from selftaught.errors import UserError
 
 LONGEST = 1 << 28  # bytes of one record
 GROUP = "group"
-"""The column of groups. Records of one group stay on one side of a split."""
+"""The column of groups, unless another is named. Records of one group stay on one side of a split."""
 ROWS = 1024  # rows of a table that are read together
 
 KINDS: dict[str, Any] = {"string": str, "list of tokens": list | tuple, "mapping": Mapping}
@@ -88,13 +89,16 @@ def _no_column(column: str, known: list[str]) -> str:
 
 
 def _checked(record: Mapping[str, Any], where: str, how: How) -> Record | Bad:
+    if how.group is not None and how.group not in record:
+        raise absent(how.group, where, [shown(str(name)) for name in record][:20])
     if how.column not in record:
         return Bad(where, _no_column(how.column, [str(name) for name in record]))
     text = record[how.column]
     if not isinstance(text, str):
         return Bad(where, f"'{how.column}' must be text, not {'null' if text is None else type(text).__name__}")
     name = how.label if how.label is not None else label_column(list(record)) or ""  # a record may lack the label
-    return Record(text, where, record.get(name), str(record.get(GROUP, "")), name)
+    own = record.get(how.group or GROUP, "")
+    return Record(text, where, record.get(name), "" if own is None else str(own), name)
 
 
 def rows(path: Path, how: How) -> Iterator[Record | Bad]:
@@ -104,8 +108,10 @@ def rows(path: Path, how: How) -> Iterator[Record | Bad]:
         known = tables.schema(path).names
         if how.column not in known:
             raise UserError(f"{where}: {_no_column(how.column, known)}")
+        if how.group is not None and how.group not in known:
+            raise absent(how.group, where, known)
         name = label_column(known, how.label, where)
-        wanted = [one for one in (how.column, name or "", GROUP) if one in known]
+        wanted = list(dict.fromkeys(one for one in (how.column, name or "", how.group or GROUP) if one in known))
         for batch in tables.batches(path, ROWS, wanted):
             found = [_values(batch.column(one), how) for one in wanted]
             for values in zip(*found, strict=True):
@@ -162,6 +168,8 @@ def objects(data: Iterable[Any], how: How) -> Iterator[Record | Bad]:
             raise UserError(f"{where}: is a {kind}, but the first is a {first}: give records of one type")
         if isinstance(value, Mapping):
             yield _checked(value, where, how)
+        elif how.group is not None:
+            raise absent(how.group, where, ())
         else:
             yield Record(value if isinstance(value, str) else _joined(value, where), where)
 

@@ -45,18 +45,26 @@ class Probe(Task):
         return found
 
     def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
-        """One, in percent."""
-        rows = [{"accuracy, %": name, **{side: entry.get(side) for side in SIDES}} for name, entry in _entries(result)]
+        """One, in percent. "majority" always names the most frequent class."""
+        beside = {"majority": result["majority"]} if "majority" in result else {}  # older results have none
+        rows = [
+            {"accuracy, %": name, **{side: entry.get(side) for side in SIDES}, **beside}
+            for name, entry in _entries(result)
+        ]
         return [Table(rows, ("accuracy, %",))]
 
     def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
-        """Linear probe, kNN, few labels, and the gain over the untrained encoder with half of its interval."""
+        """Linear probe, kNN, few labels, the most frequent class, and the gain over the untrained encoder.
+
+        The gain has half of its interval beside it.
+        """
         found = summary.get("probe") or {}
         gain = found.get("gain", {}).get("untrained", {})
         return {
             "linear": found.get("linear", {}).get("trained"),
             "knn": found.get("knn", {}).get("trained"),
             f"{FEW} labels": found.get("labels", {}).get(FEW, {}).get("trained"),
+            "majority": found.get("majority"),
             "gain": gain.get("linear"),
             "+-": gain.get("interval"),
         }

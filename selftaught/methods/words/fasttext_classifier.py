@@ -37,8 +37,7 @@ class FastTextClassifier(Compiled):
     """Supervised text classification with averaged word vectors.
 
     Joulin, Grave, Bojanowski, Mikolov, EACL 2017 (arXiv 1607.01759), "Bag of Tricks for Efficient Text Classification".
-    Not self-supervised: word vectors are learned from labels only, in seconds, and the result is often as good as a
-    deep network.
+    Not self-supervised: word vectors are learned from labels only, in seconds.
 
     With R the rows of a text (one for each known word or, with encoder `subwords`, also one for each character n-gram;
     and one for each hashed run of 2 to `word_ngrams` words), o_k the vector of class k and y the class of the text::
@@ -63,8 +62,7 @@ class FastTextClassifier(Compiled):
     uses a table. The kept encoder has only the words: `classify` adds the runs. With --encoder subwords a text has
     twenty times as many rows, and each gets its share of the gradient: use a larger --lr.
 
-    For losses that compute the scores of all classes (softmax and one_vs_all), the accuracy on the texts before their
-    steps is logged.
+    The losses softmax and one_vs_all log the accuracy on the texts before their steps.
 
     Args:
         loss: softmax gives probabilities over all classes. hierarchical gives probabilities in about log2(classes)

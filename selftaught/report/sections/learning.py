@@ -37,8 +37,9 @@ PANELS = (
     ),
     Panel(
         "Online kNN",
-        "Nearest-neighbour accuracy during training. The labels are used only to measure it, not to train.",
-        ("knn",),
+        "Nearest-neighbour accuracy during training, and that of always naming the most frequent class. The labels are "
+        "used only to measure it, not to train.",
+        ("knn", "majority"),
         "percent",
     ),
     Panel(

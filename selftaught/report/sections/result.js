@@ -5,8 +5,9 @@ sections.result = (root, data) => {
   root.querySelector("#probe").append(
     el("caption", { class: "hidden" }, "Accuracy in percent of pretrained, untrained and raw features"),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, ""), ...FEATURES.map(([key, name]) =>
-      el("th", { scope: "col" }, el("span", { class: key }, el("span", { class: "dot" })), name)), el("th", { scope: "col" }, "gain"))),
-    el("tbody", {}, ...[...data.rows, ...data.budgets].map(line)));
+      el("th", { scope: "col" }, el("span", { class: key }, el("span", { class: "dot" })), name)),
+      data.majority == null ? "" : el("th", { scope: "col", title: "always the most frequent class" }, "majority"), el("th", { scope: "col" }, "gain"))),
+    el("tbody", {}, ...[...data.rows, ...data.budgets].map((row) => line(row, data.majority))));
   root.querySelector("#raw-is").textContent = data.raw;
   root.querySelector("#protocol-list").append(...terms(data.protocol));
   const several = data.budgets.length > 1;
@@ -15,12 +16,13 @@ sections.result = (root, data) => {
   if (several) efficiency(root, data.budgets);
 };
 
-function line(row) {
+function line(row, majority) {
   const best = Math.max(...FEATURES.map(([key]) => row[key]).filter((v) => v != null)), g = gain(row);
   const cell = ([key]) => el("td", { class: row[key] === best ? "best" : null }, row[key] == null ? "–" : row[key].toFixed(1),
     row.spread[key] ? el("small", {}, "±" + row.spread[key].toFixed(1)) : "");
   const mark = g == null ? "–" : el("span", { class: "gain " + (g > 0 ? "up" : g < 0 ? "down" : "") }, signed(g));
-  return el("tr", {}, el("th", { scope: "row" }, row.name), ...FEATURES.map(cell), el("td", {}, mark));
+  return el("tr", {}, el("th", { scope: "row" }, row.name), ...FEATURES.map(cell),
+    majority == null ? "" : el("td", {}, majority.toFixed(1)), el("td", {}, mark));
 }
 
 /* The difference from the better of the two baselines. */

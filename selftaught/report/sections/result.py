@@ -37,7 +37,9 @@ def data(page: Page) -> dict[str, Any] | None:
 
 
 def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | None:
-    """Return ``{"rows": [row], "budgets": [row with "x"], "protocol": [[name, value]]}``, or None without a probe.
+    """Return ``{"rows": [row], "budgets": [row with "x"], "majority", "protocol": [[name, value]]}``.
+
+    None without a probe. "majority" is the accuracy of always naming the most frequent class, None if unknown.
 
     A row is ``{"name", "trained", "untrained", "raw", "spread", "draws"}``, with accuracies in percent, None if not
     measured. A budget's "x" is its number of labels, None if unknown.
@@ -59,7 +61,7 @@ def table(probe: Any, source_train: Source | None = None) -> dict[str, Any] | No
     if not rows and not budgets:
         return None
     words = [[str(k).replace("_", " "), sentence(v)] for k, v in mapping(probe, "protocol").items()]
-    return {"rows": rows, "budgets": budgets, "protocol": words}
+    return {"rows": rows, "budgets": budgets, "majority": number(probe.get("majority")), "protocol": words}
 
 
 def line(name: str, values: Any) -> dict[str, Any] | None:

@@ -6,13 +6,15 @@ import io
 
 import numpy as np
 import pytest
-from hostile_folder import encoded, jpeg_of, noise, png_of
+from hostile_folder import encoded, jpeg_of, noise, png_of, png_sixteen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from selftaught.data.image import decode as module
-from selftaught.data.image.decode import Unreadable, decode, shape_of, square
+from selftaught.data.image.decode import PAGED, WIDE, Unreadable, decode, look, square
+from selftaught.data.image.reading import Reading
+from selftaught.errors import UserError
 
 
 def test_alpha_is_composited_over_white():
@@ -39,16 +41,28 @@ def test_one_colour_made_transparent_becomes_white():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_are_divided_by_257(kind):
+def test_sixteen_bits_are_kept(kind):
     values = np.arange(0, 65536, 7, dtype=np.uint16)[:9000].reshape(90, 100)
-    np.testing.assert_array_equal(decode(encoded(values, kind))[..., 0], np.rint(values / 257).astype(np.uint8))
+    found = decode(encoded(values, kind))
+    assert (found.dtype, look(encoded(values, kind))) == (np.uint16, (90, 100, 1, WIDE))
+    np.testing.assert_array_equal(found[..., 0], values)
 
 
-def test_float_pixels_must_be_between_0_and_1():
-    values = np.linspace(0, 1, 20, dtype=np.float32).reshape(4, 5)
-    np.testing.assert_array_equal(decode(encoded(values, "TIFF"))[..., 0], np.rint(values * 255).astype(np.uint8))
-    with pytest.raises(Unreadable, match=r"outside \[0, 1\]"):
-        decode(encoded(values * 3, "TIFF"))
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_sixteen_bits_of_several_channels_are_kept(channels):
+    values = np.random.default_rng(channels).integers(0, 65536, (9, 7, channels), dtype=np.uint16)
+    data = png_sixteen(values)
+    np.testing.assert_array_equal(decode(data, reading=Reading(bands="all")), values)
+    if channels == 3:
+        np.testing.assert_array_equal(decode(data), values)
+    else:  # composited over white
+        colours, alpha = values[..., :-1].astype(float), values[..., -1:].astype(float)
+        np.testing.assert_allclose(decode(data), (colours * alpha + 65535 * (65535 - alpha)) / 65535, atol=0.51)
+
+
+def test_float_pixels_are_kept():
+    values = np.linspace(-1, 3, 20, dtype=np.float32).reshape(4, 5)
+    np.testing.assert_array_equal(decode(encoded(values, "TIFF"))[..., 0], values)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -76,6 +90,12 @@ def test_animations_give_their_first_frame():
     for kind, options in (("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {}), ("TIFF", {})):
         data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
         np.testing.assert_allclose(decode(data).astype(int), 10, atol=1, err_msg=kind)
+        assert look(data)[3] == PAGED, kind
+        for reading in (Reading(pages=1), Reading(pages="channels")):
+            last = decode(data, reading=reading)[..., -3:]
+            np.testing.assert_allclose(last.astype(int), 200, atol=1, err_msg=kind)
+        with pytest.raises(Unreadable, match="it has no page 3"):
+            decode(data, reading=Reading(pages=2))
 
 
 def test_cmyk_is_converted_as_pillow_does():
@@ -104,13 +124,33 @@ def test_bombs_are_refused_before_they_are_unpacked(data, monkeypatch):
     with pytest.raises(Unreadable, match="bomb"):
         decode(data)
     with pytest.raises(Unreadable, match="bomb"):
-        shape_of(data)
+        look(data)[:3]
 
 
 def test_bombs_are_refused_even_if_the_user_lifted_pillows_limit(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with pytest.raises(Unreadable, match="bomb"):
         decode(png_of(10_000, 9_000))
+
+
+@pytest.mark.parametrize("data", [png_of(4000, 3000), jpeg_of(4000, 3000)])
+def test_the_bound_on_pixels_can_be_changed(data, monkeypatch):
+    monkeypatch.setenv("SELFTAUGHT_MAX_PIXELS", "11000000")
+    with pytest.raises(Unreadable, match=r"more than 11000000 .*: set SELFTAUGHT_MAX_PIXELS to allow more"):
+        decode(data)
+    monkeypatch.setenv("SELFTAUGHT_MAX_PIXELS", "a lot")
+    with pytest.raises(UserError, match="SELFTAUGHT_MAX_PIXELS must be a number of pixels, at least 1, not 'a lot'"):
+        decode(data)
+
+
+def test_the_bound_on_pixels_can_be_raised_above_pillows(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 30)  # Pillow refuses twice as many
+    monkeypatch.setattr(module, "MOST_PIXELS", 30)
+    data = encoded(noise(20, 30), "PNG")
+    with pytest.raises(Unreadable, match="bomb"):
+        decode(data)
+    monkeypatch.setenv("SELFTAUGHT_MAX_PIXELS", "600")
+    np.testing.assert_array_equal(decode(data), noise(20, 30))
 
 
 def test_text_that_unpacks_to_megabytes_is_refused():
@@ -139,7 +179,7 @@ def test_damaged_files_are_decoded_or_unreadable_never_worse(kind, cut, flips):
         data[int(flip * (len(data) - 1))] ^= 0x55
     data = bytes(data[: int(cut * len(data)) + 1])
     try:
-        shape = shape_of(data)
+        shape = look(data)[:3]
     except Unreadable:
         with pytest.raises(Unreadable, match=r"\w"):
             decode(data)
@@ -150,9 +190,9 @@ def test_damaged_files_are_decoded_or_unreadable_never_worse(kind, cut, flips):
 WHOLE = {kind: encoded(noise(16, 16), kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")}
 
 
-def test_shape_of_agrees_with_decode():
+def test_look_agrees_with_decode():
     for kind, data in WHOLE.items():
-        assert shape_of(data) == decode(data).shape, kind
+        assert look(data)[:3] == decode(data).shape, kind
 
 
 def test_at_least_gives_smaller_jpegs_that_are_large_enough():

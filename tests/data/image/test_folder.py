@@ -185,22 +185,79 @@ def test_size_keeps_what_a_full_decode_would_show(tmp_path):
     assert np.abs(found.astype(int) - np.asarray(expected).astype(int)).mean() < 4  # levels of 255
 
 
-def test_limit_reads_only_what_it_needs(tmp_path, monkeypatch):
-    (tmp_path / "f").mkdir()
-    (tmp_path / "f/000.png").write_bytes(b"broken")
-    (tmp_path / "f/0200b.png").write_bytes(b"broken, but behind the limit")
-    for i in range(1, 1500):
-        (tmp_path / f"f/{i:04}.png").write_bytes(encoded(np.full((2, 2, 3), i % 251, np.uint8), "PNG"))
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Three classes of 500 pictures, of which one in a hundred is broken."""
+    root = tmp_path_factory.mktemp("many")
+    for c in "abc":
+        (root / c).mkdir()
+    for i in range(1500):
+        data = encoded(np.frombuffer(np.uint16(i).tobytes(), np.uint8).reshape(1, 2, 1).repeat(3, 2), "PNG")
+        (root / "abc"[i % 3] / f"{i:04}.png").write_bytes(b"broken" if i % 100 == 7 else data)
+    return root
+
+
+@pytest.mark.parametrize("split", ["all", "train", "test"])
+def test_a_limit_reads_little_and_draws_from_every_class(many, split, monkeypatch):
     from selftaught.data.image import scan
 
     looked = []
     measure = scan.measure
     monkeypatch.setattr(scan, "measure", lambda items, position: looked.append(position) or measure(items, position))
-    source = open_images(tmp_path / "f", "all", limit=100)
-    assert len(source) == 100
-    assert len(looked) <= 2 * scan.TOGETHER
-    assert [one["path"] for one in source.skipped] == ["000.png"]
-    assert source.fetch(np.array([99]))["image"][0, 0, 0, 0] == 100
+    few = open_images(many, split, limit=30)
+    assert len(few) == 30 and len(looked) < 900
+    assert np.bincount(few.labels).min() >= (8 if split == "all" else 10)
+    names = few.names(np.arange(30))
+    assert names == sorted(names) and all(name[0] == few.classes[c] for name, c in zip(names, few.labels, strict=True))
+    whole = open_images(many, split)
+    assert {row.tobytes() for row in few.digests} < {row.tobytes() for row in whole.digests}
+    again = open_images(many, split, limit=30)  # with everything in the cache
+    assert again.names(np.arange(30)) == names
+    assert open_images(many, split, limit=30, seed=1).names(np.arange(30)) != names
+    assert len(open_images(many, split, limit=5000)) == len(whole)
+
+
+def test_a_limit_of_both_parts_reads_little(many, tmp_path, monkeypatch):
+    from selftaught.data.image import scan
+
+    (tmp_path / "test").symlink_to(many)
+    (tmp_path / "train").mkdir()
+    for i in range(500):
+        place = tmp_path / "train" / "abc"[i % 3]
+        place.mkdir(exist_ok=True)
+        (place / f"new{i:03}.png").write_bytes(encoded(np.full((1, 2, 3), i // 2, np.uint8), "PNG"))
+    looked = []
+    measure = scan.measure
+    monkeypatch.setattr(scan, "measure", lambda items, position: looked.append(position) or measure(items, position))
+    few = open_images(tmp_path, "all", limit=40)
+    names = few.names(np.arange(40))
+    assert len(few) == 40 and len(looked) < 250
+    assert sum(name.startswith("train/") for name in names) == 10 and names[10].startswith("test/")
+    assert np.bincount(few.labels).min() >= 12
+    assert len(open_images(tmp_path, "all", limit=1)) == 1
+
+
+def test_groups_of_paths(many, tmp_path):
+    source = open_images(many, "all", groups=r"/(\d\d)")
+    assert len(source) == 1485 and len(set(source.groups.tolist())) == 15
+    train, test = (open_images(many, split, groups=r"/(\d\d)") for split in ("train", "test"))
+    held = {name[2:4] for name in test.names(np.arange(len(test)))}
+    assert 2 <= len(held) <= 4 and not held & {name[2:4] for name in train.names(np.arange(len(train)))}
+    few = open_images(many, "train", limit=40, groups=r"/(\d\d)")
+    assert len(few) == 40 and not held & {name[2:4] for name in few.names(np.arange(40))}
+    names = source.names(np.arange(len(source)))
+    table = tmp_path / "groups.csv"
+    everyone = sorted(f"{c}/{i:04}.png" for i in range(1500) for c in "abc"[i % 3])
+    table.write_text("".join(f"{name},{name[2:4]}\n" for name in everyone))
+    assert np.array_equal(open_images(many, "all", groups=table).groups, source.groups)
+    table.write_text("".join(f"{name},{name[2:4]}\n" for name in everyone[1:]))
+    with pytest.raises(UserError, match=f"'{everyone[0]}' of .* has no group"):
+        open_images(many, "all", groups=table)
+    with pytest.raises(UserError, match=r"groups 'video_\(.\)' matches no part of 'a/0000.png' \(1,500 of 1,500 names"):
+        open_images(many, "all", groups="video_(.)")
+    with pytest.raises(UserError, match="neither a file nor a regular expression"):
+        open_images(many, "all", groups="(")
+    assert names[0] == "a/0000.png"
 
 
 def test_same_bytes_from_any_thread_and_process(hostile):

@@ -310,3 +310,19 @@ def test_labels_of_arrays_and_pairs_that_are_none(tmp_path):
         assert source.notes[0].startswith("the labels are not used: ")
     with pytest.raises(UserError, match="labels are lists of different lengths"):
         open_images(images, "all", labels=[[0]] * 23 + [[0, 1]])
+
+
+@pytest.mark.parametrize("form", [grey_folders, grey_tables, grey_dictionary, grey_archive])
+def test_a_sample_of_both_parts_has_the_channels_of_both(tmp_path, form):
+    data = form(tmp_path)
+    two = open_images(data, "all", 2)
+    assert len(two) == 2 and two.traits["channels"] in (1, 3)
+    three = open_images(data, "all", 3)
+    assert {image.shape[2] for image in three.fetch(np.arange(3))["image"]} == {three.traits["channels"]}
+
+
+def test_names_of_folders_tell_their_part(tmp_path):
+    folders(tmp_path, TRAIN, TEST)
+    assert open_images(tmp_path, "all").names(np.array([0, 5])) == ["Training/cat/1.png", "Testing/eel/0.png"]
+    grouped = open_images(tmp_path, "train", groups="Training/(.*)/")
+    assert len(set(grouped.groups.tolist())) == 3

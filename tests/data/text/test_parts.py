@@ -137,3 +137,13 @@ def test_bad_records_of_a_part_are_skipped_with_its_labels_kept(tmp_path: Path) 
     train, test = open_text(tmp_path, "train"), open_text(tmp_path, "test")
     assert train.classes == test.classes == ("cat", "dog", "fox")  # what was left out names no class
     assert [one["reason"].split(":")[0] for one in train.skipped] == ["line 3", "line 4"] and not test.skipped
+
+
+def test_a_sample_of_many_classes_keeps_their_labels(tmp_path):
+    lines = [json.dumps({"text": f"text {i}", "label": f"class {i % 30}"}) for i in range(90)]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    few = open_text(tmp_path / "a.jsonl", "all", 30)
+    assert sorted(few.labels.tolist()) == list(range(30))  # one of each: not ids, because each occurs three times
+    ids = [json.dumps({"text": f"text {i}", "label": f"id {i}"}) for i in range(90)]
+    (tmp_path / "b.jsonl").write_text("\n".join(ids))
+    assert not open_text(tmp_path / "b.jsonl", "all", 30).labelled

@@ -338,7 +338,8 @@ def test_split_is_by_content(tmp_path: Path) -> None:
     assert len(set(texts(test))) == 8
     assert [text for text in texts(whole) if text in set(texts(train))] == texts(train)  # order is kept
     assert set(texts(open_text(rows[::-1], "test"))) == set(texts(test))
-    assert len(open_text(rows, "train", 5)) == 5 and texts(open_text(rows, "all", 5)) == texts(whole)[:5]
+    few = texts(open_text(rows, "train", 5))
+    assert len(few) == 5 and set(few) <= set(texts(train)) and few != texts(train)[:5]
     assert set(texts(open_text(whole, "test"))) == set(texts(test))
     for i, text in enumerate(rows):
         (tmp_path / f"{i}.txt").write_text(text)
@@ -475,3 +476,48 @@ def test_mutated_files_give_a_corpus_or_one_sentence(tmp_path: Path) -> None:
             assert len(corpus.ids) == corpus.counts.sum() == corpus.sentences[-1]
     assert 100 < good < 900
     assert not any("\n" in sentence for sentence in told)
+
+
+def test_a_limit_draws_from_every_class(tmp_path: Path) -> None:
+    rows = [{"text": f"text number {i}", "label": "ab"[i >= 80]} for i in range(100)]
+    few = open_text(rows, "all", 10)
+    assert np.bincount(few.labels).tolist() == [8, 2]
+    assert few.names(np.arange(10)) == [f"record {text.split()[-1]}" for text in texts(few)]
+    assert texts(open_text(rows, "all", 10, seed=1)) != texts(few)
+    for row in rows:
+        (tmp_path / row["label"]).mkdir(exist_ok=True)
+        (tmp_path / row["label"] / f"{row['text'][12:]}.txt").write_text(row["text"])
+    for split in ("all", "train"):
+        read = open_text(tmp_path, split, 10)
+        assert len(read) == 10 and np.bincount(read.labels).tolist() == [8, 2]
+        names = [f"{'ab'[label]}/{text[12:]}.txt" for label, text in zip(read.labels, texts(read), strict=True)]
+        assert read.names(np.arange(10)) == names
+    (tmp_path / "a" / "empty.txt").write_text("...")  # no document
+    whole = open_text(tmp_path, "all")
+    assert whole.names(np.array([0, 80])) == ["a/0.txt", "b/80.txt"]
+
+
+def test_groups_are_a_column_a_file_or_a_pattern(tmp_path: Path) -> None:
+    rows = [{"text": f"text {i}", "who": f"w{i % 10}", "label": i % 2} for i in range(50)]
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "who.txt").write_text("".join(f"{row['who']}\n" for row in rows))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for row in rows:
+        (folder / f"{row['who']}_{row['text'][5:]}.txt").write_text(row["text"])
+    cases = [(rows, "who"), (lines, "who"), (lines, tmp_path / "who.txt"), (rows, [row["who"] for row in rows])]
+    for data, groups in [*cases, (folder, "(.*)_")]:
+        train, test = (open_text(data, split, groups=groups) for split in ("train", "test"))
+        held = {int(text.split()[1]) % 10 for text in texts(test)}
+        assert len(held) == 2 and len(test) == 10 and len(train) == 40
+        assert not held & {int(text.split()[1]) % 10 for text in texts(train)}
+        assert data is folder or {who % 2 for who in held} == {0, 1}
+    for data in (rows, lines):
+        with pytest.raises(UserError, match="there is no column 'video' to group by, but text, who, label"):
+            open_text(data, "all", groups="video")
+    with pytest.raises(UserError, match="it has no columns"):
+        open_text(["a b", "c d"], "all", groups="video")
+    (tmp_path / "who.txt").write_text("a\nb\n")
+    with pytest.raises(UserError, match=r"50 samples of .*: give one group per sample"):
+        open_text(lines, "all", groups=tmp_path / "who.txt")

@@ -26,6 +26,9 @@ def test_table_orders_budgets_by_labels_used() -> None:
     assert found["budgets"][1]["spread"] == {"trained": 0.5, "untrained": 0.5, "raw": 0.5}
     assert [r["name"] for r in found["rows"]] == ["Linear probe", "Nearest neighbours"]
     assert found["rows"][1]["untrained"] is None
+    assert found["majority"] is None
+    beside = table({"linear": row(9, 8, 7), "majority": 33.5})
+    assert beside is not None and beside["majority"] == 33.5
 
 
 def test_table_without_a_probe_or_a_source() -> None:

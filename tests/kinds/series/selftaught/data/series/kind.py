@@ -10,7 +10,7 @@ import numpy as np
 
 from selftaught.data import catalog
 from selftaught.data.series.source import Series
-from selftaught.data.subset import Subset, first, split_index
+from selftaught.data.subset import Subset, draw, split_index
 from selftaught.errors import UserError
 from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source
@@ -46,7 +46,7 @@ class SeriesKind(Kind):
         whole = data if isinstance(data, Source) else self._read(data, labels)
         if split != "all":
             whole = Subset(whole, split_index(whole, split))
-        return first(whole, limit)
+        return draw(whole, limit, self.seed)
 
     def _read(self, data: Any, labels: Any) -> Series:
         if isinstance(data, str) and data in catalog.listed():

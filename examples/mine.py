@@ -38,6 +38,7 @@ class Mine(Method):
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.0}
     sees = ("image",)  # without it: every kind of sample that has random views
+    together = 2  # its samples are compared with each other: a batch of one is refused
 
     def __init__(self, encoder: Encoder, dim: int = 32, weight: float = 1.0) -> None:
         super().__init__()

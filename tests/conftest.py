@@ -8,9 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-THREADS = os.environ.get("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(variable, THREADS)  # before torch and numba are imported, here and in child processes
+CORES = str(min(2, os.cpu_count() or 1))
+ALONE = "PYTEST_XDIST_WORKER" not in os.environ
+"""Whether no other process runs tests at the same time. Those that do compute with one thread each."""
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, CORES if ALONE else "1")  # before torch is imported, here and in child processes
+os.environ.setdefault("NUMBA_NUM_THREADS", CORES)  # at most: some tests compare results for one and two threads
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 

@@ -26,6 +26,7 @@ from selftaught.contract.training import StopAfter, state, train
 from selftaught.errors import UserError
 from selftaught.method import Clock, Compiled, Method
 from selftaught.run import RunFolder
+from selftaught.steps import NonFiniteLoss
 
 Check = Callable[[Case, Path, Callable[[], Ranks]], None]
 """Called with the method, an empty folder, and what gives two processes."""
@@ -109,6 +110,8 @@ def one_sample_trains_or_is_refused(case: Case, folder: Path, ranks: Callable[[]
         method, _ = train(case.build, folder / "run", given, weight_decay=0.0, warmup=0.0, **recipe)
     except UserError:
         return
+    except NonFiniteLoss:
+        raise AssertionError("with one sample the loss is not finite: set `together = 2` in the class") from None
     for line in RunFolder.open(folder / "run").metrics():
         assert line.get("negatives") != 0, "with one sample there are no negatives: set `together = 2` in the class"
     before = state(case.build())

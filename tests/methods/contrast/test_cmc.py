@@ -60,7 +60,6 @@ def softmax(query: Tensor, positive: Tensor, keys: list[Tensor], temperature: fl
     ("views", "graph", "edges"),
     [
         ("L,ab", "full", [(0, 1)]),
-        ("L,ab", "core", [(0, 1)]),
         ("Y,Cb,Cr", "full", [(0, 1), (0, 2), (1, 2)]),
         ("Y,Cb,Cr", "core", [(0, 1), (0, 2)]),
     ],

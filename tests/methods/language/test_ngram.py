@@ -225,5 +225,5 @@ def test_bad_values_get_a_sentence(arguments: dict[str, Any], said: str) -> None
 
 
 def test_an_encoder_of_vectors_is_refused() -> None:
-    with pytest.raises(UserError, match="learns no vectors, so the encoder lookup cannot be used with it: use bag"):
+    with pytest.raises(UserError, match="learns no vectors, so it cannot use encoder lookup: use bag"):
         NGram(encoders.build("lookup", CATS.input(), min_count=1))

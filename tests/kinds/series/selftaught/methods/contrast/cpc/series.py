@@ -30,6 +30,7 @@ class SeriesCPC(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 5e-3, "epochs": 20.0}
+    together = 2
 
     def __init__(self, encoder: Encoder, temperature: float = 0.1) -> None:
         super().__init__()

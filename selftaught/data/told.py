@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from selftaught.data import catalog
 from selftaught.kind import Split
@@ -18,6 +19,30 @@ NAMED = 5
 """Number of classes, folders or files that are named."""
 OWN = "train and test are its own"
 BY_CONTENT = "train and test are split 80/20 by content"
+
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Sides(Generic[Part]):
+    """The parts of a data set, and what is said about them.
+
+    Args:
+        parts: Either "train" and "test", or "all".
+        called: What each part is called in the data.
+        aside: What is left aside, and how many samples are in it (None = unknown).
+        notes: What else there is to say.
+    """
+
+    parts: Mapping[str, Part]
+    called: Mapping[str, str] = field(default_factory=lambda: {"all": ""})
+    aside: Mapping[str, int | None] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    def told(self, split: Split) -> tuple[str, ...]:
+        """Return the notes of a source that is the part `split`."""
+        return (*division(split, self.called, self.aside), *self.notes)
 
 
 def opening(given: Any, train: Source, test: Source | None = None) -> str:
@@ -54,16 +79,13 @@ def same_name(given: Any) -> list[str]:
     return [] if other is None else [f"{given} is the data set of the catalog, and the {other} here is ./{given}"]
 
 
-def division(
-    split: Split, called: Mapping[str, str], aside: Mapping[str, int | None], samples: str = ""
-) -> tuple[str, ...]:
+def division(split: Split, called: Mapping[str, str], aside: Mapping[str, int | None]) -> tuple[str, ...]:
     """Return notes on the parts of a data set, for `Source.notes`.
 
     Args:
         split: The part that was opened.
         called: What the parts "train" and "test", or "all", are called in the data; "" = they have no name.
         aside: What is left aside, and how many samples are in it (None = unknown).
-        samples: What the samples are called.
     """
     notes = []
     if "all" not in called:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, final, get_args
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught import errors
-from selftaught.data import catalog, layout, tables
+from selftaught.data import catalog, layout, tables, told
 from selftaught.data.folders import shown
 from selftaught.data.image import folder, idx, listed, tar
 from selftaught.data.image.arrays import DEFAULT, from_array
@@ -28,7 +28,7 @@ from selftaught.data.image.source import ImageSource
 from selftaught.data.joined import Joined
 from selftaught.data.labels import Given, as_labels, decide
 from selftaught.data.subset import Draw, draw
-from selftaught.data.told import NO_CLASSES, REFUSED, division
+from selftaught.data.told import NO_CLASSES, REFUSED
 from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
@@ -39,23 +39,15 @@ Open = Callable[[Draw | None], Source]
 
 @final
 @dataclass(frozen=True)
-class Sides:
-    """The parts of a data set, and what is said about them.
+class Sides(told.Sides[Open]):
+    """The parts of a data set of images.
 
     Args:
-        parts: Either "train" and "test", or "all".
-        called: What each part is called in the data.
-        aside: What is left aside, and how many images are in it (None = unknown).
-        notes: What else there is to say.
         columns: The options of columns that have an effect.
         alike: Whether all parts are known to have the same number of channels.
         paths: Whether images are called by paths that tell their part.
     """
 
-    parts: Mapping[str, Open]
-    called: Mapping[str, str] = field(default_factory=lambda: {"all": ""})
-    aside: Mapping[str, int | None] = field(default_factory=dict)
-    notes: Sequence[str] = ()
     columns: Collection[str] = ()
     alike: bool = False
     paths: bool = False
@@ -182,7 +174,7 @@ def open_images(
     if useless:
         raise UserError(f"{' and '.join(useless)} has no effect: these data have no columns for it: remove it")
     source = _opened(found, Draw(limit, seed, split))
-    source.notes = (*division(split, found.called, found.aside), *found.notes, *source.notes)
+    source.notes = (*found.told(split), *source.notes)
     return source
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, cast, final, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data import catalog, columns, hub
+from selftaught.data import catalog, columns, hub, told
 from selftaught.data.folders import shown
 from selftaught.data.labels import IDS, are_ids
 from selftaught.data.subset import Draw, drawn
@@ -28,7 +28,7 @@ from selftaught.data.text.material import Files, Material, Objects
 from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
-from selftaught.data.told import NO_CLASSES, division
+from selftaught.data.told import NO_CLASSES
 from selftaught.errors import UserError, unknown
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.parts.tokens import Form, Tokens, Way
@@ -37,22 +37,14 @@ from selftaught.source import Index, Labels, Skipped
 
 @final
 @dataclass(frozen=True)
-class Sides:
-    """The parts of a data set, and what is said about them.
+class Sides(told.Sides[Material]):
+    """The parts of a text.
 
     Args:
-        parts: Either "train" and "test", or "all".
-        called: What each part is called in the data.
-        aside: What is left aside, and how many files or rows are in it.
         skipped: What else is not read, with reasons.
-        notes: What else there is to say.
     """
 
-    parts: Mapping[str, Material]
-    called: Mapping[str, str] = field(default_factory=lambda: {"all": ""})
-    aside: Mapping[str, int | None] = field(default_factory=dict)
     skipped: Sequence[Skipped] = ()
-    notes: Sequence[str] = ()
 
 
 def open_text(
@@ -126,7 +118,7 @@ def open_text(
     if label_column is not None and not any(part.columns for part in found.parts.values()):
         raise UserError("--label-column has no effect: these data have no columns: remove it")
     corpus = _opened(found.parts, split, Draw(limit, seed), how)
-    corpus.notes = (*division(split, found.called, found.aside), *found.notes, *corpus.notes)
+    corpus.notes = (*found.told(split), *corpus.notes)
     corpus.skipped = [*found.skipped, *corpus.skipped]
     return corpus
 
@@ -283,4 +275,4 @@ def _of_path(path: Path) -> Sides:
     found = reading.below(path)
     parts = {part: Files(files, where) for part, files in found.parts.items()}
     notes = (NO_CLASSES + found.why,) if found.why else ()
-    return Sides(parts, found.called, found.aside, found.skipped, notes)
+    return Sides(parts, found.called, found.aside, notes, found.skipped)

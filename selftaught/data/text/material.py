@@ -125,7 +125,7 @@ class Files:
             return groups.values(how.groups, len(self._files), self.where, lambda: [file.name for file in self._files])
         if how.group is not None:
             return None
-        return groups.values(how.groups, len(self.labels(replace(how, groups=None))), self.where)
+        return groups.values(how.groups, len(self.labels(how)), self.where)
 
     def _fault(self, file: File, how: How) -> str:
         """Return why nothing of a file can be read, or ""; found once."""
@@ -161,7 +161,6 @@ class Files:
         """Make each text file a document (skipped if it has no words), and each record of the other files."""
         draft.skipped += self._skipped
         own = self._groups(how)
-        groups_left = None if own is None else iter(own)
         done, total = 0, max(1, sum(file.size for file in self._files))
         read = 0
         for i, (file, digest) in enumerate(zip(self._files, self._digests, strict=True)):
@@ -170,8 +169,7 @@ class Files:
                     raise UserError(f"{shown(str(file.path))}: {reason}")
                 draft.skipped.append({"path": file.name, "reason": reason})
             elif file.kind != "text":
-                found = _grouped(_read(file, how), groups_left, how)
-                read += _batches(found, draft, scanner, how, file.name, only, read)
+                read += _batches(_read(file, how), draft, scanner, how, file.name, own, only, read)
             elif only is None or i in only:
                 _document(file, digest, draft, scanner, how, (done, total), "" if own is None else own[i])
             done += file.size
@@ -188,17 +186,6 @@ def _labels(found: Iterator[Record | Bad], how: How) -> list[Any]:
 
 def _reason(error: NotText, file: File) -> str:
     return str(error).removeprefix(f"{shown(str(file.path))}: ")
-
-
-def _grouped(found: Iterator[Record | Bad], own: Iterator[str] | None, how: How) -> Iterator[Record | Bad]:
-    """Give each record that can be read the next group of its `own`, if there are any."""
-    if own is None:
-        yield from found
-        return
-    for record in found:
-        if isinstance(record, Record) and not isinstance(_bytes(record, how), Bad):
-            record = record._replace(group=next(own, ""))
-        yield record
 
 
 def _document(
@@ -244,7 +231,7 @@ class Objects:
     def key(self, how: How) -> object:
         """Return a key of all texts, labels and groups."""
         whole, how = hashlib.sha256(), replace(how, careful=True)
-        for record in self._records(how):
+        for record in records.objects(self._data, how):
             data = _bytes(record, how)
             if isinstance(data, Bad):
                 whole.update(f"{data.reason}\n".encode("utf-8", "surrogatepass"))
@@ -253,19 +240,18 @@ class Objects:
             head = f"{len(data)} {record.column!r} {record.label!r} {record.group!r}\n"
             whole.update(head.encode("utf-8", "surrogatepass"))
             whole.update(data)
-        return whole.hexdigest(), self.classes
+        return whole.hexdigest(), self.classes, self._groups(how)
 
-    def _records(self, how: How) -> Iterator[Record | Bad]:
-        found = records.objects(self._data, how)
+    def _groups(self, how: How) -> list[str] | None:
+        """The groups of the records, if they are given beside them."""
         if how.groups is None or how.group is not None:
-            return found
-        own = groups.values(how.groups, len(self.labels(replace(how, groups=None))), self.where)
-        return _grouped(found, None if own is None else iter(own), how)
+            return None
+        return groups.values(how.groups, len(self.labels(how)), self.where)
 
     def labels(self, how: How) -> list[Any]:
         """Return the label of each record that can be read."""
         how = replace(how, careful=how.errors != "strict")
-        return _labels(self._records(how), how)
+        return _labels(records.objects(self._data, how), how)
 
     def names(self, positions: Sequence[int]) -> list[str]:
         """Return "record N", without those that cannot be read."""
@@ -277,7 +263,7 @@ class Objects:
 
     def fill(self, draft: Draft, scanner: Scanner, how: How, only: frozenset[int] | None = None) -> None:
         """Make each record a document."""
-        _batches(self._records(how), draft, scanner, how, self.where, only)
+        _batches(records.objects(self._data, how), draft, scanner, how, self.where, self._groups(how), only)
 
 
 def _batches(
@@ -286,12 +272,14 @@ def _batches(
     scanner: Scanner,
     how: How,
     name: str,
+    own: Sequence[str] | None,
     only: frozenset[int] | None,
     before: int = 0,
 ) -> int:
     """Make each record a document, or those at the positions `only`, of which `before` were in other files.
 
-    Records that cannot be read have no position. They are skipped, if there are others among the first ones.
+    The groups of the records are `own`, by position, if there are any, else those in the records. Records that cannot
+    be read have no position. They are skipped, if there are others among the first ones.
 
     Returns the number of records that were read.
     """
@@ -314,11 +302,14 @@ def _batches(
             if how.errors == "strict" or (not good and len(bad) == GIVE_UP):
                 raise UserError(f"{bad[0].where}: {bad[0].reason}")
             continue
+        position = before + good
         good += 1
-        if only is not None and before + good - 1 not in only:
+        if only is not None and position not in only:
             continue
         assert isinstance(record, Record)
-        draft.add(hashlib.sha256(data).digest(), record.label, record.group)
+        # a reading that is not careful may take too many for good; it fails, and another follows
+        group = record.group if own is None else own[position] if position < len(own) else ""
+        draft.add(hashlib.sha256(data).digest(), record.label, group)
         draft.column = draft.column or record.column
         parts.append(data + END)
         ends.append((ends[-1] if ends else 0) + len(parts[-1]))

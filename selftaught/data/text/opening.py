@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast, final, get_args
@@ -169,6 +169,10 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
     known = [part.classes for part in classes_of or parts if part.classes]
     classes = known[0] if len(set(known)) == 1 else tuple(sorted({name for names in known for name in names}))
 
+    @cache
+    def chosen() -> list[list[int] | None]:
+        return _chosen(parts, how)
+
     def fill(draft: Draft) -> None:
         try:
             read(draft, how)
@@ -181,13 +185,13 @@ def _encoded(parts: list[Material], how: How, classes_of: list[Material] | None 
     def read(draft: Draft, how: How) -> None:
         draft.classes = classes
         scanner = Scanner(draft, how.tokens, how.lower, how.form)
-        for part, only in zip(parts, _chosen(parts, how), strict=True):
+        for part, only in zip(parts, chosen(), strict=True):
             part.fill(draft, scanner, how, None if only is None else frozenset(only))
         scanner.finish()
 
     split = {"tokens": how.tokens, "lower": how.lower, "form": how.form}
     corpus = kept(how.key(classes, *(part.key(how) for part in parts)), parts[0].where, split, fill)
-    corpus.called = partial(_names, parts, how, corpus.digests)
+    corpus.called = partial(_names, parts, chosen, corpus.digests)
     return corpus
 
 
@@ -203,10 +207,12 @@ def _chosen(parts: list[Material], how: How) -> list[list[int] | None]:
     return [(order[(order >= first) & (order < last)] - first).tolist() for first, last in pairwise(borders.tolist())]
 
 
-def _names(parts: list[Material], how: How, digests: NDArray[np.uint8], index: Index) -> list[str]:
-    """What the documents at `index` of the corpus of `parts` are called."""
+def _names(
+    parts: list[Material], chosen: Callable[[], list[list[int] | None]], digests: NDArray[np.uint8], index: Index
+) -> list[str]:
+    """What the documents at `index` of the corpus of `parts` are called. `chosen`: see `_chosen`."""
     names: list[str] = []
-    for part, only, prefix in zip(parts, _chosen(parts, how), ("train/", "test/"), strict=False):
+    for part, only, prefix in zip(parts, chosen(), ("train/", "test/"), strict=False):
         found = part.names(part.places(digests, only))
         names += [f"{prefix}{name}" for name in found] if len(parts) > 1 and part.columns else found
     return [names[i] for i in index.tolist()]

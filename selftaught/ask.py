@@ -24,13 +24,13 @@ import numpy as np
 from selftaught.errors import UserError
 from selftaught.kind import Split
 from selftaught.method import Scores, Source
-from selftaught.parts.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from selftaught.evaluate.language import Scored
     from selftaught.evaluate.predict import Said
     from selftaught.export.reading import Errors
     from selftaught.parts.fasttext_model import Model
+    from selftaught.parts.word_vectors import WordVectors
     from selftaught.pretraining.result import Run
 
 
@@ -56,8 +56,6 @@ def fasttext_model(run: Run | str | Path, limit: int | None = None, errors: Erro
         limit: Only the N most frequent words.
         errors: See `vectors`.
     """
-    from dataclasses import replace
-
     from selftaught.parts.fasttext_model import Convertible, of_words
     from selftaught.pretraining.build import type_of
     from selftaught.pretraining.weights import subword_rows
@@ -72,9 +70,8 @@ def fasttext_model(run: Run | str | Path, limit: int | None = None, errors: Erro
             return method.fasttext_model(loaded.classes)
     whole = vectors(run, errors)
     rows = subword_rows(run if isinstance(run, str | Path) else run.path, errors)
-    size = min(limit or len(whole), len(whole))
-    part = WordVectors(whole.words[:size], whole.matrix[:size], None if whole.counts is None else whole.counts[:size])
-    return of_words(part, None if rows is None else replace(rows, words=rows.words[:size], counts=rows.counts[:size]))
+    size = limit or len(whole)
+    return of_words(whole.first(size), None if rows is None else rows.first(size))
 
 
 def neighbours(run: Run | str | Path, word: str, k: int = 10) -> list[tuple[str, float]]:

@@ -161,22 +161,22 @@ class Asked:
         right: So far, those of them whose most probable class is what they are.
     """
 
-    def __init__(self, source: Source, said: Iterator[Said], classes: Sequence[str], most: int) -> None:
+    def __init__(self, source: Source, said: Iterator[Said], most: int) -> None:
         self.source, self.samples, self.most = source, source.samples, most
         self.judged = self.right = 0
-        self._said, self._known = said, set(classes)
+        self._said = said
 
     def __len__(self) -> int:
         return len(self.source)
 
     def __iter__(self) -> Iterator[tuple[str, Said]]:
         """Yield the name of each sample, and its classes with their probabilities."""
-        names, truths = getattr(self.source, "names", None), self._truths()
+        truths = self._truths()
         for row, said in enumerate(self._said):
             if truths[row]:
                 self.judged += 1
                 self.right += bool(said) and said[0][0] in truths[row]
-            yield str(row + 1) if names is None else names(np.array([row]))[0], said
+            yield self.source.names(np.array([row]))[0], said
 
     def _truths(self) -> Sequence[tuple[str, ...]]:
         given: Sequence[tuple[str, ...]] | None = getattr(self.source, "truths", None)
@@ -215,7 +215,7 @@ def predict(run: Run | str | Path, data: Any, *, k: int = 1, threshold: float = 
         able = [name for name in methods.names() if issubclass(methods.load(name), Classifies)]
         raise UserError(f"{run.config.method} learns no classes: predict with a run of {' or '.join(able)}")
     source, method = run.asked(data, **options), run.learned()
-    return Asked(source, said(method, source, run.classes, k, threshold), run.classes, len(run.classes) or k)
+    return Asked(source, said(method, source, run.classes, k, threshold), len(run.classes) or k)
 
 
 def _run(run: Run | str | Path) -> Run:

@@ -24,13 +24,13 @@ import numpy as np
 from selftaught.errors import UserError
 from selftaught.kind import Split
 from selftaught.method import Scores, Source
-from selftaught.parts.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from selftaught.evaluate.language import Scored
     from selftaught.evaluate.predict import Said
     from selftaught.export.reading import Errors
     from selftaught.parts.fasttext_model import Model
+    from selftaught.parts.word_vectors import WordVectors
     from selftaught.pretraining.result import Run
 
 
@@ -56,8 +56,6 @@ def fasttext_model(run: Run | str | Path, limit: int | None = None, errors: Erro
         limit: Only the N most frequent words.
         errors: See `vectors`.
     """
-    from dataclasses import replace
-
     from selftaught.parts.fasttext_model import Convertible, of_words
     from selftaught.pretraining.build import type_of
     from selftaught.pretraining.weights import subword_rows
@@ -72,9 +70,8 @@ def fasttext_model(run: Run | str | Path, limit: int | None = None, errors: Erro
             return method.fasttext_model(loaded.classes)
     whole = vectors(run, errors)
     rows = subword_rows(run if isinstance(run, str | Path) else run.path, errors)
-    size = min(limit or len(whole), len(whole))
-    part = WordVectors(whole.words[:size], whole.matrix[:size], None if whole.counts is None else whole.counts[:size])
-    return of_words(part, None if rows is None else replace(rows, words=rows.words[:size], counts=rows.counts[:size]))
+    size = limit or len(whole)
+    return of_words(whole.first(size), None if rows is None else rows.first(size))
 
 
 def neighbours(run: Run | str | Path, word: str, k: int = 10) -> list[tuple[str, float]]:
@@ -164,22 +161,22 @@ class Asked:
         right: So far, those of them whose most probable class is what they are.
     """
 
-    def __init__(self, source: Source, said: Iterator[Said], classes: Sequence[str], most: int) -> None:
+    def __init__(self, source: Source, said: Iterator[Said], most: int) -> None:
         self.source, self.samples, self.most = source, source.samples, most
         self.judged = self.right = 0
-        self._said, self._known = said, set(classes)
+        self._said = said
 
     def __len__(self) -> int:
         return len(self.source)
 
     def __iter__(self) -> Iterator[tuple[str, Said]]:
         """Yield the name of each sample, and its classes with their probabilities."""
-        names, truths = getattr(self.source, "names", None), self._truths()
+        truths = self._truths()
         for row, said in enumerate(self._said):
             if truths[row]:
                 self.judged += 1
                 self.right += bool(said) and said[0][0] in truths[row]
-            yield str(row + 1) if names is None else names(np.array([row]))[0], said
+            yield self.source.names(np.array([row]))[0], said
 
     def _truths(self) -> Sequence[tuple[str, ...]]:
         given: Sequence[tuple[str, ...]] | None = getattr(self.source, "truths", None)
@@ -218,7 +215,7 @@ def predict(run: Run | str | Path, data: Any, *, k: int = 1, threshold: float = 
         able = [name for name in methods.names() if issubclass(methods.load(name), Classifies)]
         raise UserError(f"{run.config.method} learns no classes: predict with a run of {' or '.join(able)}")
     source, method = run.asked(data, **options), run.learned()
-    return Asked(source, said(method, source, run.classes, k, threshold), run.classes, len(run.classes) or k)
+    return Asked(source, said(method, source, run.classes, k, threshold), len(run.classes) or k)
 
 
 def _run(run: Run | str | Path) -> Run:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Literal, NoReturn, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.export import fasttext_bin
@@ -26,6 +26,10 @@ MOST_NUMBERS = 1 << 20
 """Upper limits of any file of word vectors, in bytes and in numbers per word. A larger claim means that the file is
 damaged; no memory is allocated for it.
 """
+
+
+def _numbered(row: int) -> str:
+    return f"word {row + 1}"
 
 
 @final
@@ -224,7 +228,7 @@ class Reader:
             )
 
         def place(row: int) -> str:
-            return f"word {row + 1}" if first is None else f"line {first + row}"
+            return _numbered(row) if first is None else f"line {first + row}"
 
         try:
             words = joined.decode("utf-8", self.errors).split("\n")[:-1]
@@ -236,24 +240,23 @@ class Reader:
         matrix = self.matrix[: self.row] if len(self.matrix) > self.row else self.matrix
         if not words:
             self._refuse("is empty: there is not one word in it")
-        keep = self._first_of_each(words, place)
-        if keep is not None:
-            words, matrix = [words[row] for row in keep], matrix[keep]
-        return WordVectors(tuple(words), np.ascontiguousarray(matrix, np.float32))
+        return self._first_of_each(WordVectors(tuple(words), np.ascontiguousarray(matrix, np.float32)), place)
 
-    def _first_of_each(self, words: list[str], place: Callable[[int], str]) -> NDArray[np.int64] | None:
-        """Return the first row of each word, int64, or None if no word occurs twice. A warning counts the others."""
+    def _first_of_each(self, found: WordVectors, place: Callable[[int], str] = _numbered) -> WordVectors:
+        """Return the first vector of each word. A warning counts the others."""
         rows: dict[str, int] = {}
-        again = [row for row, word in enumerate(words) if rows.setdefault(word, row) != row]
+        again = [row for row, word in enumerate(found.words) if rows.setdefault(word, row) != row]
         if not again:
-            return None
-        first = words[again[0]]
+            return found
+        first = found.words[again[0]]
         warnings.warn(
             f"{self.path}: {len(again):,} vectors of words that came before are left out (the first: {first!r}, "
             f"{place(again[0])} after {place(rows[first])})",
             stacklevel=2,
         )
-        return np.fromiter(rows.values(), np.int64, len(rows))
+        keep = np.fromiter(rows.values(), np.int64, len(rows))
+        counts = None if found.counts is None else found.counts[keep]
+        return replace(found, words=tuple(rows), matrix=found.matrix[keep], counts=counts)
 
     def _safetensors(self) -> WordVectors:
         """Read our own format; the matrix is memory-mapped."""
@@ -307,22 +310,13 @@ class Reader:
                 self._refuse(f"word {row + 1} is not UTF-8 text; read it with --errors replace, or convert the file")
         if not all(words):
             self._refuse("is damaged: a word is empty")
-        counts = None if counts is None else counts[:size]
-        keep = self._first_of_each(words, lambda row: f"word {row + 1}")
-        if keep is None:
-            return WordVectors(tuple(words), mapped, counts)
-        return WordVectors(tuple(words[row] for row in keep), mapped[keep], None if counts is None else counts[keep])
+        return self._first_of_each(WordVectors(tuple(words), mapped, None if counts is None else counts[:size]))
 
     def _fasttext(self) -> WordVectors:
         """Read a model of the fastText tool; its tables are memory-mapped."""
         if self.size is None:
             self._refuse("is a compressed fastText model, which cannot be memory-mapped: unpack it first")
-        found = fasttext_bin.read(self.path, self.errors, self.limit)
-        keep = self._first_of_each(list(found.words), lambda row: f"word {row + 1}")
-        if keep is None or found.counts is None:
-            return found
-        words = tuple(found.words[row] for row in keep)
-        return WordVectors(words, found.matrix[keep], found.counts[keep], found.unseen)
+        return self._first_of_each(fasttext_bin.read(self.path, self.errors, self.limit))
 
     def _refuse(self, what: str) -> NoReturn:
         raise UserError(f"{self.path}{' ' if not what.startswith(('line', 'word')) else ', '}{what}")

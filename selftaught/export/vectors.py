@@ -20,7 +20,6 @@ safetensors files and models of the fastText tool are memory-mapped, so that row
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
@@ -102,12 +101,10 @@ def write(
     size = len(vectors) if limit is None else min(limit, len(vectors))
     if size < 1 or vectors.dim < 1:
         raise UserError(f"{path} cannot be written: there are no words to write")
-    words = _encoded(vectors.words[:size], found)
-    matrix = vectors.matrix[:size]
+    vectors = vectors.first(size)
+    words, matrix = _encoded(vectors.words, found), vectors.matrix
     if found == "bin":
-        counts = None if vectors.counts is None else vectors.counts[:size]
-        part = None if rows is None else replace(rows, words=rows.words[:size], counts=rows.counts[:size])
-        write_model(path, of_words(WordVectors(vectors.words[:size], matrix, counts), part))
+        write_model(path, of_words(vectors, None if rows is None else rows.first(size)))
         return
     for begin in range(0, size, 1 << 14):
         finite = np.isfinite(matrix[begin : begin + (1 << 14)]).all(1)
@@ -116,19 +113,18 @@ def write(
             raise UserError(
                 f"the vector of '{word}' is not finite, so {path} was not written: training diverged, use a lower --lr"
             )
-    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
     with replaced(path) as file:
         if found == "floret":
             if rows is None or not rows.maxn:
                 raise UserError(
                     f"{path} cannot be written: a floret table is made of character n-grams, which only fasttext learns"
                 )
-            made = floret.table(WordVectors(vectors.words[:size], matrix), rows)
+            made = floret.table(vectors, rows)
             file.write(floret.header(made, rows))
             _write_lines(file, [b"%d" % row for row in range(len(made))], made)
             return
         if found == "safetensors":
-            _write_safetensors(file, words, ends, matrix, None if vectors.counts is None else vectors.counts[:size])
+            _write_safetensors(file, words, matrix, vectors.counts)
             return
         if found != "glove":
             file.write(b"%d %d\n" % matrix.shape)
@@ -168,8 +164,8 @@ def write_model(path: Path, model: Model) -> None:
 def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
     """Return the UTF-8 of each word. Raises UserError if the format cannot store it."""
     found = []
+    breaks = {"safetensors": frozenset(), "floret": frozenset(), "bin": frozenset("\0")}.get(format, BREAKS)
     for word in words:
-        breaks = {"safetensors": frozenset(), "floret": frozenset(), "bin": frozenset("\0")}.get(format, BREAKS)
         if not word or not breaks.isdisjoint(word):
             what = "a space, a newline or a byte 0" if word else "nothing at all"
             raise UserError(f"the word {word!r} is or contains {what}, which {format} cannot store: write .safetensors")
@@ -195,7 +191,6 @@ def _tally(words: list[bytes]) -> dict[bytes, int]:
 def _write_safetensors(
     file: IO[bytes],
     words: list[bytes],
-    ends: NDArray[np.int64],
     matrix: NDArray[np.float32],
     counts: NDArray[np.int64] | None,
 ) -> None:
@@ -203,6 +198,7 @@ def _write_safetensors(
 
     It is a length, JSON with the positions of the arrays, and the arrays.
     """
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
     integers = {"ends": ends} | ({} if counts is None else {"counts": np.asarray(counts, np.int64)})
     text = b"".join(words)
     head: dict[str, Any] = {"__metadata__": {"selftaught": json.dumps({"kind": "word vectors"})}}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class SubwordRows:
     def dim(self) -> int:
         """The dimension of a row."""
         return int(self.table.shape[1])
+
+    def first(self, count: int) -> Self:
+        """Return the first `count` words, or all if there are fewer, and all n-grams. The table is shared."""
+        return replace(self, words=self.words[:count], counts=self.counts[:count])
 
     @cached_property
     def index(self) -> dict[str, int]:

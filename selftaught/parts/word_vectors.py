@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, final, runtime_checkable
+from typing import Protocol, Self, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,11 @@ class WordVectors:
         norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
         found: NDArray[np.float32] = self.matrix / np.maximum(norms, np.float32(1e-12))
         return found
+
+    def first(self, count: int) -> Self:
+        """Return the first `count` words, or all if there are fewer. The matrix is shared."""
+        counts = None if self.counts is None else self.counts[:count]
+        return replace(self, words=self.words[:count], matrix=self.matrix[:count], counts=counts)
 
     def vector(self, word: str) -> Vector | None:
         """Return the vector of a word, float32 [D], or the result of `unseen`, or None."""

@@ -195,10 +195,7 @@ def _longer(steps: int | None, epochs: float | None, minutes: float | None) -> R
     """The length to train further, if any. Raises UserError for two lengths, or one out of range."""
     if steps is epochs is minutes is None:
         return None
-    try:
-        return Recipe(steps=steps, epochs=epochs, minutes=minutes)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    return Recipe(steps=steps, epochs=epochs, minutes=minutes)
 
 
 def _check_device(config: Config) -> None:

@@ -251,7 +251,7 @@ def _summarise(
     before = folder.summary.get("seconds", 0.0) if again else 0.0
     samples = kinds.describe(config.kind).samples
     speed = f"{method.unit or source.samples}_per_second"
-    resolved = folder.config.get("resolved", {})
+    resolved = folder.resolved
     # what judged an earlier encoder of the run says nothing of a new one
     kept = {} if result.interrupted is None else folder.summary
     summary = kept | dict(

@@ -149,7 +149,7 @@ class _Loop:
     def train(self, observers: Sequence[Observer], interrupts: Interrupts, resume: bool, more: Recipe | None) -> Result:
         """Train from the newest checkpoint (or from the start) to the last step, or to an interrupt."""
         start = 0  # steps into the epoch
-        resolved: dict[str, Any] = gather.from_first(dict(self.run.config.get("resolved") or {}) if resume else {})
+        resolved: dict[str, Any] = gather.from_first(self.run.resolved if resume else {})
         if resolved.get("data.fingerprint", self.fingerprint) != self.fingerprint:
             raise self._other_data()
         saved = checkpoint.load(self.run) if resume else None

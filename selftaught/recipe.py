@@ -101,7 +101,7 @@ class Recipe:
         self._check("lr", math.isfinite(self.lr) and self.lr >= 0, "a finite number of at least 0")
         self._check("momentum", 0 <= self.momentum < 1, "in [0, 1)")
         if self.nesterov and not self.momentum:
-            raise ValueError("nesterov needs a momentum greater than 0: set momentum, or remove nesterov")
+            raise UserError("nesterov needs a momentum greater than 0: set momentum, or remove nesterov")
         self._check("betas", len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), "two numbers in [0, 1)")
         self._check(
             "weight_decay", math.isfinite(self.weight_decay) and self.weight_decay >= 0, "a finite number of at least 0"

@@ -221,6 +221,11 @@ class RunFolder:
             raise UserError(f"{self.path / name} cannot be read: {e}") from e
 
     @property
+    def resolved(self) -> dict[str, Any]:
+        """What the machine, the ranks and the data made of the settings; empty before training and for older runs."""
+        return dict(self.config.get("resolved") or {})
+
+    @property
     def summary(self) -> dict[str, Any]:
         """The content of summary.json, empty if it does not exist."""
         return dict(self.read_json("summary.json") or {})

@@ -195,10 +195,7 @@ def _longer(steps: int | None, epochs: float | None, minutes: float | None) -> R
     """The length to train further, if any. Raises UserError for two lengths, or one out of range."""
     if steps is epochs is minutes is None:
         return None
-    try:
-        return Recipe(steps=steps, epochs=epochs, minutes=minutes)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    return Recipe(steps=steps, epochs=epochs, minutes=minutes)
 
 
 def _check_device(config: Config) -> None:
@@ -254,7 +251,7 @@ def _summarise(
     before = folder.summary.get("seconds", 0.0) if again else 0.0
     samples = kinds.describe(config.kind).samples
     speed = f"{method.unit or source.samples}_per_second"
-    resolved = folder.config.get("resolved", {})
+    resolved = folder.resolved
     # what judged an earlier encoder of the run says nothing of a new one
     kept = {} if result.interrupted is None else folder.summary
     summary = kept | dict(

@@ -94,12 +94,12 @@ def finished(folder: RunFolder, watch: Watch | None) -> bool:
 
     A run whose weights cannot be opened is not finished: it is continued from its last checkpoint, which writes them.
     """
-    summary, planned = folder.summary, (folder.config.get("resolved") or {}).get("steps", 0)
+    summary, planned = folder.summary, folder.resolved.get("steps", 0)
     weights = (folder.path / "encoder.safetensors", folder.path / "method.safetensors")
     done = bool(summary.get("finished")) and all(map(opens, weights))
     done = done and summary.get("steps", 0) >= planned  # or it was continued beyond its first end, and not yet there
     if done and watch:
-        watch.say(f"the run {folder.path} is finished already, at step {folder.summary.get('steps')}")
+        watch.say(f"the run {folder.path} is finished already, at step {summary.get('steps')}")
     return done
 
 

@@ -322,7 +322,7 @@ def stored(folder: RunFolder) -> Config:
 
 def continued(folder: RunFolder) -> Config:
     """The configuration that a run goes on with: what "auto", 0 and the like were when it started."""
-    config, resolved = stored(folder), folder.config.get("resolved") or {}
+    config, resolved = stored(folder), folder.resolved
     parts = {
         section: {key.removeprefix(f"{section}."): v for key, v in resolved.items() if key.startswith(f"{section}.")}
         for section in ("recipe", "method")

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, final
 
@@ -36,7 +37,9 @@ class Weights:
     """What ``--init`` names. Obeys `method.Start`, which an encoder asks for what it can start from."""
 
     def __init__(self, path: str | Path, errors: Errors = "strict", say: Callable[[str], None] | None = None) -> None:
-        self.path, self.errors, self.say = file_of(path), errors, say
+        self.path, self.say = file_of(path), say
+        self._vectors = cache(partial(word_vectors, self.path, errors))  # both may be asked for more than once
+        self._rows = cache(partial(subword_rows, self.path, errors))
 
     def load_into(self, encoder: Encoder) -> None:
         """Copy the tensors of the file into `encoder`, by name. Raises UserError when they do not fit."""
@@ -44,11 +47,11 @@ class Weights:
 
     def vectors(self) -> WordVectors:
         """The word vectors in the file, or of the encoder in it. Raises UserError when there are none."""
-        return word_vectors(self.path, self.errors)
+        return self._vectors()
 
     def subwords(self) -> SubwordRows | None:
         """The rows of words and n-grams in them, if they have any."""
-        rows = subword_rows(self.path, self.errors)
+        rows = self._rows()
         return rows if rows is not None and rows.maxn else None
 
     def tell(self, what: str) -> None:
@@ -81,19 +84,20 @@ def encoder_of(path: str | Path, errors: Errors = "strict") -> Encoder:
     file = file_of(path)
     if not file.exists() or _is_encoder(file):
         return encoders.load(file)
-    vectors, rows = word_vectors(file, errors), subword_rows(file, errors)
+    weights = Weights(file, errors)
+    vectors, rows = weights.vectors(), weights.subwords()
     counts = vectors.counts
     if counts is None or (np.diff(counts) > 0).any():
         counts = np.maximum(10_000_000 // np.arange(1, len(vectors) + 1), 1)
     lower = not any(word != word.lower() for word in vectors.words)
     words, seen = list(vectors.words), {"kind": "text", "tokens": "words", "lower": lower}
     given = seen | {"words": words, "counts": counts.tolist()}
-    if rows is not None and rows.maxn:
+    if rows is not None:
         settings = {name: getattr(rows, name) for name in ("minn", "maxn", "bucket")}
         encoder = encoders.build("subwords", given, dim=vectors.dim, min_count=0, **settings)
     else:
         encoder = encoders.build("lookup", given, dim=vectors.dim, min_count=0)
-    encoder.start(Weights(file, errors))
+    encoder.start(weights)
     return encoder.eval()
 
 

@@ -13,6 +13,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal, final
 
@@ -75,7 +76,7 @@ class How:
         )  # fmt: skip
         return digest_of(repr(how), repr(content), *(() if self.groups is None else (str(self.groups),)))
 
-    @property
+    @cached_property  # every record asks for it, and the file system has to be asked whether it is a file
     def group(self) -> str | None:
         """The column of groups that was asked for, if it is one."""
         return str(self.groups) if groups.is_column(self.groups) else None

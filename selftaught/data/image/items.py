@@ -129,7 +129,9 @@ def values_of(items: Items, position: int, at_least: int = 0, reading: Reading |
     Raises Unreadable or OSError.
     """
     data, reading = items.read(position), reading or items.reading
-    values = decode(data, at_least, reading) if isinstance(data, bytes) else _values(data, reading)
+    if not isinstance(data, bytes):
+        return _values(data, reading)
+    values = decode(data, at_least, reading)
     if values.dtype.kind == "f":
         _checked(values)
     return values

@@ -32,7 +32,7 @@ class Items(ABC):
         label: The column that they were found in, if there is one.
         columns: The options of columns that have an effect.
         asked: Whether the user said that these are the labels.
-        labels: int64 [N], -1 = unknown: see `number`.
+        labels: int64 [N], -1 = unknown; `number` sets them.
         classes: Names of the classes.
         groups: int64 [N], see `Source.groups`; None if the items have none.
         skipped: What was skipped before anything was read.
@@ -80,12 +80,6 @@ class Items(ABC):
     @abstractmethod
     def read(self, position: int) -> bytes | NDArray[Any]:
         """Return the encoded image, or its pixels as an array of any type. Raises Unreadable or OSError."""
-
-    def give(self, given: Given) -> None:
-        """Label the items by themselves, as one whole data set."""
-        self.given = given
-        decided = decide([given])
-        [self.labels], self.classes = decided.labels, decided.classes
 
     def stamp(self, position: int) -> tuple[int, int]:
         """Return size and time of change. Cached results are valid only while these are the same."""

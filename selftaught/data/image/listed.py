@@ -180,7 +180,7 @@ class ListedItems(Items):
         self.paths = True
         self.columns = COLUMNS if has_columns(table) else ()
         self.asked, self.label = label is not None, label
-        self.give(Given([row.label for row in self._rows], len(self._rows)))
+        self.given = Given([row.label for row in self._rows], len(self._rows))
 
     def __len__(self) -> int:
         return len(self._rows)

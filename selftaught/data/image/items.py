@@ -17,7 +17,7 @@ from selftaught.data.image.decode import DEFAULT, PAGED, WIDE, Unreadable, chose
 from selftaught.data.image.levels import IMAGES, as_bytes, check_type, is_wide, thinned
 from selftaught.data.image.reading import Axis, Reading
 from selftaught.data.labels import Given, decide
-from selftaught.data.told import REFUSED
+from selftaught.data.told import labels_called, refused
 from selftaught.errors import UserError
 from selftaught.source import Skipped, evenly
 
@@ -94,12 +94,11 @@ def number(parts: Sequence[Items]) -> tuple[str, ...]:
     asked = next((part for part in parts if part.asked), None)
     column = next((part.label for part in parts if part.label), None)
     decided = decide([part.given for part in parts], ids=asked is not None and column is None)
-    called = f"the column '{column}'" if column else "the labels"
     if decided.why and asked is not None:
-        raise UserError(f"{asked.where}: {f'{called}: ' if column else ''}{decided.why}{decided.fix}")
+        raise UserError(f"{asked.where}: {f'{labels_called(column)}: ' if column else ''}{decided.why}{decided.fix}")
     for part, labels in zip(parts, decided.labels, strict=True):
         part.labels, part.classes = labels, decided.classes
-    return (f"{called} {'is' if column else 'are'}{REFUSED}{decided.why}",) if decided.why else ()
+    return (refused(column, decided.why),) if decided.why else ()
 
 
 def measure(items: Items, position: int) -> tuple[bytes, tuple[int, int, int, int]]:

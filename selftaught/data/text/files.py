@@ -34,7 +34,8 @@ TEXTS = frozenset((".txt", ".text", ".md", ".rst", ".tok", ".tokens", ".tex", ".
 LINES = frozenset((".jsonl", ".ndjson"))
 ABOUT = re.compile(r"(readme|licen[cs]e|about|notice|changelog)\b", re.IGNORECASE)
 """The start of the names of files that tell about the others."""
-PACKED = frozenset((".gz", ".bz2", ".xz", ".zst"))
+PACKED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstandard"}
+"""Endings of compressed files that can be read, and what each is called."""
 BLOCK = 1 << 19
 LOOK = 4096  # bytes that are inspected to tell whether a file with an unknown extension is text
 SQUEEZED = 1 << 13  # compressed bytes per step, so that even the output of a decompression bomb stays small
@@ -267,7 +268,7 @@ def blocks(path: Path, errors: Errors, encoding: str = "utf-8") -> Iterator[byte
         ) from None
 
 
-_PACKED: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def _opened(path: Path) -> Iterator[bytes]:
@@ -277,7 +278,7 @@ def _opened(path: Path) -> Iterator[bytes]:
             if suffix == ".zst":
                 yield from _zstandard(path, file)
                 return
-            stream = _PACKED[suffix](file) if suffix in _PACKED else file
+            stream = _OPENERS[suffix](file) if suffix in _OPENERS else file
             while block := stream.read(BLOCK):
                 yield block
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
@@ -289,8 +290,7 @@ def _opened(path: Path) -> Iterator[bytes]:
 
 
 def _damaged(path: Path, suffix: str, error: Exception | str) -> NotText:
-    what = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstandard"}[suffix]
-    return NotText(f"{shown(str(path))}: a damaged {what} file ({error})")
+    return NotText(f"{shown(str(path))}: a damaged {PACKED[suffix]} file ({error})")
 
 
 def _zstandard(path: Path, file: IO[bytes]) -> Iterator[bytes]:

@@ -73,6 +73,16 @@ def no_classes(source: Source) -> str:
     return f" ({'; '.join(why)})" if why else ""
 
 
+def labels_called(column: str | None) -> str:
+    """Return what labels are called: by their column, if they have one."""
+    return f"the column '{column}'" if column else "the labels"
+
+
+def refused(column: str | None, why: str) -> str:
+    """Return the note on labels that are no classes, in a column if they have one."""
+    return f"{labels_called(column)} {'is' if column else 'are'}{REFUSED}{why}"
+
+
 def same_name(given: Any) -> list[str]:
     """Return a phrase if `given` is the name of a data set of the catalog and of a folder or file that is here too."""
     other = catalog.folder_called(given)

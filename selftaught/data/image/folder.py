@@ -95,7 +95,7 @@ class FolderItems(Items):
         self.where = shown(str(root))
         self.key = os.path.realpath(root)
         self.skipped = skipped
-        self.give(given)
+        self.given = given
 
     def __len__(self) -> int:
         return len(self._files)

@@ -44,7 +44,7 @@ class HubItems(Items):
         self.columns = COLUMNS
         self.label = label_column(list(kinds), label, self.where)
         names = getattr(data.features[self.label], "names", None) if self.label else None
-        self.give(Given(None if self.label is None else data[self.label][:], len(data), names or ()))
+        self.given = Given(None if self.label is None else data[self.label][:], len(data), names or ())
 
     def __len__(self) -> int:
         return len(self._rows)

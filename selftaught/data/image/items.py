@@ -17,7 +17,7 @@ from selftaught.data.image.decode import DEFAULT, PAGED, WIDE, Unreadable, chose
 from selftaught.data.image.levels import IMAGES, as_bytes, check_type, is_wide, thinned
 from selftaught.data.image.reading import Axis, Reading
 from selftaught.data.labels import Given, decide
-from selftaught.data.told import REFUSED
+from selftaught.data.told import labels_called, refused
 from selftaught.errors import UserError
 from selftaught.source import Skipped, evenly
 
@@ -32,7 +32,7 @@ class Items(ABC):
         label: The column that they were found in, if there is one.
         columns: The options of columns that have an effect.
         asked: Whether the user said that these are the labels.
-        labels: int64 [N], -1 = unknown: see `number`.
+        labels: int64 [N], -1 = unknown; `number` sets them.
         classes: Names of the classes.
         groups: int64 [N], see `Source.groups`; None if the items have none.
         skipped: What was skipped before anything was read.
@@ -81,12 +81,6 @@ class Items(ABC):
     def read(self, position: int) -> bytes | NDArray[Any]:
         """Return the encoded image, or its pixels as an array of any type. Raises Unreadable or OSError."""
 
-    def give(self, given: Given) -> None:
-        """Label the items by themselves, as one whole data set."""
-        self.given = given
-        decided = decide([given])
-        [self.labels], self.classes = decided.labels, decided.classes
-
     def stamp(self, position: int) -> tuple[int, int]:
         """Return size and time of change. Cached results are valid only while these are the same."""
         return 0, 0
@@ -100,12 +94,11 @@ def number(parts: Sequence[Items]) -> tuple[str, ...]:
     asked = next((part for part in parts if part.asked), None)
     column = next((part.label for part in parts if part.label), None)
     decided = decide([part.given for part in parts], ids=asked is not None and column is None)
-    called = f"the column '{column}'" if column else "the labels"
     if decided.why and asked is not None:
-        raise UserError(f"{asked.where}: {f'{called}: ' if column else ''}{decided.why}{decided.fix}")
+        raise UserError(f"{asked.where}: {f'{labels_called(column)}: ' if column else ''}{decided.why}{decided.fix}")
     for part, labels in zip(parts, decided.labels, strict=True):
         part.labels, part.classes = labels, decided.classes
-    return (f"{called} {'is' if column else 'are'}{REFUSED}{decided.why}",) if decided.why else ()
+    return (refused(column, decided.why),) if decided.why else ()
 
 
 def measure(items: Items, position: int) -> tuple[bytes, tuple[int, int, int, int]]:
@@ -129,7 +122,9 @@ def values_of(items: Items, position: int, at_least: int = 0, reading: Reading |
     Raises Unreadable or OSError.
     """
     data, reading = items.read(position), reading or items.reading
-    values = decode(data, at_least, reading) if isinstance(data, bytes) else _values(data, reading)
+    if not isinstance(data, bytes):
+        return _values(data, reading)
+    values = decode(data, at_least, reading)
     if values.dtype.kind == "f":
         _checked(values)
     return values

@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -180,7 +180,7 @@ class ListedItems(Items):
         self.paths = True
         self.columns = COLUMNS if has_columns(table) else ()
         self.asked, self.label = label is not None, label
-        self.give(Given([row.label for row in self._rows], len(self._rows)))
+        self.given = Given([row.label for row in self._rows], len(self._rows))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -224,7 +224,7 @@ class Beside:
 
     owners: dict[int, Any]
     skipped: list[Skipped]
-    notes: Callable[[Collection[int]], tuple[str, ...]]
+    notes: Callable[[set[int]], tuple[str, ...]]
 
 
 def beside(
@@ -263,12 +263,12 @@ def beside(
             skipped += missing
             said.append((shown(table), set(listed), set(inside), [one["path"] for one in missing]))
 
-    def notes(used: Collection[int]) -> tuple[str, ...]:
+    def notes(used: set[int]) -> tuple[str, ...]:
         return tuple(
-            _stated(table, sum(owners[i] is not None for i in mine & set(used)), missing,
-                    [files[i] for i in sorted(inside & set(used) - owners.keys())])
+            _stated(table, sum(owners[i] is not None for i in mine & used), missing,
+                    [files[i] for i in sorted(inside & used - owners.keys())])
             for table, mine, inside, missing in said
-            if mine & set(used)
+            if mine & used
         )  # fmt: skip
 
     return Beside(owners, skipped, notes)

@@ -28,7 +28,7 @@ from selftaught.data.image.source import ImageSource
 from selftaught.data.joined import Joined
 from selftaught.data.labels import Given, as_labels, decide
 from selftaught.data.subset import Draw, draw
-from selftaught.data.told import NO_CLASSES, REFUSED
+from selftaught.data.told import NO_CLASSES, refused
 from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
@@ -113,7 +113,7 @@ class _How:
             return lambda _: from_array(images[part], labels, decided.classes, where, self.reading, every, self.groups)
 
         opened = {part: opener(part, labels) for part, labels in zip(parts, decided.labels, strict=True)}
-        return Sides(opened, called, aside, (f"the labels are{REFUSED}{decided.why}",) if decided.why else ())
+        return Sides(opened, called, aside, (refused(None, decided.why),) if decided.why else ())
 
 
 def open_images(

@@ -39,7 +39,7 @@ class SequenceItems(Items):
         self.asked = asked
         values = self._known() if labels is None and self._paired else labels
         own = getattr(data, "classes", None)
-        self.give(Given(values, len(data), own if isinstance(own, list | tuple) else ()))
+        self.given = Given(values, len(data), own if isinstance(own, list | tuple) else ())
 
     def _known(self) -> Any:
         known = getattr(self._data, "targets", None)  # torchvision's name; avoids decoding every image to get its label

@@ -59,7 +59,7 @@ class TableItems(Items):
             raise UserError(f"{self.where}: it has no rows, but at least one image is needed")
         self.asked = label is not None
         self.columns = COLUMNS
-        self.give(Given(known, self._rows, classes or tables.class_names(schema.metadata, self.label)))
+        self.given = Given(known, self._rows, classes or tables.class_names(schema.metadata, self.label))
 
     @cached_property
     def _images(self) -> Any:

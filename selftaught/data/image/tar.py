@@ -181,7 +181,7 @@ class TarItems(Items):
             found += known
         if not self._images:
             raise UserError(f"{self.where}: no image in {len(paths):,} shards (files such as 0001.jpg with 0001.cls)")
-        self.give(Given(found, len(found)))
+        self.given = Given(found, len(found))
 
     def _shard(self, shard: int) -> tuple[list[Member], list[Any]]:
         images: dict[str, Member] = {}

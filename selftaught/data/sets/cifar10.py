@@ -64,9 +64,12 @@ def load(split: Literal["train", "test"], progress: Progress = silent) -> ImageS
     records = pack.read(place(split), shape)
     if records is None and (path := local(split)) is not None:
         from selftaught.data.image.decoded import build
+        from selftaught.data.image.items import number
         from selftaught.data.image.table import TableItems
 
-        return build(TableItems([path], CLASSES), progress=progress)
+        items = TableItems([path], CLASSES)
+        number([items])
+        return build(items, progress=progress)
     if records is None:
         _fetch(progress)
         records = pack.read(place(split), shape)

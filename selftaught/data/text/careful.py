@@ -44,19 +44,24 @@ def pieces(path: Path, how: How) -> Iterator[tuple[int, bytes]]:
     for block in files.blocks(path, how.errors, how.encoding):
         *lines, left = (left + block).split(b"\n")
         for line in lines:
-            line += b"\n"
-            while len(line) > PIECE:
-                cut = _cut(line)
-                yield number, line[:cut]
-                line = line[cut:]
-            yield number, line
+            for piece in _pieces(line + b"\n"):
+                yield number, piece
             number += 1
-        while len(left) > PIECE:
-            cut = _cut(left)
-            yield number, left[:cut]
-            left = left[cut:]
+        *done, left = _pieces(left)
+        for piece in done:
+            yield number, piece
     if left:
         yield number, left
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """Return a line in pieces of at most PIECE bytes; one, perhaps empty, if it is not longer."""
+    found = list[bytes]()
+    while len(line) > PIECE:
+        cut = _cut(line)
+        found.append(line[:cut])
+        line = line[cut:]
+    return [*found, line]
 
 
 def _cut(line: bytes) -> int:

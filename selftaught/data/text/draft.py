@@ -10,10 +10,9 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data import cache
+from selftaught.data import cache, told
 from selftaught.data.labels import Given, decide
 from selftaught.data.text.corpus import Corpus
-from selftaught.data.told import REFUSED
 from selftaught.errors import UserError
 from selftaught.source import Index, Skipped
 
@@ -49,10 +48,9 @@ class Spool:
 
 def refused(column: str, why: str, where: str) -> str:
     """Return the note on a column that has no classes. Raises UserError instead if `where` says who asked for it."""
-    called = f"the column '{column}'" if column else "the labels"
     if where:
-        raise UserError(f"{where}: {called}: {why}")
-    return f"{called} {'is' if column else 'are'}{REFUSED}{why}"
+        raise UserError(f"{where}: {told.labels_called(column)}: {why}")
+    return told.refused(column, why)
 
 
 @final

@@ -13,6 +13,7 @@ import unicodedata
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Literal, final
 
@@ -33,7 +34,8 @@ TEXTS = frozenset((".txt", ".text", ".md", ".rst", ".tok", ".tokens", ".tex", ".
 LINES = frozenset((".jsonl", ".ndjson"))
 ABOUT = re.compile(r"(readme|licen[cs]e|about|notice|changelog)\b", re.IGNORECASE)
 """The start of the names of files that tell about the others."""
-PACKED = frozenset((".gz", ".bz2", ".xz", ".zst"))
+PACKED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstandard"}
+"""Endings of compressed files that can be read, and what each is called."""
 BLOCK = 1 << 19
 LOOK = 4096  # bytes that are inspected to tell whether a file with an unknown extension is text
 SQUEEZED = 1 << 13  # compressed bytes per step, so that even the output of a decompression bomb stays small
@@ -75,7 +77,7 @@ class How:
         )  # fmt: skip
         return digest_of(repr(how), repr(content), *(() if self.groups is None else (str(self.groups),)))
 
-    @property
+    @cached_property  # every record asks for it, and the file system has to be asked whether it is a file
     def group(self) -> str | None:
         """The column of groups that was asked for, if it is one."""
         return str(self.groups) if groups.is_column(self.groups) else None
@@ -266,7 +268,7 @@ def blocks(path: Path, errors: Errors, encoding: str = "utf-8") -> Iterator[byte
         ) from None
 
 
-_PACKED: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 def _opened(path: Path) -> Iterator[bytes]:
@@ -276,7 +278,7 @@ def _opened(path: Path) -> Iterator[bytes]:
             if suffix == ".zst":
                 yield from _zstandard(path, file)
                 return
-            stream = _PACKED[suffix](file) if suffix in _PACKED else file
+            stream = _OPENERS[suffix](file) if suffix in _OPENERS else file
             while block := stream.read(BLOCK):
                 yield block
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
@@ -288,8 +290,7 @@ def _opened(path: Path) -> Iterator[bytes]:
 
 
 def _damaged(path: Path, suffix: str, error: Exception | str) -> NotText:
-    what = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstandard"}[suffix]
-    return NotText(f"{shown(str(path))}: a damaged {what} file ({error})")
+    return NotText(f"{shown(str(path))}: a damaged {PACKED[suffix]} file ({error})")
 
 
 def _zstandard(path: Path, file: IO[bytes]) -> Iterator[bytes]:

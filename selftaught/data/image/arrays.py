@@ -14,7 +14,7 @@ from selftaught.data.groups import absent, numbered, values
 from selftaught.data.image import levels
 from selftaught.data.image.axes import axis_of, with_channels
 from selftaught.data.image.levels import as_bytes
-from selftaught.data.image.reading import Axis, Ranges, Reading
+from selftaught.data.image.reading import DEFAULT, Axis, Ranges, Reading
 from selftaught.data.image.source import ImageSource
 from selftaught.data.labels import as_labels
 from selftaught.errors import UserError
@@ -22,7 +22,6 @@ from selftaught.source import Index, Skipped, checked, digest_of, evenly
 
 BLOCK = 32 << 20  # bytes per block, so that a memory-mapped array never has to fit in memory
 WHOLE = 4 << 30  # bytes; the fingerprint of a larger array uses evenly spaced images
-DEFAULT = Reading()
 
 
 @final

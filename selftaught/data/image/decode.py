@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from selftaught.data.image import tiff
 from selftaught.data.image.levels import is_wide
-from selftaught.data.image.reading import Reading
+from selftaught.data.image.reading import DEFAULT, Reading
 from selftaught.data.image.source import Pixels
 from selftaught.errors import UserError
 
@@ -31,7 +31,6 @@ BOUND = "SELFTAUGHT_MAX_PIXELS"
 KINDS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "TGA", "ICO")
 WIDE, PAGED = 1, 2
 """What `look` says of an image: its pixels have more than 8 bits; its file has more pages than are read."""
-DEFAULT = Reading()
 T = TypeVar("T")
 
 Image.init()

@@ -16,7 +16,7 @@ from selftaught.data.image import decode, levels, pack
 from selftaught.data.image.arrays import ArraySource
 from selftaught.data.image.items import Items, axis_of_items, sample, values_of
 from selftaught.data.image.pages import Pages
-from selftaught.data.image.reading import Ranges, Reading
+from selftaught.data.image.reading import DEFAULT, Ranges, Reading
 from selftaught.data.image.scan import Scan, scan
 from selftaught.data.image.source import ImageSource, Pixels
 from selftaught.data.subset import Draw
@@ -122,7 +122,7 @@ def build(
     want: Draw | None = None,
     size: int | None = None,
     progress: Progress = silent,
-    reading: Reading = decode.DEFAULT,
+    reading: Reading = DEFAULT,
     like: Sequence[Items] = (),
     groups: Any = None,
 ) -> ImageSource:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from selftaught.data.groups import Names, absent, numbered, values
 from selftaught.data.image.axes import SHAPES, axis_of, with_channels
-from selftaught.data.image.decode import DEFAULT, PAGED, WIDE, Unreadable, chosen, decode, look
+from selftaught.data.image.decode import PAGED, WIDE, Unreadable, chosen, decode, look
 from selftaught.data.image.levels import IMAGES, as_bytes, check_type, is_wide, thinned
-from selftaught.data.image.reading import Axis, Reading
+from selftaught.data.image.reading import DEFAULT, Axis, Reading
 from selftaught.data.labels import Given, decide
 from selftaught.data.told import labels_called, refused
 from selftaught.errors import UserError

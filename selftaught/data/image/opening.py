@@ -17,13 +17,14 @@ from selftaught import errors
 from selftaught.data import catalog, layout, tables, told
 from selftaught.data.folders import shown
 from selftaught.data.image import folder, idx, listed, tar
-from selftaught.data.image.arrays import DEFAULT, from_array
+from selftaught.data.image.arrays import from_array
 from selftaught.data.image.axes import axes
 from selftaught.data.image.colour import alike, is_grey
 from selftaught.data.image.columns import COLUMNS
 from selftaught.data.image.image_set import ImageSet
 from selftaught.data.image.items import Items, number
-from selftaught.data.image.reading import Reading
+from selftaught.data.image.pairs import Pair
+from selftaught.data.image.reading import DEFAULT, Reading
 from selftaught.data.image.source import ImageSource
 from selftaught.data.joined import Joined
 from selftaught.data.labels import Given, as_labels, decide
@@ -51,10 +52,6 @@ class Sides(told.Sides[Open]):
     columns: Collection[str] = ()
     alike: bool = False
     paths: bool = False
-
-
-Pair = tuple[Any, Any]
-"""An array of images, and its labels or None."""
 
 
 @final

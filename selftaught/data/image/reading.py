@@ -79,6 +79,10 @@ class Reading:
         return found
 
 
+DEFAULT = Reading()
+"""Decided by the data and by the tags of the files."""
+
+
 def written(ranges: Ranges) -> str:
     """Return ranges as a user writes them: ``0..4095``, or ``0..3000,0..800`` for two channels."""
     return ",".join(f"{low:.15g}..{high:.15g}" for low, high in ranges)

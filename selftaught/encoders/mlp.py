@@ -33,7 +33,7 @@ class MLP(Encoder):
         self.spec = {"name": "mlp", "input": input, "width": width, "depth": depth, "activation": activation}
         first = input["channels"] * input["size"] ** 2
         self.linears = nn.ModuleList(nn.Linear(width if i else first, width) for i in range(depth))
-        self.activation = nn.ReLU() if activation == "relu" else nn.Sigmoid()
+        self.activation: nn.Module = nn.ReLU() if activation == "relu" else nn.Sigmoid()
         self.dim = width
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, ClassVar, Literal, final, get_args
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.encoders.mlp import MLP
 from selftaught.errors import UserError
-from selftaught.kernels.random import uniforms
-from selftaught.method import Batch, Encoder, Index, Method, Outputs, Params, Raw, Views
-from selftaught.parts.layers import norm2d, shape_of
+from selftaught.method import Encoder, Method, Outputs
+from selftaught.parts.layers import shape_of
+from selftaught.parts.mirror import Mirror
 from selftaught.parts.shown import Pictures
-from selftaught.views.image import denormalise, plain
+from selftaught.parts.upward import Upward
+from selftaught.views.corruption import Damage, Noise
+from selftaught.views.image import denormalise
 
-Noise = Literal["gaussian", "masking", "salt_and_pepper"]
 Loss = Literal["l2", "cross_entropy"]
-
-STREAM = 0x6E6F697365  # separates the noise from other views' random numbers
 
 
 @final
@@ -94,7 +89,7 @@ class Denoising(Method):
             raise UserError(f"alpha and beta of denoising must be at least 0, not {alpha} and {beta}")
         self.encoder = encoder
         self.views = Damage(encoder.spec["input"], noise, level)
-        self.decoder = Mirror(encoder, tied) if isinstance(encoder, MLP) else Upward(encoder, tied)
+        self.decoder = self._decoder(encoder, tied)
         self.loss, self.alpha, self.beta = loss, alpha, beta
         self.register_buffer("mean", torch.tensor(encoder.spec["input"]["mean"]).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(encoder.spec["input"]["std"]).view(-1, 1, 1))
@@ -113,9 +108,26 @@ class Denoising(Method):
             untouched = ((corrupt - clean) ** 2 * mask).sum() / count
         return {"loss": loss, "error": error, "untouched": untouched}
 
+    @staticmethod
+    def _decoder(encoder: Encoder, tied: bool) -> Mirror | Upward:
+        seen = encoder.spec["input"]
+        if isinstance(encoder, MLP):
+            return Mirror([*encoder.linears], tied)
+        shape = shape_of(encoder.local, encoder, seen)
+        if tied or len(shape) != 3:
+            raise UserError(
+                f"tied weights of denoising need encoder mlp, not {encoder.spec['name']}: use mlp, or set tied to false"
+            )
+        return Upward(shape, seen["channels"], seen["size"])
+
     def rebuild(self, corrupt: Tensor) -> Tensor:
         """Reconstruct [B, C, S, S] in [0, 1] units: pixels for l2, logits for cross_entropy."""
-        z: Tensor = self.decoder(self.encoder.local((corrupt - self.mean) / self.std), self.encoder)
+        code = self.encoder.local((corrupt - self.mean) / self.std)
+        if isinstance(self.decoder, Mirror):
+            assert isinstance(self.encoder, MLP)
+            z: Tensor = self.decoder(code, [*self.encoder.linears], self.encoder.activation).view_as(corrupt)
+        else:
+            z = self.decoder(code)
         return z
 
     def show(self, clean: Tensor, corrupt: Tensor, **_: Any) -> list[Pictures]:
@@ -132,94 +144,3 @@ def emphasised(kind: Loss, z: Tensor, x: Tensor, mask: Tensor, alpha: float, bet
     """
     each = (x - z) ** 2 if kind == "l2" else F.binary_cross_entropy_with_logits(z, x, reduction="none")
     return (each * torch.where(mask, alpha, beta)).sum() / len(x)
-
-
-def damaged(kind: Noise, x: Tensor, noise: Tensor, level: float) -> tuple[Tensor, Tensor]:
-    """Return the corrupted copy x~ of x [B, ...] and the mask of corrupted coordinates.
-
-    `noise` has the shape of x: normal numbers for gaussian, uniform numbers in [0, 1) for the others.
-    """
-    if kind == "gaussian":
-        return x + level * noise, torch.full_like(x, level > 0, dtype=torch.bool)
-    mask = noise < level
-    kept = x * ~mask  # twice as fast as masked_fill
-    return kept if kind == "masking" else kept + (noise < level / 2), mask
-
-
-@final
-class Damage(Views):
-    """Views "clean", "corrupt" and "mask": the clean image, its corrupted copy and the mask of the corruption."""
-
-    def __init__(self, input: Mapping[str, Any], kind: Noise, level: float) -> None:
-        self.plain, self.kind, self.level = plain(input), kind, level
-        self.shape = (input["channels"], input["size"], input["size"])
-        self.mean, self.std = (torch.tensor(input[key]).view(-1, 1, 1) for key in ("mean", "std"))
-
-    def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Return the plain view's parameters and "noise", float32 [B, C, S, S]; see `damaged`."""
-        d = int(np.prod(self.shape))
-        if self.kind == "gaussian":  # Box and Muller 1958
-            u = uniforms(seed, STREAM, index, epoch, np.arange(2), d)
-            noise = (np.sqrt(-2 * np.log1p(-u[:, 0])) * np.cos(2 * np.pi * u[:, 1])).astype(np.float32)
-        else:
-            noise = uniforms(seed, STREAM, index, epoch, np.arange(1), d, np.float32)
-        return {**self.plain.sample(index, epoch, seed), "noise": noise.reshape(-1, *self.shape)}
-
-    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """Return the views on `device`. "label" and "index" pass through."""
-        batch = self.plain.apply(raw, {k: v for k, v in params.items() if k != "noise"}, device)
-        clean = (batch.pop("image") * self.std.to(device)).add_(self.mean.to(device)).clamp_(0, 1)
-        corrupt, mask = damaged(self.kind, clean, torch.from_numpy(params["noise"]).to(device), self.level)
-        return {**batch, "clean": clean, "corrupt": corrupt, "mask": mask}
-
-
-@final
-class Upward(nn.Module):
-    """Transposed convolutions: each doubles the side and halves the channels (to at least 16).
-
-    The last gives C channels.
-    """
-
-    def __init__(self, encoder: Encoder, tied: bool) -> None:
-        super().__init__()
-        size, out = encoder.spec["input"]["size"], encoder.spec["input"]["channels"]
-        shape = shape_of(encoder.local, encoder, encoder.spec["input"])
-        if tied or len(shape) != 3:
-            raise UserError(
-                f"tied weights of denoising need encoder mlp, not {encoder.spec['name']}: use mlp, or set tied to false"
-            )
-        steps = max(math.ceil(math.log2(size / shape[1])), 1)
-        sides = [-(-size // 2 ** (steps - i)) for i in range(steps + 1)]  # 28 pixels from 4x4: 4, 7, 14, 28
-        widths = [max(shape[0] >> i, min(shape[0], 16)) for i in range(steps)]
-        self.first = sides[0]
-        self.layers = nn.Sequential()
-        for i, (before, after) in enumerate(pairwise([*widths, out])):
-            # For an odd side, the last row and column of 2 * side are dropped.
-            self.layers.append(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1 - sides[i + 1] % 2))
-            if i < steps - 1:
-                self.layers.extend([norm2d("batch", after), nn.ReLU()])
-
-    def forward(self, code: Tensor, encoder: Encoder) -> Tensor:
-        """Map [B, D, h, w] to [B, C, S, S]."""
-        z: Tensor = self.layers(F.interpolate(code, size=(self.first, self.first)))
-        return z
-
-
-@final
-class Mirror(nn.Module):
-    """The layers of `MLP` in reverse, with their own weights or the encoder's transposed weights (tied)."""
-
-    def __init__(self, encoder: MLP, tied: bool) -> None:
-        super().__init__()
-        shapes = [(m.in_features, m.out_features) for m in reversed(encoder.linears) if isinstance(m, nn.Linear)]
-        linears = [nn.Linear(before, after) for after, before in shapes]
-        self.biases = nn.ParameterList(m.bias for m in linears)
-        self.weights = nn.ParameterList() if tied else nn.ParameterList(m.weight for m in linears)
-
-    def forward(self, code: Tensor, encoder: MLP) -> Tensor:
-        """Map [B, D] to [B, C, S, S]."""
-        weights = list(self.weights) or [m.weight.T for m in reversed(encoder.linears)]
-        for i, (weight, bias) in enumerate(zip(weights, self.biases, strict=True)):
-            code = F.linear(code if i == 0 else encoder.activation(code), weight, bias)
-        size = encoder.spec["input"]["size"]
-        return code.view(len(code), -1, size, size)

@@ -114,7 +114,7 @@ def met(needs: Mapping[str, Any]) -> dict[str, Any]:
     """Values of other options that an option needs."""
     return {
         key: wanted[-1] if isinstance(wanted, tuple) else True if wanted is True else 0.07 if isinstance(wanted, str)
-        else wanted + 8
+        else wanted + (8 if isinstance(wanted, int) else 0.5)
         for key, wanted in needs.items()
     }  # fmt: skip
 

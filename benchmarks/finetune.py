@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import selftaught
-from benchmarks import measure
+from benchmarks import measure, vision
 from benchmarks.vision import DATA, ENCODER, SEEDS, SIZE, VARIANTS, folder, pretrained, source
 from selftaught import evaluate
 from selftaught.data import open_source
@@ -75,7 +75,9 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     table = []
     for data in DATA:
         for case in dict.fromkeys(r["case"] for r in runs if r["data"] == data):
-            row: dict[str, Any] = {"data": data, "method": case, "encoder": ENCODER, "labels": {}}
+            method = case if case in CONTROLS else vision.cases(data)[case][0]
+            encoder = ENCODER if case in CONTROLS else vision.network(method)["name"]
+            row: dict[str, Any] = {"data": data, "method": case, "encoder": encoder, "labels": {}}
             for labels, steps in STEPS.items():
                 mine = [r["accuracy"] for r in runs if (r["data"], r["case"], r["labels"]) == (data, case, labels)]
                 if mine:

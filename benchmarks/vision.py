@@ -48,6 +48,24 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "denoising-salt-and-pepper": ("fashion-mnist", "denoising", {"noise": "salt_and_pepper"}),
     "denoising-l2": ("fashion-mnist", "denoising", {"loss": "l2"}),
     "denoising-full-emphasis": ("fashion-mnist", "denoising", {"alpha": 1.0, "beta": 0.0}),
+    "denoising-mlp": ("fashion-mnist", "denoising", {"encoder": {"name": "mlp"}}),
+    "denoising-one-layer": (
+        "fashion-mnist",
+        "denoising",
+        {"encoder": {"name": "mlp", "depth": 1, "activation": "sigmoid"}, "tied": True},
+    ),
+    "stacked_denoising-without-labels": ("fashion-mnist", "stacked_denoising", {"fine_tune": 0.0}),
+    "stacked_denoising-sigmoid": (
+        "fashion-mnist",
+        "stacked_denoising",
+        {"encoder": {"name": "mlp", "width": 1000, "depth": 3, "activation": "sigmoid"}},
+    ),
+    "vae-bernoulli": ("fashion-mnist", "vae", {"likelihood": "bernoulli"}),
+    "inpainting-random": ("cifar10", "inpainting", {"region": "random"}),
+    "inpainting-reconstruction": ("cifar10", "inpainting", {"adversarial": 0.0}),
+    "bigbigan-joint": ("cifar10", "bigbigan", {"unary": False}),
+    "masked_autoencoder-pixels": ("cifar10", "masked_autoencoder", {"normalise": False}),
+    "masked_autoencoder-half": ("cifar10", "masked_autoencoder", {"ratio": 0.5}),
     "instdisc-random": ("cifar10", "instdisc", {"start": "random"}),
     "instdisc-nce": ("cifar10", "instdisc", {"loss": "nce"}),
     "instdisc-proximal": ("cifar10", "instdisc", {"proximal": 30.0}),
@@ -78,11 +96,15 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 """For each row: data, method and arguments, which are explained in the docstring of the method. The learning rate of
 LARS is the paper's for short training: .075 times the root of the batch size.
 """
+OWN: dict[str, dict[str, Any]] = {"vit": {"width": 128, "depth": 4, "heads": 4, "positions": "sincos"}}
+"""Arguments of an encoder that some methods need instead of `ENCODER`, small enough for the budget."""
 SIZE = {"photos": 32}
 """Size of the encoder's input in pixels, if it differs from that of the data."""
 BUDGETS: dict[str, tuple[int, ...]] = {"photos": ()}
 """Labels per class for further probes, if not `FEW`; `photos` has 30 in all."""
 FEW = (10, 100)
+PRETEXT = ("accuracy", "chance", "error", "guess", "untouched", "bits")
+"""What a row keeps of the pretext task on held-out images: how well it is solved, and without looking."""
 RUNS = Path("runs") / "vision"
 
 
@@ -108,6 +130,12 @@ def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) 
     return {"linear": found["linear"]["it"], "knn": found["knn"]["it"], **few}
 
 
+def network(method: str) -> dict[str, Any]:
+    """Return the encoder of a method's rows: the shared one, or its own where it cannot learn with another."""
+    name = methods.describe(method, "image").network or ENCODER
+    return {"name": name, **OWN.get(name, {})}
+
+
 def folder(data: str, case: str, seed: int) -> Path:
     """Return the folder of a row's run."""
     return RUNS / f"{data}-{case}-{seed}"
@@ -122,7 +150,7 @@ def pretrained(data: str, case: str, seed: int, steps: int | None) -> Run:
     out = folder(data, case, seed)
     shutil.rmtree(out, ignore_errors=True)
     length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
-    given = {"encoder": ENCODER} | arguments
+    given = {"encoder": network(method)} | arguments
     return measure.whole(
         selftaught.pretrain(method, data, out=out, size=SIZE.get(data), seed=seed, progress=False, **length, **given)
     )
@@ -194,14 +222,15 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
                 return {side: round(float(np.mean(v)), 2) for side, v in values.items()} | {"spread": spread}
 
             size = {"size": SIZE[data]} if data in SIZE else {}
-            given = {"minutes": MINUTES} | size | arguments
-            shown = [k for k in ("accuracy", "chance") if k in mine[0]["pretext"]]
+            own = {} if network(method) == {"name": ENCODER} else {"encoder": network(method)}
+            given = {"minutes": MINUTES} | size | own | arguments
+            shown = [k for k in PRETEXT if k in mine[0]["pretext"]]
             first = min(mine, key=lambda r: r["seed"])
             table.append(
                 {
                     "method": case,
                     "data": data,
-                    "encoder": ENCODER,
+                    "encoder": given.get("encoder", network(method))["name"],
                     "budget": f"{60 * MINUTES:.0f} s",
                     "seeds": len(mine),
                     "labels": LABELS,

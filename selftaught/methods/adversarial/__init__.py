@@ -1,0 +1,1 @@
+"""Methods in which networks play against each other."""

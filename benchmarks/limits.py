@@ -3,9 +3,10 @@
     python -m benchmarks.limits                       every method, two threads
     python -m benchmarks.limits moco cpc --rounds 9   these rows again, with more rounds
 
-The goal is a loop within 10% of the network alone, with the encoder `conv` at 32 px. The network alone is forward,
-backward, optimiser and `after_step` on one prepared batch; the loop makes its batches (`benchmarks.views` measures that
-speed alone). Work between epochs (clustering) is in neither. The two take turns, so a busy machine slows both.
+The goal is a loop within 10% of the network alone, with the encoder of `benchmarks.vision` at 32 px. The network alone
+is forward, backward, optimiser and `after_step` on one prepared batch; the loop makes its batches (`benchmarks.views`
+measures that speed alone). Work between epochs (clustering) is in neither. The two take turns, so a busy machine slows
+both.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks import measure
+from benchmarks.vision import network
 from selftaught import encoders, methods, optimizer
 from selftaught.data import open_source
 from selftaught.data.image.kind import Image
@@ -45,7 +47,7 @@ def colour_images() -> Source:
 
 def build(name: str, source: Source) -> Method:
     torch.manual_seed(0)
-    return methods.load(name)(encoders.build("conv", Image().input(source)))
+    return methods.load(name)(encoders.build(input=Image().input(source), **network(name)))
 
 
 def prepared(name: str, source: Source) -> tuple[Method, Source]:

@@ -24,6 +24,8 @@ from selftaught.errors import UserError
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "mine.py"
 FORWARD = "        z, other = (self.standardised("
+HEAD = "        self.encoder = encoder"
+UNUSED = "        self.unused = torch.nn.Parameter(torch.zeros(3))"
 LOSS = '"loss": same + self.weight * apart'
 PLAYERS = """
     def players(self):
@@ -75,6 +77,7 @@ def broken(folder: Path, old: str, new: str, name: str = "broken.py") -> Case:
             "        self.calls = vars(self).get('calls', 0) + 1\n        self.weight = 1.0 + self.calls\n" + FORWARD,
             "differs after a stop and a resume",
         ),
+        (12, gradients_reach_the_players_alone, HEAD, HEAD + "\n" + UNUSED, "no gradient reaches unused"),
     ],
 )
 def test_what_is_broken_is_found(number: int, rule: Check, old: str, new: str, why: str, tmp_path: Path) -> None:

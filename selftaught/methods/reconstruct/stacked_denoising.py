@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from selftaught.encoders.mlp import MLP
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Index, Method, Outputs, Player, Source
+from selftaught.method import Clock, Encoder, Index, Method, Outputs, Source
 from selftaught.parts.mirror import Mirror
 from selftaught.parts.shown import Pictures
 from selftaught.parts.streams import Streams, classes_of
@@ -59,7 +59,7 @@ class StackedDenoising(Method):
         UserError: An argument is out of range, or the encoder is not mlp.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 1e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 1e-3, "minutes": 1.5, "schedule": "constant"}
     sees = ("image",)
     network = "mlp"
     uses_labels = True
@@ -112,10 +112,6 @@ class StackedDenoising(Method):
     def order(self, epoch: int, seed: int, n: int) -> Index:
         """Half of each batch is labelled if only some samples are; otherwise a permutation."""
         return super().order(epoch, seed, n) if self.streams is None else self.streams.order(epoch, seed)
-
-    def players(self) -> list[Player]:
-        """One player with a constant rate, so that no layer is trained with a smaller one than another."""
-        return [Player("main", [{"params": list(self.parameters()), "schedule": "constant"}])]
 
     def stage(self, progress: float) -> int:
         """Return the number of the layer in training, from 0, or L when labels are."""

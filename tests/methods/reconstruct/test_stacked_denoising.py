@@ -12,6 +12,7 @@ from selftaught.contract.training import state, train
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.reconstruct.stacked_denoising import StackedDenoising
+from selftaught.recipe import Recipe
 from selftaught.run import RunFolder
 from selftaught.views.corruption import damaged
 
@@ -118,6 +119,8 @@ def test_each_stage_starts_with_a_fresh_optimiser(bench: Any) -> None:
         method.after_step(clock, {})
         resets += [step + 1] if clock.resets else []
     assert resets == [35, 70]
+    rates = [Recipe(**StackedDenoising.recipe).factor(progress) for progress in (0.1, 0.5, 0.99)]
+    assert rates == [1.0, 1.0, 1.0]  # no layer is trained with a smaller rate than another
 
 
 def test_fine_tuning_lowers_the_supervised_loss(bench: Any) -> None:

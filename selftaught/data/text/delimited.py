@@ -58,7 +58,7 @@ def rows(lines: Iterable[str], marks: str, columns: Columns, where: str) -> Iter
     Raises UserError if no column is called like one that was asked for.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST))  # the module has one limit, far less than a document
-    kept = _Last(lines)
+    kept = _Watched(lines)
     first = next(kept, "")
     mark = max(marks, key=first.count)
     reader = csv.reader(_again(first, kept), delimiter=mark)
@@ -82,7 +82,7 @@ def rows(lines: Iterable[str], marks: str, columns: Columns, where: str) -> Iter
             if not columns.numbered and columns.text in row:
                 continue
         number, line = reader.line_num, f"{where}: line {before + 1}"
-        if number > before + 1 and kept.ended and not kept.line.rstrip("\r\n").endswith('"'):
+        if kept.ended:  # the reader asked for more than there is
             yield number, Bad(line, "a quote that begins in it is never closed")
         elif not 0 <= places["text"] < len(row):
             yield number, Bad(line, f"there is no column {places['text'] + 1} among {len(row)}")
@@ -125,23 +125,22 @@ def _places(header: Sequence[str], columns: Columns, where: str) -> dict[str, in
 
 
 @final
-class _Last:
-    """Lines, the last of which is remembered."""
+class _Watched:
+    """Lines that know whether more were asked for than there are."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
-        self.line, self.ended = "", False
+        self.ended = False
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         try:
-            self.line = next(self._lines)
+            return next(self._lines)
         except StopIteration:
             self.ended = True
             raise
-        return self.line
 
 
 def _again(first: str, rest: Iterable[str]) -> Iterator[str]:

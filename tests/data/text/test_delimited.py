@@ -76,6 +76,10 @@ def test_rows_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> None
     assert "no column 2 among 1" in corpus.skipped[0]["reason"]
     assert "not UTF-8 (byte e9)" in corpus.skipped[1]["reason"]
     assert "a quote that begins in it is never closed" in corpus.skipped[2]["reason"]
+    (tmp_path / "y.csv").write_bytes(b'text,y\n"a\nb",1\n"c')
+    assert texts(opened(tmp_path / "y.csv")) == ["a\nb"]
+    (tmp_path / "z.csv").write_bytes(b'text,y\nx,1\n"a ""b""\nc",1')
+    assert texts(opened(tmp_path / "z.csv")) == ["x", 'a "b"\nc']
     assert "d\ufffdj\ufffd" in texts(opened(tmp_path / "x.csv", errors="replace"))
     assert "déjà" in texts(opened(tmp_path / "x.csv", encoding="latin-1"))
     with pytest.raises(UserError, match=r"x\.csv: line 3: there is no column 2"):

@@ -117,18 +117,19 @@ def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = Fals
     return ranked(language_model(run), texts, per_token)
 
 
-def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all") -> dict[str, Any]:
+def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all", **options: Any) -> dict[str, Any]:
     """How well a language model predicts text: a file, a data set or anything that `pretrain` takes.
 
-    The text is split as the model's was. See `evaluate.language.perplexity` for what is returned, and the errors;
-    "skipped" is the number of lines, records and files that could not be read.
+    The text is split as the model's was; `options` say how it is read, as in `pretrain`: `column`, `errors`. See
+    `evaluate.language.perplexity` for what is returned, and the errors; "skipped" is the number of lines, records and
+    files that could not be read.
     """
     from selftaught.evaluate import language
     from selftaught.kind import find
 
     model: Any = language_model(run)
     seen = model.encoder.spec["input"] if hasattr(model, "encoder") else model.input
-    corpus: Any = find(seen["kind"]).reading(seen, {}).open(data, split)
+    corpus: Any = find(seen["kind"]).reading(seen, options).open(data, split)
     return language.perplexity(model, corpus) | {"skipped": len(corpus.skipped)}
 
 

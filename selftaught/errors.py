@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -11,6 +13,15 @@ class UserError(ValueError):
 
     The command line prints it and exits with code 2.
     """
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with the home folder in place of "~". Raises UserError if there is none, or no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        home = Path(path).parts[0]
+        raise UserError(f"{path}: the home folder {home} is not known: write the whole path") from None
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -27,7 +27,7 @@ from selftaught import checkpoint, steps
 from selftaught.device import join_ranks
 from selftaught.errors import UserError
 from selftaught.meter import Meter
-from selftaught.method import Clock, Embed, Method, Source, Views, given, outside
+from selftaught.method import Clock, Embed, Method, Planned, Source, Views, given, outside
 from selftaught.parts import gather
 from selftaught.parts.packed import Parts, packed
 from selftaught.recipe import Recipe
@@ -75,6 +75,7 @@ def fit(
     observers: Sequence[Observer] = (),
     resume: bool = False,
     more: Recipe | None = None,
+    check: Callable[[Planned], None] | None = None,
 ) -> Result:
     """Train `method` on `source` and write checkpoints, metrics.jsonl and method.safetensors to `run`.
 
@@ -89,6 +90,7 @@ def fit(
         resume: Continue from the newest checkpoint.
         more: On resume, its steps, epochs or minutes come on top of the planned ones. The schedule is then that of a
             run of the new length, from the step that was reached.
+        check: Called with the length of a new run before its first step; what it raises ends the run.
 
     Raises UserError if the data, the batch size or the run is not suitable, and NonFiniteLoss before an update that
     would destroy the weights.
@@ -107,7 +109,7 @@ def fit(
         method = method.to(device).train()
         loop = _Loop(method, source, recipe, run, device, stepper(method, source, recipe, device), fingerprint)
         stack.callback(loop.stepper.close)
-        return loop.train(observers, interrupts, resume, more)
+        return loop.train(observers, interrupts, resume, more, check)
 
 
 @final
@@ -146,7 +148,14 @@ class _Loop:
 
     # --- the whole run ------------------------------------------------------------------------------------------------
 
-    def train(self, observers: Sequence[Observer], interrupts: Interrupts, resume: bool, more: Recipe | None) -> Result:
+    def train(
+        self,
+        observers: Sequence[Observer],
+        interrupts: Interrupts,
+        resume: bool,
+        more: Recipe | None,
+        check: Callable[[Planned], None] | None,
+    ) -> Result:
         """Train from the newest checkpoint (or from the start) to the last step, or to an interrupt."""
         start = 0  # steps into the epoch
         resolved: dict[str, Any] = gather.from_first(self.run.resolved if resume else {})
@@ -170,6 +179,9 @@ class _Loop:
             if start == 0:
                 self.method.before_epoch(self.clock, self.embed())
             count, batches = self.stepper.epoch(self.clock, start)
+            if check is not None and not resume and self.clock.step == 0:
+                steps = self.clock.steps
+                check(Planned(steps, steps / count, steps * self.recipe.batch_size))
             for done in range(start, count):
                 self.step(batches)
                 log(time.perf_counter() - began)

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
-from selftaught.errors import UserError, unknown
+from selftaught.errors import UserError, expanded, unknown
 from selftaught.parts.signature import Argument, subclasses
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Kind(ABC):
         samples: What several samples are called in messages and in a run's summary: "images", "documents".
         network: The encoder that is trained unless a method or a user chooses another.
         watched: Whether features are evaluated during training (online kNN, effective rank).
+        effects: What options need from others to have an effect, see `config.effects`.
         requires: Packages that reading needs, and the extra that installs each: ``{"soundfile": "audio"}``.
         seed: Draws the samples if there is a limit, see `data.subset.draw`.
         groups: What says which samples stay on one side of a split, see `data.groups`; None = what the data say.
@@ -49,6 +50,7 @@ class Kind(ABC):
     samples: ClassVar[str]
     network: ClassVar[str]
     watched: ClassVar[bool] = True
+    effects: ClassVar[Mapping[str, Any]] = {}
     requires: ClassVar[Mapping[str, str]] = {}
     seed: int = 0
     groups: Any = None
@@ -141,6 +143,7 @@ class Spec:
     samples: str
     network: str
     arguments: tuple[Argument, ...]
+    effects: Mapping[str, Any]
     class_name: str
 
 
@@ -150,7 +153,8 @@ def _catalogue() -> dict[str, Spec]:
     for path in sorted(Path(__file__).parent.glob("data/*/kind.py")):
         for declared in subclasses(path, "Kind"):
             name, own = path.parent.name, declared.attributes
-            found[name] = Spec(name, own["samples"], own["network"], declared.arguments, declared.name)
+            needs = own.get("effects", {})
+            found[name] = Spec(name, own["samples"], own["network"], declared.arguments, needs, declared.name)
     return found
 
 
@@ -214,7 +218,7 @@ def of_data(data: Any, among: Sequence[str], listed: Mapping[str, str]) -> str:
     wanted = " or ".join(describe(name).samples for name in among)
     if not kinds and found:
         raise UserError(f"{where} holds {describe(found[0]).samples}, not {wanted}")
-    if not kinds and isinstance(data, str | Path) and not Path(data).expanduser().exists():
+    if not kinds and isinstance(data, str | Path) and not expanded(data).exists():
         raise unknown("data", where, listed)
     if not kinds:
         raise UserError(

@@ -36,6 +36,13 @@ class Views(ABC):
         """Return the source of the units that training iterates over, such as text windows, sentence pairs or clips."""
         return source
 
+    def unused(self) -> dict[str, str]:
+        """Return {option: why} for options of the views without an effect on these samples.
+
+        `why` is a sentence. It refuses an option that a user asked for.
+        """
+        return {}
+
     @abstractmethod
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
         """Draw random parameters for the samples at `index`: a pure function of (seed, epoch, sample index, view).
@@ -117,6 +124,15 @@ class Player(NamedTuple):
     """Optimiser steps, each on a fresh batch, that this player makes in one step of the clock."""
 
 
+class Planned(NamedTuple):
+    """The length of a run."""
+
+    steps: int
+    epochs: float
+    samples: int
+    """Samples in all steps together, counted as often as they are seen."""
+
+
 class Clock:
     """The progress of training. `step` counts calls of `after_step`; both it and `epoch` start at 0."""
 
@@ -187,6 +203,17 @@ class Method(nn.Module, ABC):
         This is `encoder`, unless the method uses a better one, such as its moving average.
         """
         return self.encoder
+
+    def unused(self, planned: Planned) -> dict[str, str]:
+        """Return {option: why} for the options that do nothing in a run of this length, on the data it is prepared for.
+
+        `why` is a sentence that names the option and says what to do. It refuses the option if a user asked for it, and
+        is said otherwise; see `pretraining.in_use`. A field of `Recipe` is an option too.
+        """
+        if self.extends is True or planned.epochs <= 1:
+            return {}
+        said = f"{planned.epochs:.3g} epochs are no better than one, because {self.extends}: use --epochs 1"
+        return dict.fromkeys(("steps", "epochs", "minutes"), said)
 
     def resolved(self) -> dict[str, Any]:
         """Return the arguments that the machine decides, as they came out, by name. A resumed run uses these."""

@@ -106,8 +106,8 @@ class Recipe:
         self._check(
             "weight_decay", math.isfinite(self.weight_decay) and self.weight_decay >= 0, "a finite number of at least 0"
         )
-        self._check("warmup", 0 <= self.warmup < 1, "in [0, 1)")
-        self._check("milestones", all(0 < m < 1 for m in self.milestones), "in (0, 1)")
+        self._check("warmup", 0 <= self.warmup < 1, "a share of the training in [0, 1)")
+        self._check("milestones", all(0 < m < 1 for m in self.milestones), "shares of the training in (0, 1)")
         self._check("gamma", 0 < self.gamma <= 1, "in (0, 1]")
         self._check("final_lr", 0 <= self.final_lr <= 1, "in [0, 1]")
         self._check("clip", self.clip >= 0, "at least 0")

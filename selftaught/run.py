@@ -60,6 +60,8 @@ def check_writable(path: Path) -> None:
     """Raises UserError if `path` cannot be written later. Call it before the work whose result goes there."""
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
     try:
         with tempfile.TemporaryFile(dir=path.absolute().parent):
             pass

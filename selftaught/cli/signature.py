@@ -91,7 +91,7 @@ class Flags:
             group=group,
             negative_iterable="",
             consume_multiple=True if _is_list(option.type) else None,
-            show_default=default is not None,
+            show_default=default not in (None, ()),
         )
         kind = inspect.Parameter.KEYWORD_ONLY
         return inspect.Parameter(

@@ -63,7 +63,7 @@ class Config:
         return {
             "method": {"name": self.method, **_section(values, "method")},
             "encoder": {"name": self.encoder, **_section(values, "encoder")},
-            "data": dict(self.data),
+            "data": {key: _plain(value) for key, value in self.data.items()},
             "recipe": _section(values, "recipe"),
             "init": self.init,
         }
@@ -73,8 +73,9 @@ class Config:
         return Effects(self.method, self.kind, self.encoder).without(self._values())
 
     def _values(self) -> dict[str, Any]:
-        """Return the options of method, encoder and recipe as plain values by dotted key."""
-        sections = {"method": self.method_arguments, "encoder": self.encoder_arguments, "recipe": self.recipe.as_dict()}
+        """Return the options of method, encoder, data and recipe as plain values by dotted key."""
+        sections = {"method": self.method_arguments, "encoder": self.encoder_arguments, "data": self.data}
+        sections |= {"recipe": self.recipe.as_dict()}
         return {f"{section}.{key}": _plain(value) for section, part in sections.items() for key, value in part.items()}
 
 

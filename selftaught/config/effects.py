@@ -1,9 +1,9 @@
 """Which options have an effect: declared beside the options, decided here for all of them.
 
-A class with options (a method, an encoder, `Recipe`) says in the literal ``effects`` what an option needs from others:
-``{"margin": {"loss": ("triplet", "margin")}}``. A number stands for all greater ones, ``True`` for itself, and the name
-of an option for all values but that option's. An option without an effect, whatever the others are, has ``None`` in
-place of its needs. A method's ``effects`` may name fields of `Recipe`.
+A class with options (a method, an encoder, a kind of sample, `Recipe`) says in the literal ``effects`` what an option
+needs from others: ``{"margin": {"loss": ("triplet", "margin")}}``. A number stands for all greater ones, ``True`` for
+itself, and the name of an option for all values but that option's. An option without an effect, whatever the others
+are, has ``None`` in place of its needs. A method's ``effects`` may name fields of `Recipe`.
 A method also says whether it learns from labels (`Method.uses_labels`), and its stepper which fields of `Recipe` it
 reads.
 """
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 from selftaught import encoders, methods, steps
+from selftaught import kind as kinds
 from selftaught.methods import Spec
 from selftaught.recipe import Recipe
 
@@ -26,7 +27,7 @@ class Effects:
 
     def __init__(self, method: str, kind: str, encoder: str) -> None:
         self.spec: Spec = methods.describe(method, kind)
-        self.encoder = encoder
+        self.kind, self.encoder = kinds.describe(kind), encoder
         self.read = steps.reads(self.spec.stepper)
 
     def without(self, values: Mapping[str, Any]) -> dict[str, str]:
@@ -50,7 +51,7 @@ class Effects:
             for other, wanted in needs.items():
                 value = values.get(_sibling(key, other, values))
                 if not _holds(value, wanted, values.get(f"{key.partition('.')[0]}.{wanted}")):
-                    found[key] = f"{owner} with {other} {_spoken(value)}: remove it, or use {other} {_wanted(wanted)}"
+                    found[key] = f"{owner} {_lacking(other, value, wanted)}"
                     break
         return found
 
@@ -65,6 +66,7 @@ class Effects:
             (f"encoder {self.encoder}", f"encoder.{key}", needs)
             for key, needs in encoders.effects(self.encoder).items()
         ]
+        found += [(self.kind.samples, f"data.{key}", needs) for key, needs in self.kind.effects.items()]
         return found + [(self.spec.name, f"recipe.{key}", needs) for key, needs in Recipe.effects.items()]
 
 
@@ -80,6 +82,12 @@ def _holds(value: Any, wanted: Any, named: Any) -> bool:
     if isinstance(wanted, str):
         return bool(value != named)
     return bool(value) if wanted is True else value is not None and value > wanted
+
+
+def _lacking(other: str, value: Any, wanted: Any) -> str:
+    if isinstance(value, list):  # of values, which is empty
+        return f"without {other}: remove it, or give {other}"
+    return f"with {other} {_spoken(value)}: remove it, or use {other} {_wanted(wanted)}"
 
 
 def _spoken(value: Any) -> str:

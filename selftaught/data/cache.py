@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, final
 
-from selftaught.errors import UserError
+from selftaught.errors import UserError, expanded
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 STALE = 3600.0  # seconds without a write after which a temporary file is considered left over from a killed process
@@ -32,7 +32,7 @@ def folder() -> Path:
     for temporary files, and a warning says so once.
     """
     own = os.environ.get("SELFTAUGHT_CACHE")
-    return Path(own).expanduser() if own else _usual(os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
+    return expanded(own) if own else _usual(os.environ.get("XDG_CACHE_HOME"), os.environ.get("HOME"))
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from selftaught.errors import UserError
+from selftaught.errors import UserError, expanded
 from selftaught.source import Labels
 
 Names = Callable[[], Sequence[str]]
@@ -38,7 +38,7 @@ def values(groups: Any, n: int, where: str, names: Names | None = None) -> list[
     """
     if not isinstance(groups, str | os.PathLike):
         return _checked([str(one) for one in np.asarray(groups).reshape(-1).tolist()], n, "groups", where)
-    path = Path(groups).expanduser()
+    path = expanded(groups)
     if path.is_file():
         return _of_file(path, n, where, names)
     if names is None:
@@ -48,7 +48,7 @@ def values(groups: Any, n: int, where: str, names: Names | None = None) -> list[
 
 def is_column(groups: Any) -> bool:
     """Return whether `groups` can only be the name of a column, where samples have no names."""
-    return isinstance(groups, str) and not Path(groups).expanduser().is_file()
+    return isinstance(groups, str) and not expanded(groups).is_file()
 
 
 def numbered(found: Sequence[Any]) -> Labels:

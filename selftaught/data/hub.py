@@ -7,6 +7,7 @@ from typing import Any
 from selftaught.data import layout
 from selftaught.data.columns import label_column
 from selftaught.data.labels import Given
+from selftaught.data.told import Sides
 from selftaught.errors import UserError
 
 
@@ -21,8 +22,8 @@ def features(data: Any) -> dict[str, Any]:
     return dict(getattr(first, "features", None) or {})
 
 
-def sides(data: Any, label: str | None = None) -> tuple[dict[str, Any], dict[str, str], dict[str, int | None]]:
-    """Return (the parts of a data set, what they are called, what is left aside and how many rows that has).
+def sides(data: Any, label: str | None = None) -> Sides[Any]:
+    """Return the parts of a data set.
 
     The parts of a DatasetDict are "train" and "test" (else "validation"), or "all"; those of a Dataset are "all".
     `label` is the column of labels if its name does not tell. Raises UserError for streams, and for parts whose names
@@ -31,7 +32,7 @@ def sides(data: Any, label: str | None = None) -> tuple[dict[str, Any], dict[str
     if type(data).__name__.startswith("Iterable"):
         raise UserError("a streamed Hugging Face data set has no length: load it with streaming=False")
     if not hasattr(data, "keys"):
-        return {"all": data}, {"all": ""}, {}
+        return Sides({"all": data})
 
     def labelled(names: list[str]) -> bool:
         one = data[names[0]]
@@ -44,7 +45,7 @@ def sides(data: Any, label: str | None = None) -> tuple[dict[str, Any], dict[str
             "a Hugging Face DatasetDict needs the splits 'train' and 'test', but this one has: "
             f"{', '.join(data) or 'none'}"
         )
-    return (
+    return Sides(
         {part: data[name] for part, [name] in parts.items()},
         {part: name for part, [name] in parts.items()},
         {name: len(data[name]) for name in left},

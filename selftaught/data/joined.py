@@ -27,7 +27,9 @@ class Joined(Source):
         self._ends = np.cumsum([len(part) for part in parts])
         self.samples = parts[0].samples
         self.classes = max((part.classes for part in parts), key=len)
-        self.traits = {k: v for k, v in parts[0].traits.items() if all(part.traits.get(k) == v for part in parts)}
+        # a trait that a part does not mention is no contradiction: one of 8 bits does not say how others are read
+        told = [trait for part in parts for trait in part.traits.items()]
+        self.traits = {name: value for name, value in told if all(p.traits.get(name, value) == value for p in parts)}
         self.skipped = [one for part in parts for one in part.skipped]
         self.notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
 

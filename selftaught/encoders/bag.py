@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder
+from selftaught.method import Encoder, Start
 from selftaught.parts.frequent import frequent
 
 SMALL = {"min_count": 1}
@@ -46,6 +46,13 @@ class Bag(Encoder):
     def index(self) -> dict[str, int]:
         """The number of each known word."""
         return {word: row for row, word in enumerate(self.words)}
+
+    def start(self, given: Start) -> None:
+        """Raises UserError: there are no weights to start from."""
+        raise UserError(
+            "init has no effect on encoder bag, which has no weights: remove it; a model of n-grams in an ARPA file is "
+            "asked with 'selftaught score FILE'"
+        )
 
     def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
         """Return one layer: the counts, [B, dim]. They have no positions."""

@@ -21,7 +21,6 @@ from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.packed import Parts, packed
 
-FIRST = ("conv1.weight", "patch_embed.proj.weight")  # the first convolutions, which depend on the number of channels
 COUNTER = "num_batches_tracked"  # of batch norm; torchvision's oldest files lack it
 
 
@@ -48,6 +47,7 @@ class Report:
         known = [key for key in self.loaded if not key.endswith(COUNTER)]
         said = f"{len(known)} of {len(known) + len(missing)} tensors of the encoder start from the file"
         said += f" ({self.where})" if self.where else ""
+        said += f"; fitted to other channels or positions: {', '.join(self.adapted)}" if self.adapted else ""
         said += f"; left aside: {_parts(self.ignored, self.where)}" if self.ignored else ""
         return said + (f"; not in the file, so untrained: {_parts(missing)}" if missing else "")
 
@@ -93,9 +93,10 @@ def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
     queues are left aside. Batch counters (``num_batches_tracked``) may be missing. Pretrained weights expect the
     normalisation that they were trained with.
 
-    A first convolution for 3 channels is adapted to another number of channels C. For 1 channel its weights are summed,
-    so that a grey image gives the same output as the same image with equal red, green and blue. For other C, channel c
-    gets the weights of channel c mod 3, times 3 / C, which keeps the scale of the output. Positions of a ViT
+    A first convolution for A channels is adapted to another number of channels C. For C = 1 its weights are summed, so
+    that a grey image gives the same output as the same image with equal red, green and blue; for A = 1 they are shared
+    alike, with the same effect. For others, channel c gets the weights of channel c mod A, times A / C, which keeps the
+    scale of the output. Positions of a ViT
     (``pos_embed``) for another image size are resampled in the same way as in the encoder.
 
     Args:
@@ -121,12 +122,13 @@ def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
         differences = f"{_listed('missing', lacking or list(missing))}, {_listed('unexpected', unexpected)}"
         raise UserError(f"{path} does not fit encoder {name}: {differences}")
     adapted, loaded = [], {}
+    first = next((key for key, value in own.items() if value.ndim == 4), "")  # sees the channels of the images
     for key, stored in theirs.items():
         try:
             tensor = stored.tensor() if isinstance(stored, Stored) else stored
         except Unreadable as error:
             raise UserError(f"{path} is damaged ({error}): fetch or save it again") from error
-        if tensor.ndim == 4 and tensor.shape[1] == 3 != own[key].shape[1] and key in FIRST:
+        if key == first and tensor.ndim == 4 and tensor.shape[1] != own[key].shape[1]:
             tensor = adapt_channels(tensor, own[key].shape[1])
             adapted.append(key)
         if key == "pos_embed" and tensor.ndim == 3 and tensor.shape[1] != own[key].shape[1]:
@@ -142,10 +144,11 @@ def load_weights(encoder: Encoder, path: Path, strict: bool = True) -> Report:
 
 
 def adapt_channels(weight: Tensor, channels: int) -> Tensor:
-    """Adapt a convolution's weight [D, 3, k, k] to `channels` input channels, by the rule of `load_weights`."""
+    """Adapt a convolution's weight [D, A, k, k] to `channels` input channels, by the rule of `load_weights`."""
+    before = weight.shape[1]
     if channels == 1:
         return weight.sum(1, keepdim=True)
-    return weight[:, torch.arange(channels) % 3] * (3 / channels)
+    return weight[:, torch.arange(channels) % before] * (before / channels)
 
 
 def _assign(encoder: Encoder, tensors: dict[str, Tensor], path: Path) -> None:

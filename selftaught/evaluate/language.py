@@ -12,6 +12,7 @@ import numpy as np
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.method import Scores, ScoresCorpus
+from selftaught.parts.tokens import called
 from selftaught.parts.vocabulary import renumbering
 
 PORTION = 1 << 20
@@ -71,7 +72,7 @@ def perplexity(model: Scores, corpus: Corpus) -> dict[str, Any]:
         theirs = corpus.split
         ours = {key: seen.get(key, "nfc") for key in theirs}
         if ours != theirs:
-            told = (f"{how['tokens']} (lower: {how['lower']}, form: {how['form']})" for how in (ours, theirs))
+            told = (f"{called(how['tokens'])} (lower: {how['lower']}, form: {how['form']})" for how in (ours, theirs))
             raise UserError(
                 "the model reads text as {} and this corpus was split into {}: open it with the options of the "
                 "model".format(*told)

@@ -17,11 +17,13 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from selftaught.errors import UserError
-from selftaught.method import BacksOff
+from selftaught.method import BacksOff, Level
 from selftaught.parts.vocabulary import END
 from selftaught.run import write_atomically
 
 UNKNOWN, START = "<unk>", "<s>"
+CAPITAL = "<UNK>"
+"""How some tools write the unknown word."""
 NEVER = -99.0
 """log10 of the probability of what is never predicted, as is usual: the start of a sentence."""
 LN10 = math.log(10)
@@ -86,6 +88,17 @@ class Arpa:
 
     def __init__(self, grams: dict[tuple[str, ...], tuple[float, float]], order: int) -> None:
         self.grams, self.order = grams, order
+        # without those that mean something else in the format
+        self.words = [gram[0] for gram in grams if len(gram) == 1 and gram[0] not in (UNKNOWN, START, END)]
+
+    def levels(self) -> Iterator[Level]:
+        """See `method.BacksOff`."""
+        number = {word: i for i, word in enumerate([*self.words, UNKNOWN, END, START])}
+        for length in range(1, self.order + 1):
+            found = [(gram, values) for gram, values in self.grams.items() if len(gram) == length]
+            tokens = np.array([[number[word] for word in gram] for gram, _ in found], np.int32).reshape(-1, length)
+            p, rest = np.array([values for _, values in found], np.float64).reshape(-1, 2).T
+            yield Level(tokens, 10**p, 10**rest)
 
     def log10(self, word: str, history: tuple[str, ...]) -> float:
         """Return log10 P(word | history), which may be of any length."""
@@ -156,6 +169,6 @@ def _read(path: Path, file: Iterable[bytes]) -> Arpa:
         number, line = next(full, (number, "the end of the file"))
     if line != "\\end\\" or not sizes:
         raise wrong(number, f"expected \\end\\, not '{line[:40]}'")
-    if (UNKNOWN,) not in grams and ("<UNK>",) in grams:
-        grams[(UNKNOWN,)] = grams[("<UNK>",)]
+    if (UNKNOWN,) not in grams and (CAPITAL,) in grams:
+        grams = {tuple(UNKNOWN if word == CAPITAL else word for word in gram): found for gram, found in grams.items()}
     return Arpa(grams, len(sizes))

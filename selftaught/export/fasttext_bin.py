@@ -186,11 +186,13 @@ def decoded(path: Path, words: Sequence[bytes], errors: Errors) -> list[str]:
 
 
 def write(file: IO[bytes], model: Model) -> None:
-    """Write a model. Raises UserError if a word cannot be stored, or a number is not finite."""
+    """Write a model. Raises UserError if a label cannot be stored, or a number is not finite."""
     said, size = model.arguments, len(model.words)
-    for text in (*model.words, *model.labels):
+    for text in model.labels:
         if not text or b"\0" in text:
-            raise UserError(f"the word {text.decode()!r} is empty or has a byte 0, which a fastText model cannot store")
+            raise UserError(
+                f"the label {text.decode()!r} is empty or has a byte 0, which a fastText model cannot store"
+            )
     file.write(HEAD.pack(MAGIC, VERSION, *(int(said[name]) for name in ARGUMENTS), said["t"]))
     tokens = int(model.counts[:size].sum())
     file.write(COUNTS.pack(size + len(model.labels), size, len(model.labels), tokens, -1))

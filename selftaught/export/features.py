@@ -27,8 +27,6 @@ def check(path: Path, local: bool = False) -> None:
     """
     if path.suffix not in FORMATS:
         raise UserError(f"{path} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
     if path.suffix == ".parquet" and local:
         raise UserError(f"{path} cannot store features with positions: write .npy or .safetensors")
     if path.suffix == ".parquet":

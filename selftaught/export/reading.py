@@ -324,6 +324,8 @@ class Reader:
 
 STRANGERS = {
     b"\x80": "is a pickle, which is not opened because it may run code: save it with gensim's save_word2vec_format",
+    b"\\data\\": "is a language model in the ARPA format, which has no vectors: ask it with 'selftaught score'",
+    b"\n\\data\\": "is a language model in the ARPA format, which has no vectors: ask it with 'selftaught score'",
     b"PK\x03\x04": "is a zip archive: unpack it first",
 }
 """First bytes of other files of word vectors, and the advice for each."""

@@ -20,6 +20,8 @@ safetensors files and models of the fastText tool are memory-mapped, so that row
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
@@ -31,7 +33,7 @@ from selftaught.export import fasttext_bin, floret
 from selftaught.export.compressed import WRITERS, opened, replaced
 from selftaught.export.reading import Errors, Reader
 from selftaught.kernels import vectors_text as kernel
-from selftaught.parts.fasttext_model import Model, of_words
+from selftaught.parts.fasttext_model import Model
 from selftaught.parts.subword_rows import SubwordRows
 from selftaught.parts.word_vectors import WordVectors
 from selftaught.run import check_writable
@@ -69,8 +71,6 @@ def check(path: Path, format: Format | None = None) -> Format:
         )
     if zipped and found in MAPPED:
         raise UserError(f"{path} cannot be written: {found} files cannot be compressed; remove the {path.suffix}")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
     check_writable(path)
     return found
 
@@ -92,20 +92,20 @@ def write(
     ...     read(Path(folder) / "words.txt").words
     ('bank', 'money')
 
-    The vectors that a subword model gives to unseen words can only be stored by bin and floret, which need the `rows`
-    that they are made from. Only safetensors and bin keep the counts.
+    The vectors that a subword model gives to unseen words can only be stored by floret, which needs the `rows` that
+    they are made from, and by a model of the fastText tool (`write_model`). Only that and safetensors keep the counts.
 
     Raises UserError if the format is unknown or cannot store a word, a vector is not finite, or the disk is full.
     """
     found = check(path, format)
+    if found == "bin":
+        raise UserError(f"{path}: a model of the fastText tool is more than word vectors: write it with write_model")
     size = len(vectors) if limit is None else min(limit, len(vectors))
     if size < 1 or vectors.dim < 1:
         raise UserError(f"{path} cannot be written: there are no words to write")
     vectors = vectors.first(size)
-    words, matrix = _encoded(vectors.words, found), vectors.matrix
-    if found == "bin":
-        write_model(path, of_words(vectors, None if rows is None else rows.first(size)))
-        return
+    words = _checked([word.encode("utf-8", "surrogatepass") for word in vectors.words], found)
+    matrix = vectors.matrix
     for begin in range(0, size, 1 << 14):
         finite = np.isfinite(matrix[begin : begin + (1 << 14)]).all(1)
         if not finite.all():
@@ -138,7 +138,7 @@ def write(
         _write_lines(file, words, matrix)
 
 
-def _write_lines(file: IO[bytes], words: list[bytes], matrix: NDArray[np.float32]) -> None:
+def _write_lines(file: IO[bytes], words: Sequence[bytes], matrix: NDArray[np.float32]) -> None:
     """Write a line "word number number ..." for each word."""
     ends = np.cumsum([len(word) for word in words], dtype=np.int64)
     step = max(1, BLOCK // (kernel.WIDEST * matrix.shape[1]))
@@ -157,40 +157,36 @@ def write_model(path: Path, model: Model) -> None:
     Raises UserError as `write`.
     """
     check(path, "bin")
+    _checked(model.words, "bin")
     with replaced(path) as file:
         fasttext_bin.write(file, model)
 
 
-def _encoded(words: tuple[str, ...], format: Format) -> list[bytes]:
-    """Return the UTF-8 of each word. Raises UserError if the format cannot store it."""
-    found = []
+def _checked(words: Sequence[bytes], format: Format) -> Sequence[bytes]:
+    """Return the words, in UTF-8. Raises UserError if the format cannot store one, or one occurs twice."""
+    if not words:
+        raise UserError("there are no words to write")
     breaks = {"safetensors": frozenset(), "floret": frozenset(), "bin": frozenset("\0")}.get(format, BREAKS)
-    for word in words:
+    for data in words:
+        try:
+            word = data.decode()
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"the word {data.decode('utf-8', 'surrogatepass')!r} is not Unicode text (half of a surrogate pair), "
+                "so no format can store it"
+            ) from error
         if not word or not breaks.isdisjoint(word):
             what = "a space, a newline or a byte 0" if word else "nothing at all"
             raise UserError(f"the word {word!r} is or contains {what}, which {format} cannot store: write .safetensors")
-        try:
-            found.append(word.encode())
-        except UnicodeEncodeError as error:
-            raise UserError(
-                f"the word {word!r} is not Unicode text (half of a surrogate pair), so no format can store it"
-            ) from error
-    if len(set(found)) < len(found):
-        twice = next(word for word, n in _tally(found).items() if n > 1).decode()
+    if len(set(words)) < len(words):
+        twice = next(word for word, n in Counter(words).items() if n > 1).decode()
         raise UserError(f"the word '{twice}' occurs twice, so a reader would find only one of its vectors")
-    return found
-
-
-def _tally(words: list[bytes]) -> dict[bytes, int]:
-    counts: dict[bytes, int] = {}
-    for word in words:
-        counts[word] = counts.get(word, 0) + 1
-    return counts
+    return words
 
 
 def _write_safetensors(
     file: IO[bytes],
-    words: list[bytes],
+    words: Sequence[bytes],
     matrix: NDArray[np.float32],
     counts: NDArray[np.int64] | None,
 ) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from selftaught import kind as kinds
-from selftaught.errors import UserError, unknown
+from selftaught.errors import UserError, expanded, unknown
 from selftaught.parts.signature import Argument, Declared, subclasses
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def specs(name: str) -> tuple[Spec, ...]:
     Raises UserError, with a suggestion, for an unknown name.
     """
     if is_file(name):
-        return (_own(Path(name).expanduser()),)
+        return (_own(expanded(name)),)
     if name not in _catalogue():
         raise unknown("method", name, names())
     return _catalogue()[name]

@@ -110,7 +110,7 @@ def of_words(
         arguments |= {"bucket": rows.bucket, "minn": rows.minn, "maxn": rows.maxn}
     return Model(
         arguments | said,
-        [word.encode("utf-8", "replace") for word in vectors.words],
+        [word.encode("utf-8", "surrogatepass") for word in vectors.words],
         counts,
         Scattered(rows) if rows is not None and grams else vectors.matrix,
         np.zeros(vectors.matrix.shape, np.float32) if out is None else out,

@@ -74,6 +74,11 @@ def grouped(module: nn.Module) -> bool:
     return any(isinstance(m, BatchNorm1d | BatchNorm2d) for m in module.modules())
 
 
+def most_groups(module: nn.Module) -> int:
+    """Return the largest number of groups of a batch norm in `module`, 0 if it has none."""
+    return max((m.groups for m in module.modules() if isinstance(m, BatchNorm1d | BatchNorm2d)), default=0)
+
+
 def set_groups(module: nn.Module, groups: int) -> None:
     """Make every batch norm in `module` use `groups` groups (of this rank's batch)."""
     for m in module.modules():

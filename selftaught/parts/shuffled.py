@@ -81,6 +81,12 @@ class Shuffled:
         """int64 [R + 1]: the first sentence of each run, and the end."""
         self.steps = min(max(-(-words // step), least), len(self.borders) - 1)
 
+    def unused(self) -> dict[str, str]:
+        """See `Method.unused`: a text that is one run has no other order."""
+        if not self.run or len(self.borders) > 2:
+            return {}
+        return {"shuffle": "shuffle has no effect, because the text is one run of words without line ends: remove it"}
+
     def step(self, seed: int, epoch: int, place: int) -> Step:
         """Return step `place` of the epoch."""
         order = np.arange(len(self.borders) - 1)

@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 
 from selftaught.errors import UserError, unknown
 from selftaught.parts import word_break
+from selftaught.parts.phrases import JOINT, unpacked
+from selftaught.parts.phrases import joined as together
 from selftaught.parts.word_break import PLAIN
 
 Tokens = Literal["words", "whitespace", "characters"]
@@ -16,7 +18,8 @@ Tokens = Literal["words", "whitespace", "characters"]
 character, with its marks."""
 
 Way = Tokens | Mapping[str, str]
-"""A name, or ``{"bpe": model}``: at white space, then each word into byte pairs of `model` (JSON, see `data/bpe`)."""
+"""A name; or ``{"bpe": model}``: at white space, then each word into byte pairs of `model` (JSON, see `data/bpe`); or
+``{"split": name, "phrases": pairs}``: by name, then the words of phrases are joined (see `parts/phrases`)."""
 
 Form = Literal["nfc", "none"]
 """The Unicode normal form of tokens. nfc: one code point for é, however it was typed; none: as typed."""
@@ -44,11 +47,16 @@ def finished(token: str, lower: bool, form: Form) -> str:
 def spellings(word: str) -> list[str]:
     """Return the forms of a word to look up, first as written, then plain, then in lower case.
 
+    The words of a phrase may be written with spaces between them.
+
     >>> spellings("Don’t")
     ['Don’t', "Don't", "don't"]
+    >>> spellings("new york")
+    ['new york', 'new_york']
     """
     plain = "".join(PLAIN.get(character, character) for character in word)
-    return list(dict.fromkeys((word, finished(plain, False, "nfc"), finished(plain, True, "nfc"))))
+    found = [word, finished(plain, False, "nfc"), finished(plain, True, "nfc")]
+    return list(dict.fromkeys((*found, *(JOINT.join(one.split()) for one in found if one.split()))))
 
 
 @functools.lru_cache(8)
@@ -70,9 +78,20 @@ def byte_pairs(model: str) -> Any:
     return made
 
 
+def called(how: Way) -> str:
+    """Return what a way to split text is called in messages, without its byte pairs or phrases.
+
+    >>> called({"split": "words", "phrases": "new york"})
+    'words with phrases'
+    """
+    if isinstance(how, str):
+        return how
+    return "byte pairs" if "bpe" in how else f"{how['split']} with phrases"
+
+
 def joined(tokens: Iterable[str], how: Way) -> str:
     """Return a text that `tokenise` splits into `tokens` again."""
-    if isinstance(how, Mapping):
+    if isinstance(how, Mapping) and "bpe" in how:
         text: str = byte_pairs(how["bpe"]).decoder.decode(list(tokens))
         return text.removeprefix(" ")
     return " ".join(tokens)
@@ -84,11 +103,15 @@ def tokenise(text: str, how: Way = "words", lower: bool = True, form: Form = "nf
     >>> tokenise("Don't panic, Arthur!")
     ["don't", 'panic', 'arthur']
     """
-    if not isinstance(how, Mapping) and how not in get_args(Tokens):
-        raise unknown("way to split text (tokens)", how, get_args(Tokens))
-    split = word_break.words if how == "words" else word_break.characters if how == "characters" else str.split
+    name = how if isinstance(how, str) else how.get("split", "whitespace")
+    if name not in get_args(Tokens):
+        raise unknown("way to split text (tokens)", name, get_args(Tokens))
+    split = word_break.words if name == "words" else word_break.characters if name == "characters" else str.split
     tokens = [finished(token, lower, form) for token in split(text)]
-    if isinstance(how, Mapping):
+    if isinstance(how, Mapping) and "phrases" in how:
+        for pairs in unpacked(how["phrases"]):
+            tokens = together(tokens, pairs)
+    elif isinstance(how, Mapping):
         pieces: list[str] = byte_pairs(how["bpe"]).encode("".join(f" {word}" for word in tokens)).tokens
         return pieces
     return tokens

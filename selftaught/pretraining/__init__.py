@@ -13,11 +13,11 @@ from selftaught import steps as steppers
 from selftaught.config import LENGTHS, Config, Layer, options, read, resolve
 from selftaught.data import catalog
 from selftaught.data.told import opening
-from selftaught.errors import UserError
+from selftaught.errors import UserError, expanded
 from selftaught.evaluate.diagnostics import Diagnostics
 from selftaught.kind import silent
 from selftaught.method import Method, Source
-from selftaught.pretraining import place
+from selftaught.pretraining import in_use, place
 from selftaught.pretraining.build import build, locate, open_data, type_of
 from selftaught.pretraining.progress import Watch
 from selftaught.pretraining.result import Run, continued, load
@@ -229,7 +229,8 @@ def _train(
     if watch:
         observers.append(watch)  # last: it also shows what the others found
     try:
-        result = fit.fit(method, source, config.recipe, folder, observers, resume=again, more=longer)
+        check = in_use.planned(config, method, watch.say if watch else None)
+        result = fit.fit(method, source, config.recipe, folder, observers, again, longer, check)
     except ValueError:  # the input is at fault, so the corrected command may use the same name
         if not again and place.rank() == 0:
             place.forget(folder)
@@ -278,11 +279,11 @@ def _summarise(
 def _absolute(config: Config) -> Config:
     """Paths made absolute, so that the run can be resumed from any folder."""
     named = config.data["source"]
-    init = str(Path(config.init).expanduser().resolve()) if config.init is not None else None
-    method = str(Path(config.method).expanduser().resolve()) if methods.is_file(config.method) else config.method
+    init = str(expanded(config.init).resolve()) if config.init is not None else None
+    method = str(expanded(config.method).resolve()) if methods.is_file(config.method) else config.method
     groups = config.data["groups"]
-    if groups is not None and Path(groups).expanduser().is_file():
-        groups = str(Path(groups).expanduser().resolve())
+    if groups is not None and expanded(groups).is_file():
+        groups = str(expanded(groups).resolve())
     source = locate(named) if named is not None else None
     return replace(config, method=method, init=init, data=config.data | {"source": source, "groups": groups})
 

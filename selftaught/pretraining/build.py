@@ -13,7 +13,7 @@ from selftaught import encoders, methods
 from selftaught.config import Config
 from selftaught.data import catalog
 from selftaught.data.hidden import hide
-from selftaught.errors import UserError
+from selftaught.errors import UserError, expanded
 from selftaught.kind import Progress, silent
 from selftaught.method import Encoder, Method, Source
 from selftaught.pretraining import in_use
@@ -26,7 +26,7 @@ def locate(data: Any) -> str | None:
     A catalog name, an absolute path, None for objects.
     """
     if isinstance(data, Path) or (isinstance(data, str) and data not in catalog.listed()):
-        path = Path(data).expanduser()
+        path = expanded(data)
         # a pattern of files, such as train-{000..127}.tar, is no path that exists
         return str(path.resolve()) if path.exists() or "{" in str(data) else str(data)
     return data if isinstance(data, str) else None

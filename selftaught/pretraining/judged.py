@@ -29,7 +29,15 @@ class Trained(Protocol):
         """`data`, or what it was trained on."""
 
     def open(
-        self, data: Any, split: Split, limit: int | None = None, *, seed: int = 0, groups: str | None = None
+        self,
+        data: Any,
+        split: Split,
+        limit: int | None = None,
+        *,
+        seed: int = 0,
+        groups: str | None = None,
+        column: str | None = None,
+        label_column: str | None = None,
     ) -> Source:
         """Read as the encoder needs it."""
 
@@ -45,11 +53,11 @@ class Trained(Protocol):
 
 @final
 class Judged:
-    """Obeys `evaluate.task.Subject`. `seed` draws the samples of a limit; `groups`: see `data.groups`."""
+    """Obeys `evaluate.task.Subject`. `seed` draws the samples of a limit; for the others see `Run.open`."""
 
-    def __init__(self, run: Trained, seed: int = 0, groups: str | None = None) -> None:
+    def __init__(self, run: Trained, seed: int = 0, groups: str | None = None, **columns: str | None) -> None:
         self.run = run
-        self.how: dict[str, Any] = {"seed": seed, "groups": groups}
+        self.how: dict[str, Any] = {"seed": seed, "groups": groups, **columns}
         self.config = run.config if run.path.is_dir() else None
 
     @property

@@ -122,11 +122,20 @@ class Run:
         return tuple(found or ())
 
     def open(
-        self, data: Any, split: Split, limit: int | None = None, *, seed: int = 0, groups: str | None = None
+        self,
+        data: Any,
+        split: Split,
+        limit: int | None = None,
+        *,
+        seed: int = 0,
+        groups: str | None = None,
+        column: str | None = None,
+        label_column: str | None = None,
     ) -> Source:
         """A source over `data`, read as the encoder needs it. Raises UserError where they do not fit.
 
         `seed` draws the samples of a limit. `groups`: see `data.groups`; by default those of the run for its own data.
+        So it is with the columns of tables: `column` has the samples, `label_column` the labels.
         """
         seen = self.encoder.spec["input"]
         own = self.config.data if self.path.is_dir() else {}
@@ -136,7 +145,15 @@ class Run:
         kind = kinds.find(seen["kind"])
         if groups is None and own and (known or data is self.data):
             groups = own["groups"]
-        reading = kind.reading(seen, {option.name: own[option.name] for option in options})
+        given = {option.name: own[option.name] for option in options}
+        there = [option.name for option in kinds.describe(seen["kind"]).arguments]
+        for names, value in ((("column", "image_column"), column), (("label_column",), label_column)):
+            if value is not None:
+                name = next((name for name in names if name in there), None)
+                if name is None:
+                    raise UserError(f"--{names[0].replace('_', '-')} has no effect on {kind.samples}: remove it")
+                given[name] = value
+        reading = kind.reading(seen, given)
         source = reading.read(data, split, limit, seed=seed, groups=groups)
         kind.fits(seen, source, str(self.path))
         return source
@@ -198,6 +215,8 @@ class Run:
         seed: int = 0,
         quick: bool = False,
         groups: str | Path | None = None,
+        column: str | None = None,
+        label_column: str | None = None,
         say: Callable[[str], None] | None = None,
         **options: Any,
     ) -> dict[str, Any]:
@@ -214,6 +233,9 @@ class Run:
             quick: Use at most 2,000 training and 1,000 test samples, drawn from all classes alike.
             groups: Which samples stay on one side of a split, see `data.groups`; by default those of the run for its
                 own data.
+            column: The column of the texts or images, if the data are tables; by default that of the run for its own
+                data, as that of the labels.
+            label_column: The column of the labels.
             say: Called with a line at each stage.
             **options: Of single tasks: `pool` says how the words of a text are averaged, "mean" or "sif".
 
@@ -229,7 +251,7 @@ class Run:
         if why_not is not None:
             (say or _warn)(f"{why_not}: the result is returned, but not kept in summary.json")
         found = task.judge(
-            Judged(self, seed, None if groups is None else str(groups)),
+            Judged(self, seed, None if groups is None else str(groups), column=column, label_column=label_column),
             data,
             seed=seed,
             quick=quick,

@@ -67,6 +67,14 @@ class ImageViews(Views):
         if int(input["channels"]) not in (1, 3) and any(map(_changes_colour, self.augments)):
             _say_colourless(int(input["channels"]))
 
+    def unused(self) -> dict[str, str]:
+        """See `Views.unused`. Only colours can be turned or taken away."""
+        channels = int(self.input["channels"])
+        if channels == 3:
+            return {}
+        had = f"because the images have {channels} channel{'s' * (channels != 1)}, not 3: remove it"
+        return {name: f"{name} has no effect, {had}" for name in ("grey", "hue")}
+
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
         """Return arrays [B, V, ...]; see `augmentation.sample`."""
         return sample(self.augments, index, epoch, seed)

@@ -56,7 +56,7 @@ def here(tmp_path, monkeypatch):
         (("pretrain", "simclr", "digits", "--steps", "0"), "steps must be greater than 0, not 0"),
         (("pretrain", "simclr", "digits", "--steps", "5", "--minutes", "1"), ("give only one of steps, epochs and "
                                                                              "minutes")),
-        (("pretrain", "simclr", "digits", "--warmup", "2"), "warmup must be in [0, 1), not 2.0"),
+        (("pretrain", "simclr", "digits", "--warmup", "2"), "warmup must be a share of the training"),
         (("pretrain", "simclr", "digits", "--limit", "0"), "limit must be at least 1, not 0"),
         (("pretrain", "simclr", "digits", "--labels", "0/class"), "labels must be at least 1/class, not 0/class"),
         (("pretrain", "simclr", "digits", "--labels", "200%"), ("labels must be more than 0% and at most 100%, not "

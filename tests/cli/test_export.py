@@ -83,3 +83,32 @@ def test_what_has_no_word_vectors(capsys, tmp_path):
     seen = {"kind": "image", "size": 8, "channels": 1, "mean": [0.5], "std": [0.5]}
     (tmp_path / "e.safetensors").write_bytes(encoders.save(encoders.build("conv", seen, width=4)))
     assert said(capsys, "export", tmp_path / "e.safetensors", "--out", tmp_path / "y.txt", code=2)
+
+
+ARPA = "\\data\\\nngram 1=3\n\n\\1-grams:\n-1\t<unk>\n-0.5\t</s>\n-0.4\ta\n\n\\end\\\n"
+
+
+def test_an_arpa_file_is_written_again_and_has_no_vectors(capsys, tmp_path):
+    (tmp_path / "a.arpa").write_text(ARPA)
+    out = tmp_path / "b.arpa.gz"
+    assert said(capsys, "export", tmp_path / "a.arpa", "--out", out) == f"3 n-grams of 1 to 1 words are in {out}\n"
+    for path in (tmp_path / "a.arpa", out):
+        assert said(capsys, "score", path, "a", "--tokens").splitlines()[2:] == ["-0.92  a", "-1.15  </s>"]
+    for words in (("neighbours", tmp_path / "a.arpa", "a"), ("probe", tmp_path / "a.arpa"),
+                  ("export", tmp_path / "a.arpa", "--out", tmp_path / "x.txt")):  # fmt: skip
+        assert "is a language model in the ARPA format" in said(capsys, *words, code=2)
+
+
+def test_an_arpa_file_that_cannot_be_written_is_said_before_the_work(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "there is no folder no" in said(capsys, "export", "nowhere", "--out", "no/x.arpa", code=2)
+
+
+def test_a_model_that_counts_starts_from_no_weights(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.arpa").write_text(ARPA)
+    (tmp_path / "text.txt").write_text("a b a b\n" * 20)
+    found = said(capsys, "pretrain", "ngram", tmp_path / "text.txt", "--init", tmp_path / "a.arpa", code=2)
+    assert "init has no effect on encoder bag" in found and found.endswith("'selftaught score FILE'\n")
+    found = said(capsys, "pretrain", "word2vec", tmp_path / "text.txt", "--init", tmp_path / "a.arpa", code=2)
+    assert "is a language model in the ARPA format" in found

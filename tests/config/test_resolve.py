@@ -134,7 +134,7 @@ def test_a_wrong_file_is_one_sentence_with_file_line_and_key(tmp_path, text, wor
         ),
         ({"data": "digits"}, "no method is given"),
         ({"method": "simclr"}, "no data is given"),
-        ({"method": "simclr", "data": "digits", "recipe": {"warmup": 1.0}}, "warmup must be in [0, 1), not 1.0"),
+        ({"method": "simclr", "data": "digits", "recipe": {"warmup": 1.0}}, "warmup must be a share of the training"),
     ],
 )
 def test_what_is_unknown_or_missing_is_said(layer, words):

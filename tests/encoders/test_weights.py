@@ -123,6 +123,23 @@ def test_colour_weights_serve_grey_images(tmp_path: Path) -> None:
     assert report.adapted == ("conv1.weight",)
 
 
+@pytest.mark.parametrize(("name", "first"), [
+    ("conv", "blocks.0.0.weight"), ("resnet18", "conv1.weight"), ("vit", "patch_embed.proj.weight"),
+])  # fmt: skip
+def test_weights_serve_grey_and_colour_images_both_ways(tmp_path: Path, name: str, first: str) -> None:
+    small = encoders.small(name)
+    grey, colour, back = (encoders.build(name, INPUT | {"channels": n}, **small).eval() for n in (1, 3, 1))
+    for before, after in ((grey, colour), (colour, back)):
+        (tmp_path / "encoder.safetensors").write_bytes(encoders.save(before))
+        report = encoders.load_weights(after, tmp_path / "encoder.safetensors")
+        assert report.adapted == (first,)
+        assert f"fitted to other channels or positions: {first}" in report.sentence()
+    x = torch.randn(2, 1, 72, 72)
+    expected = grey(x)
+    assert torch.allclose(colour(x.expand(-1, 3, -1, -1)), expected, atol=1e-5)
+    assert torch.allclose(back(x), expected, atol=1e-5)
+
+
 def test_colour_weights_serve_many_channels(tmp_path: Path) -> None:
     colour, many = resnet(), resnet(channels=13)
     encoders.load_weights(many, write(published(colour), tmp_path / "resnet18.pth"))

@@ -123,3 +123,17 @@ def test_damaged_files(tmp_path: Path, old: str, new: str, said: str) -> None:
     (tmp_path / "a.arpa").write_text(OTHERS.replace(old, new))
     with pytest.raises(UserError, match=said):
         arpa.read(tmp_path / "a.arpa")
+
+
+def test_what_was_read_is_written_again(tmp_path: Path) -> None:
+    for number, content in enumerate((OTHERS, OTHERS.replace("<unk>", "<UNK>").replace("a </s>", "<UNK> </s>"))):
+        (tmp_path / "a.arpa").write_text(content)
+        ours = arpa.read(tmp_path / "a.arpa")
+        assert isinstance(ours, BacksOff) and ours.words == ["a"]
+        assert arpa.write(tmp_path / "b.arpa.gz", ours) == [4, 2]
+        again = arpa.read(tmp_path / "b.arpa.gz")
+        assert again.grams.keys() == ours.grams.keys()
+        for gram, values in ours.grams.items():
+            assert again.grams[gram] == pytest.approx(values, abs=1e-7), gram
+        # after <UNK> the bigram of <UNK> counts
+        assert round(ours.score("b")[1][1] / math.log(10), 9) == (-0.2 if number else -1.0)

@@ -17,6 +17,7 @@ from selftaught.export import fasttext_bin
 from selftaught.export import vectors as files
 from selftaught.method import Compiled
 from selftaught.methods import load
+from selftaught.parts.fasttext_model import of_words
 from selftaught.parts.word_vectors import WordVectors
 
 WORDS = ["where", "there", "Ödön", "中文字", "the", "</s>"]
@@ -75,7 +76,7 @@ def test_what_is_read_back_is_what_was_written(written: Path) -> None:
 
 def test_words_without_ngrams_are_a_model_as_well(tmp_path: Path) -> None:
     matrix = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
-    files.write(tmp_path / "x.bin", WordVectors(("new york", "the"), matrix), format="bin")
+    files.write_model(tmp_path / "x.bin", of_words(WordVectors(("new york", "the"), matrix), None))
     found = files.read(tmp_path / "x.bin")
     assert found.words == ("new york", "the") and found.vector("york") is None
     np.testing.assert_array_equal(found.matrix, matrix)
@@ -86,7 +87,7 @@ def test_words_without_ngrams_are_a_model_as_well(tmp_path: Path) -> None:
 def test_a_limit_keeps_the_ngrams(tmp_path: Path) -> None:
     encoder = method().encoder
     rows = encoder.subword_rows()
-    files.write(tmp_path / "x.bin", encoder.word_vectors(), format="bin", limit=2, rows=rows)
+    files.write_model(tmp_path / "x.bin", of_words(encoder.word_vectors().first(2), rows.first(2)))
     found = files.read(tmp_path / "x.bin")
     assert found.words == tuple(WORDS[:2])
     np.testing.assert_allclose(found.matrix, encoder.word_vectors().matrix[:2], atol=1e-6)
@@ -203,3 +204,16 @@ def test_a_classifier_with_two_kinds_of_hashes_is_refused() -> None:
     made.prepare(toys.text())
     with pytest.raises(UserError, match="train it with --word-ngrams 1, or with --encoder lookup"):
         made.fasttext_model(())  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (("a", "a"), "'a' occurs twice"), (("a", "\ud800"), "half of a surrogate pair"), (("a", "b\0"), "a byte 0"),
+    (("a", ""), "nothing at all"), ((), "no words"),
+])  # fmt: skip
+def test_words_that_the_format_cannot_hold(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    vectors = WordVectors(words, np.zeros((len(words), 3), np.float32))
+    with pytest.raises(UserError, match=says):
+        files.write_model(tmp_path / "x.bin", of_words(vectors, None))
+    with pytest.raises(UserError, match="write it with write_model"):
+        files.write(tmp_path / "x.bin", vectors, format="bin")
+    assert not list(tmp_path.iterdir())

@@ -22,6 +22,8 @@ def embed(
     out: Path,
     split: Split = "all",
     limit: int | None = None,
+    column: str | None = None,
+    label_column: str | None = None,
     batch_size: int = 128,
     layer: int | None = None,
     local: Annotated[bool, Parameter(**SWITCH)] = False,
@@ -35,6 +37,8 @@ def embed(
             FILE.safetensors, which have them inside.
         split: Part of the data.
         limit: Only N samples, drawn from all classes alike.
+        column: The column of the texts or images, if the data are tables.
+        label_column: The column of the labels.
         batch_size: Samples at a time.
         layer: Features of this layer instead of the encoder's output: 0 is the first, -1 the last.
         local: Keep the positions: channels and rows and columns of an image, channels and words of a text. FILE.npy or
@@ -48,7 +52,7 @@ def embed(
 
     files.check(out, local)
     loaded = pretraining.load(run)
-    source = loaded.open(data, split, limit)
+    source = loaded.open(data, split, limit, column=column, label_column=label_column)
     remark(opening(data, source))
     features = loaded.embed(source, batch_size=batch_size, layer=layer, local=local)
     files.write(out, features, source.labels, source.names(np.arange(len(source))), source.classes)

@@ -72,7 +72,9 @@ def _language_model(run: Path, out: Path) -> None:
     from selftaught.errors import UserError
     from selftaught.export import arpa
     from selftaught.method import BacksOff
+    from selftaught.run import check_writable
 
+    check_writable(out)
     model = ask.language_model(run)
     if not isinstance(model, BacksOff):
         raise UserError(f"{run} is no model of n-grams, which is what an ARPA file holds: use a run of ngram")

@@ -48,12 +48,12 @@ def predict(
         errors: What to do with bytes of a text that are not UTF-8: refuse them, or replace them.
     """
     from selftaught import ask
-    from selftaught.run import write_atomically
+    from selftaught.run import check_writable, write_atomically
 
     if out is not None and out.suffix not in ENDINGS:
         raise UserError(f"{out} must end in {' or '.join(ENDINGS)}")
-    if out is not None and not out.absolute().parent.is_dir():
-        raise UserError(f"{out} cannot be written: there is no folder {out.parent}")
+    if out is not None:
+        check_writable(out)
     options = {name: value for name, value in {"column": column, "errors": errors}.items() if value is not None}
     asked = ask.predict(run, data, k=k, threshold=threshold, **options)
     as_json = json_ if out is None else out.suffix == ".jsonl"

@@ -19,6 +19,8 @@ def probe(
     seed: int = 0,
     quick: bool = False,
     groups: str | None = None,
+    column: str | None = None,
+    label_column: str | None = None,
     pool: Literal["mean", "sif"] | None = None,
     pairs: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     analogies: Path | None = None,
@@ -39,6 +41,8 @@ def probe(
         groups: Which samples stay on one side of a split, such as the frames of one video: a column, a file with the
             group of each sample, or a regular expression for the paths, whose parenthesis is the group: '(.*)_[0-9]+'.
             By default those of the run for its own data.
+        column: The column of the texts or images, if the data are tables. By default that of the run for its own data.
+        label_column: The column of the labels. By default that of the run for its own data.
         pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what
             all texts share.
         pairs: Files of rated pairs of words instead of the standard tests: two words and a number a line.
@@ -48,8 +52,10 @@ def probe(
     """
     from selftaught import pretraining
 
-    own = {"pool": pool, "pairs": pairs, "analogies": analogies}
-    result = pretraining.load(run, errors).probe(data, seed=seed, quick=quick, groups=groups, say=remark, **own)
+    own: dict[str, Any] = {"pool": pool, "pairs": pairs, "analogies": analogies}
+    how: dict[str, Any] = {"seed": seed, "quick": quick, "groups": groups}
+    how |= {"column": column, "label_column": label_column}
+    result = pretraining.load(run, errors).probe(data, say=remark, **how, **own)
     if json_:
         show_json(result)
     else:

@@ -21,6 +21,7 @@ def score(
     tokens: bool = False,
     per_token: bool = False,
     perplexity: bool = False,
+    column: str | None = None,
     json_: Json = False,
 ) -> None:
     """Rank sentences by how probable a language model finds them: 'selftaught score RUN "a sentence" "another"'.
@@ -32,12 +33,16 @@ def score(
         tokens: Show log P of each token given those before it.
         per_token: Rank by log P per token, which long sentences do not lose by.
         perplexity: Show the perplexity of the file (and of the sentences) instead.
+        column: With --perplexity, the column of the texts in a table.
     """
     from selftaught import ask
 
     if perplexity:
-        _perplexity(ask.perplexity(run, _data(run, sentences, file)), json_)
+        options: dict[str, Any] = {} if column is None else {"column": column}
+        _perplexity(ask.perplexity(run, _data(run, sentences, file), **options), json_)
         return
+    if column is not None:
+        raise UserError("--column has no effect without --perplexity: remove it")
     found = ask.score(run, [*sentences, *(_lines(file) if file is not None else [])], per_token=per_token)
     if json_:
         show_json([_entry(scored, tokens) for scored in found])

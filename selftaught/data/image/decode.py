@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from selftaught.data.image import tiff
-from selftaught.data.image.levels import is_wide
+from selftaught.data.image.levels import check_type, is_wide
 from selftaught.data.image.reading import DEFAULT, Reading
 from selftaught.data.image.source import Pixels
 from selftaught.errors import UserError
 
-VERSION = 2
+VERSION = 3
 """Version of the pixels that `decode` returns. Increase it when they change, to invalidate old cache entries."""
 MOST_PIXELS = 89_478_485
 """Larger images (a quarter of a gigabyte as RGB) are refused as decompression bombs. Pillow has the same limit."""
@@ -80,6 +80,10 @@ def look(data: bytes, reading: Reading = DEFAULT) -> tuple[int, int, int, int]:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data)
         return height, width, pixels.shape[2], 0
     found = decode(data, 0, reading)
+    try:
+        check_type(found, "image")  # nan in a TIFF of floats is found now, not while training
+    except UserError as error:
+        raise Unreadable(str(error).removeprefix("image: ")) from None
     height, width, channels = found.shape
     more = reading.pages == "first" and _has_pages(data)
     return height, width, channels, WIDE * is_wide(found) + PAGED * more

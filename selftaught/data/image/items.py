@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data.groups import Names, absent, numbered, values
+from selftaught.data.groups import Names, absent, is_column, numbered, values
 from selftaught.data.image.axes import SHAPES, axis_of, with_channels
 from selftaught.data.image.decode import PAGED, WIDE, Unreadable, chosen, decode, look
 from selftaught.data.image.levels import IMAGES, as_bytes, check_type, is_wide, thinned
@@ -39,6 +39,7 @@ class Items(ABC):
         paths: Whether the names are paths.
         pack: Whether small images should be copied to the cache.
         reading: What is read of each item.
+        table: The columns of the table that lists the items or stands beside them, read when they are asked for.
     """
 
     where: str
@@ -54,13 +55,20 @@ class Items(ABC):
     paths: bool = False
     pack: bool = True
     reading: Reading = DEFAULT
+    table: Mapping[str, Callable[[], Sequence[Any]]] = {}
 
     def column(self, name: str) -> Sequence[Any]:
         """Return a column of a table. Raises UserError if there is none of this name."""
         raise absent(name, self.where, ())
 
     def group(self, by: Any) -> None:
-        """Group the items, see `data.groups`. Raises UserError if that is not possible."""
+        """Group the items, see `data.groups`. Raises UserError if that is not possible.
+
+        Of paths, text is a column of their table before it is a pattern.
+        """
+        if is_column(by) and by in self.table:
+            self.groups = numbered(self.table[by]())
+            return
         found = values(by, len(self), self.where, self.names)
         self.groups = numbered(self.column(str(by)) if found is None else found)
 

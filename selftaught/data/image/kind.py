@@ -16,7 +16,7 @@ from selftaught.data.image.axes import axes
 from selftaught.data.image.columns import is_image
 from selftaught.data.image.pairs import are_parts, is_images, parts_of
 from selftaught.data.image.reading import Reading
-from selftaught.errors import UserError
+from selftaught.errors import UserError, expanded
 from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source, evenly
 
@@ -69,7 +69,7 @@ class Image(Kind):
     def accepts(cls, data: Any) -> bool:
         """Accept arrays of images; lists of arrays, images or pairs with a label; folders and files of images."""
         if isinstance(data, str | Path):
-            return _holds_pictures(Path(data).expanduser())
+            return _holds_pictures(expanded(data))
         if hub.is_hub(data):
             return any(is_image(feature) for feature in hub.features(data).values())
         if hasattr(data, "__array__"):
@@ -172,7 +172,7 @@ def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
 def _are_images(data: Any) -> bool:
     """Whether the parts of a tuple or a dict hold images."""
     try:
-        parts = parts_of(data)[0].values()
+        parts = parts_of(data).parts.values()
     except UserError:
         return False
     return all(is_images(images) or (hub.is_hub(images) and Image.accepts(images)) for images, _ in parts)

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, final
@@ -63,6 +64,22 @@ def rows(table: Path, image: str | None = None, label: str | None = None) -> Ite
         raise UserError(f"{table}: it is not text in UTF-8 ({error.reason} at byte {error.start})") from None
     except OSError as error:
         raise UserError(f"{table}: cannot be read: {error.strerror}") from None
+
+
+def names(table: Path) -> tuple[str, ...]:
+    """Return the names of the columns of a table; none if it has no header, or cannot be read."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            if has_columns(table):
+                reader = csv.reader(file, delimiter=_delimiter(file, table), strict=True)
+                cells = [cell.strip() for cell in next((row for row in reader if any(map(str.strip, row))), [])]
+                return tuple(cells) if cells and _columns(cells, str(table), None, None)[1] else ()
+            if table.suffix.lower() == ".jsonl":
+                found = json.loads(next((line for line in file if line.strip()), "{}"))
+                return tuple(found) if isinstance(found, dict) else ()
+    except (OSError, ValueError, csv.Error):
+        pass
+    return ()
 
 
 def has_columns(table: Path) -> bool:
@@ -181,6 +198,7 @@ class ListedItems(Items):
         self.columns = COLUMNS if has_columns(table) else ()
         self.asked, self.label = label is not None, label
         self.given = Given([row.label for row in self._rows], len(self._rows))
+        self.table = {name: partial(_column, table, image, name) for name in names(table)}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -209,6 +227,10 @@ class ListedItems(Items):
         if len(data) > most_bytes():
             raise Unreadable(f"more than {most_bytes()} bytes")
         return data
+
+
+def _column(table: Path, image: str | None, name: str) -> list[Any]:
+    return [row.label for row in rows(table, image, name)]
 
 
 @final

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.layout import SIDES, Side, chosen, divided
+from selftaught.data.told import Sides
 from selftaught.errors import UserError
 
 IMAGES = ("images", "image", "x", "X", "data", "imgs", "pixels", "arr_0")
 LABELS = ("labels", "label", "y", "Y", "targets", "target", "arr_1")
 Part = tuple[NDArray[Any], NDArray[Any] | None]
-Parts = tuple[dict[str, Part], dict[str, str], dict[str, int | None]]
-"""The images and labels of each part, the names of their images, and what is left aside with its length."""
 Names = tuple[str, str | None]
 
 
@@ -43,7 +42,7 @@ def _label_files(path: Path) -> list[Path]:
     return [path.with_name(name + ".npy") for name in names]
 
 
-def read_npz(path: Path) -> Parts:
+def read_npz(path: Path) -> Sides[Part]:
     """Return the parts "train" and "test" by the array names (x_train, test_images, ...), or "all".
 
     Raises UserError if the file is damaged, contains Python objects, or has no array that can be identified as the
@@ -57,7 +56,7 @@ def read_npz(path: Path) -> Parts:
     return parts_by_name(arrays, str(path))
 
 
-def parts_by_name(arrays: dict[str, NDArray[Any]], where: str) -> Parts:
+def parts_by_name(arrays: dict[str, NDArray[Any]], where: str) -> Sides[Part]:
     """Return the images and labels among named arrays, see `read_npz`. Raises UserError."""
     named: dict[Side, Names] = {}
     for word, side in SIDES.items():
@@ -65,14 +64,14 @@ def parts_by_name(arrays: dict[str, NDArray[Any]], where: str) -> Parts:
             named[side] = found
     if not divided(named):
         found = _choose(arrays, "") or next(iter(named.values()), None) or _by_shape(arrays, where)
-        return {"all": _part(arrays, found)}, {"all": ""}, {}
+        return Sides({"all": _part(arrays, found)})
     sides = chosen(named, lambda names: names[1] is not None)
     used = {part: named[side] for part, side in sides.items()}
-    aside = {names[0]: len(arrays[names[0]]) for names in named.values() if names not in used.values()}
-    return (
+    rest = [names[0] for names in named.values() if names not in used.values()]
+    return Sides(
         {part: _part(arrays, names) for part, names in used.items()},
         {part: names[0] for part, names in used.items()},
-        dict(aside),
+        {name: len(arrays[name]) for name in rest},
     )
 
 

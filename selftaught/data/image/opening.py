@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, final, get_args
 
@@ -30,7 +30,7 @@ from selftaught.data.joined import Joined
 from selftaught.data.labels import Given, as_labels, decide
 from selftaught.data.subset import Draw, draw
 from selftaught.data.told import NO_CLASSES, refused
-from selftaught.errors import UserError
+from selftaught.errors import UserError, expanded
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
 
@@ -252,9 +252,9 @@ def _of_path(name: str, how: _How) -> Sides:
     if tar.is_pattern(name):
         return _of_shards(tar.shards(name), how, asked=True)
     try:
-        path = Path(name).expanduser()
+        path = expanded(name)
         is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
-    except (OSError, RuntimeError) as error:  # no permission, a name that is too long, or an unknown user
+    except OSError as error:  # no permission, a name that is too long, or an unknown user
         raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if is_folder:
         return _of_folder(path, how)
@@ -292,6 +292,13 @@ def _of_pictures(path: Path, found: folder.Found, how: _How) -> Sides:
         raise UserError(f"{shown(str(path))}: no image in this folder or its subfolders ({folder.EXAMPLES}, ...)")
     paths = [file.path for file in files]
     said = listed.beside(path, paths, found.beside, how.image_column, how.label_column)
+
+    def column(name: str, rows: Sequence[int]) -> list[Any]:
+        having = [table for table in found.beside if name in listed.names(path / table)]
+        owners = listed.beside(path, paths, having, how.image_column, name).owners
+        return [owners.get(row) for row in rows]
+
+    there = {name for table in found.beside for name in listed.names(path / table)}
     known = {row for row, owner in said.owners.items() if owner is not None}
     named = layout.arrange(paths, path.resolve().name, known)
     used = {row for rows in named.parts.values() for row in rows}
@@ -302,6 +309,7 @@ def _of_pictures(path: Path, found: folder.Found, how: _How) -> Sides:
         given = Given([said.owners.get(row) for row in rows], len(rows)) if by_table else folder.of_folders(owners)
         skipped = [*found.skipped, *(said.skipped if by_table else ())]
         parts[part] = items = folder.FolderItems(path, [files[row] for row in rows], given, skipped)
+        items.table = {name: partial(column, name, rows) for name in there}
         if by_table:
             items.columns, items.asked, items.label = COLUMNS, how.label_column is not None, how.label_column
     notes = said.notes(used) if by_table else (NO_CLASSES + named.why,) if named.why else ()
@@ -373,8 +381,8 @@ def _of_file(path: Path, how: _How) -> Sides:
     if suffix == ".npy":
         return how.arrays({"all": numpy_files.read_npy(path)}, {"all": ""}, str(path))
     if suffix == ".npz":
-        parts, called, left = numpy_files.read_npz(path)
-        return how.arrays(parts, called, str(path), left)
+        found = numpy_files.read_npz(path)
+        return how.arrays(found.parts, found.called, str(path), found.aside)
     if tables.is_table(path):
         return _of_tables(path.parent, [path.name], how)
     if idx.is_idx(path):
@@ -399,13 +407,13 @@ def _of_object(data: Any, labels: Any, how: _How) -> Sides:
     if hub.is_hub(data) or (isinstance(data, Mapping) and data and all(map(hub.is_hub, data.values()))):
         if labels is not None:
             raise UserError("a Hugging Face data set has its own labels: name their column 'label', or label_column=")
-        parts, called, left = hub.sides(data, how.label_column)
-        items = {part: HubItems(one, how.image_column, how.label_column) for part, one in parts.items()}
-        return how.items(items, called, left)
+        found = hub.sides(data, how.label_column)
+        items = {part: HubItems(one, how.image_column, how.label_column) for part, one in found.parts.items()}
+        return how.items(items, found.called, found.aside)
     if pairs.are_parts(data):
         if labels is not None:
             raise UserError("the data have labels of their own: leave out labels")
-        return _of_pairs(*pairs.parts_of(data), how)
+        return _of_pairs(pairs.parts_of(data), how)
     if not hasattr(data, "__array__"):
         if not (hasattr(data, "__len__") and hasattr(data, "__getitem__")) or isinstance(data, dict | bytes):
             raise UserError(
@@ -419,19 +427,18 @@ def _of_object(data: Any, labels: Any, how: _How) -> Sides:
     return how.arrays({"all": (data, labels)}, {"all": ""}, "array", asked=labels is not None)
 
 
-def _of_pairs(
-    parts: Mapping[str, Pair], called: Mapping[str, str], aside: Mapping[str, int | None], how: _How
-) -> Sides:
+def _of_pairs(found: told.Sides[Pair], how: _How) -> Sides:
     from selftaught.data.image import sequence
 
     whole: dict[str, Pair] = {}
-    for part, (images, labels) in parts.items():
+    for part, (images, labels) in found.parts.items():
         if isinstance(images, str | bytes | os.PathLike | Mapping) or not hasattr(images, "__getitem__"):
             raise UserError(
-                f"{called[part] or part}: data of type {type(images).__name__} is no part of a data set: give images"
+                f"{found.called[part] or part}: data of type {type(images).__name__} is no part of a data set: give "
+                "images"
             )
         stacked = images if hasattr(images, "__array__") else sequence.stacked(images)
         whole[part] = (images if stacked is None else stacked, labels)
     if all(hasattr(images, "__array__") for images, _ in whole.values()):
-        return how.arrays(whole, called, "array", aside)
-    return how.items({part: sequence.SequenceItems(*pair) for part, pair in whole.items()}, called, aside)
+        return how.arrays(whole, found.called, "array", found.aside)
+    return how.items({part: sequence.SequenceItems(*pair) for part, pair in whole.items()}, found.called, found.aside)

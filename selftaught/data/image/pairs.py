@@ -10,6 +10,7 @@ import numpy as np
 from selftaught.data.image.numpy_files import parts_by_name
 from selftaught.data.labels import Given
 from selftaught.data.layout import named, side, side_of_file
+from selftaught.data.told import Sides
 from selftaught.errors import UserError
 
 Pair = tuple[Any, Any]
@@ -44,32 +45,32 @@ def are_parts(data: Any) -> bool:
     return is_pair(data) or (two and all(map(is_pair, data)))
 
 
-def parts_of(data: Any) -> tuple[dict[str, Pair], dict[str, str], dict[str, int | None]]:
-    """Return (the parts "train" and "test", or "all"; what they are called; what is left aside, with its length).
+def parts_of(data: Any) -> Sides[Pair]:
+    """Return the parts "train" and "test", or "all".
 
     A mapping may also have arrays under the names that .npz files have: x_train, y_train, images, labels, ... Raises
     UserError if the names of a mapping are not of parts.
     """
     if is_pair(data):
-        return {"all": data}, {"all": ""}, {}
+        return Sides({"all": data})
     if not isinstance(data, Mapping):
-        return {"train": data[0], "test": data[1]}, {"train": "", "test": ""}, {}
+        return Sides({"train": data[0], "test": data[1]}, {"train": "", "test": ""})
     sides = [side(name) for name in data]
     if any(sides) and all(one or not side_of_file(name) for one, name in zip(sides, data, strict=True)):
         return _named({name: _pair(value) for name, value in data.items()})
     if [name.lower() for name in data] == ["all"]:
-        return {"all": _pair(next(iter(data.values())))}, {"all": ""}, {}
+        return Sides({"all": _pair(next(iter(data.values())))})
     arrays = {name: np.asarray(value) for name, value in data.items() if _is_column(value)}
     if len(arrays) < len(data):
         raise _unnamed(data)
     return parts_by_name(arrays, "dict")
 
 
-def _named(pairs: Mapping[str, Pair]) -> tuple[dict[str, Pair], dict[str, str], dict[str, int | None]]:
+def _named(pairs: Mapping[str, Pair]) -> Sides[Pair]:
     parts, left = named(list(pairs), lambda names: Given(pairs[names[0]][1], 0).known)
     if any(len(names) != 1 for names in parts.values()):
         raise _unnamed(pairs)
-    return (
+    return Sides(
         {part: pairs[name] for part, [name] in parts.items()},
         {part: name for part, [name] in parts.items()},
         {name: len(pairs[name][0]) for name in left if hasattr(pairs[name][0], "__len__")},

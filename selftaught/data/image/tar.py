@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, final
 
+from selftaught import errors
 from selftaught.data.columns import label_column, named
 from selftaught.data.folders import shown
 from selftaught.data.image.decode import Unreadable, most_bytes
@@ -126,7 +127,7 @@ def expanded(pattern: str) -> list[Path]:
             before, after = pattern[: found.start()], pattern[found.end() :]
             values = found[1].split(",") if form is _CHOICE else _numbers(found[1], found[2])
             return [path for value in values for path in expanded(before + value + after)]
-    return [Path(pattern).expanduser()]
+    return [errors.expanded(pattern)]
 
 
 def _numbers(first: str, last: str) -> list[str]:

@@ -16,7 +16,7 @@ from selftaught.data.image import pack
 from selftaught.data.image.arrays import ArraySource
 from selftaught.data.image.image_set import ImageSet
 from selftaught.data.image.source import ImageSource
-from selftaught.errors import UserError
+from selftaught.errors import UserError, expanded
 from selftaught.kind import Progress, silent
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -45,7 +45,7 @@ def place(split: str) -> Path:
 def local(split: str) -> Path | None:
     """Return the Parquet file in the folder SELFTAUGHT_DATA, if it exists."""
     folder = os.environ.get("SELFTAUGHT_DATA")
-    path = Path(folder).expanduser() / "cifar10-jpeg" / f"{split}.parquet" if folder else None
+    path = expanded(folder) / "cifar10-jpeg" / f"{split}.parquet" if folder else None
     return path if path is not None and path.is_file() else None
 
 

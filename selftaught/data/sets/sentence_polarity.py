@@ -16,6 +16,7 @@ from selftaught.data import remote
 from selftaught.data.entry import Entry
 from selftaught.data.text.markup import tidy
 from selftaught.data.text.text_set import Files, TextSet, known, records
+from selftaught.errors import expanded
 
 KIND = "text"
 NAMES = ("sentence-polarity",)
@@ -36,7 +37,7 @@ def from_folder() -> Files:
     if not folder:
         raise remote.Unavailable("SELFTAUGHT_DATA is not set")
     try:
-        return build((Path(folder).expanduser() / "text" / "sentence_polarity.zip").read_bytes())
+        return build((expanded(folder) / "text" / "sentence_polarity.zip").read_bytes())
     except OSError:
         raise remote.Unavailable("SELFTAUGHT_DATA has no text/sentence_polarity.zip") from None
 

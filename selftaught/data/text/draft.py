@@ -14,6 +14,7 @@ from selftaught.data import cache, told
 from selftaught.data.labels import Given, decide
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
+from selftaught.parts.tokens import Way
 from selftaught.source import Index, Skipped
 
 IN_MEMORY = 8 << 20  # bytes per array that are kept in memory
@@ -73,6 +74,7 @@ class Draft:
         column: The field of the labels, where they have one.
         asked: Whether the user named it.
         groups: One number per document: that of the first document of its group.
+        tokens: How the text is split, if the text itself decides it.
     """
 
     def __init__(self) -> None:
@@ -89,6 +91,7 @@ class Draft:
         self.notes: list[str] = []
         self.column, self.asked = "", False
         self.groups = array("q")
+        self.tokens: Way | None = None
         self._first: dict[str, int] = {}
 
     @property

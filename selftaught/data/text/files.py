@@ -25,13 +25,15 @@ from selftaught.kind import Progress, silent
 from selftaught.parts.tokens import Form, Tokens
 from selftaught.source import Skipped, digest_of
 
-Kind = Literal["text", "lines", "table"]
+Kind = Literal["text", "lines", "table", "rows"]
 Errors = Literal["skip", "replace", "strict"]
 """What becomes of what cannot be read. skip: lines, records and files are left out, counted and named; replace: bytes
 that are not UTF-8 become U+FFFD, the rest is skipped; strict: the first one is an error."""
 
 TEXTS = frozenset((".txt", ".text", ".md", ".rst", ".tok", ".tokens", ".tex", ".en", ".de", ".fr", ".zh"))
 LINES = frozenset((".jsonl", ".ndjson"))
+ROWS = {".csv": ",;\t", ".tsv": "\t"}
+"""Files of rows, and what may separate their columns."""
 ABOUT = re.compile(r"(readme|licen[cs]e|about|notice|changelog)\b", re.IGNORECASE)
 """The start of the names of files that tell about the others."""
 PACKED = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstandard"}
@@ -130,14 +132,17 @@ def unreadable(path: Path, error: Exception) -> NotText:
     return NotText(f"{shown(str(path))}: cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
+def suffix_of(path: Path) -> str:
+    """Return the file name extension in small letters, without that of a compressed file."""
+    return (path.with_suffix("") if path.suffix.lower() in PACKED else path).suffix.lower()
+
+
 def kind_of(path: Path) -> Kind | None:
     """Return the type by the file name extension, or None if it is unknown."""
-    suffix = path.suffix.lower()
-    if suffix in PACKED:
-        suffix = path.with_suffix("").suffix.lower()
-        if not suffix:
-            return "text"
-    return "text" if suffix in TEXTS else "lines" if suffix in LINES else "table" if suffix in tables.SUFFIXES else None
+    suffix = suffix_of(path)
+    if suffix in TEXTS or (not suffix and path.suffix):
+        return "text"
+    return "lines" if suffix in LINES else "rows" if suffix in ROWS else "table" if suffix in tables.SUFFIXES else None
 
 
 def one(path: Path) -> File:
@@ -168,8 +173,10 @@ class Found:
 def below(root: Path) -> Found:
     """Return the files of a folder, of one type, at any depth, sorted by path.
 
-    If there are tables or JSON Lines, other files are skipped, and the names of the files tell the parts. Else folders
-    are parts and classes by the rule of `data/layout`, and so are single files if each of them is called like a part.
+    If there are tables or JSON Lines, other files are skipped, and the names of the files tell the parts. So it is with
+    .csv and .tsv, but beside files of text they are skipped, because they tell about these. Else folders are parts and
+    classes by the rule of `data/layout`, and so are single files if each of them is called like a part.
+
     Raises UserError if there is nothing to read.
     """
     files, skipped = list[File](), list[Skipped]()
@@ -186,9 +193,16 @@ def below(root: Path) -> Found:
                 {"path": file.name, "reason": "the folder has tables of text"} for file in files if file.kind != kind
             ]
             return _named(root, {file.name: file for file in files if file.kind == kind}, skipped)
+    rows = {file.name: file for file in files if file.kind == "rows"}
+    texts = [file for file in files if file.kind == "text"]
+    if rows and all(ABOUT.match(Path(file.name).name) for file in texts):
+        skipped += [{"path": file.name, "reason": "the folder has tables of text"} for file in texts]
+        return _named(root, rows, skipped)
+    skipped += [{"path": name, "reason": "a table beside files of text"} for name in rows]
+    files = texts
     if not files:
         raise UserError(
-            f"{shown(str(root))}: there is no text in this folder or its subfolders (.txt, .jsonl, .parquet, .gz, ...)"
+            f"{shown(str(root))}: there is no text in this folder or its subfolders (.txt, .jsonl, .csv, .parquet, ...)"
         )
     loose = {file.name: file for file in files if not ABOUT.match(file.name)}
     if all("/" not in name and layout.side_of_file(name) for name in loose):

@@ -39,7 +39,7 @@ def place(key: str) -> Path:
 def kept(key: str, where: str, split: Mapping[str, Any], fill: Callable[[Draft], None]) -> Corpus:
     """Return the corpus called `key`. If it is not complete in the cache, `fill` makes it from a draft first.
 
-    `split` says how it is split: the "tokens", "lower" and "form" of `Corpus`.
+    `split` says how it is split: the "tokens", "lower" and "form" of `Corpus`, unless the draft knows it better.
 
     Raises UserError if there are no words, and cache.Unwritable if the cache has no space.
     """
@@ -110,6 +110,8 @@ def _write(file: IO[bytes], draft: Draft, where: str, about: dict[str, Any]) -> 
     arrays.add("digests", "|u1", [np.frombuffer(bytes(draft.digests), np.uint8)])
     if draft.grouped:
         arrays.add("groups", "<i8", [np.frombuffer(draft.groups, np.int64)])
+    if draft.tokens is not None:
+        about["tokens"] = draft.tokens
     about |= {"classes": classes, "skipped": draft.skipped, "notes": draft.notes}
     arrays.add("about", "|u1", [np.frombuffer(json.dumps(about).encode(), np.uint8)])
     arrays.finish()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 from selftaught.data import hub, tables
 from selftaught.data.folders import LOOKED_AT
-from selftaught.errors import UserError
+from selftaught.errors import UserError, expanded
 from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source
 
@@ -28,9 +28,15 @@ class Text(Kind):
         errors: Bytes that are not UTF-8 and broken records: skip the line or record and name it; replace the bytes; or
             refuse the first (strict).
         encoding: The encoding of the files, such as latin-1 or utf-16.
-        column: The text field of JSON Lines, or the text column of Parquet.
+        column: The text field of JSON Lines, or the text column of Parquet, .csv and .tsv; a number counts the columns
+            of .csv and .tsv without names.
         label_column: The field or column of labels there. By default one with a usual name, if it has classes.
+        phrases: Join words that occur together much more often than apart ("new york" is new_york): a threshold for
+            each pass over the text, such as 100, or 200 100 for phrases of up to four words. Higher makes fewer.
+        phrase_count: What is taken off the count of each pair of words, so that rare pairs are no phrases.
     """
+
+    effects: ClassVar[Mapping[str, Any]] = {"phrase_count": {"phrases": True}}
 
     samples = "documents"
     network = "lookup"
@@ -45,10 +51,13 @@ class Text(Kind):
         encoding: str = "utf-8",
         column: str = "text",
         label_column: str | None = None,
+        phrases: tuple[float, ...] = (),
+        phrase_count: int = 5,
     ) -> None:
         self.tokens: Any = tokens  # or {"bpe": model}, as in the input of an encoder
         self.lower, self.form, self.errors, self.encoding = lower, form, errors, encoding
         self.column, self.label_column = column, label_column
+        self.phrases, self.phrase_count = phrases, phrase_count
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -57,7 +66,7 @@ class Text(Kind):
         A folder is accepted if most of its files are of these types.
         """
         if isinstance(data, str | Path):
-            return _holds_text(Path(data).expanduser())
+            return _holds_text(expanded(data))
         if hub.is_hub(data):
             columns = hub.features(data).values()
             return any(getattr(feature, "dtype", "") in ("string", "large_string") for feature in columns)
@@ -87,6 +96,8 @@ class Text(Kind):
             encoding=self.encoding,
             column=self.column,
             label_column=self.label_column,
+            phrases=self.phrases,
+            phrase_count=self.phrase_count,
             seed=self.seed,
             groups=self.groups,
             progress=progress,
@@ -96,7 +107,11 @@ class Text(Kind):
         """Return every line or row of a file or of standard input as a text; other data as they are opened."""
         from selftaught.data.text import lines
 
-        return lines.read(data, self.column, self.errors) if lines.reads(data) else self.open(data, "all")
+        return (
+            lines.read(data, self.column, self.errors, self.label_column)
+            if lines.reads(data)
+            else self.open(data, "all")
+        )
 
     def input(self, source: Source) -> dict[str, Any]:
         """Return how to split text, and all words with their counts, of which an encoder takes the frequent ones."""
@@ -137,7 +152,7 @@ class Text(Kind):
 
 
 def _holds_text(path: Path) -> bool:
-    from selftaught.data.text import files, records
+    from selftaught.data.text import delimited, files, records
 
     try:
         if path.is_dir():
@@ -148,6 +163,8 @@ def _holds_text(path: Path) -> bool:
                 return all(map(records.holds_text, filter(tables.is_table, found)))
             return sum(_holds_text(file) for file in found) > len(found) / 2
         kind = files.kind_of(path)
+        if kind == "rows":
+            return delimited.has_text(path)
         return records.holds_text(path) if kind == "table" else kind is not None and path.is_file()
     except OSError:
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import sys
@@ -12,16 +11,16 @@ from typing import Any, final
 
 import numpy as np
 
-from selftaught.errors import UserError
+from selftaught.data.text import delimited
+from selftaught.data.text.files import LINES, ROWS
+from selftaught.data.text.records import Bad
+from selftaught.errors import UserError, expanded
 from selftaught.source import Index, Raw, Source, checked
 
 LABEL = "__label__"
 """The beginning of a label among the words of a line, as in the files of the fastText tool."""
 STDIN = "-"
-TABLES = {".csv": ",;\t", ".tsv": "\t"}
-"""Files of rows, and what may separate their columns."""
-RECORDS = (".jsonl", ".ndjson")
-NAMES = (*TABLES, *RECORDS, ".txt", ".text")
+NAMES = (*ROWS, *LINES, ".txt", ".text")
 """Endings of files that are read line by line."""
 
 
@@ -57,21 +56,23 @@ def reads(data: Any) -> bool:
     """Return whether `data` is read line by line: standard input, or a file whose ending says so."""
     if not isinstance(data, str | Path):
         return False
-    path = Path(data).expanduser()
+    path = expanded(data)
     return str(data) == STDIN or (path.is_file() and (path.suffix.lower() in NAMES or not path.suffix))
 
 
-def read(data: str | Path, column: str, errors: str) -> Lines:
+def read(data: str | Path, column: str, errors: str, label: str | None = None) -> Lines:
     """Read the texts of a file, or of standard input if `data` is "-".
 
     Rows of ``.csv`` and ``.tsv`` and records of ``.jsonl`` have the text under the name `column`, and may have a
-    "label"; a `column` that is a number counts the columns of a table without names from 1. Any other line is a text,
-    and its words that begin with ``__label__`` are its labels.
+    "label" (rows also under another usual name); a `column` that is a number counts the columns of a table without
+    names from 1. Any other line is a text, and its words that begin with ``__label__`` are its labels.
+
+    `label` is the column of the labels of rows, if there is one of this name.
 
     Raises UserError, with the line, for what cannot be read.
     """
     name = "standard input" if str(data) == STDIN else str(data)
-    path = Path(data).expanduser()
+    path = expanded(data)
     try:
         content = sys.stdin.buffer.read() if str(data) == STDIN else path.read_bytes()
     except OSError as error:
@@ -82,9 +83,9 @@ def read(data: str | Path, column: str, errors: str) -> Lines:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(f"{name}, line {line}, is not UTF-8: save it as UTF-8, or use --errors replace") from error
     suffix = path.suffix.lower()
-    if suffix in TABLES:
-        found = list(_rows(text, column, name, TABLES[suffix]))
-    elif suffix in RECORDS:
+    if suffix in ROWS:
+        found = list(_rows(text, delimited.Columns(column, label, optional=True), name, ROWS[suffix]))
+    elif suffix in LINES:
         found = list(_records(text, column, name))
     else:
         found = list(_plain(text))
@@ -104,32 +105,12 @@ def _plain(text: str) -> Found:
         yield words, labels, number
 
 
-def _rows(text: str, column: str, name: str, marks: str) -> Found:
-    first = text.partition("\n")[0]
-    mark = max(marks, key=first.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-    place = label = None
-    try:
-        for row in rows:
-            if not row:
-                continue
-            if place is None:
-                if column in row:
-                    place, label = row.index(column), row.index("label") if "label" in row else None
-                    continue
-                if not column.isdigit() and len(row) > 1:
-                    shown = ", ".join(repr(cell[:30]) for cell in row[:8])
-                    raise UserError(
-                        f"{name} has no column '{column}', but {shown}: choose one with --column NAME, or with "
-                        "--column NUMBER if the columns have no names"
-                    )
-                place = int(column) - 1 if column.isdigit() else 0
-            if not 0 <= place < len(row):
-                raise UserError(f"{name}, line {rows.line_num}: there is no column {place + 1} among {len(row)}")
-            given = row[label].strip() if label is not None and label < len(row) else ""
-            yield row[place], (given.removeprefix(LABEL),) if given else (), rows.line_num
-    except csv.Error as error:
-        raise UserError(f"{name}, line {rows.line_num}: {error}") from error
+def _rows(text: str, columns: delimited.Columns, name: str, marks: str) -> Found:
+    for number, row in delimited.rows(io.StringIO(text, newline=""), marks, columns, name):
+        if isinstance(row, Bad):
+            raise UserError(f"{row.where}: {row.reason}")
+        given = str(row.label or "").strip()
+        yield row.text, (given.removeprefix(LABEL),) if given else (), number
 
 
 def _records(text: str, column: str, name: str) -> Found:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from selftaught.data import groups
 from selftaught.data.folders import shown
-from selftaught.data.text import careful, records
+from selftaught.data.text import careful, delimited, records
 from selftaught.data.text import files as reading
 from selftaught.data.text.draft import Draft
 from selftaught.data.text.files import File, How, NotText
@@ -177,7 +179,16 @@ class Files:
 
 
 def _read(file: File, how: How) -> Iterator[Record | Bad]:
-    return (records.lines if file.kind == "lines" else records.rows)(file.path, how)
+    read = {"lines": records.lines, "rows": _rows, "table": records.rows}[file.kind]
+    return read(file.path, how)
+
+
+def _rows(path: Path, how: How) -> Iterator[Record | Bad]:
+    """Yield the rows of a .csv or .tsv file. Bytes that are not UTF-8 are passed on as lone surrogates."""
+    columns = delimited.Columns(how.column, how.label, how.group)
+    lines = (line.decode("utf-8", "surrogateescape") + "\n" for line in records.lines_of(path, how))
+    text = (part for line in lines for part in io.StringIO(line, newline=""))  # old Macs end lines by "\r" alone
+    return (row for _, row in delimited.rows(text, reading.ROWS[reading.suffix_of(path)], columns, shown(str(path))))
 
 
 def _labels(found: Iterator[Record | Bad], how: How) -> list[Any]:

@@ -18,6 +18,7 @@ from selftaught.data.folders import shown
 from selftaught.data.labels import IDS, are_ids
 from selftaught.data.subset import Draw, drawn
 from selftaught.data.text import files as reading
+from selftaught.data.text import phrases as joining
 from selftaught.data.text import pieces
 from selftaught.data.text.bpe import BytePairs
 from selftaught.data.text.corpus import Corpus
@@ -29,7 +30,7 @@ from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
 from selftaught.data.told import NO_CLASSES
-from selftaught.errors import UserError, unknown
+from selftaught.errors import UserError, expanded, unknown
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.parts.tokens import Form, Tokens, Way
 from selftaught.source import Index, Labels, Skipped
@@ -50,7 +51,8 @@ class Sides(told.Sides[Material]):
 def open_text(
     data: Any, split: Split = "train", limit: int | None = None, *, tokens: Way | str = "words", lower: bool = True,
     form: Form = "nfc", errors: Errors = "skip", encoding: str = "utf-8", column: str = "text",
-    label_column: str | None = None, seed: int = 0, groups: Any = None, progress: Progress = silent,
+    label_column: str | None = None, phrases: Sequence[float] = (), phrase_count: int = 5, seed: int = 0,
+    groups: Any = None, progress: Progress = silent,
 ) -> Corpus:  # fmt: skip
     """Open text as a corpus, encoded once and kept in the cache.
 
@@ -61,26 +63,30 @@ def open_text(
 
     Args:
         data: The name of a data set in the catalog; a path: a file of text or a folder of them at any depth (one file =
-            one document), JSON Lines, Parquet or Arrow (one record = one document), text and JSON Lines also as .gz,
-            .bz2, .xz or .zst; an iterable of strings, of lists of tokens or of mappings, which is iterated over twice
-            (one item = one document); a Hugging Face data set; or a corpus, returned unchanged except for split and
-            limit. Sentences end at newlines.
+            one document), JSON Lines, .csv, .tsv, Parquet or Arrow (one record = one document), all but the last two
+            also as .gz, .bz2, .xz or .zst; an iterable of strings, of lists of tokens or of mappings, which is iterated
+            over twice (one item = one document); a Hugging Face data set; or a corpus, returned unchanged except for
+            split and limit. Sentences end at newlines.
         split: "train", "test" or "all". Data without a test part (folders or files called train and test) are split by
             the content of the documents, 80/20, so that exact duplicates are on one side.
         limit: Use only N documents, drawn from all classes alike, see `data.subset.drawn`.
         tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay
             unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data, for
-            the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`.
+            the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`,
+            and ``{"split": name, "phrases": pairs}`` joins the phrases of another text, see `parts/phrases`.
         lower: Convert the text to lower case.
         form: The Unicode normal form of the tokens: "nfc", or "none" to leave them as they are.
         errors: What becomes of bytes that are not UTF-8, of broken records and of unreadable files: "skip" leaves out
             the line, record or file, and names it in `skipped`; "replace" reads U+FFFD for such bytes and skips the
             rest; "strict" refuses the first one and names the line.
         encoding: The encoding of the files, if it is not UTF-8: "latin-1", "utf-16", or another that Python knows.
-        column: The text field of records. Records with the same "group" stay on one side of a split. Text files are
-            labelled by folder, see `data/layout`.
+        column: The text field of records; a number counts the columns of .csv and .tsv without names. Records with the
+            same "group" stay on one side of a split. Text files are labelled by folder, see `data/layout`.
         label_column: The field of labels, by default "label" or another usual name. If that one's values are no
             classes, it is left out.
+        phrases: The threshold of each pass that joins words to phrases learned from this part of the data, for the test
+            side from the training side; see `data.text.phrases`.
+        phrase_count: What is taken off the count of a pair, so that rare ones are no phrases.
         seed: Draws the documents of a limit.
         groups: Which documents stay on one side of a split, see `data.groups`: another column of records than "group",
             a file, a regular expression for the paths of text files, or one group per record.
@@ -97,19 +103,22 @@ def open_text(
     if isinstance(data, Corpus):
         if groups is not None:
             raise UserError("a corpus has its own groups: remove groups, or give them when the text is opened")
+        if phrases:
+            raise UserError("a corpus is split already: remove phrases, or give them when the text is opened")
         return side(data, split, limit, seed)
-    if isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX):
-        size = 0 if isinstance(tokens, Mapping) else pieces.size_of(tokens)
-        given = partial(
-            open_text, data, tokens="whitespace", lower=lower, form=form, errors=errors, encoding=encoding,
-            column=column, label_column=label_column, seed=seed, groups=groups, progress=progress,
+    further = isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX)
+    if further or phrases:
+        if further and phrases:
+            raise UserError("--phrases joins words, so it cannot be used with byte pairs: remove one of them")
+        return _further(
+            tokens, phrases, phrase_count, split, limit,
+            partial(
+                open_text, data, lower=lower, form=form, errors=errors, encoding=encoding, column=column,
+                label_column=label_column, seed=seed, groups=groups, progress=progress,
+            ),
         )  # fmt: skip
-        words = given(split, limit)
-        if isinstance(tokens, Mapping):
-            return pieces.split(words, BytePairs(tokens["bpe"]))
-        return pieces.split(words, pieces.learnt(given("train") if split == "test" else words, size))
     if tokens not in get_args(Tokens):
-        raise unknown("value of tokens", tokens, [*get_args(Tokens), f"{pieces.PREFIX}8000"])
+        raise unknown("value of tokens", str(tokens), [*get_args(Tokens), f"{pieces.PREFIX}8000"])
     how = How(
         cast(Tokens, tokens), lower, form, errors, column, checked_encoding(encoding), label_column, groups=groups,
         progress=progress,
@@ -121,6 +130,26 @@ def open_text(
     corpus.notes = (*found.told(split), *corpus.notes)
     corpus.skipped = [*found.skipped, *corpus.skipped]
     return corpus
+
+
+def _further(
+    tokens: Way | str, thresholds: Sequence[float], discount: int, split: Split, limit: int | None,
+    words: Callable[..., Corpus],
+) -> Corpus:  # fmt: skip
+    """Return a corpus of `words` that is split in byte pairs, or whose phrases are joined."""
+    if isinstance(tokens, Mapping):
+        found = words(split, limit, tokens=tokens.get("split", "whitespace"))
+        return joining.split(found, tokens) if "phrases" in tokens else pieces.split(found, BytePairs(tokens["bpe"]))
+    if thresholds:
+        joining.check(thresholds, discount)
+        own = words("train" if split == "test" else split, None if split == "test" else limit, tokens=tokens)
+        known = joining.learnt(own, thresholds, discount)
+        assert isinstance(known.tokens, Mapping)
+        return joining.split(words(split, limit, tokens=tokens), known.tokens) if split == "test" else known
+    size = pieces.size_of(tokens)
+    found = words(split, limit, tokens="whitespace")
+    model = pieces.learnt(words("train", tokens="whitespace") if split == "test" else found, size)
+    return pieces.split(found, model)
 
 
 def _opened(parts: Mapping[str, Material], split: Split, want: Draw, how: How) -> Corpus:
@@ -233,8 +262,9 @@ def _sides(data: Any, how: How) -> Sides:
     if isinstance(data, str | os.PathLike):
         return _of_name(os.fspath(data))
     if hub.is_hub(data):
-        parts, called, left = hub.sides(data, how.label)
-        return Sides({part: Objects(one, _class_names(one, how.label)) for part, one in parts.items()}, called, left)
+        found = hub.sides(data, how.label)
+        parts = {part: Objects(one, _class_names(one, how.label)) for part, one in found.parts.items()}
+        return Sides(parts, found.called, found.aside)
     if not isinstance(data, Iterable) or isinstance(data, Mapping | bytes | bytearray | set | frozenset):
         kind = type(data).__name__
         raise UserError(
@@ -251,9 +281,9 @@ def _class_names(data: Any, label: str | None) -> tuple[str, ...]:
 
 def _of_name(name: str) -> Sides:
     try:
-        path = Path(name).expanduser()
+        path = expanded(name)
         exists = path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # no permission, name too long, unknown user, NUL byte
+    except (OSError, ValueError) as error:  # no permission, name too long, unknown user, NUL byte
         raise reading.unreadable(Path(name), error) from None
     if not exists:
         if os.sep in name or path.suffix:

@@ -47,7 +47,7 @@ class Bad(NamedTuple):
 
 def lines(path: Path, how: How) -> Iterator[Record | Bad]:
     """Yield the objects of a JSON Lines file; a line that is no object, or has no text, is bad."""
-    for number, line in enumerate(_lines(path, how), 1):
+    for number, line in enumerate(lines_of(path, how), 1):
         if not line.strip():
             continue
         where = f"{shown(str(path))}: line {number}"
@@ -67,7 +67,8 @@ def lines(path: Path, how: How) -> Iterator[Record | Bad]:
                 yield Bad(where, f'not a JSON object, but {type(record).__name__}: write {{"{how.column}": ...}}')
 
 
-def _lines(path: Path, how: How) -> Iterator[bytes]:
+def lines_of(path: Path, how: How) -> Iterator[bytes]:
+    """Yield the lines of a file without their ends. Raises NotText for one of more than `LONGEST` bytes."""
     left: list[bytes] = []
     size = 0
     for block in blocks(path, how.errors, how.encoding):

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Embed, Encoder, Index, Method, Outputs, Source
+from selftaught.method import Clock, Embed, Encoder, Index, Method, Outputs, Planned, Source
 from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.heads import projection
@@ -120,6 +120,16 @@ class LocalAggregation(Method):
             )
         self.bank = Bank(len(source), self.dim, self.momentum)
         self.register_buffer("clusters", torch.zeros(self.clusterings, len(source), dtype=torch.long))
+
+    def unused(self, planned: Planned) -> dict[str, str]:
+        """See `Method.unused`. Without rounds after the warm ones, the clusters are not used."""
+        if planned.epochs > self.warm:
+            return {}
+        said = (
+            f"the {self.warm} warm rounds take the whole run of {planned.epochs:.3g} rounds, so that clusters and "
+            "background are not used: use a smaller --warm or --interval, or train longer"
+        )
+        return dict.fromkeys(("warm", "background", "clusterings", "clusters", "iterations"), said)
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
         """Return this round's part of a permutation of all samples."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs
+from selftaught.method import Clock, Encoder, Method, Outputs, Planned
 from selftaught.parts.gather import gather, rank
 from selftaught.parts.heads import projection
 from selftaught.parts.multi_crop import by_size
@@ -129,6 +129,19 @@ class SwAV(Method):
         self.views = ImageViews(
             encoder.spec["input"], views=multi_crop(encoder, [full] * FULL, part, small, small_size)
         )
+
+    def unused(self, planned: Planned) -> dict[str, str]:
+        """See `Method.unused`."""
+        if self.queue is None:
+            return {}
+        if planned.epochs <= self.queue_epoch:
+            why = f"before epoch {self.queue_epoch} (queue_epoch), and this run has {planned.epochs:.3g}"
+        elif planned.samples <= len(self.queue.keys):
+            why = f"before it is full, and this run has {planned.samples:,} images"
+        else:
+            return {}
+        said = f"the queue is not used {why}: use a smaller value, or train longer"
+        return {"queue": said, "queue_epoch": said}
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the cross-entropy of the swapped predictions, and "rows" [B, 2, dim] for `after_step`."""

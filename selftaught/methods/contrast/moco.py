@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs
-from selftaught.parts.gather import gather
+from selftaught.method import Clock, Encoder, Method, Outputs, Planned
+from selftaught.parts.gather import gather, world
 from selftaught.parts.heads import projection
 from selftaught.parts.momentum import follow, momentum_copy
+from selftaught.parts.norm import most_groups
 from selftaught.parts.queue import Queue
 from selftaught.parts.shuffle_bn import shuffled
 from selftaught.parts.streamed_info_nce import streamed_info_nce
@@ -100,6 +101,22 @@ class MoCo(Method):
             grey=grey, blur=blur, blur_sigma=(0.1, 2.0),
         )  # fmt: skip
         self.views = ImageViews(encoder.spec["input"], query=augment, key=augment)
+
+    def unused(self, planned: Planned) -> dict[str, str]:
+        """See `Method.unused`."""
+        found: dict[str, str] = {}
+        if self.shuffle and world() == 1 and most_groups(self.encoder) < 2:
+            found["shuffle"] = (
+                "shuffle has no effect, because every batch is normalised as a whole, or not at all: remove it, or use "
+                "--batch-norm-groups 2 or more"
+            )
+        size, keys = len(self.queue.keys), planned.samples * (2 if self.symmetric else 1)
+        if keys >= size:
+            return found
+        return found | {
+            "queue": f"the queue of {size:,} keys starts with random ones and is never full of the {keys:,} keys of "
+            "this run: use a smaller --queue, or train longer"
+        }
 
     def forward(self, query: Tensor, key: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return the contrastive loss against the queue, and "keys" for `after_step`.

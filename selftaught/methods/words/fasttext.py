@@ -14,7 +14,7 @@ from selftaught.encoders.subwords import Subwords
 from selftaught.errors import UserError
 from selftaught.kernels.fasttext import LONGEST, learn
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
-from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Outputs, Planned, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.fasttext_model import MODELS, Model, of_words
 from selftaught.parts.hogwild import cores, spread
@@ -157,6 +157,10 @@ class FastText(Compiled):
         self.corpus, self.ids, self.sentences = corpus, read_only(corpus.ids), read_only(starts)
         self.shuffled = Shuffled(starts, SLICE, LEAST, self.shuffle)
         corpus.release_all()
+
+    def unused(self, planned: Planned) -> dict[str, str]:
+        """See `Method.unused`."""
+        return self.shuffled.unused()
 
     def steps_in_epoch(self) -> int:
         """Return the number of steps of about `SLICE` words each."""

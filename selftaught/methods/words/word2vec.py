@@ -15,7 +15,7 @@ from selftaught.encoders.lookup import Lookup
 from selftaught.errors import UserError
 from selftaught.kernels.word2vec import LONGEST, loop
 from selftaught.kernels.words import keep_thresholds, sigmoid_table
-from selftaught.method import Clock, Compiled, Encoder, Outputs, Source
+from selftaught.method import Clock, Compiled, Encoder, Outputs, Planned, Source
 from selftaught.parts.alias import alias
 from selftaught.parts.hogwild import cores, spread
 from selftaught.parts.huffman import Paths, huffman
@@ -181,6 +181,10 @@ class Word2Vec(Compiled):
         begin = self.starts[first]
         known = self.ids[begin : self.starts[last]] < len(self.encoder.words)
         return bool((np.add.reduceat(known, self.starts[first:last] - begin, dtype=np.int32) > 1).any())
+
+    def unused(self, planned: Planned) -> dict[str, str]:
+        """See `Method.unused`."""
+        return self.shuffled.unused()
 
     def steps_in_epoch(self) -> int:
         """Return the number of steps of about `SLICE` words each."""

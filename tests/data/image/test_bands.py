@@ -183,3 +183,14 @@ def test_arrays_that_are_no_pictures_are_skipped_and_named(tmp_path):
     source = open_images(tmp_path, "all")
     np.testing.assert_array_equal(source.fetch(np.arange(1))["image"], STACK[:1])
     assert [one["path"] for one in source.skipped] == ["broken.npy", "labels.npy"]
+
+
+def test_a_tiff_of_floats_that_are_no_numbers_is_skipped(tmp_path):
+    good, bad = RNG.random((8, 8, 1), np.float32), RNG.random((8, 8, 1), np.float32)
+    bad[3, 4] = np.nan
+    (tmp_path / "a.tif").write_bytes(tiff(good[None]))
+    (tmp_path / "b.tif").write_bytes(tiff(bad[None]))
+    source = open_images(tmp_path, "all")
+    assert len(source) == 1 and len(source.fetch(np.arange(1))["image"]) == 1
+    assert [one["path"] for one in source.skipped] == ["b.tif"]
+    assert "not finite (nan or inf)" in source.skipped[0]["reason"]

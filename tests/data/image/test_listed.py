@@ -190,3 +190,21 @@ def test_columns_can_be_named_and_ids_are_no_labels(tmp_path):
     (tmp_path / "l.txt").write_text("00.png 1\n")
     with pytest.raises(UserError, match="--label-column has no effect"):
         open_source(tmp_path / "l.txt", kind="image", label_column="label")
+
+
+@pytest.mark.parametrize(("name", "lines"), [
+    ("l.csv", "file_name,label,film\np/0.png,x,a\np/1.png,y,a\np/2.png,x,b\np/3.png,y,\n"),
+    ("l.tsv", "film\tfile_name\na\tp/0.png\na\tp/1.png\nb\tp/2.png\n\tp/3.png\n"),
+    ("p/metadata.csv", "file_name,film\n3.png,\n0.png,a\n1.png,a\n2.png,b\n"),
+    ("p/metadata.jsonl", "".join(f'{{"file_name": "{i}.png", "film": "{film}"}}\n' for i, film in enumerate("aab"))),
+])  # fmt: skip
+def test_groups_are_a_column_of_the_table(tmp_path, name, lines):
+    pictures(tmp_path, *(f"p/{i}.png" for i in range(4)))
+    (tmp_path / name).write_text(lines)
+    data = tmp_path / name if name.startswith("l") else tmp_path / "p"
+    groups = open_source(data, "all", kind="image", groups="film").groups.tolist()
+    assert groups[0] == groups[1] and len(set(groups)) == 3  # an image without a group is one of its own
+    # a pattern of the paths is still one
+    assert len(set(open_source(data, "all", kind="image", groups="([01]|[23])[.]").groups.tolist())) == 4
+    with pytest.raises(UserError, match="groups 'movie' matches no part of"):
+        open_source(data, "all", kind="image", groups="movie")

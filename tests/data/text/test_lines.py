@@ -56,7 +56,7 @@ BAD = {
         ("a,text\n1,2\n3\n", "text", "line 3: there is no column 2 among 1"),
         ("a,b\n", "3", "line 1: there is no column 3 among 2"),
         ("text\n", "text", "has no text to predict labels of"),
-        ("text,label\n" + "x" * 200_000 + ",a\n", "text", "line 2: field larger than field limit"),
+        ('text,label\na,b\n"c,d\ne,f\n', "text", "line 3: a quote that begins in it is never closed"),
     ],
     "x.jsonl": [
         ('{"text": 3}\n', "text", "line 1: 'text' is not a text but 3"),
@@ -87,3 +87,12 @@ def test_what_is_read_line_by_line(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     assert lines.reads("-") and not lines.reads(tmp_path) and not lines.reads(tmp_path / "x.parquet")
     assert not lines.reads(["a"]) and not lines.reads("english")
+
+
+def test_labels_of_the_column_that_training_had_if_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("text,stars,label\na,5,x\nb,1,y\n")
+    assert [labels for _, labels, _ in told(read(tmp_path / "x.csv", "text", "strict", "stars"))] == ["5", "1"]
+    assert [labels for _, labels, _ in told(read(tmp_path / "x.csv", "text", "strict", "kind"))] == ["x", "y"]
+    (tmp_path / "x.csv").write_text("5,a\n1,b\n")
+    assert [labels for _, labels, _ in told(read(tmp_path / "x.csv", "2", "strict", "1"))] == ["5", "1"]
+    assert [labels for _, labels, _ in told(read(tmp_path / "x.csv", "2", "strict", "stars"))] == ["", ""]

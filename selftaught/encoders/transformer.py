@@ -18,8 +18,8 @@ from selftaught.parts.frequent import frequent
 NAMES = {"transformer": {"causal": False}, "causal_transformer": {"causal": True}}
 SMALL = {"width": 16, "depth": 2, "heads": 2, "context": 16, "min_count": 1}
 """Arguments of a small encoder for quick trials."""
-OTHER, END, START = range(3)
-"""Added to V: other words, the end of a sentence, the start of a document."""
+OTHER, END, START, MASK = range(4)
+"""Added to V: other words, the end of a sentence, the start of a document; a hidden token, if it looks both ways."""
 TOGETHER = 64
 """Pieces of texts that are encoded at a time."""
 
@@ -101,7 +101,9 @@ class Transformer(Encoder):
     `causal_transformer` looks only at what is before (t' <= t), as a model that predicts the next token must.
 
     Texts are lists of tokens, or the numbers of symbols: the V words, then other words, the end of a sentence, and the
-    start of a document, which is put before each list. Texts longer than `context` are read in pieces of that length.
+    start of a document, which is put before each list. An encoder that looks both ways has a symbol for a hidden token,
+    puts an end after each list, and two vectors of segments, by which the two texts of a pair are told apart (BERT).
+    Texts longer than `context` are read in pieces of that length.
 
     Args:
         input: ``{"kind": "text", "tokens": ..., "lower": ..., "words": [V], "counts": [V]}``, most frequent first.
@@ -162,8 +164,8 @@ class Transformer(Encoder):
             "norm": norm, "positions": positions, "dropout": dropout, "min_count": min_count, "pool": pool,
         }  # fmt: skip
         self.dim, self.context, self.causal, self.positions, self.pool = width, context, causal, positions, pool
-        self.symbols = len(self.words) + 3
-        self.token = nn.Embedding(self.symbols, width)
+        self.token = nn.Embedding(len(self.words) + (START if causal else MASK) + 1, width)
+        self.segment = None if causal else nn.Embedding(2, width)
         self.position = nn.Embedding(context, width) if positions == "learned" else None
         self.blocks = nn.ModuleList(Block(width, heads, norm, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
@@ -179,21 +181,25 @@ class Transformer(Encoder):
         return {word: row for row, word in enumerate(self.words)}
 
     def numbers(self, tokens: Sequence[str]) -> list[int]:
-        """Return the numbers of a text's symbols: the start of a document, then its tokens."""
+        """Return the numbers of a text's symbols: the start of a document, its tokens, and the end if not `causal`."""
         other = len(self.words)
-        return [other + START, *(self.index.get(token, other) for token in tokens)]
+        found = [other + START, *(self.index.get(token, other) for token in tokens)]
+        return found if self.causal else [*found, other + END]
 
-    def hidden(self, ids: Tensor, cache: Cache | None = None, **masks: Tensor) -> list[Tensor]:
+    def hidden(
+        self, ids: Tensor, cache: Cache | None = None, segment: Tensor | None = None, **masks: Tensor
+    ) -> list[Tensor]:
         """Return the vectors of each symbol after each block, [B, T, width] each, the last after the last LayerNorm.
 
         Args:
             ids: int64 [B, T], the numbers of symbols, T at most `context` (with those in the cache).
             cache: Of the symbols before, for a causal encoder; it takes the new ones in. T must be 1 unless it is
                 empty.
+            segment: 0 or 1, int64 [B, T], if the encoder looks both ways; by default 0.
             masks: "mask", bool [B, T], False for padding; "document", int64 [B, T]: only symbols with equal numbers see
                 each other.
         """
-        x, turn = self._embedded(ids, 0 if cache is None else cache.length)
+        x, turn = self._embedded(ids, 0 if cache is None else cache.length, segment)
         seen = self._seen(ids, masks)
         causal = self.causal and seen is None and ids.shape[1] > 1
         features = []
@@ -212,9 +218,11 @@ class Transformer(Encoder):
         features[-1] = self.norm(x)
         return features
 
-    def _embedded(self, ids: Tensor, before: int = 0) -> tuple[Tensor, Tensor | None]:
-        """Return the sums of the vectors of symbols and positions, [B, T, width], and the angles of rotary ones."""
+    def _embedded(self, ids: Tensor, before: int = 0, segment: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Return the sums of the vectors of symbols, segments and positions, and the angles of rotary positions."""
         x: Tensor = self.token(ids)
+        if self.segment is not None:
+            x = x + self.segment(torch.zeros_like(ids) if segment is None else segment)
         where = torch.arange(before, before + ids.shape[1], device=ids.device)
         if self.position is not None:
             x = x + self.position(where)
@@ -261,7 +269,7 @@ class Transformer(Encoder):
     def layers(self, x: Any, **masks: Tensor) -> list[Tensor]:
         """Return the vectors of the symbols after each block, [B, width, T], padded with zeros."""
         if isinstance(x, Tensor):
-            return [h.transpose(1, 2) for h in self.hidden(x, None, **masks)]
+            return [h.transpose(1, 2) for h in self.hidden(x, None, None, **masks)]
         texts = self._read(x)
         padded = (nn.utils.rnn.pad_sequence(list(layer), batch_first=True) for layer in zip(*texts, strict=True))
         return [layer.transpose(1, 2) for layer in padded]
@@ -269,12 +277,13 @@ class Transformer(Encoder):
     def forward(self, x: Any, **masks: Tensor) -> Tensor:
         """Map B lists of tokens, or ids int64 [B, T] with "mask" for padding at the end, to features [B, width].
 
-        The mean leaves out the start of a list, unless it is empty.
+        The mean leaves out the start and the end of a list, unless it is empty.
         """
         if not isinstance(x, Tensor):
             last = [layers[-1] for layers in self._read(x)]
-            return torch.stack([h[-1] if self.pool == "last" else h[min(1, len(h) - 1) :].mean(0) for h in last])
-        h, there = self.hidden(x, None, **masks)[-1], masks.get("mask", torch.ones_like(x, dtype=torch.bool))
+            marks = 1 if self.causal else 2
+            return torch.stack([h[-1] if self.pool == "last" else _mean(h, marks) for h in last])
+        h, there = self.hidden(x, None, None, **masks)[-1], masks.get("mask", torch.ones_like(x, dtype=torch.bool))
         if self.pool == "last":
             return h[torch.arange(len(h), device=h.device), there.sum(1) - 1]
         return (h * there[..., None]).sum(1) / there.sum(1, keepdim=True)
@@ -296,6 +305,10 @@ class Transformer(Encoder):
             for row, (owner, length) in enumerate(zip(owners[begin:], lengths, strict=False)):
                 found[owner].append([h[row, :length] for h in features])
         return [[torch.cat(layer) for layer in zip(*parts, strict=True)] for parts in found]
+
+
+def _mean(h: Tensor, marks: int) -> Tensor:
+    return h[1 : len(h) + 1 - marks].mean(0) if len(h) > marks else h.mean(0)
 
 
 def sinusoids(where: Tensor, width: int) -> Tensor:

@@ -12,8 +12,10 @@ CELLS = 1 << 22
 """Number of scores in memory at a time: 16 MB."""
 
 
-def cross_entropy(hidden: Tensor, weight: Tensor, target: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return the mean of -log softmax(h W' + b)[target] over rows, a scalar.
+def cross_entropy(hidden: Tensor, weight: Tensor, target: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return the mean of -log softmax(h W' + b)[target] over rows, and how often the target has the highest score.
+
+    Both are scalars; the second is a share, without gradient. Without rows both are 0.
 
     The scores [N, V] would need more memory than the rest of a small model. They are computed in chunks of rows, and
     the derivatives of a chunk while its scores are there, so that the backward pass has nothing left to compute.
@@ -24,28 +26,30 @@ def cross_entropy(hidden: Tensor, weight: Tensor, target: Tensor, bias: Tensor |
         target: int64 [N], in [0, V).
         bias: b, [V].
     """
-    loss: Tensor = _CrossEntropy.apply(hidden, weight, bias, target)  # type: ignore[no-untyped-call]
-    return loss
+    loss, right = _CrossEntropy.apply(hidden, weight, bias, target)  # type: ignore[no-untyped-call]
+    return loss, right
 
 
 @final
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor) -> Any:
         wanted = ctx.needs_input_grad
         by_hidden = torch.empty_like(hidden) if wanted[0] else None
         by_weight = torch.zeros_like(weight) if wanted[1] else None
         by_bias = torch.zeros_like(bias) if bias is not None and wanted[2] else None
         total = hidden.new_zeros((), dtype=torch.float32 if hidden.dtype.itemsize < 4 else hidden.dtype)
+        right, count = torch.zeros_like(total), max(len(hidden), 1)
         size = max(1, CELLS // len(weight))
         for begin in range(0, len(hidden), size):
             rows = slice(begin, begin + size)
             h, y = hidden[rows], target[rows, None]
             scores = F.linear(h, weight, bias).to(total.dtype)  # [R, V]
+            right += (scores.argmax(1, keepdim=True) == y).sum()
             log_z = scores.logsumexp(1, keepdim=True)
             total += (log_z - scores.gather(1, y)).sum()
             error = scores.sub_(log_z).exp_()
-            error.scatter_add_(1, y, torch.full_like(log_z, -1.0)).div_(len(hidden))  # (p - onehot) / N
+            error.scatter_add_(1, y, torch.full_like(log_z, -1.0)).div_(count)  # (p - onehot) / N
             error = error.to(hidden.dtype)
             if by_hidden is not None:
                 by_hidden[rows] = error @ weight
@@ -55,7 +59,8 @@ class _CrossEntropy(torch.autograd.Function):
                 by_bias += error.sum(0)
         ctx.save_for_backward(*(found for found in (by_hidden, by_weight, by_bias) if found is not None))
         ctx.there = [found is not None for found in (by_hidden, by_weight, by_bias)]
-        return total / len(hidden)
+        ctx.mark_non_differentiable(right := right / count)
+        return total / count, right
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:

@@ -61,6 +61,7 @@ class GPT(Method):
             raise UserError(f"gpt needs the encoder causal_transformer, not {encoder.spec['name']}")
         self.encoder: Transformer = encoder
         self.words = len(encoder.words)
+        self.often = float(encoder.counts[0] / encoder.counts.sum())  # of always naming the most frequent token
         self.reader = Reader(encoder.spec["input"], encoder.index)
         self.views = StreamViews(encoder.index, encoder.context)
 
@@ -68,9 +69,13 @@ class GPT(Method):
         """Do nothing: all shapes come from the encoder."""
 
     def forward(self, tokens: Tensor, **_: Any) -> Outputs:
-        """Return the cross-entropy of the next token."""
+        """Return the cross-entropy of the next token, and how often it is the most probable one.
+
+        "chance" is the share of the most frequent token in the text that the encoder was made for.
+        """
         h = self.encoder.hidden(tokens[:, :-1])[-1]  # [B, T, width]
-        return {"loss": cross_entropy(h.flatten(0, 1), self.encoder.token.weight, tokens[:, 1:].flatten())}
+        loss, right = cross_entropy(h.flatten(0, 1), self.encoder.token.weight, tokens[:, 1:].flatten())
+        return {"loss": loss, "accuracy": right, "chance": self.often}
 
     # --- what was learned ---------------------------------------------------------------------------------------------
 

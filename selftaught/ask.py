@@ -1,8 +1,8 @@
 """Questions that only some runs can answer: the nearest words, analogies, the probability of a sentence.
 
 A run can answer when its encoder or its method obeys a protocol: `Worded` (a vector for each word; word2vec, fasttext,
-glove, nnlm) or `Scores` (a probability for each sentence; ngram, nnlm). Every function raises UserError, one sentence,
-when it does not.
+glove, nnlm), `Scores` (a probability for each sentence; ngram, nnlm, gpt) or `Generates` (text; ngram, gpt). Every
+function raises UserError, one sentence, when it does not.
 
 >>> import selftaught
 >>> from selftaught import ask
@@ -115,6 +115,61 @@ def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = Fals
         path = run if isinstance(run, str | Path) else run.path
         raise UserError(f"no sentence is given: 'selftaught score {path} \"a sentence\"'")
     return ranked(language_model(run), texts, per_token)
+
+
+def generate(
+    run: Run | str | Path,
+    prompt: str = "",
+    length: int = 100,
+    *,
+    n: int = 1,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> list[Iterator[str]]:
+    """What a language model writes after `prompt`: `n` samples, each piece by piece.
+
+    >>> import selftaught
+    >>> from selftaught import ask
+    >>> run = selftaught.pretrain("ngram", ["the cat sat on the mat", "a cat sat"] * 9, out="cats", progress=False)
+    >>> [text] = ask.generate(run, "the cat", 1, temperature=0.0)
+    >>> "".join(text)
+    ' sat'
+
+    Args:
+        run: A run of a language model.
+        prompt: A text to go on from; none starts a new one.
+        length: Number of tokens, at most.
+        n: Number of samples, with the seeds `seed`, `seed` + 1, ...
+        temperature: Below 1 prefers probable tokens; 0 takes the most probable one.
+        top_k: Draw from this number of most probable tokens; 0 = from all.
+        top_p: Draw from the fewest most probable tokens with this probability together.
+        seed: Seed of the draws.
+
+    Raises UserError for a run of another method, for a prompt of which no token is known, and for numbers out of range.
+    """
+    import torch
+
+    from selftaught import methods
+    from selftaught.method import Generates
+    from selftaught.parts.sampling import draw
+    from selftaught.parts.tokens import tokenise_as
+    from selftaught.pretraining.build import type_of
+
+    run = _run(run)
+    if not issubclass(type_of(run.config), Generates):
+        able = [name for name in methods.names() if issubclass(methods.load(name), Generates)]
+        raise UserError(f"{run.config.method} writes no text: generate with a run of {' or '.join(able)}")
+    if length < 0 or n < 1:
+        raise UserError(f"length must be at least 0 and n at least 1, not {length} and {n}")
+    draw(torch.zeros(1), torch.Generator(), temperature, top_k, top_p)  # refuses numbers out of range at once
+    model = run.model()
+    assert isinstance(model, Generates)
+    strange = model.unknown(prompt)
+    if strange and len(strange) == len(tokenise_as(run.encoder.spec["input"], prompt)):
+        raise UserError(f"the model knows no token of the prompt '{prompt}': use words of its text, or no prompt")
+    return [model.generate(prompt, length, seed + i, temperature, top_k, top_p) for i in range(n)]
 
 
 def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all", **options: Any) -> dict[str, Any]:

@@ -412,10 +412,19 @@ class BacksOff(Protocol):
 
 @runtime_checkable
 class Generates(Protocol):
-    """A method that continues a prompt or draws new samples."""
+    """A method that continues a text."""
 
-    def generate(self, prompt: Any, length: int, seed: int) -> Any:
-        """Return `length` more units after `prompt`."""
+    def generate(
+        self, prompt: str, length: int, seed: int, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
+    ) -> Iterator[str]:
+        """Yield what follows `prompt`, piece by piece, for up to `length` tokens; less if the text ends.
+
+        The pieces are drawn by the model's probabilities, changed as `parts.sampling.draw` says. Unknown tokens are
+        never drawn.
+        """
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the unknown tokens of `text`, in order."""
 
 
 __all__ = [

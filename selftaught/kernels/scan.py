@@ -309,6 +309,7 @@ def scan(
             break
         kind = kinds[point]
         if kind <= LOOSE:
+            lines += point == 10  # a token where white space is kept
             if words >= most or ends[words] > room:
                 why = FULL
                 break

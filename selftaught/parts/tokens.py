@@ -13,9 +13,9 @@ from selftaught.parts.phrases import JOINT, unpacked
 from selftaught.parts.phrases import joined as together
 from selftaught.parts.word_break import PLAIN
 
-Tokens = Literal["words", "whitespace", "characters"]
+Tokens = Literal["words", "whitespace", "characters", "exact"]
 """How text is split. words: the words of `parts/word_break` (UAX #29); whitespace: at white space; characters: each
-character, with its marks."""
+character, with its marks, without white space; exact: each code point, white space and line ends too."""
 
 Way = Tokens | Mapping[str, str]
 """A name; or ``{"bpe": model}``: at white space, then each word into byte pairs of `model` (JSON, see `data/bpe`); or
@@ -94,7 +94,7 @@ def joined(tokens: Iterable[str], how: Way) -> str:
     if isinstance(how, Mapping) and "bpe" in how:
         text: str = byte_pairs(how["bpe"]).decoder.decode(list(tokens))
         return text.removeprefix(" ")
-    return " ".join(tokens)
+    return ("" if how == "exact" else " ").join(tokens)
 
 
 def tokenise(text: str, how: Way = "words", lower: bool = True, form: Form = "nfc") -> list[str]:
@@ -106,8 +106,7 @@ def tokenise(text: str, how: Way = "words", lower: bool = True, form: Form = "nf
     name = how if isinstance(how, str) else how.get("split", "whitespace")
     if name not in get_args(Tokens):
         raise unknown("way to split text (tokens)", name, get_args(Tokens))
-    split = word_break.words if name == "words" else word_break.characters if name == "characters" else str.split
-    tokens = [finished(token, lower, form) for token in split(text)]
+    tokens = [finished(token, lower, form) for token in _split(text, name)]
     if isinstance(how, Mapping) and "phrases" in how:
         for pairs in unpacked(how["phrases"]):
             tokens = together(tokens, pairs)
@@ -115,6 +114,14 @@ def tokenise(text: str, how: Way = "words", lower: bool = True, form: Form = "nf
         pieces: list[str] = byte_pairs(how["bpe"]).encode("".join(f" {word}" for word in tokens)).tokens
         return pieces
     return tokens
+
+
+def _split(text: str, how: str) -> Iterable[str]:
+    if how == "words":
+        return word_break.words(text)
+    if how == "characters":
+        return word_break.characters(text)
+    return text if how == "exact" else text.split()
 
 
 def tokenise_as(input: Mapping[str, Any], text: str) -> list[str]:

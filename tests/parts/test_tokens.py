@@ -67,6 +67,12 @@ def test_both_normal_forms_give_the_same_words(text: str, lower: bool) -> None:
     assert tokenise(composed, lower=lower) == tokenise(typed, lower=lower)
 
 
+def test_exact_keeps_everything() -> None:
+    text = "To be,\r\n\tor  not e\u0301"
+    assert tokenise(text, "exact", lower=False) == list(text)
+    assert joined(tokenise(text, "exact", lower=False), "exact") == text
+
+
 @given(text=TEXT, how=st.sampled_from(["words", "whitespace", "characters"]), lower=st.booleans())
 @settings(max_examples=200, deadline=None)
 def test_tokens_joined_split_alike(text: str, how: str, lower: bool) -> None:

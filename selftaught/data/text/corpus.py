@@ -134,7 +134,8 @@ class Corpus(Source):
     ) -> Corpus:
         """Make a corpus from text in memory.
 
-        Each document is a string (one sentence per line), a list of tokens, or a list of sentences of tokens.
+        Each document is a string (one sentence per line; one in all if `tokens` is exact), a list of tokens, or a list
+        of sentences of tokens.
 
         >>> Corpus.of(["One sentence.\\nAnother one.", "a second document"]).sentences
         array([0, 2, 4, 7])
@@ -144,7 +145,8 @@ class Corpus(Source):
         split: list[list[list[str]]] = []
         for document in documents:
             if isinstance(document, str):
-                lines = [tokenise(line, tokens, lower) for line in document.splitlines()]
+                parts = [document] if tokens == "exact" else document.splitlines()
+                lines = [tokenise(part, tokens, lower) for part in parts]
             elif document and not isinstance(document[0], str):
                 lines = [list(sentence) for sentence in document]
             else:

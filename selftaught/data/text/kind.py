@@ -22,7 +22,8 @@ class Text(Kind):
     """Documents, each a string.
 
     Args:
-        tokens: How text is split: words, whitespace (already tokenised), characters, or bpe:8000 (byte pairs).
+        tokens: How text is split: words, whitespace (already tokenised), characters, exact (each character, also white
+            space; a document is then one sentence), or bpe:8000 (byte pairs).
         lower: Convert the text to lower case.
         form: The Unicode normal form of the tokens: nfc, or none to leave them as they are.
         errors: Bytes that are not UTF-8 and broken records: skip the line or record and name it; replace the bytes; or

@@ -70,8 +70,8 @@ def open_text(
         split: "train", "test" or "all". Data without a test part (folders or files called train and test) are split by
             the content of the documents, 80/20, so that exact duplicates are on one side.
         limit: Use only N documents, drawn from all classes alike, see `data.subset.drawn`.
-        tokens: How text is split: "words", "whitespace" or "characters", see `parts/tokens`. Lists of tokens stay
-            unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data, for
+        tokens: How text is split: "words", "whitespace", "characters" or "exact", see `parts/tokens`. Lists of tokens
+            stay unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data, for
             the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`,
             and ``{"split": name, "phrases": pairs}`` joins the phrases of another text, see `parts/phrases`.
         lower: Convert the text to lower case.
@@ -108,8 +108,11 @@ def open_text(
         return side(data, split, limit, seed)
     further = isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX)
     if further or phrases:
-        if further and phrases:
-            raise UserError("--phrases joins words, so it cannot be used with byte pairs: remove one of them")
+        if phrases and (further or tokens == "exact"):
+            raise UserError(
+                f"--phrases joins words, so it cannot be used with --tokens {'exact' if tokens == 'exact' else 'bpe'}: "
+                "remove one of them"
+            )
         return _further(
             tokens, phrases, phrase_count, split, limit,
             partial(

@@ -57,14 +57,14 @@ def _categories() -> tuple[NDArray[np.int64], NDArray[np.bytes_]]:
 def tables(how: Tokens, lower: bool) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Return (kinds uint8 [0x110000], folds int32 [0x110000]) for `scan`. Read-only."""
     codes, categories = _categories()
-    other = {"words": scan.SEPARATOR, "whitespace": scan.LETTER, "characters": scan.ALONE}[how]
+    other = {"words": scan.SEPARATOR, "whitespace": scan.LETTER, "characters": scan.ALONE, "exact": scan.ALONE}[how]
     kinds = np.full(CODES, other, np.uint8)
     folds = np.arange(CODES, dtype=np.int32)
     if how == "words":
         _words(kinds, codes, categories)
         for joiner, plain in word_break.PLAIN.items():
             folds[ord(joiner)] = ord(plain)
-    else:
+    elif how != "exact":
         for code in codes[np.isin(categories, [b"Zs", b"Zl", b"Zp", b"Cc"])].tolist():
             if chr(code).isspace():
                 kinds[code] = scan.SEPARATOR
@@ -75,7 +75,7 @@ def tables(how: Tokens, lower: bool) -> tuple[NDArray[np.uint8], NDArray[np.int3
         for code in codes[np.isin(categories, CASED)].tolist():
             if chr(code) not in BY_TOKEN:
                 folds[code] = ord(chr(code).lower())
-    for character in NEWLINES:
+    for character in NEWLINES if how != "exact" else "":
         kinds[ord(character)] = scan.NEWLINE
     kinds[0] = scan.REFUSED
     return kinds, folds

@@ -15,8 +15,10 @@ from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
 from selftaught.method import Clock, Compiled, Encoder, Level, Outputs, Source
 from selftaught.parts.reader import Reader
+from selftaught.parts.sampling import draw
 from selftaught.parts.shuffled import pieces, pieces_in
 from selftaught.parts.vocabulary import numbered, renumbering
+from selftaught.parts.writer import Writer
 from selftaught.views.text import TextViews
 
 SLICE = 1 << 19
@@ -222,18 +224,19 @@ class NGram(Compiled):
         ngrams.follow(*self.model(), self.reader.ids(text) if isinstance(text, str) else text, True, out)
         return out
 
-    def generate(self, prompt: str, length: int, seed: int) -> str:
-        """Return `prompt` and up to `length` sampled words.
+    def generate(
+        self, prompt: str, length: int, seed: int, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
+    ) -> Iterator[str]:
+        """Yield what follows `prompt`, word by word, for up to `length` words; see `method.Generates`.
 
-        Stops early if the sentence ends. Unknown words are never sampled.
+        Stops early if the sentence ends.
         """
-        rng, ids, known = np.random.default_rng(seed), self.reader.ids(prompt), len(self.words)
-        drawn: list[str] = []
-        while len(drawn) < length:
+        generator, write = torch.Generator().manual_seed(seed), Writer(self.reader.input, prompt)
+        ids, known = self.reader.ids(prompt), len(self.words)
+        for _ in range(length):
             p = self.follow(ids)
             p[known + ngrams.OTHER] = 0.0
-            ids = np.append(ids, np.int32(rng.choice(len(p), p=p / p.sum())))
+            ids = np.append(ids, np.int32(draw(torch.from_numpy(p).log(), generator, temperature, top_k, top_p)))
             if ids[-1] > known:
-                break
-            drawn.append(self.words[ids[-1]])
-        return ("" if self.reader.input["tokens"] == "characters" else " ").join([*self.reader.tokens(prompt), *drawn])
+                return
+            yield write(self.words[ids[-1]])

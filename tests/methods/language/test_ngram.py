@@ -202,11 +202,13 @@ def test_a_blank_is_filled_from_both_sides() -> None:
 
 def test_it_continues_a_prompt_and_the_seed_decides() -> None:
     method = counted(order=3)
-    drawn = {method.generate("the cat", 6, seed) for seed in range(20)}
-    assert len(drawn) > 3 and all(text.startswith("the cat") for text in drawn)
-    assert method.generate("the cat", 6, 3) == method.generate("the cat", 6, 3)
-    assert method.generate("the", 0, 0) == "the"
-    assert all(len(text.split()) <= 8 and set(text.split()) <= set(CATS.words) for text in drawn)
+    drawn = {"".join(method.generate("the cat", 6, seed)) for seed in range(20)}
+    assert len(drawn) > 3 and all(text == "" or text.startswith(" ") for text in drawn)
+    assert list(method.generate("the cat", 6, 3)) == list(method.generate("the cat", 6, 3))
+    assert not list(method.generate("the", 0, 0))
+    assert all(len(text.split()) <= 6 and set(text.split()) <= set(CATS.words) for text in drawn)
+    likely = method.words[int(method.follow("the cat")[: len(method.words)].argmax())]
+    assert next(method.generate("the cat", 1, 0, temperature=0.0)) == f" {likely}"
 
 
 @pytest.mark.parametrize(

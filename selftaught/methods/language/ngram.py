@@ -227,10 +227,7 @@ class NGram(Compiled):
     def generate(
         self, prompt: str, length: int, seed: int, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
     ) -> Iterator[str]:
-        """Yield what follows `prompt`, word by word, for up to `length` words; see `method.Generates`.
-
-        Stops early if the sentence ends.
-        """
+        """Yield up to `length` words that follow `prompt` in its sentence; see `method.Generates`."""
         generator, write = torch.Generator().manual_seed(seed), Writer(self.reader.input, prompt)
         ids, known = self.reader.ids(prompt), len(self.words)
         for _ in range(length):

@@ -141,7 +141,7 @@ def test_they_are_said_kept_and_checked(monkeypatch: pytest.MonkeyPatch) -> None
     ):
         with pytest.raises(UserError, match=what):
             opened(lines, **options)
-    with pytest.raises(UserError, match="byte pairs"):
+    with pytest.raises(UserError, match="--tokens bpe"):
         open_text(["a b"], "all", tokens="bpe:300", phrases=[1.0])
 
 

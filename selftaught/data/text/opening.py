@@ -72,8 +72,9 @@ def open_text(
         limit: Use only N documents, drawn from all classes alike, see `data.subset.drawn`.
         tokens: How text is split: "words", "whitespace", "characters" or "exact", see `parts/tokens`. Lists of tokens
             stay unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data,
-            for the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see `data/bpe`,
-            and ``{"split": name, "phrases": pairs}`` joins the phrases of another text, see `parts/phrases`.
+            for the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see
+            `data/bpe`, and ``{"split": name, "phrases": pairs}`` joins the phrases of another text, see
+            `parts/phrases`.
         lower: Convert the text to lower case.
         form: The Unicode normal form of the tokens: "nfc", or "none" to leave them as they are.
         errors: What becomes of bytes that are not UTF-8, of broken records and of unreadable files: "skip" leaves out

@@ -170,12 +170,14 @@ class Found:
     why: str = ""
 
 
-def below(root: Path) -> Found:
+def below(root: Path, labelled: Callable[[File], bool] = lambda _: True) -> Found:
     """Return the files of a folder, of one type, at any depth, sorted by path.
 
     If there are tables or JSON Lines, other files are skipped, and the names of the files tell the parts. So it is with
     .csv and .tsv, but beside files of text they are skipped, because they tell about these. Else folders are parts and
     classes by the rule of `data/layout`, and so are single files if each of them is called like a part.
+
+    A test part judges only if it is `labelled`, where there is validation too (see `layout.chosen`).
 
     Raises UserError if there is nothing to read.
     """
@@ -192,12 +194,12 @@ def below(root: Path) -> Found:
             skipped += [
                 {"path": file.name, "reason": "the folder has tables of text"} for file in files if file.kind != kind
             ]
-            return _named(root, {file.name: file for file in files if file.kind == kind}, skipped)
+            return _named(root, {file.name: file for file in files if file.kind == kind}, skipped, labelled)
     rows = {file.name: file for file in files if file.kind == "rows"}
     texts = [file for file in files if file.kind == "text"]
     if rows and all(ABOUT.match(Path(file.name).name) for file in texts):
         skipped += [{"path": file.name, "reason": "the folder has tables of text"} for file in texts]
-        return _named(root, rows, skipped)
+        return _named(root, rows, skipped, labelled)
     skipped += [{"path": name, "reason": "a table beside files of text"} for name in rows]
     files = texts
     if not files:
@@ -206,7 +208,7 @@ def below(root: Path) -> Found:
         )
     loose = {file.name: file for file in files if not ABOUT.match(file.name)}
     if all("/" not in name and layout.side_of_file(name) for name in loose):
-        parts = _named(root, loose, skipped)
+        parts = _named(root, loose, skipped, labelled)
         if "all" not in parts.parts:
             return parts
     named = layout.arrange([file.name for file in files], root.resolve().name)
@@ -219,10 +221,10 @@ def below(root: Path) -> Found:
     )
 
 
-def _named(root: Path, files: dict[str, File], skipped: list[Skipped]) -> Found:
+def _named(root: Path, files: dict[str, File], skipped: list[Skipped], labelled: Callable[[File], bool]) -> Found:
     """Return files whose names tell the parts. What labels they have is not known before they are read."""
     kept = tables.of_one_set(root, list(files))
-    parts, left = layout.named(kept, lambda names: True)
+    parts, left = layout.named(kept, lambda names: any(labelled(files[name]) for name in names))
     return Found(
         {part: [files[name] for name in names] for part, names in parts.items()},
         {part: " and ".join(names[:3]) if "all" not in parts or left else "" for part, names in parts.items()},

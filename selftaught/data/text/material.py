@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -26,6 +27,7 @@ from selftaught.errors import UserError
 from selftaught.kernels.scan import BORDER
 from selftaught.source import Skipped
 
+LOOKED_AT = 20  # records that tell whether a file has labels
 GIVE_UP = 1000  # records without a good one after which a file is refused
 BATCH = 1 << 19  # bytes of records that are scanned together
 END = bytes([BORDER])
@@ -181,6 +183,17 @@ class Files:
 def _read(file: File, how: How) -> Iterator[Record | Bad]:
     read = {"lines": records.lines, "rows": _rows, "table": records.rows}[file.kind]
     return read(file.path, how)
+
+
+def labelled(file: File, how: How) -> bool:
+    """Return whether the first records of a file have labels; True where they cannot be read, so that reading tells."""
+    if file.kind == "text":
+        return True
+    try:
+        first = [one.label for one in islice(_read(file, how), LOOKED_AT) if isinstance(one, Record)]
+    except UserError:
+        return True
+    return not first or any(label is not None for label in first)
 
 
 def _rows(path: Path, how: How) -> Iterator[Record | Bad]:

@@ -25,7 +25,7 @@ from selftaught.data.text.corpus import Corpus
 from selftaught.data.text.draft import Draft, refused
 from selftaught.data.text.files import Errors, How, NotText, checked_encoding
 from selftaught.data.text.kept import kept
-from selftaught.data.text.material import Files, Material, Objects
+from selftaught.data.text.material import Files, Material, Objects, labelled
 from selftaught.data.text.part import side
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
@@ -262,9 +262,9 @@ def _aligned(corpus: Corpus, both: list[Corpus]) -> Corpus:
 
 def _sides(data: Any, how: How) -> Sides:
     if isinstance(data, str) and data in catalog.listed():
-        return _of_path(_of_catalog(data, how.progress))
+        return _of_path(_of_catalog(data, how.progress), how)
     if isinstance(data, str | os.PathLike):
-        return _of_name(os.fspath(data))
+        return _of_name(os.fspath(data), how)
     if hub.is_hub(data):
         found = hub.sides(data, how.label)
         parts = {part: Objects(one, _class_names(one, how.label)) for part, one in found.parts.items()}
@@ -283,7 +283,7 @@ def _class_names(data: Any, label: str | None) -> tuple[str, ...]:
     return tuple(getattr(feature, "names", None) or ())
 
 
-def _of_name(name: str) -> Sides:
+def _of_name(name: str, how: How) -> Sides:
     try:
         path = expanded(name)
         exists = path.exists()
@@ -294,7 +294,7 @@ def _of_name(name: str) -> Sides:
             known = ", ".join(sorted(catalog.listed()))
             raise UserError(f"{shown(name)}: there is no such file or folder (known data sets are: {known})")
         raise unknown("data", name, catalog.listed())
-    return _of_path(path)
+    return _of_path(path, how)
 
 
 def _of_catalog(name: str, progress: Progress) -> Path:
@@ -306,13 +306,13 @@ def _of_catalog(name: str, progress: Progress) -> Path:
     return found.files(progress)
 
 
-def _of_path(path: Path) -> Sides:
+def _of_path(path: Path, how: How) -> Sides:
     where = shown(str(path))
     if path.is_file():
         return Sides({"all": Files([reading.one(path)], where)})
     if not path.is_dir():
         raise UserError(f"{where}: neither a file nor a folder")
-    found = reading.below(path)
+    found = reading.below(path, partial(labelled, how=how))
     parts = {part: Files(files, where) for part, files in found.parts.items()}
     notes = (NO_CLASSES + found.why,) if found.why else ()
     return Sides(parts, found.called, found.aside, notes, found.skipped)

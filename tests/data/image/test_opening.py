@@ -21,7 +21,7 @@ from selftaught.errors import UserError
         ("qqqq", "unknown data 'qqqq': known are: anarchism, cifar10, digits"),
         ("no/such/folder", "no/such/folder: there is no such file or folder"),
         ("a" * 300, "cannot be read: File name too long"),
-        ("~nobody-is-called-this/x", "cannot be read"),
+        ("~nobody-is-called-this/x", "the home folder ~nobody-is-called-this is not known"),
         ("missing.npz", "missing.npz: there is no such file or folder"),
     ],
 )

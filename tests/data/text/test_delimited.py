@@ -105,6 +105,14 @@ def test_folders(tmp_path: Path) -> None:
     assert beside.text(len(beside) - 1).startswith("a text beside")
 
 
+def test_a_test_part_without_labels_does_not_judge(tmp_path: Path) -> None:
+    for part, header in (("train", "text\tlabel"), ("dev", "text\tlabel"), ("test", "text\tindex")):
+        (tmp_path / f"{part}.tsv").write_text(f"{header}\n" + f"a b {part}\t0\nc d\t1\n" * 3)
+    assert "train is train.tsv, test is dev.tsv" in open_text(tmp_path, "test").notes
+    (tmp_path / "test.tsv").write_text("text\tlabel\na b\t0\n")
+    assert "train is train.tsv, test is test.tsv" in open_text(tmp_path, "test").notes
+
+
 def test_which_files_look_like_text(tmp_path: Path) -> None:
     for name, content, expected in (
         ("a.csv", 'id,"text"\n1,x\n', True), ("b.tsv", "label\ttext\n", True), ("d.csv", "", False),

@@ -215,6 +215,8 @@ def predict(run: Run | str | Path, data: Any, *, k: int = 1, threshold: float = 
         able = [name for name in methods.names() if issubclass(methods.load(name), Classifies)]
         raise UserError(f"{run.config.method} learns no classes: predict with a run of {' or '.join(able)}")
     source, method = run.asked(data, **options), run.learned()
+    if not isinstance(method, Classifies):
+        raise UserError(f"{run.path} was fine-tuned for another task than classes of whole samples: it names none")
     return Asked(source, said(method, source, run.classes, k, threshold), len(run.classes) or k)
 
 

@@ -255,8 +255,9 @@ def table(found: Mapping[str, Any]) -> Table:
 
 
 def fingerprint(task: Tuning, parts: Parts, plan: Plan, encoder: Encoder) -> str:
-    """Return a digest of all that the lines depend on, besides the task's options."""
-    whole = hashlib.sha256(json.dumps([plan.__dict__, parts.train.fingerprint, parts.test.fingerprint]).encode())
+    """Return a digest of all that the lines depend on, besides the task's options. More seeds give more lines."""
+    planned = {name: value for name, value in plan.__dict__.items() if name != "seeds"}
+    whole = hashlib.sha256(json.dumps([planned, parts.train.fingerprint, parts.test.fingerprint]).encode())
     for name, value in sorted(encoder.state_dict().items()):
         whole.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return whole.hexdigest()

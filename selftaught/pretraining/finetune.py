@@ -128,13 +128,15 @@ class _Kept:
         if trained is not None:
             write_atomically(self.folder.path / "metrics.jsonl", (trained.path / "metrics.jsonl").read_bytes())
         examples = self.task.examples(method, self.parts.test)
+        if examples is not None:
+            self.folder.write_json("examples.json", examples)
         self.folder.write_json("summary.json", {
             "method": self.config.method, "encoder": self.config.encoder,
             "data": self.config.data["source"] or "in memory", "samples": len(self.parts.train),
             "samples_are": self.parts.train.samples, "parameters": sum(p.numel() for p in method.kept.parameters()),
             "dim": method.kept.dim, "steps": line["steps"], "planned_steps": line["steps"], "seconds": line["seconds"],
             "finished": True, "interrupted": None,
-            "finetune": {"task": self.found["task"], "kept": line} | ({"examples": examples} if examples else {}),
+            "finetune": {"task": self.found["task"], "kept": line},
         })  # fmt: skip
         self.folder.write_config({**self.folder.config, **config, **note})
 

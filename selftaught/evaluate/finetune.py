@@ -171,17 +171,20 @@ class _Trial:
 
     def choose(self, train: Source, say: Said | None) -> Setting:
         """Return the setting that is best on a part of the training labels; of equals the first."""
-        choices = self.task.head if self.side == "frozen" else self.task.settings
-        if self.plan.lr is not None:
-            choices = tuple({"lr": self.plan.lr} | {k: v for k, v in choices[0].items() if k != "lr"} for _ in "1")
+        choices: tuple[Setting, ...] = self.task.head if self.side == "frozen" else self.task.settings
+        if self.plan.lr is not None and "lr" in choices[0]:
+            choices = ({**choices[0], "lr": self.plan.lr},)
         halves = self.task.halves(train, self.seed)
         if halves is None or len(choices) == 1:
             return choices[0]
         scores = []
         for setting in choices:
             with TemporaryDirectory(prefix="selftaught-finetune-") as place:
-                method, _, _ = self.trained(halves[0], setting, Path(place) / "run")
-                scores.append(self.task.judge(method, *halves)[self.task.metrics[0]])
+                try:
+                    method, _, _ = self.trained(halves[0], setting, Path(place) / "run")
+                    scores.append(self.task.judge(method, *halves)[self.task.metrics[0]])
+                except fit.NonFiniteLoss:  # too large a rate for this encoder
+                    scores.append(-np.inf)
         best = choices[int(np.argmax(scores))]
         if say is not None:
             told = ", ".join(f"{_spoken(setting)}: {score:.1f}" for setting, score in zip(choices, scores, strict=True))

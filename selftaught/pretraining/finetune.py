@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,8 @@ def finetune(
         UserError: One sentence that says what is wrong and how to fix it.
         Stopped: A signal asked to stop; `resume` continues.
     """
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UserError("fine-tuning runs in one process: start it without torchrun")
     plan = plan or Plan()
     made, subject = tasks.build(task, options), _Subject(run, groups)
     parts = made.open(subject, data, say)
@@ -74,12 +77,17 @@ def finetune(
     else:
         folder = place.create(path, config, {"finetune": found})
     kept = _Kept(folder, made, config, found, parts)
-    with folder.lock():
-        done = _lines(folder) if again else []
-        lines = engine.finetune(
-            subject, made, parts, plan, done=done, record=kept.record, keep=kept.keep, say=say
-        )  # fmt: skip
-        folder.update_summary(finetune=folder.summary["finetune"] | engine.summary(made, lines))
+    try:
+        with folder.lock():
+            done = _lines(folder) if again else []
+            lines = engine.finetune(
+                subject, made, parts, plan, done=done, record=kept.record, keep=kept.keep, say=say
+            )  # fmt: skip
+            folder.update_summary(finetune=folder.summary["finetune"] | engine.summary(made, lines))
+    except ValueError:  # the input is at fault, so the corrected command may use the same name
+        if not again and not (path / LINES).exists():
+            place.forget(folder)
+        raise
     return Run(path, data=None if isinstance(data, str | Path) else data)
 
 

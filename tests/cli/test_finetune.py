@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
+from unittest.mock import patch
 
+import numpy as np
 import pytest
+from data.image.boxes import made as boxes
+from PIL import Image
 
 import selftaught
 from selftaught.cli import main
@@ -113,3 +119,66 @@ def test_options_of_a_task_are_checked():
         tasks.build("classification", {"size": 3})
     with pytest.raises(UserError, match="unknown task 'classificatoin': did you mean 'classification'"):
         tasks.build("classificatoin", {})
+
+
+@pytest.fixture(scope="module")
+def detector(original, tmp_path_factory):
+    """What fine-tuning for detection leaves: bright squares on dark pictures, by an encoder of digits."""
+    pytest.importorskip("pycocotools", reason="needs the extra [detection]")
+    data, out = tmp_path_factory.mktemp("squares"), tmp_path_factory.mktemp("detector") / "run"
+    for part, count in (("train", 10), ("test", 4)):
+        rows = []
+        for i in range(count):
+            pixels = np.random.default_rng(100 * count + i).integers(0, 60, (48, 64), np.uint8)
+            pixels[10 : 30 + i % 3, 5 + i : 25 + i] = 230
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, "PNG")
+            rows.append({"image": file.getvalue(), "boxes": [[5 + i, 10, 25 + i, 30 + i % 3]], "labels": [0]})
+        rows[0]["boxes"].append([9, 9, 1, 1])
+        rows[0]["labels"].append(0)
+        boxes.parquet(data / f"{part}.parquet", rows)
+    words = ["--seeds", "1", "--steps", "3", "--lr", "0.002", "--size", "64", "--width", "8", "--depth", "1"]
+    assert main(["finetune", str(original), "detection", str(data), *words, "--out", str(out)]) == 0
+    return out, data
+
+
+def test_detection_leaves_a_run_with_its_precision_and_pictures(detector, tmp_path, capsys):
+    out, _ = detector
+    found = RunFolder.open(out).summary["finetune"]
+    assert found["metrics"] == ["AP", "AP50", "AP75"] and list(found["rows"]) == ["all"]
+    assert list(found["rows"]["all"]) == ["frozen", "tuned", "scratch"]
+    examples = RunFolder.open(out).read_json("examples.json")
+    assert len(examples["rows"]) == 4 and examples["classes"] == ["0"]
+    capsys.readouterr()
+    assert main(["report", str(out)]) == 0
+    page = (out / "report.html").read_text()
+    assert 'id="detection"' in page and 'id="finetune"' in page and examples["rows"][0]["uri"][:60] in page
+    assert main(["embed", str(out), "digits", "--limit", "3", "--out", str(tmp_path / "x.npy")]) == 0
+
+
+def test_what_is_wrong_with_boxes_is_told_in_the_first_line(detector, original, capsys):
+    _, data = detector
+    capsys.readouterr()
+    assert main(["finetune", str(original), "detection", str(data), "--levels", "9"]) == 2
+    assert "levels must be 1, 2 or 3, not 9" in capsys.readouterr().err
+    words = ["--sides", "frozen", "--seeds", "1", "--steps", "1", "--width", "8", "--depth", "1", "--lr", "0.1"]
+    assert main(["finetune", str(original), "detection", str(data), *words, "--out", str(data / "out")]) == 0
+    told = capsys.readouterr().err
+    assert "10 training and 4 test images" in told
+    assert "1 box left out: 1 reversed (row 0: 9 9 1 1)" in told
+
+
+def test_a_detector_names_no_classes_of_whole_pictures(detector, capsys):
+    out, data = detector
+    capsys.readouterr()
+    assert main(["predict", str(out), str(data)]) == 2
+    assert "was fine-tuned for another task than classes" in capsys.readouterr().err
+
+
+def test_the_options_of_a_task_are_in_its_help(original, capsys):
+    with patch.dict(os.environ, COLUMNS="300"):
+        assert main(["finetune", str(original), "detection", "--help"]) == 0
+        told = capsys.readouterr().out
+        assert "--levels" in told and "Number of feature maps that objects are found on" in told
+        assert main(["finetune", "--help"]) == 0
+        assert "--levels" not in capsys.readouterr().out

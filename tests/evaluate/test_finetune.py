@@ -138,6 +138,13 @@ def test_the_setting_is_chosen_on_held_out_training_labels(start: Start, parts: 
     assert min(accuracy["tuned"] + accuracy["scratch"]) > 35  # four classes
 
 
+def test_a_rate_that_diverges_is_not_chosen(start: Start, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Tried, "settings", ({"lr": 1e38}, {"lr": 1e-2}))
+    plan = Plan(labels=("all",), sides=("tuned",), seeds=1)
+    (line,) = finetune(start, Tried(), parts, plan)
+    assert line["setting"] == {"lr": 1e-2}
+
+
 def test_a_seed_repeats_and_what_is_done_is_not_repeated(start: Start, parts: Parts) -> None:
     plan = Plan(labels=("10%",), sides=("tuned", "scratch"), seeds=2, lr=1e-2, steps=3)
     lines = finetune(start, Classification(), parts, plan)

@@ -112,7 +112,10 @@ class Detection(Tuning):
 
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the detector."""
-        return Detector(encoder, len(self.classes), self.canvas, frozen=frozen, zoom=self.zoom, **self.shape, **setting)
+        trunk = setting.get("trunk", 1.0)
+        return Detector(
+            encoder, len(self.classes), self.canvas, frozen=frozen, zoom=self.zoom, trunk=trunk, **self.shape
+        )
 
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
         """Return a detector of these classes; its canvas is square, as the pictures are not known."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from selftaught.data import layout, tables, told
 from selftaught.data.image.boxes import coco, rows, voc
 from selftaught.data.image.boxes.picture import Checked, Faults, Found, Picture, check
@@ -50,13 +52,26 @@ def open_boxes(data: Any, side: int, channels: int) -> tuple[Boxed, Boxed]:
         whole = opened["all"]
         train, test = (whole.part(split_index(whole, one)) for one in _BOTH)
     else:
-        train, test = opened["train"], opened["test"]
+        train, test = opened["train"], _without(opened["test"], opened["train"])
     for part, source in zip(_BOTH, (train, test), strict=True):
         source.notes = (*told.division(part, sides.called, dict.fromkeys(sides.aside)), *source.notes)
     return train, test
 
 
 _BOTH: tuple[Literal["train", "test"], ...] = ("train", "test")
+
+
+def _without(test: Boxed, train: Boxed) -> Boxed:
+    """Return the test pictures that are not in the training part too. Raises UserError if there are none."""
+    known, asked = (np.ascontiguousarray(source.digests).view("V32").reshape(-1) for source in (train, test))
+    new = np.flatnonzero(~np.isin(asked, known))
+    if len(new) == 0:
+        raise UserError("every test picture also occurs in the training data: name other data")
+    if len(new) == len(test):
+        return test
+    left = test.part(new)
+    left.notes = (*left.notes, f"{len(test) - len(new):,} test images that are in training too left out")
+    return left
 
 
 def _opened(found: Found, classes: Sequence[str], side: int, channels: int, where: str) -> Boxed:

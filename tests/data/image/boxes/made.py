@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 SIZE = (40, 60)
@@ -49,8 +51,7 @@ def voc(path: Path, name: str, objects: list[tuple[str, tuple[Any, ...]]], diffi
 
 def parquet(path: Path, rows: list[dict[str, Any]]) -> None:
     """A table with these rows."""
-    import pyarrow
-    import pyarrow.parquet
-
+    pyarrow = pytest.importorskip("pyarrow", reason="needs the extra [parquet]")
+    importlib.import_module("pyarrow.parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from selftaught.data.budget import Budget
 from selftaught.data.image.boxes.opening import open_boxes
-from selftaught.data.image.boxes.source import Boxed
+from selftaught.data.image.boxes.source import Boxed, reduced
 from selftaught.data.told import opening
 from selftaught.errors import UserError
 from selftaught.evaluate.detection.detector import Detector, Found
@@ -30,6 +30,8 @@ FOLDS = 5
 TOGETHER = 16
 SHOWN = 8
 """Number of held-out pictures in the report."""
+LOOKED = 480
+"""Their longest side in pixels."""
 SURE = 0.3
 """Shown are boxes of at least this score."""
 
@@ -139,11 +141,12 @@ class Detection(Tuning):
         for i, image, truth, labels, found in zip(
             index, raw["image"], raw["boxes"], raw["class"], self._found(method, test, index), strict=True
         ):
-            height, width = image.shape[:2]
-            shares = np.array([width, height, width, height])
+            shares = np.array([*image.shape[1::-1]] * 2)
+            looked = reduced(test.pictures[i].read(), LOOKED, test.channels)[0]
             sure = found.scores >= SURE
             rows.append({
-                "name": test.names(np.array([i]))[0], "uri": _uri(image), "width": width, "height": height,
+                "name": test.names(np.array([i]))[0], "uri": _uri(looked),
+                "width": looked.shape[1], "height": looked.shape[0],
                 "truth": [[*map(_short, box / shares), int(c)] for box, c in zip(truth, labels, strict=True)],
                 "found": [
                     [*map(_short, box / shares), int(c), round(float(s), 3)]

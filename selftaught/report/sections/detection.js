@@ -19,7 +19,7 @@ sections.detection = (root, data) => {
   root.querySelector("#detection-pictures").append(...data.rows.map((row) => {
     const said = `${row.name}: ${counted(row.found.length, "boxes")} found, ${whole(row.truth.length)} annotated`;
     return el("figure", { class: "boxed" },
-      el("div", { class: "frame" },
+      el("div", { class: "frame", tabindex: "0" },
         el("img", { src: row.uri, alt: said, width: row.width, height: row.height }),
         svg("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" },
           ...row.found.map((box) => rect(box, "under")), ...row.found.map((box) => rect(box, "found")),

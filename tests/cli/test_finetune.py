@@ -14,6 +14,7 @@ from data.image.boxes import made as boxes
 from PIL import Image
 
 import selftaught
+from selftaught import ask
 from selftaught.cli import main
 from selftaught.config import tasks
 from selftaught.errors import UserError
@@ -168,11 +169,29 @@ def test_what_is_wrong_with_boxes_is_told_in_the_first_line(detector, original, 
     assert "1 box left out: 1 reversed (row 0: 9 9 1 1)" in told
 
 
-def test_a_detector_names_no_classes_of_whole_pictures(detector, capsys):
+def test_a_detector_gives_boxes_in_pixels(detector, tmp_path, capsys):
     out, data = detector
+    words = ["predict", str(out), str(data / "test.parquet")]
     capsys.readouterr()
-    assert main(["predict", str(out), str(data)]) == 2
-    assert "was fine-tuned for another task than classes" in capsys.readouterr().err
+    assert main([*words, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 4 and all(len(line["boxes"]) == len(line["labels"]) for line in lines)
+    boxes = [box for line in lines for box in line["boxes"]]
+    assert all(0 <= left <= right <= 64 and 0 <= top <= bottom <= 48 for left, top, right, bottom in boxes)
+    assert main([*words, "--out", str(tmp_path / "boxes.csv"), "--threshold", "0.06"]) == 0
+    header, *rows = (tmp_path / "boxes.csv").read_text().splitlines()
+    assert header == "sample,label,probability,left,top,right,bottom"
+    assert len(rows) == sum(p >= 0.06 for line in lines for p in line["probabilities"])
+    capsys.readouterr()
+    assert main([*words, "-k", "2"]) == 2
+    assert "-k, --column and --errors have no effect" in capsys.readouterr().err
+    assert main([*words, "--threshold", "2"]) == 2
+
+
+def test_only_a_detector_locates(tuned):
+    with pytest.raises(UserError, match="finds no objects: locate with a run of 'selftaught finetune RUN detection"):
+        next(ask.locate(tuned, "digits"))
+    assert not ask.locates(tuned)
 
 
 def test_the_options_of_a_task_are_in_its_help(original, capsys):

@@ -38,7 +38,7 @@ def finetune(
     'selftaught finetune RUN DATA' is classification; 'selftaught finetune RUN TASK DATA' names another task: {tasks}.
     'selftaught finetune RUN TASK --help' lists the options of the task. The learning rate is chosen on a part of the
     training labels. The training of all weights with the most labels and the first seed is kept as a run, which embed,
-    probe, report and (for classes) predict take.
+    probe, report and predict take.
 
     Args:
         run: The run folder, or an encoder.safetensors.

@@ -79,13 +79,22 @@ class BoxedViews(Views):
         batch = {name: value.to(device) for name, value in batch.items()}
         return batch | {key: torch.as_tensor(raw[key]).to(device) for key in ("label", "index") if key in raw}
 
+    def scales(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what a pixel of a picture becomes on the canvas, without a zoom: (x, y)."""
+        height, width = self._size(image, 1.0)
+        return np.array([width / image.shape[1], height / image.shape[0]], np.float32)
+
+    def _size(self, image: NDArray[np.uint8], zoom: float) -> tuple[int, int]:
+        """Return the height and the width of a picture on the canvas."""
+        scale = min(self.canvas[0] / image.shape[0], self.canvas[1] / image.shape[1], 1.0) * zoom
+        return max(round(image.shape[0] * scale), 1), max(round(image.shape[1] * scale), 1)
+
     def _placed(
         self, image: NDArray[np.uint8], zoom: float, place: NDArray[np.float64], mean: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Return a picture on the canvas, float32 [H, W, C] in [0, 1]; its scale and where its corner is, (x, y)."""
         height, width = self.canvas
-        scale = min(height / image.shape[0], width / image.shape[1], 1.0) * zoom
-        size = (max(round(image.shape[0] * scale), 1), max(round(image.shape[1] * scale), 1))
+        size = self._size(image, zoom)
         scales = np.array([size[1] / image.shape[1], size[0] / image.shape[0]], np.float32)
         if size != image.shape[:2]:
             image = _resized(image, size)

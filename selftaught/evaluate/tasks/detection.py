@@ -17,9 +17,8 @@ from selftaught.data.image.boxes.source import Boxed, reduced
 from selftaught.data.told import opening
 from selftaught.errors import UserError
 from selftaught.evaluate.detection.detector import Detector, Found
+from selftaught.evaluate.detection.locate import locate
 from selftaught.evaluate.detection.precision import METRICS, average_precision, needed
-from selftaught.evaluate.detection.views import BoxedViews
-from selftaught.evaluate.embed import frozen as evaluated
 from selftaught.evaluate.task import Said
 from selftaught.evaluate.tuning import Parts, Setting, Subject, Tuning
 from selftaught.method import Encoder, Method, Source
@@ -27,7 +26,6 @@ from selftaught.source import evenly
 
 FOLDS = 5
 """One of so many training pictures is held out to choose the setting."""
-TOGETHER = 16
 SHOWN = 8
 """Number of held-out pictures in the report."""
 LOOKED = 480
@@ -125,21 +123,21 @@ class Detection(Tuning):
 
     def judge(self, method: Method, train: Source, test: Source) -> dict[str, float]:
         """Return AP, AP50 and AP75 on `test`, in pixels of the pictures as they are."""
-        assert isinstance(test, Boxed)
+        assert isinstance(test, Boxed) and isinstance(method, Detector)
         found = []
-        for boxes, one in zip(self._found(method, test, np.arange(len(test))), range(len(test)), strict=True):
+        for boxes, one in zip(locate(method, test), range(len(test)), strict=True):
             found.append((_whole(boxes, test, one), boxes.classes.numpy(), boxes.scores.numpy()))
         truth = [(one.corners, one.classes, one.ignored) for one in test.annotations]
         return average_precision(truth, found, test.sizes, len(self.classes))
 
     def examples(self, method: Method, test: Source) -> dict[str, Any] | None:
         """Return held-out pictures with their boxes and those found, as shares of width and height."""
-        assert isinstance(test, Boxed)
+        assert isinstance(test, Boxed) and isinstance(method, Detector)
         index = evenly(len(test), SHOWN)
         raw = test.fetch(index)
         rows = []
         for i, image, truth, labels, found in zip(
-            index, raw["image"], raw["boxes"], raw["class"], self._found(method, test, index), strict=True
+            index, raw["image"], raw["boxes"], raw["class"], locate(method, test, index), strict=True
         ):
             shares = np.array([*image.shape[1::-1]] * 2)
             looked = reduced(test.pictures[i].read(), LOOKED, test.channels)[0]
@@ -155,25 +153,12 @@ class Detection(Tuning):
             })  # fmt: skip
         return {"section": "detection", "classes": list(self.classes), "sure": SURE, "rows": rows}
 
-    def _found(self, method: Method, source: Boxed, index: Any) -> list[Found]:
-        assert isinstance(method, Detector)
-        views = BoxedViews(method.encoder.spec["input"], method.canvas)
-        device = next(p.device for p in method.parameters())
-        found = []
-        with evaluated(method):
-            for begin in range(0, len(index), TOGETHER):
-                part = index[begin : begin + TOGETHER]
-                batch = views.apply(source.fetch(part), views.sample(part, 0, 0), device)
-                found += [Found(*(value.cpu() for value in one)) for one in method.find(batch["image"])]
-        return found
-
 
 def _whole(found: Found, source: Boxed, i: int) -> Any:
-    """Return boxes in pixels of picture `i` as it is, cut at its border."""
+    """Return boxes in pixels of picture `i` as it is."""
     height, width = source.sizes[i]
     shape = source.fetch(np.array([i]))["image"][0].shape
-    scale = np.array([width / shape[1], height / shape[0]] * 2)
-    return np.minimum(found.boxes.numpy() * scale, [width, height, width, height])
+    return found.boxes.numpy() * np.array([width / shape[1], height / shape[0]] * 2)
 
 
 def _canvas(*sources: Boxed) -> tuple[int, int]:

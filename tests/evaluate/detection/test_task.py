@@ -15,8 +15,10 @@ from data.image.boxes import made
 from selftaught import encoders
 from selftaught.errors import UserError
 from selftaught.evaluate.detection.detector import Detector, Found
+from selftaught.evaluate.detection.locate import locate
 from selftaught.evaluate.tasks.detection import Detection
 from selftaught.evaluate.tuning import Parts
+from selftaught.method import Source
 
 INPUT = {"kind": "image", "size": 32, "channels": 3, "mean": [0.4] * 3, "std": [0.25] * 3}
 
@@ -87,8 +89,8 @@ def test_precision_is_that_of_boxes_in_whole_pictures(
     def right(shift: float) -> Any:
         """What is annotated, in pixels of the reduced pictures."""
 
-        def found(self: Detection, method: Any, source: Any, index: Any) -> list[Found]:
-            batch = source.fetch(index)
+        def found(method: Any, source: Any, index: Any = None) -> list[Found]:
+            batch = source.fetch(np.arange(len(source)) if index is None else index)
             return [
                 Found(torch.from_numpy(boxes) + shift, torch.full((len(boxes),), 0.9), torch.from_numpy(labels))
                 for boxes, labels in zip(batch["boxes"], batch["class"], strict=True)
@@ -96,9 +98,9 @@ def test_precision_is_that_of_boxes_in_whole_pictures(
 
         return found
 
-    monkeypatch.setattr(Detection, "_found", right(0.0))
+    monkeypatch.setattr("selftaught.evaluate.tasks.detection.locate", right(0.0))
     assert task.judge(method, parts.train, parts.test)["AP"] == pytest.approx(100)
-    monkeypatch.setattr(Detection, "_found", right(1.5))  # 3.75 of 20x28 pixels
+    monkeypatch.setattr("selftaught.evaluate.tasks.detection.locate", right(1.5))  # 3.75 of 20x28 pixels
     loose = task.judge(method, parts.train, parts.test)
     assert loose["AP50"] == pytest.approx(100) and loose["AP75"] < 5
     told = task.examples(method, parts.test)
@@ -157,3 +159,21 @@ def test_data_and_encoders_that_cannot_serve_are_refused(tmp_path: Path, monkeyp
 def test_options_out_of_range_are_refused(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         Detection(**wrong)
+
+
+def test_boxes_come_back_in_pixels_of_larger_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detector that says the canvas's own box, whatever it sees."""
+
+    class Pictures(Source):
+        def __len__(self) -> int:
+            return 2
+
+        def fetch(self, index: Any) -> dict[str, Any]:
+            return {"image": [np.zeros(((20, 40, 3), (64, 256, 3))[i], np.uint8) for i in index], "index": index}
+
+    method = Detector(Start.encoder, 1, (32, 64), width=8, depth=1)
+    one = Found(torch.tensor([[4.0, 2, 64, 32]]), torch.tensor([0.5]), torch.tensor([0]))
+    monkeypatch.setattr(Detector, "find", lambda self, image: [one] * len(image))
+    small, large = locate(method, Pictures())
+    assert small.boxes.tolist() == [[4, 2, 40, 20]]  # not reduced, and cut at its border
+    assert large.boxes.tolist() == [[16, 8, 256, 64]]  # reduced to a quarter

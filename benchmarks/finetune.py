@@ -6,12 +6,13 @@ Compares each pretrained encoder with training from scratch, for as many and for
     python -m benchmarks.finetune simclr --data cifar10  only these
     python -m benchmarks.finetune --table                print the results
 
-All weights are trained, by the method `supervised` with its own recipe, on 1%, 10% and all labels of the training set.
-The accuracy is that of the classifier on the whole test set, after the last step. The important control is training
-from scratch for four times as many steps (He, Girshick, Dollar 2019, "Rethinking ImageNet Pre-training"): it is better
-than pretraining that only saves steps. Seed s fine-tunes the encoder that was pretrained with seed s, on the labels
-drawn with seed s. Encoders in runs/vision, left by `benchmarks.vision`, are reused; others are trained again for the
-recorded number of steps. Resumable.
+What `selftaught finetune RUN DATA` does, on 1%, 10% and all labels of the training set: all weights are trained by the
+method `supervised`, with a learning rate chosen on a part of the training labels, and beside them a head on the frozen
+features. The accuracy is that on plain test images, after the last step. The important control is training from scratch
+for four times as many steps (He, Girshick, Dollar 2019, "Rethinking ImageNet Pre-training"): it is better than
+pretraining that only saves steps. Seed s fine-tunes the encoder that was pretrained with seed s, on the labels drawn
+with seed s. Encoders in runs/vision, left by `benchmarks.vision`, are reused; others are trained again for the recorded
+number of steps. Resumable.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ import numpy as np
 
 import selftaught
 from benchmarks import measure, vision
-from benchmarks.vision import DATA, ENCODER, SEEDS, SIZE, VARIANTS, folder, pretrained, source
-from selftaught import evaluate
+from benchmarks.vision import DATA, ENCODER, SEEDS, SIZE, VARIANTS, folder, pretrained
+from selftaught import encoders
 from selftaught.data import open_source
+from selftaught.data.image.kind import Image
+from selftaught.evaluate.finetune import Plan, Side
+from selftaught.pretraining.finetune import LINES, finetune
 
 STEPS = {"1%": 300, "10%": 600, "all": 1200}
 """Steps for each share of the labels: about 80, 15 and 3 epochs of CIFAR-10."""
@@ -58,16 +62,19 @@ def points(pretraining: Iterable[tuple[str, str, int]], cases: Collection[str] =
 
 def measured(data: str, case: str, seed: int, labels: str, init: Path | None) -> dict[str, Any]:
     """Return one classifier's test accuracy in percent, started from the run `init` or, if None, from scratch."""
-    steps = STEPS[labels] * CONTROLS.get(case, 1)
+    sides: tuple[Side, ...] = ("frozen", "tuned") if init else ("scratch",)
+    longer = CONTROLS.get(case, 1)
+    plan = Plan(labels=(labels,), sides=sides, seeds=1, seed=seed, steps=STEPS[labels], longer=longer)
     with tempfile.TemporaryDirectory() as place:
-        run = measure.whole(selftaught.pretrain(
-            "supervised", data, out=Path(place) / "run", encoder=None if init else ENCODER, init=init,
-            size=SIZE.get(data), labels=labels, steps=steps, seed=seed, progress=False,
-        ))  # fmt: skip
-        found = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
-        seconds = run.summary["seconds"]
-    row = {"data": data, "case": case, "seed": seed, "labels": labels, "steps": steps, "seconds": seconds}
-    return row | {"accuracy": round(100 * float(found["accuracy"]), 2)}
+        if init is None:
+            seen = Image(SIZE.get(data)).input(open_source(data, "train"))
+            init = Path(place) / "encoder.safetensors"
+            init.write_bytes(encoders.save(encoders.build(ENCODER, seen)))
+        run = finetune(selftaught.load(init), data, plan=plan, out=Path(place) / "run")
+        *frozen, line = [json.loads(text) for text in (run.path / LINES).read_text().splitlines()]
+    row = {"data": data, "case": case, "seed": seed, "labels": labels}
+    row |= {name: line[name] for name in ("steps", "seconds", "setting", "accuracy")}
+    return row | ({"frozen": frozen[0]["accuracy"]} if frozen else {})
 
 
 def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -98,6 +105,8 @@ def main() -> None:
     asked = parser.parse_args()
     path = measure.RESULTS / "finetune.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else []
+    if not asked.table:  # older ones were measured on random views, with one learning rate for all
+        runs = [run for run in runs if "setting" in run]
     have = {(r["data"], r["case"], r["seed"], r["labels"]) for r in runs}
     pretraining = recorded(measure.RESULTS / "vision.json")
     planned = points(

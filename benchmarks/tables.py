@@ -160,6 +160,26 @@ def _finetuned(cell: dict[str, Any] | None, control: dict[str, Any] | None) -> s
     )
 
 
+def detection_table(rows: list[dict[str, Any]]) -> str:
+    """Return the table of detection.json: one row per body, frozen and tuned.
+
+    The best body of each column is bold.
+    """
+    columns = [(side, key) for side in ("frozen", "tuned") for key in ("AP", "AP50", "AP75")]
+    found = {(row["body"], row["side"]): row for row in rows}
+    best = {(side, key): max((r[key]["mean"] for r in rows if r["side"] == side), default=0.0) for side, key in columns}
+    lines = ["| body | " + " | ".join(f"{key} {side}" for side, key in columns) + " | runs |", "|---|" + "---|" * 7]
+    for body in dict.fromkeys(row["body"] for row in rows):
+        cells = []
+        for side, key in columns:
+            cell = found.get((body, side), {}).get(key)
+            bold = cell is not None and cell["mean"] == best[side, key]
+            cells.append("" if cell is None else _number(cell["mean"], cell["spread"], bold=bold))
+        seeds = max(row["seeds"] for row in rows if row["body"] == body)
+        lines.append(f"| `{body}` | {' | '.join(cells)} | {seeds} |")
+    return "\n".join(lines)
+
+
 def words_table(rows: list[dict[str, Any]]) -> str:
     """Return the tables of words.json.
 
@@ -265,6 +285,7 @@ TABLES: dict[str, tuple[Path, str, Table]] = {
     "variants": (ROOT / "benchmarks" / "README.md", "vision", variants_table),
     "labels": (ROOT / "docs" / "few-labels.md", "few_labels", labels_table),
     "fine-tuning": (ROOT / "docs" / "few-labels.md", "finetune", finetuning_table),
+    "detection": (ROOT / "docs" / "fine-tuning.md", "detection", detection_table),
 }
 """For each table: its document, its results and the function that writes it."""
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, final
 
 import numpy as np
 
@@ -271,7 +271,55 @@ def predict(run: Run | str | Path, data: Any, *, k: int = 1, threshold: float = 
         able = [name for name in methods.names() if issubclass(methods.load(name), Classifies)]
         raise UserError(f"{run.config.method} learns no classes: predict with a run of {' or '.join(able)}")
     source, method = run.asked(data, **options), run.learned()
+    if not isinstance(method, Classifies):
+        raise UserError(
+            f"{run.path} was fine-tuned for another task than classes of whole samples: ask.locate finds boxes"
+        )
     return Asked(source, said(method, source, run.classes, k, threshold), len(run.classes) or k)
+
+
+class Located(NamedTuple):
+    """An object in a picture: its class, how sure that is, and its box [left, top, right, bottom] in pixels."""
+
+    label: str
+    probability: float
+    box: tuple[float, float, float, float]
+
+
+def locates(run: Run | str | Path) -> bool:
+    """Whether the run finds objects in pictures: whether it was fine-tuned for detection."""
+    run = _run(run)
+    if not run.path.is_dir() or not run.folder.config.get("finetune"):
+        return False
+    from selftaught.evaluate.detection.detector import Detector
+
+    return isinstance(run.learned(), Detector)
+
+
+def locate(run: Run | str | Path, data: Any, *, threshold: float = 0.0) -> Iterator[tuple[str, list[Located]]]:
+    """Yield the name of each picture and the objects that a fine-tuned detector finds in it, the surest first.
+
+    Args:
+        run: A run that was fine-tuned for detection.
+        data: Pictures: what `pretrain` takes.
+        threshold: Only objects with at least this probability; below 0.05 there are none.
+
+    Raises UserError for another run, and for data that cannot be read.
+    """
+    from selftaught.evaluate.detection.detector import Detector
+    from selftaught.evaluate.detection.locate import locate as found
+
+    run = _run(run)
+    if not 0 <= threshold <= 1:
+        raise UserError(f"threshold must be a probability in [0, 1], not {threshold}")
+    method = run.learned() if locates(run) else None
+    if not isinstance(method, Detector):
+        raise UserError(f"{run.path} finds no objects: locate with a run of 'selftaught finetune RUN detection DATA'")
+    source, classes = run.asked(data), run.classes
+    for row, one in enumerate(found(method, source)):
+        parts = zip(one.classes.tolist(), one.scores.tolist(), one.boxes.tolist(), strict=True)
+        named = [Located(classes[c] if c < len(classes) else str(c), p, tuple(box)) for c, p, box in parts]
+        yield source.names(np.array([row]))[0], [item for item in named if item.probability >= threshold]
 
 
 def _run(run: Run | str | Path) -> Run:

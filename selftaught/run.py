@@ -6,7 +6,8 @@
     RUN/env.json             versions, threads, command            RUN/metrics.jsonl     one line per logged step
     RUN/encoder.safetensors  the encoder                           RUN/skipped.jsonl     what could not be read
     RUN/method.safetensors   the whole method with its heads       RUN/report.html       the report
-    RUN/classes.json         the names of the classes, if any
+    RUN/classes.json         the names of the classes, if any      RUN/finetune.jsonl    one line per fine-tuning
+    RUN/examples.json        held-out samples with what a fine-tuned run says of them
     RUN/checkpoints/step-N/  see `checkpoint`                      RUN/lock              held by the writing process
     RUN/banks/NAME/          state outside the checkpoints, and the journal that restores it to any of them
 """

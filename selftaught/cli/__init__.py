@@ -20,6 +20,7 @@ from cyclopts import App, CoercionError, CycloptsError
 from selftaught.cli import verbs
 from selftaught.cli.output import remark
 from selftaught.cli.signature import Flags
+from selftaught.cli.task_flags import TaskFlags
 from selftaught.config.values import spoken
 from selftaught.errors import UserError
 
@@ -71,6 +72,8 @@ def application(words: Sequence[str]) -> tuple[App, list[str]]:
             flags = Flags(verb, words[1:] if words[:1] == [path.stem] else [])
             app.command(flags.give(), name=path.stem)
             words = [*words[:1], *flags.spelt(words[1:])] if words[:1] == [path.stem] else words
+        elif "task_options" in inspect.signature(verb).parameters:
+            app.command(TaskFlags(verb, words[1:] if words[:1] == [path.stem] else []).give(), name=path.stem)
         else:
             app.command(verb)
     return app, words

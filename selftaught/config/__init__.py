@@ -22,7 +22,7 @@ from selftaught.errors import UserError
 from selftaught.recipe import Recipe
 
 LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.minutes")
-NOTES = ("version", "demo", "recipe.chosen_for_minutes", "method_file", "resolved")
+NOTES = ("version", "demo", "recipe.chosen_for_minutes", "method_file", "resolved", "finetune")
 """Information in config.yaml for the reader, which no one sets."""
 
 

@@ -81,14 +81,14 @@ def recipe() -> tuple[Option, ...]:
 
 def method(name: str, kind: str | None = None) -> tuple[Option, ...]:
     """Return the hyper-parameters of a method. Raises UserError, with a suggestion, for an unknown name."""
-    return _described("method", methods.describe(name, kind).arguments)
+    return of_section("method", methods.describe(name, kind).arguments)
 
 
 def encoder(name: str) -> tuple[Option, ...]:
     """Return the arguments of an encoder. Raises UserError, with a suggestion, for an unknown name."""
     if name not in encoders.names():
         raise unknown("encoder", name, encoders.names())
-    return _described("encoder", encoders.arguments(name))
+    return of_section("encoder", encoders.arguments(name))
 
 
 def every(method_name: str, encoder_name: str, kind: str) -> dict[str, Option]:
@@ -99,7 +99,7 @@ def every(method_name: str, encoder_name: str, kind: str) -> dict[str, Option]:
 
 def data(seen: Sequence[str]) -> tuple[Option, ...]:
     """Return the options of data that can be of the kinds `seen`."""
-    own = {option.key: option for kind in seen for option in _described("data", kinds.describe(kind).arguments)}
+    own = {option.key: option for kind in seen for option in of_section("data", kinds.describe(kind).arguments)}
     return (SAMPLES, *own.values(), *LABELLED, GROUPS, KIND)
 
 
@@ -165,7 +165,8 @@ def misspelt(key: str, known: Mapping[str, Option], where: str = "") -> UserErro
     return UserError(located(where, f"unknown option '{key}': {hint}"))
 
 
-def _described(section: str, arguments: Iterable[Any]) -> tuple[Option, ...]:
+def of_section(section: str, arguments: Iterable[Any]) -> tuple[Option, ...]:
+    """Return options for arguments that a file declares."""
     arguments = list(arguments)
     types = runtime_types({a.name: a.type for a in arguments})
     return tuple(Option(f"{section}.{a.name}", types[a.name], a.default, a.doc) for a in arguments)

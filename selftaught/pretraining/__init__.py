@@ -171,6 +171,8 @@ def resume(
         UserError: There is no run, or its data are not what they were.
     """
     folder = RunFolder.open(path)
+    if folder.config.get("finetune"):
+        raise UserError(f"{path} is a fine-tuned run: continue it with selftaught finetune ... --resume --out {path}")
     watch = Watch() if progress and place.rank() == 0 else None
     longer = _longer(steps, epochs, minutes)
     if longer is None and place.finished(folder, watch):

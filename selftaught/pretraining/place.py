@@ -40,14 +40,24 @@ def create(path: Path, config: Config, notes: Mapping[str, Any]) -> RunFolder:
 
 def free(config: Config, watch: Watch | None) -> Path:
     """runs/METHOD-DATA, or with the first number that is free."""
-    name = re.split(r"[-_]?[.{]", Path(config.data["source"] or "memory").name)[0] or "data"
-    first = RUNS / f"{Path(config.method).stem}-{name}"
+    first = RUNS / f"{Path(config.method).stem}-{called(config)}"
+    path = unused(first)
+    if watch:
+        watch.say(f"the run goes to {path}" + (f" ({first} exists already)" if path != first else ""))
+    return path
+
+
+def called(config: Config) -> str:
+    """What the name of a run folder says of the data."""
+    return re.split(r"[-_]?[.{]", Path(config.data["source"] or "memory").name)[0] or "data"
+
+
+def unused(first: Path) -> Path:
+    """`first`, or `first` with the first number from 2 that is free."""
     path, number = first, 1
     while path.exists():
         number += 1
         path = first.with_name(f"{first.name}-{number}")
-    if watch:
-        watch.say(f"the run goes to {path}" + (f" ({first} exists already)" if number > 1 else ""))
     return path
 
 

@@ -24,6 +24,7 @@ from selftaught.method import Encoder, Method, Source, outside
 from selftaught.parts.word_vectors import Worded
 from selftaught.pretraining.build import build, locate, open_data, type_of
 from selftaught.pretraining.judged import Judged
+from selftaught.pretraining.tuned import restored
 from selftaught.pretraining.weights import encoder_of
 from selftaught.run import RunFolder, check_writable, write_atomically
 
@@ -90,6 +91,8 @@ class Run:
         Args:
             source: What it is prepared for; by default what it was trained on, labels hidden as then.
         """
+        if (tuned := restored(self.folder, self.encoder)) is not None:
+            return tuned
         source = open_data(self.config, self.data)[0] if source is None else source
         method = build(self.config, source)
         method.prepare(method.views.bind(source))
@@ -107,6 +110,8 @@ class Run:
 
     def learned(self) -> Method:
         """The whole trained method, in eval mode: from its weights alone if they are enough, else with its data."""
+        if (tuned := restored(self.folder, self.encoder)) is not None:
+            return tuned
         try:
             return self.model()
         except UserError:  # parts of it were sized by the data

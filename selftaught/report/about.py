@@ -15,21 +15,26 @@ OLDER = ("images", "documents")
 
 
 def title(page: Page) -> str:
-    """Return the title: the method and its training data."""
+    """Return the title: the method, or the task of a fine-tuned run, and its training data."""
+    return f"{what(page)} on {short(mapping(page.run.config, 'data').get('source'))}"
+
+
+def what(page: Page) -> str:
+    """Return the name of the method, or of the task that the run was fine-tuned for."""
     config = page.run.config
-    return f"{mapping(config, 'method').get('name', '?')} on {short(mapping(config, 'data').get('source'))}"
+    return str(mapping(config, "finetune").get("task") or mapping(config, "method").get("name", "?"))
 
 
 def facts(page: Page) -> dict[str, Any]:
     """Return the method, the number of samples, the time and the speed; None for unknown values."""
     config, summary = page.run.config, page.summary
-    method, encoder, data, recipe = (mapping(config, key) for key in ("method", "encoder", "data", "recipe"))
+    encoder, data, recipe = (mapping(config, key) for key in ("encoder", "data", "recipe"))
     samples, called = counted(summary)
     if samples is None and page.source_train is not None:
         samples = len(page.source_train)
     unit = next((key.removesuffix(RATE) for key in summary if key.endswith(RATE)), "samples")
     return {
-        "method": str(method.get("name", "?")),
+        "method": what(page),
         "encoder": str(encoder.get("name", "?")),
         "data": short(data.get("source")),
         "samples": samples,
@@ -72,7 +77,9 @@ def commands(page: Page) -> dict[str, str]:
     """
     path = str(page.run.path)
     found = {verb: shlex.join(["selftaught", verb, path]) for verb in ("resume", "probe", "report")}
-    if mapping(page.run.config, "data").get("source") is not None:
+    if "finetune" in page.run.config:  # one run of several trainings, which its own verb makes and continues
+        found["resume"] = f"selftaught finetune ... --resume --out {shlex.quote(path)}"
+    elif mapping(page.run.config, "data").get("source") is not None:
         again = f"{path.rstrip('/')}-again"
         found["repeat"] = shlex.join(["selftaught", "pretrain", "--config", f"{path}/config.yaml", "--out", again])
     typed = (page.run.read_json("env.json") or {}).get("command")

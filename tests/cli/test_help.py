@@ -14,7 +14,20 @@ from selftaught.cli import main
 from selftaught.config import options
 
 HEAVY = ("torch", "numpy", "numba", "scipy", "PIL", "sklearn")
-VERBS = ("pretrain", "resume", "probe", "embed", "compare", "report", "export", "methods", "data", "doctor", "demo")
+VERBS = (
+    "pretrain",
+    "resume",
+    "probe",
+    "finetune",
+    "embed",
+    "compare",
+    "report",
+    "export",
+    "methods",
+    "data",
+    "doctor",
+    "demo",
+)
 FAST = (
     ["--help"],
     ["--version"],
@@ -23,6 +36,7 @@ FAST = (
     ["methods"],
     ["methods", "--json"],
     ["probe", "--help"],
+    ["finetune", "--help"],
     ["pretrain", "simclrr", "digits"],
 )
 

@@ -15,7 +15,7 @@ from selftaught.cli.output import SWITCH, remark, show
 from selftaught.errors import UserError
 
 if TYPE_CHECKING:
-    from selftaught.ask import Asked
+    from selftaught.ask import Asked, Located
 
 ENDINGS = (".csv", ".jsonl")
 
@@ -35,7 +35,8 @@ def predict(
     """Name the classes of samples by a run's own classifier: 'selftaught predict RUN reviews.csv -k 3'.
 
     For runs that learned from labels (fasttext_classifier, supervised, mean_teacher, ...). Where the data say what the
-    samples are, how often the most probable class is right is told as well.
+    samples are, how often the most probable class is right is told as well. A run that was fine-tuned for detection
+    gives a row for each object, with its box in pixels.
 
     Args:
         run: The run folder.
@@ -48,25 +49,57 @@ def predict(
         errors: What to do with bytes of a text that are not UTF-8: refuse them, or replace them.
     """
     from selftaught import ask
-    from selftaught.run import check_writable, write_atomically
+    from selftaught.run import check_writable
 
     if out is not None and out.suffix not in ENDINGS:
         raise UserError(f"{out} must end in {' or '.join(ENDINGS)}")
     if out is not None:
         check_writable(out)
     options = {name: value for name, value in {"column": column, "errors": errors}.items() if value is not None}
+    if ask.locates(run):
+        if options or k != 1:
+            raise UserError(f"{run} finds objects in pictures, for which -k, --column and --errors have no effect")
+        rows = _located(ask.locate(run, data, threshold=threshold), json_ if out is None else out.suffix == ".jsonl")
+        _put(rows, out, "objects")
+        return
     asked = ask.predict(run, data, k=k, threshold=threshold, **options)
     as_json = json_ if out is None else out.suffix == ".jsonl"
     lines = _json_lines(asked) if as_json else _csv_lines(asked, k)
+    _put(lines, out, f"classes of {len(asked):,} {asked.samples}")
+    if asked.judged:
+        share = 100 * asked.right / asked.judged
+        remark(f"the most probable class is right for {share:.1f}% of {asked.judged:,} labelled {asked.samples}")
+
+
+def _put(lines: Iterator[str], out: Path | None, what: str) -> None:
+    from selftaught.run import write_atomically
+
     if out is None:
         for line in lines:
             show(line)
     else:
         write_atomically(out, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
-        show(f"the classes of {len(asked):,} {asked.samples} are in {out}")
-    if asked.judged:
-        share = 100 * asked.right / asked.judged
-        remark(f"the most probable class is right for {share:.1f}% of {asked.judged:,} labelled {asked.samples}")
+        show(f"the {what} are in {out}")
+
+
+def _located(found: Iterator[tuple[str, list[Located]]], as_json: bool) -> Iterator[str]:
+    """A line of JSON for each picture, or a row for each object."""
+    if not as_json:
+        yield _row(["sample", "label", "probability", "left", "top", "right", "bottom"])
+    for name, objects in found:
+        if as_json:
+            yield json.dumps(
+                {
+                    "sample": name,
+                    "labels": [one.label for one in objects],
+                    "probabilities": [one.probability for one in objects],
+                    "boxes": [one.box for one in objects],
+                },
+                ensure_ascii=False,
+            )
+        else:
+            for one in objects:
+                yield _row([name, one.label, f"{one.probability:.6f}", *(f"{side:.2f}" for side in one.box)])
 
 
 def _json_lines(asked: Asked) -> Iterator[str]:

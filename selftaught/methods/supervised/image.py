@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Index, Method, Outputs, Source
+from selftaught.method import Encoder, Index, Method, Outputs, Player, Source
 from selftaught.parts.streams import classes_of, visits
 from selftaught.views.image import Augment, ImageViews
 
@@ -40,6 +40,8 @@ class Supervised(Method):
         flip: Probability of a horizontal flip.
         jitter: Strength of the brightness, contrast and saturation jitter, applied with probability 0.8.
         smoothing: Label smoothing: fraction of the target that is spread over all classes, in [0, 1).
+        trunk: Learning rate of the encoder as a share of the head's, above 0. Below 1 it keeps more of what a
+            pretrained encoder learned.
 
     Raises:
         UserError: An argument is out of range. `prepare` raises it for data without labels or with a single class.
@@ -49,14 +51,22 @@ class Supervised(Method):
     uses_labels = True
 
     def __init__(
-        self, encoder: Encoder, crop: float = 0.6, flip: float = 0.5, jitter: float = 0.0, smoothing: float = 0.0
+        self,
+        encoder: Encoder,
+        crop: float = 0.6,
+        flip: float = 0.5,
+        jitter: float = 0.0,
+        smoothing: float = 0.0,
+        trunk: float = 1.0,
     ) -> None:
         super().__init__()
         if not 0 <= smoothing < 1:
             raise UserError(f"smoothing of supervised must be in [0, 1), not {smoothing}")
+        if not trunk > 0:
+            raise UserError(f"trunk of supervised must be above 0, not {trunk}")
         self.encoder = encoder
         self.head: nn.Linear | None = None  # created in `prepare`, when the number of classes is known
-        self.smoothing = smoothing
+        self.smoothing, self.trunk = smoothing, trunk
         self.labelled: Index = np.empty(0, np.int64)
         augment = Augment(crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, 0.0), jitter_p=0.8)
         self.views = ImageViews(encoder.spec["input"], image=augment)
@@ -65,6 +75,14 @@ class Supervised(Method):
         """Create one output per class. Raises UserError when there are fewer than two labelled classes."""
         self.head = nn.Linear(self.encoder.dim, classes_of(source, "supervised"))
         self.labelled = np.flatnonzero(source.labels >= 0)
+
+    def players(self) -> list[Player]:
+        """Return one player: all parameters, with the encoder at its share of the learning rate."""
+        if self.trunk == 1:
+            return super().players()
+        heads = [p for name, p in self.named_parameters() if not name.startswith("encoder.")]
+        trunk = [p for p in self.encoder.parameters() if p.requires_grad]
+        return [Player("main", [{"params": trunk, "lr_scale": self.trunk}, {"params": heads}])]
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
         """Return n visits to the labelled samples: repeated permutations if only some of the n samples are labelled."""

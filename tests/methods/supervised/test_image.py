@@ -86,3 +86,16 @@ def test_augmentations_are_mirrors_and_shifts(bench: Any) -> None:
     assert Supervised(bench.encoder(), crop=1.0, flip=0.1, jitter=0.2).views.augments == [
         Augment(crop=(1.0, 1.0), flip=0.1, jitter=(0.2, 0.2, 0.2, 0.0), jitter_p=0.8)
     ]
+
+
+def test_the_trunk_has_a_share_of_the_learning_rate(bench: Any) -> None:
+    (plain,) = prepared(bench).players()
+    assert len(plain.groups) == 1
+    method = prepared(bench, trunk=0.1)
+    (player,) = method.players()
+    trunk, head = player.groups
+    assert trunk["lr_scale"] == 0.1 and "lr_scale" not in head
+    assert {id(p) for p in trunk["params"]} == {id(p) for p in method.encoder.parameters()}
+    assert {id(p) for p in head["params"]} == {id(p) for p in method.head.parameters()}
+    with pytest.raises(UserError, match="trunk of supervised must be above 0, not 0"):
+        Supervised(bench.encoder(), trunk=0.0)

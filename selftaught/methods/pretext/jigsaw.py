@@ -66,7 +66,7 @@ class Jigsaw(Method):
         shuffles: Permutations of each image in a step.
         tile: Side of a tile in pixels. 0 = three quarters of a cell.
         split: Largest shift of each colour of a tile in pixels. -1 = 1 if the cell has room for it.
-        size: Side in pixels to which an image is resized before it is cut. 0 = 5/4 of the encoder's.
+        size: Side in pixels to which an image is resized before it is cut. 0 = 3/2 of the encoder's.
         grey: Probability of converting the image to greyscale.
         width: Width of a tile's code.
         hidden: Width of the classifier's hidden layer.
@@ -110,7 +110,7 @@ class Jigsaw(Method):
             )
         orders, self.distance = chosen(grid, permutations, distance)
         seen = encoder.spec["input"]
-        size = size or max(seen["size"] * 5 // 4, 1)
+        size = size or max(seen["size"] * 3 // 2, 1)
         cut = fitted(size, grid, tile, split)
         self.encoder, self.grid = encoder, grid
         augment = Augment(crop=(crop, 1.0), flip=flip, grey=grey, size=size)

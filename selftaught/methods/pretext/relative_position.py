@@ -66,7 +66,7 @@ class RelativePosition(Method):
         patch: Side of a patch in pixels. 0 = the largest with which gap and jitter fit, about a quarter of `size`.
         gap: Pixels between patches. -1 = half a patch.
         jitter: Largest shift of each patch in pixels. -1 = 7/96 of a patch, at least 1.
-        size: Side in pixels to which an image is resized before it is cut. 0 = 5/4 of the encoder's.
+        size: Side in pixels to which an image is resized before it is cut. 0 = 3/2 of the encoder's.
         colour: What is done to the colours of a patch: drop, project or all (nothing). Grey images are left as they
             are.
         coarse: Probability of a lower resolution of a patch.
@@ -109,7 +109,7 @@ class RelativePosition(Method):
         if colour not in get_args(Colour):
             raise UserError(f"colour of relative_position must be one of {', '.join(get_args(Colour))}, not '{colour}'")
         seen = encoder.spec["input"]
-        size = size or max(seen["size"] * 5 // 4, 1)
+        size = size or max(seen["size"] * 3 // 2, 1)
         grid = fitted(size, patch, gap, jitter, colour, coarse)
         self.encoder = encoder
         self.views = PatchViews(seen, Augment(crop=(crop, 1.0), flip=flip, size=size), grid)

@@ -176,7 +176,7 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
         ({"grid": 4}, "grid of jigsaw must be 2 or 3, not 4"),
         ({"shuffles": 0}, "permutations, shuffles, width and hidden of jigsaw must be at least 1"),
         ({"split": -2}, "split at least -1"),
-        ({"tile": 7}, "tiles of 7 pixels with a jitter of at least 1 need images of at least 18 pixels, not 15"),
+        ({"tile": 8}, "tiles of 8 pixels with a jitter of at least 1 need images of at least 20 pixels, not 18"),
         (
             {"grid": 3, "size": 8, "permutations": 9},
             "jigsaw cuts 3 x 3 tiles, and tiles of 1 pixels .* at least 9 pixels, not 8",

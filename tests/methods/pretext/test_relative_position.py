@@ -17,7 +17,7 @@ SMALL = {"size": 24, "width": 32, "hidden": 32}
 LEARNS = {"coarse": 0.0, "crop": 0.9, "flip": 0.0}
 
 OTHERS: dict[str, Any] = {
-    "patch": 2, "gap": 0, "jitter": 0, "size": 18, "colour": "project", "coarse": 0.9, "width": 8,
+    "patch": 2, "gap": 0, "jitter": 0, "size": 15, "colour": "project", "coarse": 0.9, "width": 8,
     "hidden": 8, "crop": 0.9, "flip": 0.0,
 }  # fmt: skip
 
@@ -163,7 +163,7 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
         ({"colour": "grey"}, "colour of relative_position must be one of drop, project, all, not 'grey'"),
         (
             {"patch": 5},
-            "patches of 5 pixels with gaps of 2 and a jitter of 1 need images of at least 21 pixels, not 15",
+            "patches of 5 pixels with gaps of 2 and a jitter of 1 need images of at least 21 pixels, not 18",
         ),
         ({"size": 4}, "need images of at least 5 pixels, not 4"),
     ],

@@ -102,4 +102,6 @@ def _flag(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return flags({name: value["name"]} | {f"{name}.{k}": v for k, v in value.items() if k != "name"})
     name = name.replace("_", "-")
+    if isinstance(value, tuple):
+        return f"--{name} {' '.join(map(str, value))}"
     return f"--no-{name}" if value is False else f"--{name}" if value is True else f"--{name} {value}"

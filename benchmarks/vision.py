@@ -92,6 +92,20 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mean_teacher-one-head": ("cifar10", "mean_teacher", {"two_heads": False}),
     "s4l-exemplar": ("cifar10", "s4l", {"kind": "exemplar"}),
     "sla-distill": ("cifar10", "sla", {"distill": True}),
+    "rotation-two-turns": ("cifar10", "rotation", {"angles": (0.0, 180.0)}),
+    "rotation-eight-turns": ("cifar10", "rotation", {"angles": tuple(45.0 * r for r in range(8))}),
+    "rotation-without-blocks": ("cifar10", "rotation", {"blocks": 0}),
+    "relative_position-drop": ("cifar10", "relative_position", {"colour": "drop"}),
+    "relative_position-project": ("cifar10", "relative_position", {"colour": "project"}),
+    "relative_position-without-gap": ("cifar10", "relative_position", {"gap": 0, "jitter": 0}),
+    "jigsaw-2x2": ("cifar10", "jigsaw", {"grid": 2, "permutations": 24}),
+    "jigsaw-1000": ("cifar10", "jigsaw", {"permutations": 1000}),
+    "jigsaw-one-shuffle": ("cifar10", "jigsaw", {"shuffles": 1}),
+    "deepcluster-sobel": ("cifar10", "deepcluster", {"sobel": True}),
+    "deepcluster-whole-epochs": ("cifar10", "deepcluster", {"interval": 0}),
+    "deepcluster-jitter": ("cifar10", "deepcluster", {"jitter": 0.4}),
+    "exemplar-triplet": ("cifar10", "exemplar", {"form": "triplet"}),
+    "exemplar-without-colour": ("cifar10", "exemplar", {"colour": 0.0, "contrast": 1.0}),
 }
 """For each row: data, method and arguments, which are explained in the docstring of the method. The learning rate of
 LARS is the paper's for short training: .075 times the root of the batch size.

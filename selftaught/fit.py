@@ -27,7 +27,7 @@ from selftaught import checkpoint, steps
 from selftaught.device import join_ranks
 from selftaught.errors import UserError
 from selftaught.meter import Meter
-from selftaught.method import Clock, Embed, Method, Planned, Source, Views, given, outside
+from selftaught.method import Clock, Embed, Index, Method, Planned, Source, Views, given, outside
 from selftaught.parts import gather
 from selftaught.parts.packed import Parts, packed
 from selftaught.recipe import Recipe
@@ -253,17 +253,18 @@ class _Loop:
         return number or None, bool(save)
 
     def embed(self) -> Embed:
-        """Embed the whole bound source for `before_epoch`, with a share for every rank."""
+        """Embed the bound source, or some of its samples, for `before_epoch`, with a share for every rank."""
 
         @torch.no_grad()
-        def embed(views: Views, layer: int | None = None) -> Tensor:
+        def embed(views: Views, layer: int | None = None, index: Index | None = None) -> Tensor:
             encoder = self.method.encoder
             training = encoder.training
             encoder.eval()
-            n, world = len(self.source), gather.world()
+            every = np.arange(len(self.source)) if index is None else index
+            n, world = len(every), gather.world()
             share = -(-n // world)
             # the last share wraps around to equal length
-            mine = np.arange(gather.rank() * share, (gather.rank() + 1) * share) % n
+            mine = every[np.arange(gather.rank() * share, (gather.rank() + 1) * share) % n]
             rows = []
             for part in np.array_split(mine, max(1, -(-share // 512))):
                 params = views.sample(part, self.clock.epoch, self.recipe.seed)

@@ -26,7 +26,7 @@ Params = dict[str, NDArray[Any]]
 Batch = dict[str, Any]
 Outputs = dict[str, Any]
 Group = dict[str, Any]
-Embed = Callable[["Views", int | None], Tensor]
+Embed = Callable[..., Tensor]
 
 
 class Views(ABC):
@@ -247,7 +247,8 @@ class Method(nn.Module, ABC):
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
         """Called before each epoch, for example to re-cluster or to average predictions.
 
-        ``embed(views, layer)`` is [N, D] in data set order, on the method's device.
+        ``embed(views, layer=None, index=None)`` is [N, D] in data set order, or of the samples `index`, int64 [N], in
+        their order, on the method's device.
         """
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
@@ -347,6 +348,14 @@ class Shows(Protocol):
 
 
 @runtime_checkable
+class Groups(Protocol):
+    """A method that has put the training samples into groups of its own, such as clusters."""
+
+    def members(self) -> Tensor:
+        """Return the group of each training sample, int64 [N]; -1 for samples in none."""
+
+
+@runtime_checkable
 class Classifies(Protocol):
     """A method that has a classifier."""
 
@@ -437,6 +446,7 @@ __all__ = [
     "Encoder",
     "Generates",
     "Group",
+    "Groups",
     "Independent",
     "Index",
     "Labels",

@@ -220,6 +220,7 @@ def test_before_epoch_sees_features_in_data_set_order_and_leaves_no_trace(tmp_pa
             codes.append(embed(toys.Clean(), None))
             assert same(before, state(self)) and self.encoder.training
             assert embed(self.views, 0).shape == (96, 16)
+            torch.testing.assert_close(embed(toys.Clean(), None, np.array([7, 2, 7])), codes[-1][[7, 2, 7]])
 
     torch.manual_seed(0)
     train(Watching, tmp_path / "run", steps=1)

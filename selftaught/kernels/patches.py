@@ -17,7 +17,7 @@ def cut(images: Floats, corner: Ints, mirror: Flags, keep: Ints, out: Floats) ->
 
     Args:
         images: float32 [B, C, H, W].
-        corner: First row and column of each patch, int64 [B, P, 2]. The patch must lie inside the image.
+        corner: First row and column of each channel of each patch, int64 [B, P, C, 2], inside the image.
         mirror: Horizontal flip, bool [B, P].
         keep: The only channel that is copied, the others become 0; -1 copies all. int64 [B, P].
         out: float32 [B, P, C, p, p].
@@ -25,8 +25,8 @@ def cut(images: Floats, corner: Ints, mirror: Flags, keep: Ints, out: Floats) ->
     batch, patches, channels, size, _ = out.shape
     for b in range(batch):
         for p in range(patches):
-            top, left = corner[b, p, 0], corner[b, p, 1]
             for c in range(channels):
+                top, left = corner[b, p, c, 0], corner[b, p, c, 1]
                 if keep[b, p] >= 0 and keep[b, p] != c:
                     out[b, p, c] = 0
                 elif mirror[b, p]:

@@ -17,7 +17,8 @@ def kmeans(x: Tensor, clusters: int, iterations: int, *seed: int) -> tuple[Tenso
     """Cluster rows with Lloyd's algorithm from distinct random rows, in torch, so that a bank on a GPU stays there.
 
     The result is a pure function of the arguments: sums are computed in row order on any device. An empty cluster
-    restarts at the row that is farthest from its own centre (the next one at the next farthest, and so on).
+    restarts at the row that is farthest from its own centre (the next one at the next farthest, and so on). Clusters
+    that are empty in the end get such a row each, from clusters with several, so that none is returned empty.
 
     Args:
         x: Rows [N, D].
@@ -49,7 +50,27 @@ def kmeans(x: Tensor, clusters: int, iterations: int, *seed: int) -> tuple[Tenso
         labels, distance = nearest(x, centres)
         if torch.equal(labels, before):
             break
-    return labels, centres
+    return filled(x, labels, distance, centres), centres
+
+
+def filled(x: Tensor, labels: Tensor, distance: Tensor, centres: Tensor) -> Tensor:
+    """Return the labels [N] with a row in each cluster; centres [K, D] of clusters that were empty move to that row.
+
+    `distance` [N] is that of each row from its centre: the farthest rows are taken, but the last of no cluster.
+    """
+    count = labels.bincount(minlength=len(centres))
+    lost = (count == 0).nonzero()[:, 0].tolist()
+    if not lost:
+        return labels
+    labels = labels.clone()
+    for row in distance.argsort(descending=True, stable=True).tolist():
+        if count[labels[row]] > 1:
+            count[labels[row]] -= 1
+            labels[row] = cluster = lost.pop(0)
+            count[cluster], centres[cluster] = 1, x[row]
+            if not lost:
+                break
+    return labels
 
 
 def nearest(x: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:

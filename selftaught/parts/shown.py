@@ -21,10 +21,12 @@ class Pictures:
     Args:
         name: Title of the row.
         images: uint8 [H, W, C] each.
+        notes: A few words below each picture, such as what was guessed; none if empty.
     """
 
     name: str
     images: Sequence[NDArray[np.uint8]]
+    notes: Sequence[str] = ()
 
 
 @final

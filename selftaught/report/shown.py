@@ -65,11 +65,14 @@ def _size(value: Any) -> int:
 
 
 def packed(row: Shown, name: str | None = None) -> Row:
-    """Return a row of a page: "type", "name" and "images", "charts", "sounds", or "columns", "rows" and "of"."""
+    """Return a row of a page: "type", "name", and "images", "notes", "charts", "sounds", or "columns", "rows", "of"."""
     called = (row.name if name is None else name).replace("_", " ")
     match row:
-        case Pictures(images=images):
-            return {"type": "pictures", "name": called, "images": [single(image) for image in images[:COUNT]]}
+        case Pictures(images=images, notes=notes):
+            drawn = [single(image) for image in images[:COUNT]]
+            return {"type": "pictures", "name": called, "images": drawn} | (
+                {"notes": list(notes[:COUNT])} if notes else {}
+            )
         case Curves(curves=curves):
             return {"type": "curves", "name": called, "charts": [chart(lines) for lines in curves[:COUNT]]}
         case Sounds(waves=waves, rate=rate):

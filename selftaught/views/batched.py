@@ -28,8 +28,8 @@ def render(images: Tensor, box: Tensor, look: Params, luma: Tensor, side: int) -
         luma: Weight of each channel in the grey value, float32 [C].
         side: S.
     """
-    y = _resampling(box[:, [layout.HEIGHT, layout.GRID_Y, layout.FIRST_Y, layout.TOP]], side, images.shape[2])
-    x = _resampling(box[:, [layout.WIDTH, layout.GRID_X, layout.FIRST_X, layout.LEFT]], side, images.shape[3])
+    y = resampling(box[:, [layout.HEIGHT, layout.GRID_Y, layout.FIRST_Y, layout.TOP]], side, images.shape[2])
+    x = resampling(box[:, [layout.WIDTH, layout.GRID_X, layout.FIRST_X, layout.LEFT]], side, images.shape[3])
     views = _both(y, images.float() / 255, x)
     device = images.device
     views = torch.where(torch.from_numpy(look["flip"]).to(device)[:, None, None, None], views.flip(3), views)
@@ -65,7 +65,7 @@ def _both(rows: Tensor, images: Tensor, columns: Tensor) -> Tensor:
         return rows[:, None] @ images @ columns[:, None].mT
 
 
-def _resampling(box: Tensor, side: int, length: int) -> Tensor:
+def resampling(box: Tensor, side: int, length: int) -> Tensor:
     """Return matrices of antialiased linear resampling, float32 [B, side, length].
 
     `box` is size, grid, first and offset, [B, 4].

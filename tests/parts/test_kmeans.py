@@ -7,7 +7,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from selftaught.errors import UserError
-from selftaught.parts.kmeans import CHUNK, kmeans, nearest
+from selftaught.parts.kmeans import CHUNK, filled, kmeans, nearest
 
 
 def rows(n: int = 120, d: int = 3, seed: int = 0) -> Tensor:
@@ -84,3 +84,15 @@ def test_nearest_is_brute_force_over_any_number_of_chunks() -> None:
 def test_impossible_numbers_are_refused(clusters: int) -> None:
     with pytest.raises(UserError, match=f"120 rows cannot form {clusters} clusters: use 1 to 120"):
         kmeans(rows(), clusters, 5, 0)
+
+
+def test_no_cluster_is_returned_empty_even_if_rows_repeat() -> None:
+    x = torch.tensor([[0.0], [0.0], [0.0], [0.0], [1.0], [1.0], [5.0]])
+    for seed in range(8):
+        labels, centres = kmeans(x, 5, 4, seed)
+        assert labels.bincount(minlength=5).min() == 1 and centres.isfinite().all()
+    labels, centres = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([[0.0], [9.0], [50.0], [60.0]])
+    x = torch.tensor([[0.0], [2.0], [1.0], [9.0], [9.0]])
+    found = filled(x, labels, (x - centres[labels]).square()[:, 0], centres)
+    assert found.tolist() == [0, 2, 3, 1, 1]  # the farthest rows, but the last of no cluster
+    assert centres[:, 0].tolist() == [0, 9, 2, 1]

@@ -56,7 +56,7 @@ class Flip(Method):
 
     def show(self, key: torch.Tensor, **_: Any) -> list[Pictures]:
         assert not self.training
-        return [Pictures("mirrored", list(denormalise(key.flip(3), INPUT)))]
+        return [Pictures("mirrored", list(denormalise(key.flip(3), INPUT)), [EVIL] * len(key))]
 
 
 def encoder() -> Encoder:

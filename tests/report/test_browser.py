@@ -62,6 +62,13 @@ def test_hostile_names_are_text(opened: Browser) -> None:
     )
 
 
+def test_notes_stand_below_their_pictures(opened: Browser) -> None:
+    figures = "[...document.querySelectorAll('#shows .noted')]"
+    assert opened.run(f"return {figures}.every((f) => f.children[0].tagName === 'IMG' && f.children.length === 2)")
+    assert opened.run(f"return {figures}.map((f) => f.children[1].textContent)") == [made.EVIL] * 8
+    assert opened.run("return document.querySelectorAll('#saw .noted').length") == 0
+
+
 def test_hover_shows_the_sample_and_click_keeps_it_with_its_neighbours(opened: Browser) -> None:
     i = apart(opened)
     opened.point(*place(opened, i))

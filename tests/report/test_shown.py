@@ -68,7 +68,9 @@ def test_many_lines_and_rows_are_cut_and_the_page_can_say_so() -> None:
 
 def test_a_row_of_pictures_has_a_sample_in_each_column() -> None:
     row = packed(Pictures("key", [np.zeros((8, 8, 3), np.uint8)] * 9), "original")
-    assert (row["type"], row["name"], len(row["images"])) == ("pictures", "original", 8)
+    assert (row["type"], row["name"], len(row["images"])) == ("pictures", "original", 8) and "notes" not in row
+    noted = packed(Pictures("key", [np.zeros((8, 8, 3), np.uint8)] * 9, ["right"] * 8 + ["wrong"]))
+    assert noted["notes"] == ["right"] * 8
 
 
 def test_a_batch_is_shown_by_its_kind_and_what_is_no_sample_is_not() -> None:

@@ -179,3 +179,7 @@ class LocalAggregation(Method):
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
         """Update the bank's rows of the batch."""
         self.bank.write(gather(outputs["samples"]), gather(outputs["rows"]))
+
+    def members(self) -> Tensor:
+        """Return the cluster of each image in the first clustering: int64 [n]."""
+        return self.clusters[0]

@@ -11,9 +11,8 @@ from torch.nn import functional as F
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Index, Method, Outputs, Source
 from selftaught.parts.classified import right
-from selftaught.parts.gather import gather_with_gradient, rank
+from selftaught.parts.exemplar import exemplar
 from selftaught.parts.streams import Streams, classes_of
-from selftaught.parts.triplet import triplet
 from selftaught.parts.turns import turned
 from selftaught.views.image import Augment, ImageViews
 
@@ -143,23 +142,3 @@ class S4L(Method):
             raise RuntimeError("the number of classes is not known: call prepare(source) before the first batch")
         logits: Tensor = self.head(self.encoder(image))
         return logits
-
-
-def exemplar(z: Tensor, copies: int) -> dict[str, Tensor]:
-    """Batch-hard triplet loss with a soft margin on z [MB, D] of length 1, with the M copies of an image side by side.
-
-    Every copy is an anchor. The positive is the farthest copy of the same image on this rank. The negative is the
-    nearest copy of any other image over all ranks. "accuracy" is the fraction of anchors whose positive is nearer than
-    the negative. With `copies` 1 there is no positive and the loss is 0.
-    """
-    everyone = gather_with_gradient(z)  # [RMB, D]
-    mine = torch.arange(rank() * len(z), (rank() + 1) * len(z), device=z.device)
-    whose = torch.arange(len(everyone), device=z.device) // copies
-    same = whose[mine, None] == whose  # [MB, RMB]
-    itself = mine[:, None] == torch.arange(len(everyone), device=z.device)
-    if copies < 2 or len(everyone) == copies:  # no positive, or no negative
-        return {"loss": z.sum() * 0, "accuracy": z.new_zeros(())}
-    # [MB, RMB]; no gradient where it is 0
-    near = -torch.cdist(z, everyone, compute_mode="donot_use_mm_for_euclid_dist")
-    positive = near.masked_fill(~same | itself, torch.inf).amin(1)  # [MB]
-    return triplet(positive, near.masked_fill(same, -torch.inf), margin=None, mining="hard")

@@ -4,7 +4,7 @@ const shownAs = {
   pictures: (row) => strip(row, row.images.map((uri, i) => {
     const img = el("img", { src: uri, alt: `${row.name}, sample ${i + 1}` });
     img.onload = () => img.classList.toggle("small", img.naturalWidth <= 64);
-    return img;
+    return row.notes ? el("figure", { class: "noted" }, img, el("small", {}, row.notes[i])) : img;
   })),
   curves: (row) => strip(row, row.charts.map((chart, i) => lineChart(chart, `${row.name}, sample ${i + 1}`)), "wide"),
   sounds: (row) => strip(row, row.sounds.map((sound, i) => player(sound, `${row.name}, sample ${i + 1}`)), "wider"),

@@ -236,6 +236,11 @@ def test_held_out_images_belong_with_the_row_nearest_to_them(bench: Any) -> None
     assert torch.equal(found["loss"], method.train().aggregate(v, nearest)["loss"])
 
 
+def test_the_report_is_shown_the_first_clustering(bench: Any) -> None:
+    method = clustered(bench)
+    assert torch.equal(method.members(), method.clusters[0]) and len(method.members().unique()) == 4
+
+
 def test_clusters_and_bank_are_in_checkpoints(bench: Any) -> None:
     method, other = clustered(bench), make(bench)
     other.load_state_dict(method.state_dict())

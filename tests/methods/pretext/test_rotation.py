@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from selftaught import methods
 from selftaught.errors import UserError
 from selftaught.method import Clock
-from selftaught.methods.pretext.rotation import Rotation, turned
+from selftaught.methods.pretext.rotation import Rotation, _spun, rotated, turned
 from selftaught.views.image import Augment, denormalise
 
 
@@ -123,10 +124,91 @@ def test_an_encoder_without_positions_is_refused(bench: Any) -> None:
         Rotation(bench.encoder("mlp"))
 
 
-def test_shows_the_four_turns(bench: Any) -> None:
-    method = Rotation(bench.encoder())
-    image = bench.batch(method)["image"]
+def test_shows_the_turns_and_what_they_are_taken_for(bench: Any) -> None:
+    method = oracle(bench)
+    image = torch.zeros(3, 3, 12, 12)
+    image[:, :, 0, 0] = 2
+    image[1] = image[1].rot90(3, (1, 2))  # every answer is one turn too few
     rows = method.show(image=image, clock=Clock())
     assert [row.name for row in rows] == ["0 degrees", "90 degrees", "180 degrees", "270 degrees"]
     np.testing.assert_array_equal(rows[0].images, denormalise(image, bench.input))
     np.testing.assert_array_equal(rows[2].images, denormalise(image.flip(2, 3), bench.input))
+    assert [row.notes[0] for row in rows] == ["right"] * 4
+    assert [row.notes[1] for row in rows] == ["wrong: 270", "wrong: 0", "wrong: 90", "wrong: 180"]
+
+
+EIGHT = tuple(range(0, 360, 45))
+
+
+def test_other_angles_turn_the_same_way(bench: Any) -> None:
+    side = torch.arange(33.0) - 16
+    y, x = -side[:, None].expand(33, 33), side.expand(33, 33)  # y upwards
+    for r, angle in enumerate(EIGHT):
+        blob = torch.exp(-((x - 8) ** 2 + y**2) / 12)[None, None]  # to the right
+        copies = rotated(blob, EIGHT)
+        weight = copies[r, 0] / copies[r, 0].sum()
+        a = math.radians(angle)
+        assert float((weight * x).sum()) == pytest.approx(8 * math.cos(a), abs=0.05)
+        assert float((weight * y).sum()) == pytest.approx(8 * math.sin(a), abs=0.05)
+
+
+def test_quarter_turns_in_any_order_are_exact() -> None:
+    image = torch.randn(2, 3, 7, 7)
+    copies = rotated(image, (180.0, 0.0)).view(2, 2, 3, 7, 7)
+    assert torch.equal(copies[:, 0], image.rot90(2, (2, 3))) and torch.equal(copies[:, 1], image)
+
+
+def test_no_corner_tells_the_angle() -> None:
+    copies = rotated(torch.ones(2, 3, 16, 16), EIGHT)
+    y, x = np.mgrid[:16, :16] - 7.5
+    outside = torch.from_numpy(np.hypot(x, y) > 8)
+    assert (copies[:, :, outside] == 0).all() and (copies[:, :, ~outside] > 0.5).all()
+    assert torch.equal(copies.amax((0, 1)) > 0, ~outside)  # of every copy, the upright one too
+    inner = torch.from_numpy(np.hypot(x, y) < 6)
+    assert (copies[:, :, inner] - 1).abs().max() < 1e-5
+
+
+def test_every_copy_is_interpolated_alike() -> None:
+    """Interpolation smooths: noise that one copy keeps and another loses would tell the angle."""
+    noise = torch.randn(200, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    middle = rotated(noise, EIGHT).view(200, 8, 16, 16)[:, :, 5:11, 5:11]
+    rough = middle.diff(dim=3).square().mean((0, 2, 3))
+    assert (rough / rough.mean() - 1).abs().max() < 0.15
+    once = (
+        torch.stack([_spun(noise, angle) for angle in EIGHT], 1)[:, :, 0, 5:11, 5:11]
+        .diff(dim=3)
+        .square()
+        .mean((0, 2, 3))
+    )
+    assert (once / once.mean() - 1).abs().max() > 0.4  # what it is without the second step
+
+
+@pytest.mark.parametrize("angles", [(0.0, 180.0), EIGHT])
+def test_any_set_of_angles_is_asked_for(bench: Any, angles: tuple[float, ...]) -> None:
+    method = Rotation(bench.encoder(), angles=angles).eval()
+    image = bench.batch(method)["image"]
+    outputs = method(image)
+    logits = method.head(method.encoder.local(rotated(image, angles)))
+    turns = torch.arange(len(angles)).repeat(16)
+    assert logits.shape == (16 * len(angles), len(angles)) and outputs["chance"] == 1 / len(angles)
+    assert outputs["loss"].item() == pytest.approx(float(F.cross_entropy(logits, turns)), rel=1e-5)
+
+
+@pytest.mark.parametrize("angles", [(0.0,), (0.0, 0.0, 90.0), (0.0, 360.0), (-45.0, 0.0)])
+def test_angles_that_cannot_be_told_apart_are_refused(bench: Any, angles: tuple[float, ...]) -> None:
+    with pytest.raises(UserError, match=r"angles of rotation must be at least two different ones in \[0, 360\), not"):
+        Rotation(bench.encoder(), angles=angles)
+
+
+OTHERS: dict[str, Any] = {"blocks": 1, "width": 5, "crop": 0.9, "flip": 0.0, "angles": (0.0, 90.0, 180.0, 300.0)}
+
+
+@pytest.mark.parametrize("argument", OTHERS)
+def test_every_argument_matters(bench: Any, argument: str) -> None:
+    assert list(OTHERS) == [a.name for a in methods.describe("rotation").arguments]
+
+    def trained(**arguments: Any) -> list[Any]:
+        torch.manual_seed(1)
+        return bench.fingerprint(Rotation(bench.encoder(), **arguments))
+
+    assert trained(**{argument: OTHERS[argument]}) != trained()

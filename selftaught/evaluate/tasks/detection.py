@@ -30,7 +30,7 @@ SHOWN = 8
 """Number of held-out pictures in the report."""
 LOOKED = 480
 """Their longest side in pixels."""
-SURE = 0.3
+SURE = 0.5
 """Shown are boxes of at least this score."""
 
 

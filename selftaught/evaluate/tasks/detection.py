@@ -53,6 +53,7 @@ class Detection(Tuning):
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 8, "clip": 10.0}
     settings = ({"lr": 2e-3, "trunk": 1.0}, {"lr": 2e-3, "trunk": 0.1})
     head = ({"lr": 2e-3},)
+    grouped = False
 
     def __init__(
         self, size: int = 160, levels: int = 2, stride: int = 8, width: int = 64, depth: int = 2, zoom: float = 0.2

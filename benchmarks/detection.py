@@ -36,7 +36,7 @@ from selftaught.pretraining.finetune import LINES, finetune
 ENCODER: dict[str, Any] = {"name": "conv", "depth": 4}
 """Strides of 2, 4, 8 and 16 pixels: the detector takes the last two."""
 METHODS = ("simclr", "moco", "vicreg", "denoising")
-MINUTES, SIDE, SEEDS, STEPS = 0.75, 96, 5, 200
+MINUTES, SIDE, SEEDS, STEPS = 0.75, 96, 5, 300
 """Length of pretraining; the side in pixels of its crops; fine-tunings of each row, and their steps."""
 SIDES: tuple[Side, ...] = ("frozen", "tuned")
 RUNS = Path("runs") / "detection"

@@ -45,7 +45,7 @@ class Sides(Generic[Part]):
         return (*division(split, self.called, self.aside), *self.notes)
 
 
-def opening(given: Any, train: Source, test: Source | None = None) -> str:
+def opening(given: Any, train: Source, test: Source | None = None, annotated: str = "") -> str:
     """Return the line that `pretrain` and `probe` begin with.
 
     >>> import numpy as np
@@ -58,12 +58,13 @@ def opening(given: Any, train: Source, test: Source | None = None) -> str:
         given: The data as the user gave them.
         train: What is trained on, or fitted.
         test: What is judged by.
+        annotated: What is known of the samples, where that is not a class of each.
     """
     train = train.whole
     count = f"{len(train):,}" if test is None else f"{len(train):,} training and {len(test):,} test"
     both = [train] if test is None else [train, test]
     notes = dict.fromkeys(note for source in both for note in source.notes)
-    said = [f"{count} {train.samples}, {_classes(train)}", *notes, *_skipped(both), *same_name(given)]
+    said = [f"{count} {train.samples}, {annotated or _classes(train)}", *notes, *_skipped(both), *same_name(given)]
     return "; ".join(said)
 
 

@@ -83,6 +83,8 @@ class Plan:
         for side in self.sides:
             if side not in SIDES:
                 raise UserError(f"sides must be of {', '.join(SIDES)}, not '{side}'")
+        if self.longer != 1 and "scratch" not in self.sides:
+            raise UserError("longer has no effect without the side scratch: remove it")
         for name in ("labels", "sides"):
             given = getattr(self, name) or ()
             if len(set(given)) < len(given):

@@ -56,6 +56,7 @@ class Tuning(ABC):
         recipe: Values of `Recipe` that differ from its defaults.
         settings: What is chosen from for all weights; the first one is used where nothing can be held out to choose.
         head: What is chosen from when the encoder is frozen.
+        grouped: Whether its data can have groups that stay on one side of a split.
     """
 
     metrics: ClassVar[tuple[str, ...]]
@@ -63,6 +64,7 @@ class Tuning(ABC):
     recipe: ClassVar[dict[str, Any]] = {}
     settings: ClassVar[tuple[dict[str, float], ...]]
     head: ClassVar[tuple[dict[str, float], ...]]
+    grouped: ClassVar[bool] = True
 
     @abstractmethod
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:

@@ -64,6 +64,10 @@ def finetune(
         raise UserError("fine-tuning runs in one process: start it without torchrun")
     plan = plan or Plan()
     made, subject = tasks.build(task, options), _Subject(run, groups)
+    if groups is not None and not made.grouped:
+        raise UserError(
+            f"groups has no effect on {task}: remove it, or give the parts in files or folders of their own"
+        )
     parts = made.open(subject, data, say)
     config = _config(run, data, groups, subject.encoder)
     found = {"run": str(Path(run.path).resolve()), "task": task, "options": options}

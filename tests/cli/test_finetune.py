@@ -162,6 +162,8 @@ def test_what_is_wrong_with_boxes_is_told_in_the_first_line(detector, original, 
     capsys.readouterr()
     assert main(["finetune", str(original), "detection", str(data), "--levels", "9"]) == 2
     assert "levels must be 1, 2 or 3, not 9" in capsys.readouterr().err
+    assert main(["finetune", str(original), "detection", str(data), "--groups", "name"]) == 2
+    assert "groups has no effect on detection" in capsys.readouterr().err
     words = ["--sides", "frozen", "--seeds", "1", "--steps", "1", "--width", "8", "--depth", "1", "--lr", "0.1"]
     assert main(["finetune", str(original), "detection", str(data), *words, "--out", str(data / "out")]) == 0
     told = capsys.readouterr().err

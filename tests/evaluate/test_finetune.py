@@ -157,8 +157,8 @@ def test_a_seed_repeats_and_what_is_done_is_not_repeated(start: Start, parts: Pa
 
 def test_from_scratch_can_be_longer_and_is_not_the_run(start: Start, parts: Parts) -> None:
     weights: dict[str, Any] = {}
-    for side in ("tuned", "scratch"):
-        plan = Plan(labels=("all",), sides=(side,), seeds=1, lr=0.0, steps=2, longer=3)
+    for side, longer in (("tuned", 1), ("scratch", 3)):
+        plan = Plan(labels=("all",), sides=(side,), seeds=1, lr=0.0, steps=2, longer=longer)
 
         def keep(method: Method, line: dict[str, Any], _: Any, side: str = side) -> None:
             weights[side] = (line["steps"], method.encoder.state_dict())
@@ -197,6 +197,7 @@ def test_a_summary_has_means_and_spreads_in_the_order_of_the_labels() -> None:
         ({"lr": float("nan")}, "lr must be a finite number of at least 0, not nan"),
         ({"sides": ()}, "sides must name at least one of frozen, tuned, scratch"),
         ({"steps": 0}, "steps must be at least 1, not 0"),
+        ({"sides": ("tuned",), "longer": 2}, "longer has no effect without the side scratch"),
     ],
 )
 def test_a_plan_out_of_range_is_refused(wrong: dict[str, Any], said: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from selftaught.data.budget import Budget
 from selftaught.data.image.boxes.opening import open_boxes
 from selftaught.data.image.boxes.source import Boxed, reduced
-from selftaught.data.told import opening
+from selftaught.data.told import NAMED, opening
 from selftaught.errors import UserError
 from selftaught.evaluate.detection.detector import Detector, Found
 from selftaught.evaluate.detection.locate import locate
@@ -30,7 +30,7 @@ SHOWN = 8
 """Number of held-out pictures in the report."""
 LOOKED = 480
 """Their longest side in pixels."""
-SURE = 0.3
+SURE = 0.5
 """Shown are boxes of at least this score."""
 
 
@@ -53,6 +53,7 @@ class Detection(Tuning):
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 8, "clip": 10.0}
     settings = ({"lr": 2e-3, "trunk": 1.0}, {"lr": 2e-3, "trunk": 0.1})
     head = ({"lr": 2e-3},)
+    grouped = False
 
     def __init__(
         self, size: int = 160, levels: int = 2, stride: int = 8, width: int = 64, depth: int = 2, zoom: float = 0.2
@@ -80,7 +81,10 @@ class Detection(Tuning):
             raise UserError(f"detection needs an encoder of images, but this one takes {seen['kind']}")
         train, test = open_boxes(data, self.size, int(seen["channels"]))
         if say is not None:
-            say(opening(run.named(data), train, test))
+            counts = " and ".join(f"{sum(len(one.corners) for one in part.annotations):,}" for part in (train, test))
+            many = "class" if len(train.classes) == 1 else "classes"
+            names = f"{len(train.classes):,} {many} ({', '.join(train.classes[:NAMED])})"
+            say(opening(run.named(data), train, test, f"{counts} boxes of {names}"))
         for part, source in (("training", train), ("test", test)):
             if not any(len(one.corners) for one in source.annotations):
                 raise UserError(f"the {part} pictures have no boxes: name other data")

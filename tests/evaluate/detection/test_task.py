@@ -55,7 +55,7 @@ def opened(folder: Path) -> tuple[Detection, Parts]:
     pytest.importorskip("pycocotools", reason="needs the extra [detection]")
     task, told = Detection(size=48, width=8, depth=1), list[str]()
     parts = task.open(Start(), folder, told.append)
-    assert "20 training and 10 test images" in told[0]
+    assert told[0].startswith("20 training and 10 test images, 20 and 10 boxes of 2 classes (0, 1); ")
     assert "1 test images that are in training too left out" in told[0]
     return task, parts
 

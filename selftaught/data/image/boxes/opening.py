@@ -102,8 +102,7 @@ def _opened(found: Found, classes: Sequence[str], side: int, channels: int, wher
     source = Boxed(pictures, annotations, sizes, digests, classes, channels, side, kept)
     source.skipped = skipped
     empty = sum(len(one.corners) == 0 for one in annotations)
-    boxes = sum(len(one.corners) for one in annotations)
-    source.notes = (f"{boxes:,} boxes", *([f"{empty:,} pictures without boxes"] if empty else []), *faults.notes())
+    source.notes = (*([f"{empty:,} without boxes"] if empty else []), *faults.notes())
     return source
 
 

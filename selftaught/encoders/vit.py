@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder
+from selftaught.parts.positions import sincos
 
 NAMES = {
     "vit": {},
@@ -103,6 +104,8 @@ class ViT(Encoder):
         depth: Number of blocks.
         heads: Number of attention heads. Must divide width.
         pool: cls returns the class token, mean the mean of the patch tokens, both after the LayerNorm.
+        positions: How the positions start: random numbers, or sincos, the sines and cosines of `parts.positions` (0 for
+            the class token), which tell from the first step which patches are neighbours. Both are trained.
     """
 
     sees = ("image",)
@@ -115,6 +118,7 @@ class ViT(Encoder):
         depth: int = 6,
         heads: int = 3,
         pool: Literal["cls", "mean"] = "cls",
+        positions: Literal["random", "sincos"] = "random",
     ) -> None:
         super().__init__()
         patch = patch or (4 if input["size"] <= 64 else 16)
@@ -125,11 +129,14 @@ class ViT(Encoder):
             )
         if pool not in ("cls", "mean"):
             raise UserError(f"pool of encoder vit must be cls or mean, not '{pool}'")
+        if positions not in ("random", "sincos"):
+            raise UserError(f"positions of encoder vit must be random or sincos, not '{positions}'")
         shape = {"width": width, "depth": depth, "heads": heads}
         preset = next((name for name, fixed in NAMES.items() if fixed == shape), None)
-        self.spec = {"name": preset or "vit", "input": input, "patch": patch, "pool": pool} | ({} if preset else shape)
-        self.pool, self.dim = pool, width
-        side = -(-input["size"] // patch)
+        own = {"patch": patch, "pool": pool, "positions": positions}
+        self.spec = {"name": preset or "vit", "input": input, **own} | ({} if preset else shape)
+        self.pool, self.dim, self.patch = pool, width, patch
+        self.side = side = -(-input["size"] // patch)
         self.patch_embed = PatchEmbed(input["channels"], width, patch)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width))
         # The class token, then the patches row by row.
@@ -138,6 +145,8 @@ class ViT(Encoder):
         self.norm = nn.LayerNorm(width, eps=1e-6)
         nn.init.normal_(self.cls_token, std=1e-6)
         nn.init.trunc_normal_(self.pos_embed, std=0.02)
+        if positions == "sincos":
+            self.pos_embed.data = torch.cat([torch.zeros(1, width), sincos(width, side, side)])[None]
         for m in self.modules():
             if isinstance(m, nn.Linear):
                 nn.init.trunc_normal_(m.weight, std=0.02)
@@ -162,6 +171,14 @@ class ViT(Encoder):
             features.append(x)
         features[-1] = self.norm(x)
         return features, grid
+
+    def visible(self, x: Tensor, keep: Tensor) -> Tensor:
+        """Encode only the patches `keep` of images [B, C, S, S], each with its own position: [B, 1 + P, width].
+
+        keep is int64 [B, P]: numbers of patches, row by row from 0, in any order; there are ``side`` in a row. The
+        result, after the LayerNorm, is the class token and then the patches in this order. The others are not read.
+        """
+        return self.tokens(x, keep)[0][-1]
 
     def layers(self, x: Tensor, **masks: Tensor) -> list[Tensor]:
         """Return the patch tokens after each block, [B, width, h, w] each (the last after the LayerNorm).

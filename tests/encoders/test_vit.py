@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from selftaught import encoders
 from selftaught.encoders.vit import resampled
 from selftaught.errors import UserError
+from selftaught.parts.positions import sincos
 
 INPUT = {"kind": "image", "size": 12, "channels": 3, "mean": [0.5] * 3, "std": [0.25] * 3}
 
@@ -167,6 +168,32 @@ def test_dropped_patches_are_not_looked_at() -> None:
     assert torch.allclose(encoder(x, keep=everything), encoder(x), atol=1e-5)
 
 
+def test_visible_patches_are_encoded_with_their_own_positions() -> None:
+    encoder, x = vit(depth=1), torch.randn(2, 3, 12, 12)
+    keep = torch.tensor([[8, 0], [3, 7]])
+    seen = encoder.visible(x, keep)
+    assert seen.shape == (2, 3, 12)
+    assert torch.allclose(seen[:, 0], encoder(x, keep=keep))
+    assert torch.equal(seen[:, 1:].transpose(1, 2), encoder.layers(x, keep=keep)[-1])
+    swapped = encoder.visible(x, keep.flip(1))
+    assert torch.allclose(swapped[:, 1:], seen[:, 1:].flip(1), atol=1e-6)
+    with torch.no_grad():
+        encoder.pos_embed[:, 1 + 4] += 1  # the middle one, which is not visible
+        assert torch.equal(encoder.visible(x, keep), seen)
+        encoder.pos_embed[:, 1 + 8] += torch.randn(12)
+    moved = encoder.visible(x, keep)
+    assert not torch.allclose(moved[0], seen[0], atol=1e-3)
+    assert torch.equal(moved[1], seen[1])
+
+
+def test_positions_may_start_as_sines_and_cosines() -> None:
+    encoder = vit(positions="sincos")
+    assert torch.equal(encoder.pos_embed[0, 0], torch.zeros(12))
+    assert torch.equal(encoder.pos_embed[0, 1:], sincos(12, 3, 3))
+    assert encoders.build(**encoder.spec).pos_embed.equal(encoder.pos_embed)
+    assert not vit().pos_embed[0, 1:].equal(sincos(12, 3, 3))
+
+
 def test_layers_are_the_blocks_in_order() -> None:
     encoder, x = vit(depth=3), torch.randn(2, 3, 12, 12)
     before = encoder.layers(x)
@@ -181,6 +208,8 @@ def test_mistakes_are_named() -> None:
         vit(width=10, depth=6)
     with pytest.raises(UserError, match="pool of encoder vit must be cls or mean, not 'flatten'"):
         vit(pool="flatten")
+    with pytest.raises(UserError, match="positions of encoder vit must be random or sincos, not 'learned'"):
+        vit(positions="learned")
     with pytest.raises(UserError, match="at least 1"):
         vit(depth=0)
     with pytest.raises(UserError, match="unknown argument of encoder vit_tiny 'depth'"):

@@ -68,9 +68,13 @@ def effects(name: str) -> dict[str, Any]:
 
 
 def small(name: str) -> dict[str, Any]:
-    """Return arguments of a small, fast encoder: ``SMALL`` in its file. Raises UserError for an unknown name."""
-    path = Path(__file__).with_name(f"{_find(name)[0]}.py")
-    return dict(constants(path).get("SMALL", {}))
+    """Return arguments of a small, fast encoder: ``SMALL`` in its file, without those that the name fixes.
+
+    Raises UserError for an unknown name.
+    """
+    module, _, fixed = _find(name)
+    own = constants(Path(__file__).with_name(f"{module}.py")).get("SMALL", {})
+    return {key: value for key, value in own.items() if key not in fixed}
 
 
 def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:

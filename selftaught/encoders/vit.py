@@ -18,6 +18,8 @@ NAMES = {
     "vit_small": {"width": 384, "depth": 12, "heads": 6},
     "vit_base": {"width": 768, "depth": 12, "heads": 12},
 }
+SMALL = {"width": 24, "depth": 2, "heads": 2}
+"""Arguments of a small encoder for quick trials, where the name does not fix them."""
 
 
 @final

@@ -215,7 +215,8 @@ class Run:
             groups: Which samples stay on one side of a split, see `data.groups`; by default those of the run for its
                 own data.
             say: Called with a line at each stage.
-            **options: Of single tasks: `pool` says how the words of a text are averaged, "mean" or "sif".
+            **options: Of single tasks: `pool` says how the words of a text are averaged, "mean" or "sif"; with
+                `patches`, features are averaged over so many patches of a sample (emp_ssl).
 
         Returns:
             The result of the probe, and under their own names those of the other tasks.

@@ -20,6 +20,7 @@ def probe(
     quick: bool = False,
     groups: str | None = None,
     pool: Literal["mean", "sif"] | None = None,
+    patches: int | None = None,
     pairs: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     analogies: Path | None = None,
     errors: Literal["strict", "replace"] = "strict",
@@ -41,6 +42,8 @@ def probe(
             By default those of the run for its own data.
         pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what
             all texts share.
+        patches: Average the features over so many random patches of a sample, drawn as in the training, for a run of a
+            method that learns from patches (emp_ssl).
         pairs: Files of rated pairs of words instead of the standard tests: two words and a number a line.
         analogies: A file of analogies instead of the standard tests: four words a line, ": NAME" before each section.
         errors: What to do with words of a file that are not UTF-8: refuse it, or replace the bytes.
@@ -48,7 +51,7 @@ def probe(
     """
     from selftaught import pretraining
 
-    own = {"pool": pool, "pairs": pairs, "analogies": analogies}
+    own = {"pool": pool, "patches": patches, "pairs": pairs, "analogies": analogies}
     result = pretraining.load(run, errors).probe(data, seed=seed, quick=quick, groups=groups, say=remark, **own)
     if json_:
         show_json(result)

@@ -42,6 +42,8 @@ from selftaught.pretraining.result import Run
 DATA, ENCODER, MINUTES, SEEDS = ("cifar10", "fashion-mnist", "photos"), "conv", 0.75, (0, 1, 2)
 LABELS = 20_000
 """Number of training samples for the probes, the first ones. A third of the labels takes a third of the time."""
+VIT: dict[str, Any] = {"name": "vit", "width": 128, "depth": 4, "heads": 4, "positions": "sincos"}
+"""A Transformer that is small enough for the budget. It needs a warm-up and a lower learning rate than `ENCODER`."""
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "moco-v2": ("fashion-mnist", "moco", {"mlp": True, "temperature": 0.2, "blur": 0.5}),
     "denoising-gaussian": ("fashion-mnist", "denoising", {"noise": "gaussian", "level": 0.3}),
@@ -73,6 +75,10 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "dino-two-crops": ("cifar10", "dino", {"small": 0}),
     "lejepa-small-crops": ("cifar10", "lejepa", {"small": 4}),
     "lejepa-four-views": ("cifar10", "lejepa", {"full": 4}),
+    "emp_ssl-twenty-patches": ("cifar10", "emp_ssl", {"patches": 20, "size": 16, "batch_size": 64}),
+    "i_jepa-mean": ("cifar10", "i_jepa", {"encoder": {**VIT, "pool": "mean"}}),
+    "simclr-vit": ("cifar10", "simclr", {"encoder": VIT, "lr": 1e-3, "warmup": 0.1, "weight_decay": 0.05}),
+    "dino-vit": ("cifar10", "dino", {"encoder": VIT, "lr": 1e-3, "warmup": 0.1, "norm": False}),
     "visreg-small-crops": ("cifar10", "visreg", {"small": 4}),
     "mean_teacher-one-head": ("cifar10", "mean_teacher", {"two_heads": False}),
     "s4l-exemplar": ("cifar10", "s4l", {"kind": "exemplar"}),

@@ -60,9 +60,9 @@ def adapt(encoder: nn.Module) -> None:
     encoder.register_load_state_dict_pre_hook(_with)
     for parent in list(encoder.modules()):
         for name, norm in parent.named_children():
-            ours = {nn.BatchNorm1d: BatchNorm1d, nn.BatchNorm2d: BatchNorm2d}.get(type(norm))
-            if ours is not None:
+            if type(norm) in (nn.BatchNorm1d, nn.BatchNorm2d):
                 assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+                ours = BatchNorm1d if isinstance(norm, nn.BatchNorm1d) else BatchNorm2d
                 new = ours(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
                 new.load_state_dict(norm.state_dict())
                 parent.add_module(name, new)

@@ -122,7 +122,7 @@ class EMPSSL(Method):
             **matching(z[0] - z[0].mean(0), z[1] - z[1].mean(0)),
             "spread": spread(z.flatten(0, 1)),
             "similarity": similarity.detach(),
-            "coding_rate": rate.detach() / largest_rate(*z[0].shape, self.epsilon),
+            "coding_rate": rate.detach() / largest_rate(z.shape[1], z.shape[2], self.epsilon),
         }
 
 

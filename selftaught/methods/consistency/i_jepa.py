@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.encoders.vit import Block, ViT
 from selftaught.errors import UserError
-from selftaught.kernels.random import uniforms
-from selftaught.method import Batch, Clock, Encoder, Index, Method, Outputs, Params, Raw, Views
+from selftaught.method import Clock, Encoder, Method, Outputs
 from selftaught.parts.matching import matching
 from selftaught.parts.momentum import follow, momentum_copy
 from selftaught.parts.positions import sincos
 from selftaught.parts.shown import Pictures
 from selftaught.parts.spread import spread
-from selftaught.views.image import Augment, ImageViews, denormalise
-
-SIZES, PLACES = 0x6A657061, 0x6A657062  # separate the blocks from other views' random numbers
-TARGET, ASPECT, CONTEXT = (0.15, 0.2), (0.75, 1.5), (0.85, 1.0)
-"""Areas of a target block, its height over its width, and areas of the context block: shares of the image."""
+from selftaught.views.blocks import Blocks
+from selftaught.views.image import Augment, denormalise
 
 
 @final
@@ -56,15 +50,15 @@ class IJEPA(Method):
     The target encoder is kept, as the paper judges it, by the mean of its patch tokens: ``--encoder.pool mean``.
     Departures: K patches are drawn from what is left of the context block, the same number for all images (the released
     code cuts to the fewest in the batch, the first ones); sizes are drawn for each block number and epoch (one for all
-    blocks of a batch there); where too little is left of the context block, the context is the rest of the whole image
-    (there blocks are drawn again); the class token is part of the context; the encoder's positions are learned (fixed
-    sines and cosines there: ``--encoder.positions sincos`` starts from them); weight decay stays 0.05 instead of
-    growing from 0.04 to 0.4; the predictor has 2 blocks of width 96 (12 of 384 there); momentum starts at 0.99 (0.996)
-    and AdamW trains for minutes instead of 300 epochs.
+    blocks of a batch there); where too little is left of the context block, blocks are drawn again, as there, but after
+    8 times all targets are in one corner (the released code lets context and targets overlap); the class token is part
+    of the context; the encoder's positions are learned (fixed sines and cosines there: ``--encoder.positions sincos``
+    starts from them); weight decay stays 0.05 instead of growing from 0.04 to 0.4; the predictor has 2 blocks of width
+    96 (12 of 384 there); momentum starts at 0.99 (0.996) and AdamW trains for minutes instead of 300 epochs.
 
     Args:
         blocks: Number M of target blocks, at least 1.
-        keep: Share of the patches that are the context, in (0, 1), or fewer where targets leave fewer.
+        keep: Share of the patches that are the context, in (0, 1).
         momentum: Momentum of the target encoder at the start, in [0, 1]. It rises to 1.
         width: Dimension of a token of the predictor, a multiple of 4.
         depth: Number of blocks of the predictor, at least 1.
@@ -110,11 +104,10 @@ class IJEPA(Method):
                 "width of i_jepa must be a multiple of 4 and of heads, depth and heads at least 1, not "
                 f"{width}, {depth} and {heads}"
             )
-        if encoder.side < 3 or blocks * largest(encoder.side) >= encoder.side**2:
+        if encoder.side < 3:
             raise UserError(
-                f"{blocks} target blocks may cover all of the {encoder.side} x {encoder.side} patches of "
-                f"{encoder.spec['input']['size']} pixels: use a smaller --encoder.patch than {encoder.patch}, or fewer "
-                "blocks"
+                f"i_jepa needs at least 3 x 3 patches, but images of {encoder.spec['input']['size']} pixels have "
+                f"{encoder.side} x {encoder.side} of {encoder.patch}: use a smaller --encoder.patch"
             )
         self.encoder, self.momentum = encoder, momentum
         self.target = momentum_copy(encoder)
@@ -172,67 +165,3 @@ class IJEPA(Method):
         mask = torch.zeros(len(image), side * side, device=image.device)
         mask = mask.scatter(1, torch.cat(patches, 1), 1.0).view(-1, 1, side, side)
         return image * F.interpolate(mask, scale_factor=self.encoder.patch)[:, :, :size, :size]
-
-
-@final
-class Blocks(Views):
-    """Views "image", and "context" and "targets": the numbers of the patches that are seen and that are predicted."""
-
-    def __init__(self, input: Mapping[str, Any], augment: Augment, side: int, blocks: int, keep: float) -> None:
-        self.image, self.side, self.blocks, self.keep = ImageViews(input, image=augment), side, blocks, keep
-
-    def sizes(self, epoch: int, seed: int) -> NDArray[np.int64]:
-        """Return height and width in patches of each target block of an epoch, int64 [M, 2]."""
-        u = uniforms(seed, SIZES, np.zeros(1, np.int64), epoch, np.arange(self.blocks), 2)[0]  # [M, 2]
-        return shape(self.side, TARGET[0] + u[:, 0] * (TARGET[1] - TARGET[0]), u[:, 1])
-
-    def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Return the image view's parameters, "context" int64 [B, K], and "target0" ... int64 [B, n_m].
-
-        K is what `keep` says, or the fewest that the targets of the epoch may leave.
-        """
-        side, count = self.side, self.side**2
-        u = uniforms(seed, PLACES, index, epoch, np.arange(1), 3 + 2 * self.blocks + count)[:, 0]  # [B, ...]
-        rest = np.ones((len(index), count), bool)
-        targets: Params = {}
-        sizes = self.sizes(epoch, seed)
-        for m, (height, width) in enumerate(sizes):
-            targets[f"target{m}"] = box = rectangle(u[:, 2 * m : 2 * m + 2], height, width, side)
-            np.put_along_axis(rest, box, False, 1)
-        place, share, draw = u[:, -count - 3 : -count - 1], u[:, -count - 1], u[:, -count:]
-        edge = np.rint(np.sqrt(count * (CONTEXT[0] + share * (CONTEXT[1] - CONTEXT[0]))))  # [B]
-        first = np.floor(place * (side - edge + 1)[:, None])  # [B, 2]
-        y, x = np.divmod(np.arange(count), side)
-        inside = [(first[:, [d]] <= c) & (c < first[:, [d]] + edge[:, None]) for d, c in enumerate((y, x))]
-        left = rest & inside[0] & inside[1]
-        k = min(max(round(self.keep * count), 1), count - int(sizes.prod(1).sum()))
-        left = np.where(left.sum(1, keepdims=True) >= k, left, rest)
-        context = np.argsort(np.where(left, draw, 2.0), 1)[:, :k]
-        return {**self.image.sample(index, epoch, seed), **targets, "context": np.sort(context, 1)}
-
-    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """Return the views on `device`. "label" and "index" pass through."""
-        own = ["context", *(f"target{m}" for m in range(self.blocks))]
-        batch = self.image.apply(raw, {k: v for k, v in params.items() if k not in own}, device)
-        context, *targets = (torch.from_numpy(np.ascontiguousarray(params[name])).to(device) for name in own)
-        return {**batch, "context": context, "targets": targets}
-
-
-def shape(side: int, area: float | NDArray[np.float64], aspect: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return height and width in patches, int64 [M, 2], of blocks with a share of the area and `aspect` in [0, 1)."""
-    ratio = ASPECT[0] + aspect * (ASPECT[1] - ASPECT[0])
-    both = side * np.stack([np.sqrt(area * ratio), np.sqrt(area / ratio)], 1)
-    return np.clip(np.rint(both), 1, side - 1).astype(np.int64)
-
-
-def largest(side: int) -> int:
-    """Return the number of patches of the largest target block."""
-    return int(shape(side, TARGET[1], np.linspace(0, 1, 101)).prod(1).max())
-
-
-def rectangle(place: NDArray[np.float64], height: int, width: int, side: int) -> NDArray[np.int64]:
-    """Return the patches of a rectangle in a grid, int64 [B, height * width], at a random place [B, 2] in [0, 1)."""
-    top, left = (np.floor(place[:, d] * (side - n + 1)).astype(np.int64) for d, n in enumerate((height, width)))
-    rows = top[:, None] + np.arange(height)  # [B, height]
-    columns = left[:, None] + np.arange(width)
-    return (rows[:, :, None] * side + columns[:, None, :]).reshape(len(place), -1)

@@ -106,8 +106,8 @@ def test_equal_rows_do_not_move_along_the_sphere() -> None:
     assert z.grad.abs().max() < 1e-10
 
 
-def test_gradients_flow_into_the_mean(bench: Any) -> None:
-    """Of the similarity alone, with two patches: each is moved, and each through the mean of both."""
+def test_the_gradient_is_that_of_the_formula_with_or_without_a_fixed_mean(bench: Any) -> None:
+    """The mean is the direction that is nearest to all patches, so what flows through it adds up to nothing."""
     method = make(bench, patches=2)
     views = bench.batch(method)["views"]
     method.eval()
@@ -123,7 +123,8 @@ def test_gradients_flow_into_the_mean(bench: Any) -> None:
     fixed = ((z[0] + z[1]) / 2).detach()
     stopped = -200 * (F.cosine_similarity(z[0], fixed).mean() + F.cosine_similarity(z[1], fixed).mean()) / 2
     (other,) = torch.autograd.grad(stopped - (coding_rate(z[0], 0.2) + coding_rate(z[1], 0.2)) / 2, views[0])
-    assert not torch.allclose(found, other, rtol=1e-2, atol=1e-3)
+    assert torch.allclose(found, other, rtol=1e-3, atol=1e-4)
+    assert found.abs().max() > 0.01
 
 
 def test_patches_are_the_released_codes(bench: Any) -> None:

@@ -42,6 +42,8 @@ from selftaught.pretraining.result import Run
 DATA, ENCODER, MINUTES, SEEDS = ("cifar10", "fashion-mnist", "photos"), "conv", 0.75, (0, 1, 2)
 LABELS = 20_000
 """Number of training samples for the probes, the first ones. A third of the labels takes a third of the time."""
+VIT: dict[str, Any] = {"name": "vit", "width": 128, "depth": 4, "heads": 4, "positions": "sincos"}
+"""A Transformer that is small enough for the budget. It needs a warm-up and a lower learning rate than `ENCODER`."""
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "moco-v2": ("fashion-mnist", "moco", {"mlp": True, "temperature": 0.2, "blur": 0.5}),
     "denoising-gaussian": ("fashion-mnist", "denoising", {"noise": "gaussian", "level": 0.3}),
@@ -89,6 +91,14 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "simclr-lars": ("cifar10", "simclr", {"batch_size": 1024, "optimizer": "lars", "lr": 2.4, "weight_decay": 1e-6}),
     "swav-two-crops": ("cifar10", "swav", {"small": 0}),
     "dino-two-crops": ("cifar10", "dino", {"small": 0}),
+    "lejepa-small-crops": ("cifar10", "lejepa", {"small": 4}),
+    "lejepa-four-views": ("cifar10", "lejepa", {"full": 4}),
+    "emp_ssl-averaged": ("cifar10", "emp_ssl", {}),
+    "emp_ssl-twenty-patches": ("cifar10", "emp_ssl", {"patches": 20, "size": 16, "batch_size": 64}),
+    "i_jepa-mean": ("cifar10", "i_jepa", {"encoder": {**VIT, "pool": "mean"}}),
+    "simclr-vit": ("cifar10", "simclr", {"encoder": VIT, "lr": 1e-3, "warmup": 0.1, "weight_decay": 0.05}),
+    "dino-vit": ("cifar10", "dino", {"encoder": VIT, "lr": 1e-3, "warmup": 0.1, "norm": False}),
+    "visreg-small-crops": ("cifar10", "visreg", {"small": 4}),
     "mean_teacher-one-head": ("cifar10", "mean_teacher", {"two_heads": False}),
     "s4l-exemplar": ("cifar10", "s4l", {"kind": "exemplar"}),
     "sla-distill": ("cifar10", "sla", {"distill": True}),
@@ -112,6 +122,8 @@ LARS is the paper's for short training: .075 times the root of the batch size.
 """
 OWN: dict[str, dict[str, Any]] = {"vit": {"width": 128, "depth": 4, "heads": 4, "positions": "sincos"}}
 """Arguments of an encoder that some methods need instead of `ENCODER`, small enough for the budget."""
+PATCHES = {"emp_ssl-averaged": 16}
+"""Rows whose features, trained and untrained, are means over so many random patches of an image (probe --patches)."""
 SIZE = {"photos": 32}
 """Size of the encoder's input in pixels, if it differs from that of the data."""
 BUDGETS: dict[str, tuple[int, ...]] = {"photos": ()}
@@ -134,10 +146,12 @@ def source(data: str, split: str) -> Any:
     return open_source(data, split, LABELS if split == "train" else None)
 
 
-def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Evaluate one set of features; None is the raw input."""
+def judged(data: str, encoder: Encoder | None, seen: dict[str, Any], seed: int, **views: Any) -> dict[str, Any]:
+    """Evaluate one set of features; None is the raw input. `views` are arguments of `evaluate.embed`."""
     train, test = source(data, "train"), source(data, "test")
-    features = [evaluate.raw(s, seen) if encoder is None else evaluate.embed(encoder, s) for s in (train, test)]
+    features = [
+        evaluate.raw(s, seen) if encoder is None else evaluate.embed(encoder, s, **views) for s in (train, test)
+    ]
     it = judge(features[0], train.labels, features[1], seed=seed, budgets=BUDGETS.get(data, FEW), draws=3)
     found = score({"it": it}, test.labels, len(train))
     few = {budget: found["labels"][budget]["it"] for budget in ("10", "100") if budget in found["labels"]}
@@ -187,8 +201,9 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     }
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     seen = run.encoder.spec["input"]
-    if run.encoder.spec != encoders.build(ENCODER, seen).spec:  # an encoder of another form has its own baseline
-        row["untrained"] = judged(data, untrained(config, seen), seen, seed)
+    views = {"views": run.model().patched(PATCHES[case]), "batch_size": 32} if case in PATCHES else {}
+    if views or run.encoder.spec != encoders.build(ENCODER, seen).spec:  # what is seen otherwise has its own baseline
+        row["untrained"] = judged(data, untrained(config, seen), seen, seed, **views)
     return {
         **row,
         "steps": summary["steps"],
@@ -196,7 +211,7 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
         "images_per_second": summary["images_per_second"],
         "recipe": recipe,
         "pretext": pretext,
-        "probe": judged(data, run.encoder, seen, seed),
+        "probe": judged(data, run.encoder, seen, seed, **views),
     }
 
 
@@ -248,6 +263,7 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
                     "budget": f"{60 * MINUTES:.0f} s",
                     "seeds": len(mine),
                     "labels": LABELS,
+                    **({"patches": PATCHES[case]} if case in PATCHES else {}),
                     "command": f"selftaught pretrain {method} {data} {measure.flags(given)}",
                     "steps": round(float(np.mean([r["steps"] for r in mine]))),
                     "seconds": first["seconds"],

@@ -337,6 +337,17 @@ class Remembers(Protocol):
 
 
 @runtime_checkable
+class Patched(Protocol):
+    """A method that learns from patches of samples.
+
+    Its features may be averaged over many patches of a sample when they are judged.
+    """
+
+    def patched(self, count: int) -> Views:
+        """Return views that give a list of `count` random patches of each sample, as in the training."""
+
+
+@runtime_checkable
 class Shows(Protocol):
     """A method that can show its outputs for samples (reconstructions, rotations) in the report."""
 

@@ -22,7 +22,7 @@ MALICIOUS = ("2.6.2", "2.6.3")
 """Versions of lightning that carried malicious code: GHSA-w37p-236h-pfx3."""
 TORCHVISION = (
     "this torchvision was built for another torch, and breaks transformers and sentence-transformers too. Nothing "
-    "here needs it: "
+    "here needs it, and encoders timm/NAME do with it as it is: "
     "pip uninstall torchvision, or install both from one place: pip install torch torchvision --index-url "
     "https://download.pytorch.org/whl/cpu"
 )

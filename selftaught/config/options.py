@@ -86,7 +86,7 @@ def method(name: str, kind: str | None = None) -> tuple[Option, ...]:
 
 def encoder(name: str) -> tuple[Option, ...]:
     """Return the arguments of an encoder. Raises UserError, with a suggestion, for an unknown name."""
-    if name not in encoders.names():
+    if not encoders.known(name):
         raise unknown("encoder", name, encoders.names())
     return of_section("encoder", encoders.arguments(name))
 

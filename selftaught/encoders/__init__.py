@@ -1,7 +1,8 @@
 """Encoders: the networks that are kept after training. They contain no loss.
 
 One file is one architecture: a final `Encoder`, named by the file, or by each key of the file's ``NAMES``, which maps a
-name to the arguments that it fixes. Listing encoders does not import torch.
+name to the arguments that it fixes. A file with ``FAMILY`` adapts another library: ``timm/NAME`` is any network of
+timm's. Listing encoders does not import torch.
 """
 
 from __future__ import annotations
@@ -24,10 +25,34 @@ def _catalogue() -> dict[str, tuple[str, Declared, dict[str, Any]]]:
     """Return {name: (module, class, arguments fixed by the name)}."""
     found = {}
     for path in sorted(Path(__file__).parent.glob("*.py")):
+        if "FAMILY" in constants(path):
+            continue
         for declared in subclasses(path, "Encoder"):
             for name, fixed in constants(path).get("NAMES", {path.stem: {}}).items():
                 found[name] = (path.stem, declared, fixed)
     return found
+
+
+@cache
+def _families() -> dict[str, tuple[str, Declared, str]]:
+    """Return {first part of the name: (module, class, argument that is the rest of the name)}."""
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if "FAMILY" in constants(path):
+            found[path.stem] = (path.stem, subclasses(path, "Encoder")[0], constants(path)["FAMILY"])
+    return found
+
+
+def known(name: str) -> bool:
+    """Return whether `build` knows an encoder of this name.
+
+    Which networks another library has is asked only as one is built.
+
+    >>> known("conv"), known("timm/resnet18"), known("resnet1001")
+    (True, True, False)
+    """
+    family, _, rest = name.partition("/")
+    return name in _catalogue() or (bool(rest) and family in _families())
 
 
 def names(kind: str | None = None) -> list[str]:
@@ -99,10 +124,10 @@ def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
             f"encoder {name} takes {' or '.join(sees(name))}, not {input['kind']}: use "
             f"{' or '.join(names(input['kind']))}"
         )
-    known = [a.name for a in arguments(name)]
+    own = [a.name for a in arguments(name)]
     for key in arguments_:
-        if key not in known:
-            raise unknown(f"argument of encoder {name}", key, known)
+        if key not in own:
+            raise unknown(f"argument of encoder {name}", key, own)
     encoder: Encoder = getattr(importlib.import_module(f"{__name__}.{module}"), declared.name)(
         input, **fixed, **arguments_
     )
@@ -148,9 +173,13 @@ def load_weights(encoder: Encoder, path: str | Path, strict: bool = True) -> Rep
 
 
 def _find(name: str) -> tuple[str, Declared, dict[str, Any]]:
+    family, _, rest = name.partition("/")
+    if rest and family in _families():
+        module, declared, argument = _families()[family]
+        return module, declared, {argument: rest}
     if name not in _catalogue():
         raise unknown("encoder", name, names())
     return _catalogue()[name]
 
 
-__all__ = ["arguments", "build", "effects", "load", "load_weights", "names", "pack", "save", "sees", "small"]
+__all__ = ["arguments", "build", "effects", "known", "load", "load_weights", "names", "pack", "save", "sees", "small"]

@@ -75,7 +75,8 @@ def embed(
         device: Where to compute; by default the device of the encoder.
         progress: Called with (samples done, samples).
         dtype: float16 halves the memory.
-        views: Views to use instead of the plain views; the encoder gets their outputs.
+        views: Views to use instead of the plain views; the encoder gets their outputs. If they give a list of tensors
+            (patches of a sample), the features of these are averaged.
         layer: Number of the layer, counted from 0, or from the end (-1). Its positions are flattened into one vector.
             By default the encoder's output.
         local: Keep the positions: [N, C, *positions] of `layer`, by default of the last layer with positions. If
@@ -156,7 +157,10 @@ def _collect(
     def encode(batch: Batch) -> Tensor:
         x, masks = given(batch)
         with torch.no_grad():  # which is each thread's own matter
-            features = function(x, **masks).float()
+            if isinstance(x, list) and isinstance(x[0], Tensor):
+                features = torch.stack([function(one, **masks).float() for one in x]).mean(0)
+            else:
+                features = function(x, **masks).float()
         return features if local else features.flatten(1)  # [B, D]
 
     with pool() as threads:

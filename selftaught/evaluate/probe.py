@@ -22,7 +22,7 @@ from selftaught.evaluate.kept import Judged, keep, load
 from selftaught.evaluate.knn import Neighbours, majority, percent
 from selftaught.evaluate.linear import Standard, fit_linear
 from selftaught.evaluate.threads import pool
-from selftaught.method import Encoder, Source
+from selftaught.method import Encoder, Source, Views
 from selftaught.source import digest_of, evenly
 
 SIDES = ("trained", "untrained", "raw")
@@ -43,6 +43,7 @@ def probe(
     k: int | None = None,
     temperature: float = 0.07,
     batch_size: int = BATCH,
+    views: Views | None = None,
     say: Said | None = None,
 ) -> dict[str, Any]:
     """Evaluate a frozen encoder beside the same encoder untrained and the raw input. Accuracies are in percent.
@@ -64,6 +65,8 @@ def probe(
         k: Number of neighbours that vote, see `Neighbours`.
         temperature: Temperature of their votes.
         batch_size: Number of samples per batch.
+        views: What both encoders see instead of the plain views; features of several patches of a sample are averaged.
+            The raw input is always the plain sample.
         say: Called with a line at each stage.
 
     Returns:
@@ -113,13 +116,13 @@ def probe(
             if side == "raw":
                 found = raw(source, encoder.spec["input"], batch_size)
             else:
-                found = embed(encoder if side == "trained" else untrained, source, batch_size)
+                found = embed(encoder if side == "trained" else untrained, source, batch_size, views=views)
             return found if len(index) == len(source) else found[index]
 
         name = "the raw input" if side == "raw" else f"the {side} encoder"
         key = None
         if side != "trained":
-            seen = repr(encoder.spec["input"]) if side == "raw" else _identity(untrained, train_source)
+            seen = repr(encoder.spec["input"]) if side == "raw" else _identity(untrained, train_source, views)
             key = digest_of(side, seen, *data)
         found = None if key is None else load(key)
         if say is not None:
@@ -225,12 +228,12 @@ def fresh(encoder: Encoder, seed: int) -> Encoder:
         return encoders.build(**encoder.spec)
 
 
-def _identity(encoder: Encoder, source: Source) -> bytes:
-    """Return a digest of the encoder's arguments, its weights, and its features of some samples."""
+def _identity(encoder: Encoder, source: Source, views: Views | None) -> bytes:
+    """Return a digest of the encoder's arguments, its weights, and its features of some samples in these views."""
     whole = hashlib.sha256(repr(encoder.spec).encode())
     for name, value in sorted(encoder.state_dict().items()):
         whole.update(name.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    whole.update(embed(encoder, Subset(source, evenly(len(source), 16))).tobytes())
+    whole.update(embed(encoder, Subset(source, evenly(len(source), 16)), views=views).tobytes())
     return whole.digest()
 
 

@@ -242,7 +242,8 @@ class Run:
                 data, as that of the labels.
             label_column: The column of the labels.
             say: Called with a line at each stage.
-            **options: Of single tasks: `pool` says how the words of a text are averaged, "mean" or "sif".
+            **options: Of single tasks: `pool` says how the words of a text are averaged, "mean" or "sif"; with
+                `patches`, features are averaged over so many patches of a sample (emp_ssl).
 
         Returns:
             The result of the probe, and under their own names those of the other tasks.

@@ -27,7 +27,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "conv": {"width": 5, "depth": 2, "pool": "max", "norm": "layer"},
     "mlp": {"width": 9, "depth": 1, "activation": "sigmoid"},
     "resnet18": {"width": 0.25, "stem": "7x7", "pool": "max", "norm": "group"},
-    "vit": {"patch": 5, "width": 24, "depth": 1, "heads": 2, "pool": "mean"},
+    "vit": {"patch": 5, "width": 24, "depth": 1, "heads": 2, "pool": "mean", "positions": "sincos"},
 }
 
 

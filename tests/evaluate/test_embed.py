@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from evaluate.stand_ins import INPUT, Pictures, Small
+from evaluate.stand_ins import INPUT, Jittered, Pictures, Small
 from torch import nn
 
 from selftaught.errors import UserError
@@ -86,3 +86,15 @@ def test_what_cannot_be_embedded_is_said_in_a_sentence() -> None:
     encoder.spec = {"name": "small", "input": {"kind": "smell"}}
     with pytest.raises(UserError, match="smell"):
         embed(encoder, Pictures(4))
+
+
+def test_features_of_several_views_are_averaged() -> None:
+    encoder, source, views = trained_small(), Pictures(20), Jittered()
+    features = embed(encoder, source, views=views)
+    encoder.eval()
+    index = np.arange(20)
+    both = views.apply(source.fetch(index), views.sample(index, 0, 0), torch.device("cpu"))["views"]
+    with torch.no_grad():
+        one, other = (encoder(view) for view in both)
+    np.testing.assert_allclose(features, (one + other).numpy() / 2, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(features, one.numpy(), atol=1e-3)

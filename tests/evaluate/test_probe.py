@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from evaluate.stand_ins import INPUT, Pictures, Small
+from evaluate.stand_ins import INPUT, Jittered, Pictures, Small
 from evaluate.test_embed import bits
 
+import selftaught
 from selftaught import encoders
 from selftaught.errors import UserError
 from selftaught.evaluate import embed, knn, linear_probe, probe, raw
 from selftaught.evaluate.few_labels import label_efficiency
+from selftaught.evaluate.probe import new_samples
 from selftaught.evaluate.tasks.probe import Probe
 
 SMALL: dict[str, Any] = {"budgets": (2, "10%"), "draws": 2}
@@ -126,3 +129,41 @@ def test_groups_reach_the_splits(monkeypatch: pytest.MonkeyPatch) -> None:
     grouped = probe(trained, train, test, untrained=untrained, **SMALL)
     assert grouped["protocol"]["grouped"]
     assert grouped["fits"]["raw"]["l2"] != plain["fits"]["raw"]["l2"]
+
+
+def test_both_encoders_see_the_views_and_the_raw_input_does_not() -> None:
+    trained, untrained = pair()
+    train, test = Pictures(160, noise=120), Pictures(60, noise=120, seed=1)
+    plain = probe(trained, train, test, untrained=untrained, **SMALL)
+    found = probe(trained, train, test, untrained=untrained, views=Jittered(), **SMALL)
+    assert found["protocol"]["kept"] == ["raw"]  # and what was kept of other views is not taken for these
+    assert found["linear"]["raw"] == plain["linear"]["raw"]
+    for side, encoder in (("trained", trained), ("untrained", untrained)):
+        assert found["fits"][side]["weights"] != plain["fits"][side]["weights"]
+        x, z = (embed(encoder, source, views=Jittered()) for source in (train, test))
+        assert found["linear"][side] == linear_probe(x, train.labels, z, test.labels).accuracy
+
+
+def test_a_run_is_judged_by_the_mean_of_its_patches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = (250, 100)
+    monkeypatch.setattr("selftaught.evaluate.tasks.probe.QUICK", few)
+    small: dict[str, Any] = {"hidden": 8, "dim": 8, "patches": 2, "encoder": {"name": "conv", "width": 4, "depth": 2}}
+    run = selftaught.pretrain("emp_ssl", "digits", out=tmp_path / "run", steps=2, progress=False, **small)
+    plain, found = run.probe(quick=True), run.probe(quick=True, patches=5)
+    assert "patches" not in plain["protocol"] and found["protocol"]["patches"] == 5
+    assert found["fits"]["raw"] == plain["fits"]["raw"]
+    views = run.model().patched(5)
+    assert len(views.augments) == 5
+    train, test = run.sources(limits=few)
+    x, z = (embed(run.encoder, source, views=views) for source in (train, test))
+    new = new_samples(train, test)
+    accuracy = linear_probe(x, train.labels, z[new], test.labels[new]).accuracy
+    assert found["linear"]["trained"] == pytest.approx(accuracy, abs=1.5)
+    assert found["fits"]["trained"]["weights"] != plain["fits"]["trained"]["weights"]
+    (table,) = Probe().tables(found)
+    assert {row["accuracy, %"] for row in table.rows} >= {"linear probe, all labels, 5 patches"}
+    assert Probe().columns(run.summary)["patches"] == 5  # the last one is in the run's row
+    with pytest.raises(UserError, match="patches must be at least 1, not 0"):
+        run.probe(quick=True, patches=0)
+    with pytest.raises(UserError, match="patches need a run of a method that learns from patches, such as emp_ssl"):
+        selftaught.load(run.path / "encoder.safetensors").probe("digits", quick=True, patches=5)

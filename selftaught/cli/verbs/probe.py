@@ -22,6 +22,7 @@ def probe(
     column: str | None = None,
     label_column: str | None = None,
     pool: Literal["mean", "sif"] | None = None,
+    patches: int | None = None,
     pairs: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     analogies: Path | None = None,
     errors: Literal["strict", "replace"] = "strict",
@@ -45,6 +46,8 @@ def probe(
         label_column: The column of the labels. By default that of the run for its own data.
         pool: How the words of a text are averaged. mean (the default): alike; sif: frequent ones less, and without what
             all texts share.
+        patches: Average the features over so many random patches of a sample, drawn as in the training, for a run of a
+            method that learns from patches (emp_ssl).
         pairs: Files of rated pairs of words instead of the standard tests: two words and a number a line.
         analogies: A file of analogies instead of the standard tests: four words a line, ": NAME" before each section.
         errors: What to do with words of a file that are not UTF-8: refuse it, or replace the bytes.
@@ -52,7 +55,7 @@ def probe(
     """
     from selftaught import pretraining
 
-    own: dict[str, Any] = {"pool": pool, "pairs": pairs, "analogies": analogies}
+    own: dict[str, Any] = {"pool": pool, "patches": patches, "pairs": pairs, "analogies": analogies}
     how: dict[str, Any] = {"seed": seed, "quick": quick, "groups": groups}
     how |= {"column": column, "label_column": label_column}
     result = pretraining.load(run, errors).probe(data, say=remark, **how, **own)

@@ -6,13 +6,15 @@ Linear probe, nearest neighbours and few labels, beside the untrained encoder an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 from selftaught.data.told import opening
+from selftaught.errors import UserError
 from selftaught.evaluate.classifier import classifier
+from selftaught.evaluate.embed import BATCH
 from selftaught.evaluate.probe import SIDES, probe
 from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
-from selftaught.method import Classifies, Scores
+from selftaught.method import Classifies, Patched, Scores
 from selftaught.parts.word_vectors import Worded
 
 FEW = "100"
@@ -24,20 +26,38 @@ class Probe(Task):
     """For every encoder but those of words, whose texts are averaged: see `documents`."""
 
     key, order = "probe", 20
+    options: ClassVar[Mapping[str, str]] = {
+        "patches": "Average the features over so many random patches of a sample, drawn as in the training. For "
+        "methods that learn from patches: emp_ssl."
+    }
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Whether the features are the encoder's own; a language model's text need not have labels."""
         return not isinstance(run.encoder, Worded) and (not learned_to_score(run) or run.labelled(data))
 
     def judge(
-        self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
+        self,
+        run: Subject,
+        data: Any,
+        *,
+        seed: int = 0,
+        quick: bool = False,
+        say: Said | None = None,
+        patches: int | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
-        """See `evaluate.probe`. "classifier" is the accuracy of the method's own classifier, if it has one."""
+        """See `evaluate.probe`. "classifier" is the accuracy of the method's own classifier, if it has one.
+
+        Raises UserError for patches of a method that does not learn from any.
+        """
+        seen = {} if patches is None else averaged(run, patches)
         train, test = run.sources(data, QUICK if quick else (None, None))
         if say is not None:
             say(opening(run.named(data), train, test))
-        found = probe(run.encoder, train, test, seed, untrained=run.untrained(seed), say=say)
+        found = probe(run.encoder, train, test, seed, untrained=run.untrained(seed), say=say, **seen)
         found |= {"data": run.named(data), "quick": quick}
+        if patches is not None:
+            found["protocol"]["patches"] = patches
         if data is None and run.learned_by is not None and issubclass(run.learned_by, Classifies):
             accuracy = classifier(run.method(), train, test)
             if accuracy is not None:
@@ -47,8 +67,10 @@ class Probe(Task):
     def tables(self, result: Mapping[str, Any], sections: bool = False) -> list[Table]:
         """One, in percent. "majority" always names the most frequent class."""
         beside = {"majority": result["majority"]} if "majority" in result else {}  # older results have none
+        patches = result.get("protocol", {}).get("patches")
+        how = f", {patches} patches" if patches else ""
         rows = [
-            {"accuracy, %": name, **{side: entry.get(side) for side in SIDES}, **beside}
+            {"accuracy, %": name + how, **{side: entry.get(side) for side in SIDES}, **beside}
             for name, entry in _entries(result)
         ]
         return [Table(rows, ("accuracy, %",))]
@@ -56,7 +78,7 @@ class Probe(Task):
     def columns(self, summary: Mapping[str, Any]) -> dict[str, float | None]:
         """Linear probe, kNN, few labels, the most frequent class, and the gain over the untrained encoder.
 
-        The gain has half of its interval beside it.
+        The gain has half of its interval beside it. The last is the number of patches that features are averaged over.
         """
         found = summary.get("probe") or {}
         gain = found.get("gain", {}).get("untrained", {})
@@ -67,7 +89,19 @@ class Probe(Task):
             "majority": found.get("majority"),
             "gain": gain.get("linear"),
             "+-": gain.get("interval"),
+            "patches": found.get("protocol", {}).get("patches"),
         }
+
+
+def averaged(run: Subject, patches: int) -> dict[str, Any]:
+    """Return the arguments of `evaluate.probe` for features that are averaged over patches."""
+    if run.learned_by is None or not issubclass(run.learned_by, Patched):
+        raise UserError("patches need a run of a method that learns from patches, such as emp_ssl: leave them out")
+    if patches < 1:
+        raise UserError(f"patches must be at least 1, not {patches}")
+    method = run.model()
+    assert isinstance(method, Patched)
+    return {"views": method.patched(patches), "batch_size": max(4 * BATCH // patches, 1)}
 
 
 def learned_to_score(run: Subject) -> bool:

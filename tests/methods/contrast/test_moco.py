@@ -141,7 +141,7 @@ def test_the_exported_encoder_has_no_head(bench: Any) -> None:
 
 
 def test_augmentations_are_the_papers(bench: Any) -> None:
-    views = MoCo(bench.encoder(), blur=0.5).views
+    views = MoCo(bench.encoder(), crop=0.2, blur=0.5).views
     assert views.outputs == ["query", "key"]
     assert (
         views.augments[0]

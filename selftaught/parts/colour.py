@@ -181,4 +181,5 @@ def _mixed(x: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
 
 def to_white() -> NDArray[np.float32]:
     """Return the matrix from linear RGB to X, Y and Z as shares of white, float32 [3, 3]."""
-    return np.divide(_TO_XYZ, np.array(_WHITE)[:, None], dtype=np.float64).astype(np.float32)
+    matrix: NDArray[np.float32] = (np.array(_TO_XYZ) / np.array(_WHITE)[:, None]).astype(np.float32)
+    return matrix

@@ -116,14 +116,15 @@ class SplitBrain(Method):
             if len(shape) != 3:
                 raise UserError(f"split_brain needs an encoder with positions, such as conv, not {inner.spec['name']}")
             self.heads.append(DensePredictor(shape[0], shape[1], self.outputs(wanted), self.side))
-        self.views = ColourViews(seen, self.space, Augment(crop=(crop, 1.0), flip=flip), self.bins, self.side)
+        augment = Augment(crop=(crop, 1.0), flip=flip)
+        self.views = self.channels = ColourViews(seen, self.space, augment, self.bins, self.side)
         self.register_buffer("mean", torch.zeros(len(names)))
 
     def prepare(self, source: Source) -> None:
         """Count the mean of every channel in the data. Raises UserError for grey images of three channels."""
         if len(self.mean) == 3:
             refuse_grey("split_brain", source)
-        self.mean.copy_(census(self.views, source)[0])
+        self.mean.copy_(census(self.channels, source)[0])
 
     def forward(self, channels: Tensor, **batch: Any) -> Outputs:
         """Return the loss summed over both directions, and the error of what each predicts."""
@@ -186,7 +187,7 @@ class SplitBrain(Method):
         depth = channels.shape[1] > 3
         if depth:
             rows.append(Pictures("true D", pictures("RGB", channels[:, 3:].expand(-1, 3, -1, -1))))
-        for (_, _, wanted, name), found in zip(self.directions, self.predicted(channels), strict=True):
+        for (*_unused, wanted, name), found in zip(self.directions, self.predicted(channels), strict=True):
             group = F.interpolate(self.decoded(found, wanted), size=channels.shape[2:], mode="bilinear")
             mixed = channels.clone()
             mixed[:, wanted] = group

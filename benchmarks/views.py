@@ -1,13 +1,14 @@
 """Image views on one core, from uint8 pixels or JPEG bytes to normalised float32 tensors.
 
     python -m benchmarks.views [--quick]     every row
-    python -m benchmarks.views methods       only these: peers, resize, plain or methods
+    python -m benchmarks.views methods       only these: peers, resize, plain, colour or methods
 
 peers: two SimCLR views of each image, compared with other libraries. resize: the inner loop of resizing, with vector
-and scalar code. plain: the views of evaluation. methods: the views of each image method for a batch at 32 px with its
-defaults; the goal is 8,000 images per second. The peers do the same operations with the same probabilities, each in its
-usual way (albumentations: OpenCV, uint8 between operations, no antialiasing; torchvision: PIL). The goals, as ratios to
-albumentations, are 25 at 32 px, 4.9 at 96 px and 1.7 from JPEG.
+and scalar code. plain: the views of evaluation. colour: Lab and quantised colours at 32 px. methods: the views of each
+image method for a batch at 32 px with its defaults. The goal of both is 8,000 images per second. The peers do the same
+operations with the same probabilities, each in its usual way (albumentations: OpenCV, uint8 between operations, no
+antialiasing; torchvision: PIL). The goals, as ratios to albumentations, are 25 at 32 px, 4.9 at 96 px
+and 1.7 from JPEG.
 """
 
 from __future__ import annotations
@@ -33,11 +34,15 @@ from albumentations.pytorch import ToTensorV2  # noqa: E402
 from numba import njit  # noqa: E402
 from PIL import Image  # noqa: E402
 from skimage import data  # noqa: E402
+from torch.nn import functional  # noqa: E402
 
 from benchmarks import measure  # noqa: E402
 from benchmarks.limits import build, colour_images  # noqa: E402
 from selftaught import methods  # noqa: E402
 from selftaught.kernels.resize import along_x, join, most_taps, taps  # noqa: E402
+from selftaught.parts.colour import lab  # noqa: E402
+from selftaught.parts.colour_bins import ColourBins  # noqa: E402
+from selftaught.views.colour import ColourViews  # noqa: E402
 from selftaught.views.image import Augment, ImageViews, plain  # noqa: E402
 
 torch.set_num_threads(1)
@@ -205,6 +210,30 @@ def untouched(rounds: int) -> dict[str, Any]:
     }
 
 
+def coloured(rounds: int) -> dict[str, Any]:
+    """A random crop in Lab, with the five nearest bins of its colours at 8 x 8 positions, compared with plain torch."""
+    images, index = np.random.default_rng(0).integers(0, 256, (256, 32, 32, 3), np.uint8), np.arange(256)
+    bins = ColourBins()
+    crop = Augment(crop=(0.6, 1.0), flip=0.5)
+    views, plainly = ColourViews(input_of(32), "Lab", crop, bins, 8), ImageViews(input_of(32), image=crop)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
+
+    def in_torch() -> object:
+        image = plainly.apply({"image": images}, plainly.sample(index, 0, 0), CPU)["image"]
+        return bins.encode(functional.adaptive_avg_pool2d(lab((image * std + mean).clamp(0, 1))[:, 1:], 8))
+
+    timings = measure.interleaved(
+        {"selftaught": lambda: views.apply({"image": images}, views.sample(index, 0, 0), CPU), "torch": in_torch},
+        rounds,
+    )
+    return {
+        "what": "Lab and quantised ab, 32 px",
+        "images_per_second": {name: round(len(images) / median(timing.wall)) for name, timing in timings.items()},
+        "times_torch": measure.ratio(timings["torch"], timings["selftaught"]),
+        "goal": 8000,
+    }
+
+
 def of_method(name: str, rounds: int) -> dict[str, Any]:
     """One method's views, sampled and applied, as `fit` makes them from a batch."""
     source = colour_images()
@@ -235,6 +264,7 @@ KINDS: dict[str, Callable[[int, int], list[dict[str, Any]]]] = {
     "peers": with_peers,
     "resize": lambda rounds, _: [vectorised(size, side, rounds) for size, side in ((24, 32), (72, 96), (300, 224))],
     "plain": lambda rounds, _: [untouched(rounds)],
+    "colour": lambda rounds, _: [coloured(rounds)],
     "methods": lambda rounds, _: [of_method(name, rounds) for name in methods.names("image")],
 }
 """Rows by group: each is measured over a number of rounds on a part of the images."""

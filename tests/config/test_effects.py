@@ -26,9 +26,9 @@ from selftaught.recipe import Recipe
 UNSEEN = {"threads", "memory", "scratch", "bank"}
 """Arguments of methods that change the speed, or where something is stored, and no number."""
 LATER = {"queue_epoch": 1, "warm": 2, "freeze": 1, "interval": 16, "directions": 2, "iterations": 1, "size": 9,
-         "min_count": 99}  # fmt: skip
+         "min_count": 99, "window": 7}  # fmt: skip
 """Other values, where those near the default would show after hours of training, or do not exist."""
-STRINGS = {"views": "R,G,B", "arguments": '{"width": 4}', "network": "mlp", "activation": "sigmoid"}
+STRINGS = {"views": "R,G,B", "halves": "Y,CbCr", "arguments": '{"width": 4}', "network": "mlp", "activation": "sigmoid"}
 FEW = {"dictionary": {"k": 8, "pool": 32}, "local_aggregation": {"clusters": 4, "background": 24, "warm": 1}}
 """What fits methods to still fewer samples than the contract has."""
 LOOP: dict[str, Any] = {"batch_size": 16, "lr": 1e-2, "batch_norm_groups": 2, "device": "cpu"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import combinations
 from typing import Any, ClassVar, Literal, final
 
@@ -11,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selftaught import encoders
+from selftaught.encoders import multiview
 from selftaught.encoders.multiview import Multiview
 from selftaught.errors import UserError
 from selftaught.method import Clock, Encoder, Method, Outputs, Source
 from selftaught.parts.bank import Bank
+from selftaught.parts.colour import groups, refuse_colourless, refuse_grey
 from selftaught.parts.gather import average, gather, gather_with_gradient, rank
 from selftaught.parts.info_nce import info_nce
 from selftaught.parts.nce import nce, normaliser
@@ -91,12 +91,7 @@ class CMC(Method):
         flip: float = 0.5,
     ) -> None:
         super().__init__()
-        channels = encoder.spec["input"]["channels"]
-        if channels != 3:
-            raise UserError(
-                f"cmc compares the colours of an image, but these have {channels} channels, not 3: give it colour "
-                "images"
-            )
+        refuse_colourless("cmc", encoder.spec["input"]["channels"])
         if temperature <= 0 or dim < 1 or negatives < 1:
             raise UserError(
                 f"cmc needs a temperature greater than 0, and dim and negatives of at least 1, "
@@ -109,7 +104,8 @@ class CMC(Method):
                 raise UserError(f"{name} of cmc must be {' or '.join(known)}, not '{value}'")
         if loss == "nce" and keys == "batch":
             raise UserError("loss nce of cmc needs a bank to draw noise from: use keys bank or loss softmax")
-        self.encoder = multiview(encoder, views)
+        groups(views)  # every channel once
+        self.encoder = multiview.of("cmc", encoder, views)
         self.heads = nn.ModuleList(nn.Linear(network.dim, dim) for network in self.encoder.encoders())
         count = len(self.heads)
         self.edges = [(i, j) for i, j in combinations(range(count), 2) if graph == "full" or i == 0]
@@ -123,7 +119,11 @@ class CMC(Method):
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
     def prepare(self, source: Source) -> None:
-        """With keys bank, create one bank per view with a random row for each sample."""
+        """With keys bank, create one bank per view with a random row for each sample.
+
+        Raises UserError if the images are grey.
+        """
+        refuse_grey("cmc", source)
         if self.keys == "bank":
             self.banks = nn.ModuleList(Bank(len(source), self.dim, self.momentum) for _ in self.heads)
 
@@ -172,33 +172,6 @@ class CMC(Method):
             for view, bank in enumerate(self.banks):
                 assert isinstance(bank, Bank)
                 bank.write(samples, codes[:, view])
-
-
-def multiview(encoder: Encoder, views: str) -> Multiview:
-    """Return a `multiview` encoder of networks like `encoder`, initialised from its weights.
-
-    Returns `encoder` itself if it is already a `multiview` encoder for the same views.
-    """
-    if isinstance(encoder, Multiview):
-        if encoder.spec["views"] != views:
-            raise UserError(
-                f"the encoder was built for views '{encoder.spec['views']}', not '{views}': use the same views for cmc"
-            )
-        return encoder
-    settings = {key: value for key, value in encoder.spec.items() if key not in ("name", "input")}
-    made = encoders.build(
-        "multiview",
-        encoder.spec["input"],
-        views=views,
-        network=encoder.spec["name"],
-        arguments=json.dumps(settings, sort_keys=True),
-    )
-    assert isinstance(made, Multiview)
-    for network in made.encoders():
-        own = network.state_dict()
-        fitting = {name: tensor for name, tensor in encoder.state_dict().items() if tensor.shape == own[name].shape}
-        network.load_state_dict(own | fitting)
-    return made
 
 
 def merged(outputs: list[Outputs]) -> Outputs:

@@ -223,7 +223,7 @@ def test_values_out_of_range_are_refused(bench: Any, arguments: dict[str, Any], 
 
 def test_grey_images_are_refused(bench: Any) -> None:
     grey = encoders.build("conv", bench.input | {"channels": 1, "mean": [0.5], "std": [0.2]}, width=4)
-    with pytest.raises(UserError, match="these have 1 channels, not 3: give it colour images"):
+    with pytest.raises(UserError, match="these are grey: they have 1 channel, not 3: give it colour images"):
         CMC(grey)
 
 
@@ -234,3 +234,10 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert bench.fingerprint(make(bench, **stage, **{argument: OTHERS[argument]})) != bench.fingerprint(
         make(bench, **stage)
     )
+
+
+def test_grey_images_of_three_channels_are_refused_before_any_work(bench: Any) -> None:
+    grey = bench.Pictures()
+    grey.images[..., 1:] = grey.images[..., :1]
+    with pytest.raises(UserError, match=r"cmc learns from the colours .* these are grey, although they have 3"):
+        CMC(bench.encoder()).prepare(grey)

@@ -139,7 +139,12 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     except UserError as reason:
         return {**row, "refused": str(reason)}
     config, summary = run.config, run.summary
-    pretext = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
+    method, before = run.method(open_source(data, "train")), run.untrained(open_source(data, "train"))
+    pretext, pretext_untrained = (evaluate.pretext(m, source(data, "test")) for m in (method, before))
+    found_again = {
+        side: evaluate.retrieval(m.kept, source(data, "test"))
+        for side, m in (("trained", method), ("untrained", before))
+    }
     recipe = {
         k: v for k, v in config.recipe.as_dict().items() if k in ("optimizer", "lr", "batch_size", "batch_norm_groups")
     }
@@ -154,6 +159,8 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
         "images_per_second": summary["images_per_second"],
         "recipe": recipe,
         "pretext": pretext,
+        "pretext_untrained": pretext_untrained,
+        "retrieval": found_again,
         "probe": judged(data, run.encoder, seen, seed),
     }
 
@@ -196,6 +203,15 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
             size = {"size": SIZE[data]} if data in SIZE else {}
             given = {"minutes": MINUTES} | size | arguments
             shown = [k for k in ("accuracy", "chance") if k in mine[0]["pretext"]]
+            pretext = {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown}
+            again: dict[str, Any] = {}
+            if all("pretext_untrained" in r for r in mine):
+                for k in {"accuracy"} & set(shown):
+                    pretext["untrained"] = round(float(np.mean([r["pretext_untrained"][k] for r in mine])), 4)
+                again["retrieval"] = {
+                    side: round(float(np.mean([r["retrieval"][side]["accuracy"] for r in mine])), 4)
+                    for side in ("trained", "untrained")
+                } | {"chance": mine[0]["retrieval"]["trained"]["chance"]}
             first = min(mine, key=lambda r: r["seed"])
             table.append(
                 {
@@ -209,7 +225,8 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
                     "steps": round(float(np.mean([r["steps"] for r in mine]))),
                     "seconds": first["seconds"],
                     "images_per_second": first["images_per_second"],
-                    "pretext": {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown},
+                    "pretext": pretext,
+                    **again,
                     "probe": {
                         "linear": cell("linear"),
                         "knn": cell("knn"),

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Embed, Encoder, Method, Outputs, Source
+from selftaught.method import Clock, Embed, Encoder, Method, Outputs, Source, Terms
 from selftaught.parts.bank import Bank
 from selftaught.parts.gather import average, gather
 from selftaught.parts.heads import projection
@@ -119,7 +119,7 @@ class InstDisc(Method):
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
         """Before the first epoch, set every row to the feature of the plain image."""
         if clock.epoch == 0 and self.start == "features":
-            self.bank.fill(self.head, embed(plain(self.encoder.spec["input"]), None))
+            self.bank.fill(self.head, embed.parts(plain(self.encoder.spec["input"])))
 
     def features(self, x: Tensor) -> Tensor:
         """Map images [B, C, S, S] to the space of the bank: rows of length 1, [B, dim]."""
@@ -129,6 +129,11 @@ class InstDisc(Method):
         """Return the rows of the samples `index` [B]: their past features, smoothed, [B, dim]."""
         return self.bank.rows(index)
 
+    def terms(self) -> Terms:
+        """Return the terms with a weight. The bank takes no gradient."""
+        reached = ("encoder", "head", "image")
+        return {"identity": reached} | ({"moved": reached} if self.proximal else {})
+
     def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return the softmax or NCE loss, and "rows" [B, dim], "samples" [B] and "z" for `after_step`."""
         v = self.features(image)  # [B, dim]
@@ -136,17 +141,12 @@ class InstDisc(Method):
             return self.held_out(v, self.features(image.flip(-1)))
         own = self.bank.rows(index)  # [B, dim]
         if self.loss == "softmax":
-            out = self.softmax(v, index)
+            out = self.bank.identify(v, index, self.temperature)
         else:
             out = self.nce(v, own, index, clock)
         near = (v - own).square().sum(1).mean()
-        return {**out, "loss": out["loss"] + self.proximal * near, "moved": near.detach(), "rows": v, "samples": index}
-
-    def softmax(self, v: Tensor, index: Tensor) -> Outputs:
-        """Return the loss of identifying the image among all n images."""
-        scores = self.bank.scores(v)  # [B, n]
-        right = (scores.argmax(1) == index).float().mean()
-        return {"loss": F.cross_entropy(scores / self.temperature, index), "accuracy": right, "chance": 1 / self.bank.n}
+        loss = out["loss"] + self.proximal * near
+        return {**out, "loss": loss, "identity": out["loss"], "moved": near, "rows": v, "samples": index}
 
     def nce(self, v: Tensor, own: Tensor, index: Tensor, clock: Clock) -> Outputs:
         """Return the loss of discriminating the image from m drawn images."""
@@ -160,9 +160,11 @@ class InstDisc(Method):
     @torch.no_grad()
     def held_out(self, v: Tensor, mirrored: Tensor) -> Outputs:
         """Return the loss of features [B, dim] without a row: match each to its mirror image among all rows."""
-        positive, negative = (v * mirrored).sum(1), self.bank.scores(v)  # [B], [B, n]
-        logits = torch.cat([positive[:, None], negative], 1) / self.temperature
-        return {"loss": (logits.logsumexp(1) - logits[:, 0]).mean(), **ranking(positive, negative)}
+        positive = (v * mirrored).sum(1)  # [B]
+        total, largest, _ = self.bank.logsumexp(v, self.temperature)
+        logits = positive / self.temperature
+        found = ranking(positive, largest[:, None]) | {"chance": 1 / (1 + self.bank.n), "negatives": self.bank.n}
+        return {"loss": (torch.logaddexp(total, logits) - logits).mean(), **found}
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
         """Update the rows of the batch. The Z of the first batch is kept."""

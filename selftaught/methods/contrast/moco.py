@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs
+from selftaught.method import Clock, Encoder, Method, Outputs, Terms
 from selftaught.parts.gather import gather
 from selftaught.parts.heads import projection
 from selftaught.parts.momentum import follow, momentum_copy
@@ -100,6 +100,10 @@ class MoCo(Method):
             grey=grey, blur=blur, blur_sigma=(0.1, 2.0),
         )  # fmt: skip
         self.views = ImageViews(encoder.spec["input"], query=augment, key=augment)
+
+    def terms(self) -> Terms:
+        """Return the only term: the momentum encoder and the view that it sees take no gradient."""
+        return {"loss": ("encoder", "head", "query", *(("key",) if self.symmetric else ()))}
 
     def forward(self, query: Tensor, key: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return the contrastive loss against the queue, and "keys" for `after_step`.

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from selftaught.encoders.mlp import MLP
 from selftaught.errors import UserError
 from selftaught.kernels.random import uniforms
-from selftaught.method import Batch, Encoder, Index, Method, Outputs, Params, Raw, Views
+from selftaught.method import Batch, Encoder, Index, Method, Outputs, Params, Raw, Terms, Views
 from selftaught.parts.layers import norm2d, shape_of
 from selftaught.parts.shown import Pictures
 from selftaught.views.image import denormalise, plain
@@ -98,6 +98,10 @@ class Denoising(Method):
         self.loss, self.alpha, self.beta = loss, alpha, beta
         self.register_buffer("mean", torch.tensor(encoder.spec["input"]["mean"]).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(encoder.spec["input"]["std"]).view(-1, 1, 1))
+
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "decoder", "corrupt", "clean")}
 
     def forward(self, clean: Tensor, corrupt: Tensor, mask: Tensor, **_: Any) -> Outputs:
         """Return the emphasised loss, and the mean squared "error" at corrupted coordinates.

@@ -50,6 +50,7 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "denoising-full-emphasis": ("fashion-mnist", "denoising", {"alpha": 1.0, "beta": 0.0}),
     "instdisc-random": ("cifar10", "instdisc", {"start": "random"}),
     "instdisc-nce": ("cifar10", "instdisc", {"loss": "nce"}),
+    "instdisc-paper": ("cifar10", "instdisc", {"loss": "nce", "start": "random", "lr": 3e-4}),
     "instdisc-proximal": ("cifar10", "instdisc", {"proximal": 30.0}),
     "cpc-v1": ("cifar10", "cpc", {"directions": 1, "patch_flip": 0.0, "drop": 0.0}),
     "cmc-ycbcr": ("cifar10", "cmc", {"views": "Y,CbCr"}),

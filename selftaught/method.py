@@ -241,7 +241,10 @@ class Method(nn.Module, ABC):
         return {}
 
     def targets(self) -> tuple[str, ...]:
-        """Return the names of the values that `forward` passes through `parts.target`: no gradient flows there."""
+        """Return the names of the values that `forward` passes through `parts.target`: no gradient flows there.
+
+        One entry for each value: two of the same name are named twice.
+        """
         return ()
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:

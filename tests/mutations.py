@@ -58,7 +58,7 @@ MUTATIONS = (
     ),
     Mutation("vicreg", "invariance towards one side", "F.mse_loss(x, y)", "F.mse_loss(x, y.detach())"),
     Mutation("barlow_twins", "one view detached", "one.T @ two /", "one.T @ two.detach() /"),
-    Mutation("barlow_twins", "standardised by constants", "(z - z.mean(0)) *", "(z - z.mean(0).detach()) *"),
+    Mutation("barlow_twins", "a constant variance", "(z.var(0, correction=0) +", "(z.var(0, correction=0).detach() +"),
     Mutation(
         "byol",
         "one order of the views",

@@ -7,7 +7,8 @@ gradient. Finite differences notice it, except where a method says that no gradi
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, final
 
@@ -68,7 +69,7 @@ def _follows(method: Method, player: Player, clock: Clock, views: Batch, first: 
         for part in dict.fromkeys(name.partition(".")[0] for name in names):
             _differs([name for name in names if name.partition(".")[0] == part], part, parameters, grads, values)
     if first:
-        stated, found = set(method.targets()), targets.names
+        stated, found = Counter(method.targets()), Counter(name for name, _ in targets.values)
         assert stated <= found, f"forward stops no gradient at {_list(stated - found)}, which targets() names"
         assert found <= stated, f"forward stops the gradient at {_list(found - stated)}, which targets() does not name"
 
@@ -175,7 +176,7 @@ def _wanting(views: Batch) -> Batch:
     return {name: [one(x) for x in value] if isinstance(value, list) else one(value) for name, value in views.items()}
 
 
-def _list(names: set[str]) -> str:
+def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 

@@ -35,11 +35,6 @@ class Held:
         self.values: list[tuple[str, Tensor]] = []
         self.place: int | None = None  # None in the first pass
 
-    @property
-    def names(self) -> set[str]:
-        """The names of all targets."""
-        return {name for name, _ in self.values}
-
     def rewind(self) -> None:
         """Start another pass."""
         self.place = 0

@@ -136,8 +136,8 @@ class SwAV(Method):
         return {"loss": ("encoder", "head", "prototypes", "views")}
 
     def targets(self) -> tuple[str, ...]:
-        """Return the codes."""
-        return ("code",)
+        """Return the codes, one for each full crop."""
+        return ("code",) * FULL
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the cross-entropy of the swapped predictions, and "rows" [B, 2, dim] for `after_step`."""

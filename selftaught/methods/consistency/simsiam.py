@@ -98,8 +98,8 @@ class SimSiam(Method):
         return {"loss": ("encoder", "head", "predictor", "views")}
 
     def targets(self) -> tuple[str, ...]:
-        """Return the stop-gradient."""
-        return ("z",)
+        """Return the stop-gradient, one for each direction."""
+        return ("z", "z")
 
     def forward(self, views: list[Tensor], **_: Any) -> Outputs:
         """Return the loss: each view predicts the projection of the other view."""

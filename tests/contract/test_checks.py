@@ -103,7 +103,7 @@ def broken(folder: Path, old: str, new: str, name: str = "broken.py") -> Case:
             15,
             gradients_are_those_of_the_terms,
             LOSS,
-            '"loss": same + apart + z.sum()',
+            '"loss": same + apart + z[0].square().sum()',
             "not a sum of those of its term",
         ),
         (16, gradients_are_those_of_the_terms, REACHED, '    reached = ("head",)', "reaches encoder, which"),

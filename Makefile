@@ -10,7 +10,7 @@ REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers browser redis demo test check bench bench-vision bench-words faults effects pin clean
+.PHONY: help install peers browser redis demo test check bench bench-vision bench-words faults effects mutations pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ faults: install redis  ## kill -9, full disks and damaged checkpoints, again and
 
 effects: install  ## every argument of every method changes what is trained, or is refused (long)
 	$(VENV)/bin/python -m pytest tests/config/test_effects.py -m slow
+
+mutations: install  ## every gradient of the methods broken on purpose, one by one: the contract notices each
+	$(VENV)/bin/python tests/mutations.py
 
 pin: peers  ## write constraints.txt again from what .venv holds
 	{ sed -n '/^#/p' constraints.txt; echo 'torch==2.13.0'; $(PIP) freeze --exclude-editable | grep -vi '^torch=='; } > constraints.new

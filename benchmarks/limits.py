@@ -84,6 +84,7 @@ def alone(name: str, source: Source) -> float:
                 found["loss"].backward()
                 optimizers[player.name].step()
                 outputs |= {k: v.detach() if isinstance(v, torch.Tensor) else v for k, v in found.items()}
+                del found  # its graph would be in memory beside that of the next step, as in no loop
         with torch.no_grad():
             method.after_step(clock, outputs)
         clock.step += 1

@@ -70,6 +70,7 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "masked_autoencoder-half": ("cifar10", "masked_autoencoder", {"ratio": 0.5}),
     "instdisc-random": ("cifar10", "instdisc", {"start": "random"}),
     "instdisc-nce": ("cifar10", "instdisc", {"loss": "nce"}),
+    "instdisc-paper": ("cifar10", "instdisc", {"loss": "nce", "start": "random", "lr": 3e-4}),
     "instdisc-proximal": ("cifar10", "instdisc", {"proximal": 30.0}),
     "cpc-v1": ("cifar10", "cpc", {"directions": 1, "patch_flip": 0.0, "drop": 0.0}),
     "cmc-ycbcr": ("cifar10", "cmc", {"views": "Y,CbCr"}),
@@ -201,7 +202,12 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     except UserError as reason:
         return {**row, "refused": str(reason)}
     config, summary = run.config, run.summary
-    pretext = evaluate.pretext(run.method(open_source(data, "train")), source(data, "test"))
+    method, before = run.method(open_source(data, "train")), run.untrained(open_source(data, "train"))
+    pretext, pretext_untrained = (evaluate.pretext(m, source(data, "test")) for m in (method, before))
+    found_again = {
+        side: evaluate.retrieval(m.kept, source(data, "test"))
+        for side, m in (("trained", method), ("untrained", before))
+    }
     recipe = {
         k: v for k, v in config.recipe.as_dict().items() if k in ("optimizer", "lr", "batch_size", "batch_norm_groups")
     }
@@ -218,6 +224,8 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
         "recipe": recipe,
         "pretext": pretext,
         "probe": judged(data, run.encoder, seen, seed, **views),
+        "pretext_untrained": pretext_untrained,
+        "retrieval": found_again,
     }
 
 
@@ -260,6 +268,17 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
             own = {} if network(method) == {"name": ENCODER} else {"encoder": network(method)}
             given = {"minutes": MINUTES} | size | own | arguments
             shown = [k for k in PRETEXT if k in mine[0]["pretext"]]
+            given = {"minutes": MINUTES} | size | arguments
+            shown = [k for k in ("accuracy", "chance") if k in mine[0]["pretext"]]
+            pretext = {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown}
+            again: dict[str, Any] = {}
+            if all("pretext_untrained" in r for r in mine):
+                for k in {"accuracy"} & set(shown):
+                    pretext["untrained"] = round(float(np.mean([r["pretext_untrained"][k] for r in mine])), 4)
+                again["retrieval"] = {
+                    side: round(float(np.mean([r["retrieval"][side]["accuracy"] for r in mine])), 4)
+                    for side in ("trained", "untrained")
+                } | {"chance": mine[0]["retrieval"]["trained"]["chance"]}
             first = min(mine, key=lambda r: r["seed"])
             table.append(
                 {
@@ -274,7 +293,8 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
                     "steps": round(float(np.mean([r["steps"] for r in mine]))),
                     "seconds": first["seconds"],
                     "images_per_second": first["images_per_second"],
-                    "pretext": {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown},
+                    "pretext": pretext,
+                    **again,
                     "probe": {
                         "linear": cell("linear"),
                         "knn": cell("knn"),

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selftaught.method import Encoder, Method, Outputs
+from selftaught.method import Encoder, Method, Outputs, Terms
 from selftaught.parts.gather import gather_with_gradient
 from selftaught.views import augment
 
@@ -46,6 +46,11 @@ class Mine(Method):
         self.head = nn.Linear(encoder.dim, dim)
         self.weight = weight
         self.views = augment(encoder.spec["input"])  # "first" and "second", as forward calls them
+
+    def terms(self) -> Terms:
+        """What the gradient of each term reaches: parts of the method, and views."""
+        reached = ("encoder", "head", "first", "second")
+        return {"same": reached, "apart": reached}
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """The loss; every rank sees the rows of all ranks."""

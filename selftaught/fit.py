@@ -28,7 +28,7 @@ from selftaught.device import join_ranks
 from selftaught.errors import UserError
 from selftaught.meter import Meter
 from selftaught.method import Clock, Embed, Index, Method, Planned, Source, Views, given, outside
-from selftaught.parts import gather
+from selftaught.parts import gather, norm
 from selftaught.parts.packed import Parts, packed
 from selftaught.recipe import Recipe
 from selftaught.run import Interrupts, RunFolder, to_json, write_atomically
@@ -38,6 +38,9 @@ __all__ = ["DEFAULT_MINUTES", "NonFiniteLoss", "Observer", "Result", "fit"]
 
 DEFAULT_MINUTES = 1.5
 """Length of training if neither steps, epochs nor minutes are given."""
+
+MEASURED = 4096
+"""Number of samples by which the statistics of a new batch norm are measured before the first epoch."""
 
 
 class Observer(Protocol):
@@ -110,6 +113,55 @@ def fit(
         loop = _Loop(method, source, recipe, run, device, stepper(method, source, recipe, device), fingerprint)
         stack.callback(loop.stepper.close)
         return loop.train(observers, interrupts, resume, more, check)
+
+
+@final
+class _Embedded:
+    """`Embed` of a loop's method and source, as they are."""
+
+    def __init__(self, loop: _Loop) -> None:
+        self.loop, self.source, self.encoder = loop, loop.source, loop.method.encoder
+
+    def __call__(self, views: Views, layer: int | None = None, index: Index | None = None) -> Tensor:
+        """Every rank's features, in the order of `index`, by default that of the data set."""
+        wanted = np.arange(len(self.source)) if index is None else index
+        return gather.gather(torch.cat([rows for _, rows in self._mine(views, layer, wanted)]))[: len(wanted)]
+
+    def parts(self, views: Views, layer: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """The features of as many samples from every rank."""
+        for index, rows in self._mine(views, layer, np.arange(len(self.source))):
+            yield gather.gather(torch.from_numpy(index).to(rows.device)), gather.gather(rows)
+
+    @torch.no_grad()
+    def _mine(self, views: Views, layer: int | None, wanted: Index) -> Iterator[tuple[Index, Tensor]]:
+        """This rank's share."""
+        n, world = len(wanted), gather.world()
+        share = -(-n // world)
+        # the last share wraps around to equal length
+        mine = wanted[np.arange(gather.rank() * share, (gather.rank() + 1) * share) % n]
+        encoder, training = self.encoder, self.encoder.training
+        with norm.measured(encoder, lambda: self._show(views, layer)):
+            encoder.eval()
+            for part in np.array_split(mine, max(1, -(-share // 512))):
+                yield part, self._features(views, part, layer)
+        encoder.train(training)
+
+    def _show(self, views: Views, layer: int | None) -> None:
+        """Show some of the data to batch norm, in random order: neighbours in a data set are often of one class."""
+        n, recipe = len(self.source), self.loop.recipe
+        size = min(recipe.batch_size, n)
+        order = np.random.Generator(np.random.Philox(key=[recipe.seed, 0], counter=[0, 0, 0, 0xB4])).permutation(n)
+        for first in range(0, min(n - size + 1, MEASURED), size):
+            part = np.array_split(order[first : first + size], gather.world())[gather.rank()]
+            self._features(views, part, layer)
+
+    def _features(self, views: Views, part: Index, layer: int | None) -> Tensor:
+        params = views.sample(part, self.loop.clock.epoch, self.loop.recipe.seed)
+        x, masks = given(views.apply(self.source.fetch(part), params, self.loop.device))
+        features: Tensor = (
+            self.encoder(x, **masks) if layer is None else self.encoder.layers(x, **masks)[layer].flatten(1)
+        )
+        return features
 
 
 @final
@@ -254,26 +306,7 @@ class _Loop:
 
     def embed(self) -> Embed:
         """Embed the bound source, or some of its samples, for `before_epoch`, with a share for every rank."""
-
-        @torch.no_grad()
-        def embed(views: Views, layer: int | None = None, index: Index | None = None) -> Tensor:
-            encoder = self.method.encoder
-            training = encoder.training
-            encoder.eval()
-            every = np.arange(len(self.source)) if index is None else index
-            n, world = len(every), gather.world()
-            share = -(-n // world)
-            # the last share wraps around to equal length
-            mine = every[np.arange(gather.rank() * share, (gather.rank() + 1) * share) % n]
-            rows = []
-            for part in np.array_split(mine, max(1, -(-share // 512))):
-                params = views.sample(part, self.clock.epoch, self.recipe.seed)
-                x, masks = given(views.apply(self.source.fetch(part), params, self.device))
-                rows.append(encoder(x, **masks) if layer is None else encoder.layers(x, **masks)[layer].flatten(1))
-            encoder.train(training)
-            return gather.gather(torch.cat(rows))[:n]
-
-        return embed
+        return _Embedded(self)
 
     # --- length -------------------------------------------------------------------------------------------------------
 

@@ -16,16 +16,22 @@ from selftaught.parts import gather
 class Meter:
     """Adds up scalars and returns their means.
 
-    Its state is part of a checkpoint, so a stop between two lines changes no number.
+    Beside the mean "accuracy" of a pretext stands "accuracy_untrained", that of the first batch before the first
+    update: some tasks are solved by a network that has learned nothing. Its state is part of a checkpoint, so a stop
+    between two lines changes no number.
     """
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
         self.last_loss = math.inf
+        self.first: dict[str, float] | None = None  # of the first call
 
     def add(self, scalars: Mapping[str, Any]) -> None:
         """Add numbers and zero-dimensional tensors; other values are ignored."""
+        if self.first is None:
+            first: Any = scalars.get("accuracy")
+            self.first = {"accuracy_untrained": float(first)} if is_scalar(first) else {}
         for name, value in scalars.items():
             if is_scalar(value):
                 self.sums[name] = self.sums.get(name, 0.0) + float(value)
@@ -33,8 +39,9 @@ class Meter:
 
     def means(self, device: torch.device) -> dict[str, float]:
         """Return the mean of each scalar since the last call, over all ranks."""
-        names = sorted(self.sums)
-        means = [self.sums[name] / self.counts[name] for name in names]
+        beside = (self.first or {}) if "accuracy" in self.sums else {}
+        mean = {name: self.sums[name] / self.counts[name] for name in sorted(self.sums)} | beside
+        names, means = list(mean), list(mean.values())
         self.sums, self.counts = {}, {}
         if gather.world() > 1:
             means = gather.average(torch.tensor(means, dtype=torch.float64, device=device)).tolist()
@@ -49,12 +56,13 @@ class Meter:
 
     def state(self) -> dict[str, Any]:
         """Return a JSON-able state; non-finite numbers become null and are dropped."""
-        return {"sums": self.sums, "counts": self.counts, "last_loss": self.last_loss}
+        return {"sums": self.sums, "counts": self.counts, "last_loss": self.last_loss, "first": self.first}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state`."""
         self.sums = {k: v for k, v in state["sums"].items() if v is not None}
         self.counts = {k: v for k, v in state["counts"].items() if k in self.sums}
+        self.first = state.get("first", {})
         self.last_loss = math.inf if state["last_loss"] is None else state["last_loss"]
 
 

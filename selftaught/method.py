@@ -11,7 +11,7 @@ gradients, alternating players and replaying a step after a crash can never push
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, final, runtime_checkable
 
@@ -26,7 +26,7 @@ Params = dict[str, NDArray[Any]]
 Batch = dict[str, Any]
 Outputs = dict[str, Any]
 Group = dict[str, Any]
-Embed = Callable[..., Tensor]
+Terms = Mapping[str, tuple[str, ...]]
 
 
 class Views(ABC):
@@ -57,6 +57,22 @@ class Views(ABC):
 
         "index" and "label" are passed through if the raw batch has them.
         """
+
+
+class Embed(Protocol):
+    """Embeds the whole data set with the method's encoder in eval mode, for `Method.before_epoch`.
+
+    An encoder whose batch norm has seen no batch yet gets the statistics of some of the data for that time.
+    """
+
+    def __call__(self, views: Views, layer: int | None = None, index: Index | None = None) -> Tensor:
+        """Return the features, [N, D], of every sample in data set order, or of the samples `index`, int64 [N].
+
+        They are those of a layer, flattened, if it is given.
+        """
+
+    def parts(self, views: Views, layer: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield samples, int64 [B], with their features [B, D]: all samples, and never many at a time."""
 
 
 def given(batch: Batch) -> tuple[Any, dict[str, Any]]:
@@ -240,15 +256,32 @@ class Method(nn.Module, ABC):
     forward: Callable[..., Outputs]
     """``forward(*, player, clock, **batch)``, with the batch as named by the views, computes the objective.
 
-    Returns "loss" (a scalar tensor), scalars to plot, and tensors for `after_step`. It reads state and never writes it.
-    A pretext task with correct answers also returns "accuracy" and "chance", both in [0, 1].
+    Returns "loss" (a scalar tensor), its `terms`, scalars to plot, and tensors for `after_step`. It reads state and
+    never writes it. A pretext task with correct answers also returns "accuracy" and "chance", both in [0, 1].
     """
+
+    def terms(self) -> Terms:
+        """Return what the gradient of each term of the loss reaches, by the term's name in the outputs of `forward`.
+
+        Names are of parts of the method (attributes: modules or parameters) and of views (arguments of `forward`). The
+        loss is a weighted sum of the terms, which `forward` returns with their gradients, and of nothing else. With
+        several players these are the terms of the first. Empty, the default: one term, "loss", which reaches all that
+        the player owns. The contract test checks the statement and compares each gradient with finite differences.
+        """
+        return {}
+
+    def targets(self) -> tuple[str, ...]:
+        """Return the names of the values that `forward` passes through `parts.target`: no gradient flows there.
+
+        One entry for each value: two of the same name are named twice.
+        """
+        return ()
 
     def before_epoch(self, clock: Clock, embed: Embed) -> None:
         """Called before each epoch, for example to re-cluster or to average predictions.
 
-        ``embed(views, layer=None, index=None)`` is [N, D] in data set order, or of the samples `index`, int64 [N], in
-        their order, on the method's device.
+        ``embed(views)`` is [N, D] in data set order, on the method's device; ``embed.parts(views)`` are the same
+        features part by part, for what would not fit in memory. See `Embed`.
         """
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
@@ -474,6 +507,7 @@ __all__ = [
     "Shows",
     "Source",
     "Start",
+    "Terms",
     "Views",
     "final",
     "given",

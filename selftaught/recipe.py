@@ -36,10 +36,12 @@ class Recipe:
         gamma: Factor of the step schedule.
         final_lr: Final learning rate of the cosine and the linear schedule, as a share of the peak.
         clip: Largest gradient norm of a player; 0 = no clipping.
+        clip_each: Clip the gradient norm of each parameter (a weight matrix, a bias) by itself instead of all together.
         precision: auto = bfloat16 autocast on GPUs that support it, otherwise float32; native = bfloat16 also on CPUs
             that multiply it in hardware (AVX512-BF16, AMX), where convolutions take half the time.
         seed: Seed of all random numbers.
-        batch_norm_groups: Number of groups of each batch for batch statistics, over all ranks; 0 = one per rank.
+        batch_norm_groups: Number of groups of each batch for batch statistics, over all ranks; 0 = one per rank. With
+            fewer groups than ranks, a group spans several ranks; 1 is synchronised batch norm, on CPUs too.
         workers: Threads that prepare batches ahead; -1 = 0 on a CPU, 2 with a GPU. Does not change the results.
         device: auto, cpu, cuda or cuda:N.
         checkpoint_every: Steps between checkpoints; 0 = about every minute and at the end.
@@ -54,6 +56,7 @@ class Recipe:
         "milestones": {"schedule": ("step",)},
         "gamma": {"schedule": ("step",)},
         "final_lr": {"schedule": ("cosine", "linear")},
+        "clip_each": {"clip": 0},
     }
     """What a field needs to have an effect: see `config.effects`."""
 
@@ -75,6 +78,7 @@ class Recipe:
     gamma: float = 0.1
     final_lr: float = 0.0
     clip: float = 0.0
+    clip_each: bool = False
     precision: Literal["auto", "native", "float32", "bfloat16"] = "auto"
     seed: int = 0
     batch_norm_groups: int = 0

@@ -1,6 +1,7 @@
 """Every method, the same checks: what the contract promises, no method may break. A new method file enters by existing.
 
-What fits a method to the toys (``SMALL``, ``LEARNS``, ``TOY``) stands as literals in its own test file.
+What fits a method to the toys (``SMALL``, ``LEARNS``, ``TOY``, ``VARIANTS``, ``ENCODER``) stands as literals in its
+own test file.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def own_test(spec: methods.Spec) -> Path:
 
 def case_of(spec: methods.Spec, kind: str) -> Case:
     own = constants(own_test(spec))
-    return Case(spec.name, kind, own.get("SMALL", {}), own.get("LEARNS", {}), own.get("TOY", {}))
+    arguments, learns, toy = (own.get(key, {}) for key in ("SMALL", "LEARNS", "TOY"))
+    return Case(spec.name, kind, arguments, learns, toy, tuple(own.get("VARIANTS", ())), own.get("ENCODER", ""))
 
 
 def every() -> list[Any]:

@@ -218,15 +218,21 @@ def test_before_epoch_sees_features_in_data_set_order_and_leaves_no_trace(tmp_pa
         def before_epoch(self, clock: Clock, embed: Any) -> None:
             before = state(self)
             codes.append(embed(toys.Clean(), None))
+            index, rows = (torch.cat(part) for part in zip(*embed.parts(toys.Clean(), None), strict=True))
+            assert torch.equal(index, torch.arange(96)) and torch.equal(rows, codes[-1])
             assert same(before, state(self)) and self.encoder.training
             assert embed(self.views, 0).shape == (96, 16)
             torch.testing.assert_close(embed(toys.Clean(), None, np.array([7, 2, 7])), codes[-1][[7, 2, 7]])
 
     torch.manual_seed(0)
-    train(Watching, tmp_path / "run", steps=1)
-    fresh = toys.build("plain").encoder.eval()
+    train(Watching, tmp_path / "run", steps=2, batch_size=96, batch_norm_groups=1)
+    fresh = toys.build("plain").encoder
     x = torch.from_numpy(toys.Blobs().images.reshape(96, -1)).float() / 255
-    torch.testing.assert_close(codes[0], fresh(x).detach())
+    fresh.body[1].momentum = 1.0
+    fresh.train()(x)  # a new batch norm gets the statistics of the data
+    torch.testing.assert_close(codes[0], fresh.eval()(x).detach(), atol=1e-5, rtol=1e-4)
+    assert len(codes) == 2  # in the second epoch it has its own
+    assert float((codes[1] - codes[0]).abs().max()) > 0.1
 
 
 def test_dropout_depends_on_seed_and_step_alone(tmp_path: Path) -> None:
@@ -282,6 +288,24 @@ def test_a_loss_that_is_no_number_stops_before_the_update(how: str, clip: float,
     ):
         fit(method, toys.Blobs(), Recipe(**(RECIPE | {"checkpoint_every": 3, "clip": clip})), folder)
     assert before and all(torch.equal(before[k], v) for k, v in method.named_parameters())
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_gradients_are_clipped_together_or_each(each: bool, tmp_path: Path) -> None:
+    recipe = {
+        "optimizer": "sgd",
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "lr": 1.0,
+        "schedule": "constant",
+        "warmup": 0.0,
+    }
+    before = state(toys.build("plain"))
+    method, _ = train(partial(toys.build, "plain"), tmp_path / "run", steps=1, clip=1e-3, clip_each=each, **recipe)
+    moved = [float((p.detach() - before[name]).norm()) for name, p in method.named_parameters()]
+    together = sum(x**2 for x in moved) ** 0.5
+    assert max(moved) == pytest.approx(1e-3, rel=1e-2) if each else together == pytest.approx(1e-3, rel=1e-2)
+    assert (together > 1.5e-3) == each
 
 
 def test_minutes_become_steps_once_and_are_recorded(tmp_path: Path) -> None:

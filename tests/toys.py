@@ -241,8 +241,7 @@ class Banked(Method):
 
     def forward(self, *, player: str, clock: Clock, noisy: Tensor, index: Tensor, **_: Any) -> Outputs:
         rows = F.normalize(self.encoder(noisy), dim=1)
-        scores = self.bank.scores(rows)
-        return {"loss": F.cross_entropy(scores, index), "rows": rows, "index": index}
+        return {"loss": self.bank.identify(rows, index, 1.0)["loss"], "rows": rows, "index": index}
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
         self.bank.write(gather(outputs["index"]), gather(outputs["rows"]))

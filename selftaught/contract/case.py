@@ -30,6 +30,7 @@ class Case:
         arguments: Of the method, where its defaults do not fit a few tiny samples.
         learns: Arguments that it needs besides to learn the toy.
         toy: Arguments of the toy: see ``data/KIND/toy.py``.
+        variants: More sets of arguments with which its gradients are checked.
         encoder: The encoder's name; "" for the one that the method is given by default.
         encoder_arguments: Of the encoder, over those that make it small.
     """
@@ -39,6 +40,7 @@ class Case:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     learns: Mapping[str, Any] = field(default_factory=dict)
     toy: Mapping[str, Any] = field(default_factory=dict)
+    variants: tuple[Mapping[str, Any], ...] = ()
     encoder: str = ""
     encoder_arguments: Mapping[str, Any] = field(default_factory=dict)
 

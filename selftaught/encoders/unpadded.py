@@ -11,6 +11,9 @@ from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.layers import Norm, norm2d
 
+SMALL = {"width": 8, "features": 64}
+"""Arguments of a small encoder for quick trials."""
+
 
 @final
 class Unpadded(Encoder):

@@ -14,7 +14,7 @@ from selftaught.evaluate.few_labels import label_efficiency
 from selftaught.evaluate.geometry import alignment, embedding_std, rankme, uniformity
 from selftaught.evaluate.knn import Neighbours, knn
 from selftaught.evaluate.linear import Linear, Probe, fit_linear, linear_probe
-from selftaught.evaluate.pretext import pretext
+from selftaught.evaluate.pretext import pretext, retrieval
 from selftaught.evaluate.probe import fresh, probe
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "probe",
     "rankme",
     "raw",
+    "retrieval",
     "uniformity",
     "words",
 ]

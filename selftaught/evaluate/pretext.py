@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from selftaught.data.subset import drawn
 from selftaught.errors import UserError
-from selftaught.evaluate.embed import frozen
+from selftaught.evaluate.embed import BATCH, batches, frozen
 from selftaught.meter import is_scalar
-from selftaught.method import Clock, Method, Source
+from selftaught.method import Clock, Encoder, Method, Source, Views
+from selftaught.views import augment
+
+ROUNDING = 1e-6
+"""By less than this, two cosines are equal: features that are all alike find nothing."""
 
 
 def pretext(
@@ -25,7 +30,9 @@ def pretext(
 ) -> dict[str, float]:
     """Return the mean over batches of every scalar that `method.forward` returns.
 
-    These are "loss", and "accuracy" and "chance" (in [0, 1]) if the method has them.
+    These are "loss", and "accuracy" and "chance" (in [0, 1]) if the method has them. Read them beside those of the
+    method untrained: some tasks are solved by a network that has learned nothing. `retrieval` measures what it learned
+    there.
 
     Uses eval mode, no gradients and always the same views, and changes nothing. If a method has several players, the
     first one is used. The last batch is skipped if it is smaller than the others, because losses that compare samples
@@ -64,3 +71,41 @@ def pretext(
                     if is_scalar(value):
                         sums.setdefault(key, []).append(float(value))
     return {key: float(np.mean(values)) for key, values in sums.items()}
+
+
+def retrieval(
+    encoder: Encoder, source: Source, views: Views | None = None, limit: int | None = None, seed: int = 0
+) -> dict[str, float]:
+    """Return how often an encoder finds the other view of a sample among the second views of all samples.
+
+    "accuracy", the fraction of first views whose own second view is the nearest of all in direction, after the mean
+    over the samples is subtracted; and "chance", 1 / N. A measure for every method whose views are two: unlike a
+    pretext task, it is the same for all of them, and with many samples an untrained network does not solve it.
+
+    Args:
+        encoder: The encoder, in any mode; it is not changed.
+        source: Held-out samples.
+        views: Views "first" and "second"; by default those of the kind of sample (`views.augment`).
+        limit: Largest number of samples, drawn by the seed.
+        seed: Seed of the draw.
+
+    Raises:
+        UserError: If there are no samples, or the kind has no random views.
+    """
+    chosen = np.arange(len(source)) if limit is None else np.sort(drawn(source.labels, seed)[:limit])
+    if len(chosen) == 0:
+        raise UserError("there are no samples to find again")
+    views = augment(encoder.spec["input"]) if views is None else views
+    device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
+    with frozen(encoder):
+        pairs = [(encoder(b["first"]), encoder(b["second"])) for b in batches(source, chosen, views, BATCH, device)]
+    first, second = (torch.cat(side).float().flatten(1) for side in zip(*pairs, strict=True))  # [N, D] each
+    first, second = (F.normalize(x - x.mean(0), dim=1) for x in (first, second))
+    own = (first * second).sum(1)
+    hits = 0
+    for begin in range(0, len(first), BATCH):
+        part = slice(begin, begin + BATCH)
+        cosines = first[part] @ second.T
+        cosines[torch.arange(len(cosines)), torch.arange(begin, begin + len(cosines))] = -torch.inf
+        hits += int((own[part] > cosines.amax(1) + ROUNDING).sum())
+    return {"accuracy": hits / len(first), "chance": 1 / len(first)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, final
 
@@ -35,8 +35,8 @@ class Bank(nn.Module):
     >>> bank.write(torch.tensor([1]), torch.tensor([[0.0, 3.0]]))  # in Method.after_step
     >>> bank.rows(torch.tensor([1]))
     tensor([[0., 1.]])
-    >>> bank.scores(torch.tensor([[0.0, 1.0]])).shape
-    torch.Size([1, 4])
+    >>> bank.identify(torch.tensor([[0.0, 1.0]]), torch.tensor([1]), temperature=0.1)["accuracy"]
+    tensor(1.)
 
     With several ranks, `write` needs the rows of all ranks: `gather` them first. `fill` starts from features instead of
     random rows, in Method.before_epoch.
@@ -108,25 +108,70 @@ class Bank(nn.Module):
         barrier()
 
     @torch.no_grad()
-    def fill(self, network: Callable[[Tensor], Tensor], features: Tensor) -> None:
-        """Set every row to the direction of `network` applied to the features of its sample.
+    def fill(self, network: Callable[[Tensor], Tensor], parts: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Set rows to the direction of `network` applied to features of their samples, a few thousand at a time.
 
-        `features` is [n, E], and `network` maps [B, E] to [B, dim].
+        `parts` are samples, int64 [B], with their features [B, E], such as `Embed.parts`; `network` maps [B, E] to [B,
+        dim].
         """
-        for index in torch.arange(self.n, device=self.writes.device).split(CHUNK):
-            self.write(index, network(features[index]), momentum=0)
+        held: list[tuple[Tensor, Tensor]] = []
+        for part in parts:
+            held.append(part)
+            if sum(len(index) for index, _ in held) >= CHUNK:
+                self._fill(network, held)
+                held = []
+        if held:
+            self._fill(network, held)
+
+    def _fill(self, network: Callable[[Tensor], Tensor], held: list[tuple[Tensor, Tensor]]) -> None:
+        index, features = (torch.cat(part) for part in zip(*held, strict=True))
+        self.write(index, network(features), momentum=0)
 
     def _followed(self, places: Tensor, mean: Tensor, momentum: float | None) -> Tensor:
         return F.normalize(torch.lerp(mean, self.rows(places), self.momentum if momentum is None else momentum), dim=1)
 
-    def scores(self, v: Tensor) -> Tensor:
-        """Return the inner products of `v` [B, dim] with every row, [B, n], with gradients to `v`."""
-        if self.store == "memory":
-            return v @ self.memory.T
-        return torch.cat([v @ rows.T for _, rows in self.chunks()], 1)
+    def identify(self, v: Tensor, index: Tensor, temperature: float) -> dict[str, Tensor]:
+        """Return the loss of identifying each of `v` [B, dim] as its sample `index` [B] among all rows.
+
+        -mean_i log( exp(v_i . r_i / t) / sum_j exp(v_i . r_j / t) ), as "loss"; "accuracy", how often the own row has
+        the largest score; and "chance", 1 / n.
+        """
+        total, _, nearest = self.logsumexp(v, temperature)
+        own = (v * self.rows(index)).sum(1) / temperature
+        return {
+            "loss": (total - own).mean(),
+            "accuracy": (nearest == index).float().mean(),
+            "chance": torch.tensor(1 / self.n),
+        }
+
+    def logsumexp(self, v: Tensor, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log sum_j exp(v . r_j / t), with gradients to `v` [B, dim]; the largest v . r_j; and its sample.
+
+        Each is [B]. The rows are read a chunk at a time, and again in the backward pass, so the table [B, n] is never
+        held.
+        """
+        with torch.autocast(v.device.type, enabled=False):
+            v = v.to(torch.promote_types(v.dtype, torch.float32))
+            total, largest, place = _LogSumExp.apply(v, self, temperature)  # type: ignore[no-untyped-call]
+        return total, largest, place
+
+    @torch.no_grad()
+    def nearest(self, v: Tensor, count: int) -> Tensor:
+        """Return the samples of the `count` rows with the largest inner products with `v` [B, dim], largest first.
+
+        int64 [B, count], all samples if there are fewer.
+        """
+        values, samples = v.new_empty(len(v), 0), torch.empty(len(v), 0, dtype=torch.long, device=v.device)
+        for first, rows in self.chunks():
+            scores = v @ rows.to(v.dtype).T
+            values = torch.cat([values, scores], 1)
+            samples = torch.cat([samples, torch.arange(first, first + len(rows), device=v.device).expand_as(scores)], 1)
+            values, best = values.topk(min(count, values.shape[1]), dim=1)
+            samples = samples.gather(1, best)
+        return samples
 
     def all(self) -> Tensor:
-        """Return every row, float32 [n, dim]."""
+        """Return every row, float32 [n, dim]: all of them in memory, whatever the store."""
         return torch.cat([rows for _, rows in self.chunks()])
 
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[int, Tensor]]:
@@ -135,7 +180,11 @@ class Bank(nn.Module):
         Not all rows must fit in memory.
         """
         for first in range(0, self.n, size):
-            yield first, self.rows(torch.arange(first, min(first + size, self.n), device=self.writes.device))
+            last = min(first + size, self.n)
+            if self.store == "memory":
+                yield first, self.memory[first:last].clone()
+            else:
+                yield first, self.rows(torch.arange(first, last, device=self.writes.device))
 
     # --- outside the process ------------------------------------------------------------------------------------------
 
@@ -201,6 +250,39 @@ class Bank(nn.Module):
         if not name.exists():
             name.write_text(secrets.token_hex(8))
         return RedisRows(self.store, f"selftaught:{name.read_text()}", self.n, self.dim)
+
+
+class _LogSumExp(torch.autograd.Function):
+    """log sum_j exp(v . r_j / t) over all rows of a bank, the largest v . r_j, and its sample: [B] each."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, bank: Bank, temperature: float) -> tuple[Tensor, Tensor, Tensor]:
+        largest, place = v.new_full((len(v),), -torch.inf), torch.zeros(len(v), dtype=torch.long, device=v.device)
+        total = v.new_zeros(len(v))  # sum of exp(score - largest)
+        for first, rows in bank.chunks():
+            scores = v @ rows.to(v.dtype).T
+            best = scores.max(1)
+            now = torch.maximum(largest, best.values)
+            place = torch.where(best.values > largest, best.indices + first, place)
+            shares = scores.sub_(now[:, None]).div_(temperature).exp_()
+            total = total * ((largest - now) / temperature).exp() + shares.sum(1)
+            largest = now
+        result = total.log() + largest / temperature
+        ctx.save_for_backward(v, result)
+        ctx.bank, ctx.temperature = bank, temperature
+        ctx.mark_non_differentiable(largest, place)
+        return result, largest, place
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        v, result = ctx.saved_tensors
+        found = torch.zeros_like(v)
+        with torch.autocast(v.device.type, enabled=False):
+            for _, rows in ctx.bank.chunks():  # as they were in the forward pass: they change in after_step alone
+                rows = rows.to(v.dtype)
+                shares = (v @ rows.T).div_(ctx.temperature).sub_(result[:, None]).exp_()
+                found.addmm_(shares, rows)
+        return found * (grads[0] / ctx.temperature)[:, None], None, None
 
 
 def _start(n: int, dim: int, seed: int) -> Iterator[tuple[int, Floats]]:

@@ -8,14 +8,17 @@ import torch
 from torch import Tensor
 
 
-def by_size(network: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> list[Tensor]:
-    """Return `network` of every view, in order. Views of one size are processed together.
+def by_size(
+    encoder: Callable[[Tensor], Tensor], head: Callable[[Tensor], Tensor], views: Sequence[Tensor]
+) -> list[Tensor]:
+    """Return ``head(encoder(view))`` of every view, in order: the encoder once per size, the head once over all views.
 
-    The views of a sample that have one size are adjacent in the batch, so that they share a batch norm group for any
-    number of groups and ranks.
+    So a batch norm of the head sees the features of all sizes together, as in the released code of SwAV and DINO. The
+    views of a sample are adjacent in a batch, so that they share a batch norm group for any number of groups and ranks.
 
     Args:
-        network: [N, C, S, S] to [N, D], for every S.
+        encoder: [N, C, S, S] to [N, E], for every S.
+        head: [N, E] to [N, D].
         views: [B, C, S, S] each, of any S.
 
     Returns one [B, D] for each view.
@@ -23,6 +26,7 @@ def by_size(network: Callable[[Tensor], Tensor], views: Sequence[Tensor]) -> lis
     found: dict[int, Tensor] = {}
     for size in dict.fromkeys(view.shape[-1] for view in views):
         members = [v for v, view in enumerate(views) if view.shape[-1] == size]
-        z = network(torch.stack([views[v] for v in members], 1).flatten(0, 1))  # [B * members, D]
+        z = encoder(torch.stack([views[v] for v in members], 1).flatten(0, 1))  # [B * members, E]
         found |= dict(zip(members, z.unflatten(0, (-1, len(members))).unbind(1), strict=True))
-    return [found[v] for v in range(len(views))]
+    features = torch.stack([found[v] for v in range(len(views))], 1)  # [B, V, E]
+    return list(head(features.flatten(0, 1)).unflatten(0, (-1, len(views))).unbind(1))

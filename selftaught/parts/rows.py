@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 
+TOUCHED = 1 << 28
+"""Bytes of a file's pages that a process holds at most before it gives them back."""
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -40,12 +43,14 @@ class Rows(Protocol):
 class FileRows:
     """One memory-mapped file of n x dim float32 numbers, row after row.
 
-    The system keeps as much of it in memory as fits.
+    The system keeps as much of it in memory as fits. What this process has touched is given back now and then: it does
+    not count as memory of the process.
     """
 
     def __init__(self, path: Path, n: int, dim: int) -> None:
         self.path, self.n, self.dim = path, n, dim
         self.map: Any = None
+        self.touched = 0  # bytes of pages since they were given back
 
     def create(self, chunks: Iterable[tuple[int, Floats]]) -> None:
         try:
@@ -66,16 +71,28 @@ class FileRows:
         if found != self.n * self.dim * 4:
             what = "is gone" if found is None else f"has {found} bytes instead of {self.n * self.dim * 4}"
             raise UserError(f"the bank {self.path} {what}, and the run cannot continue without it: start a new run")
-        self.map = np.memmap(self.path, "<f4", "r+" if os.access(self.path, os.W_OK) else "r", shape=(self.n, self.dim))
+        writable = os.access(self.path, os.W_OK)
+        with self.path.open("r+b" if writable else "rb") as file:
+            self.mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ)
+        self.map = np.frombuffer(self.mapped, "<f4").reshape(self.n, self.dim)
 
     def get(self, index: Ints) -> Floats:
-        return np.array(self.map[index], dtype=np.float32)
+        found = np.array(self.map[index], dtype=np.float32)
+        self._touched(len(index))
+        return found
 
     def put(self, index: Ints, rows: Floats, writes: int) -> None:
         self.map[index] = rows
+        self._touched(len(index))
+
+    def _touched(self, rows: int) -> None:
+        self.touched += rows * max(self.dim * 4, mmap.PAGESIZE)  # at most: rows that are neighbours share pages
+        if self.touched > TOUCHED:
+            self.mapped.madvise(mmap.MADV_DONTNEED)  # the file keeps what was written
+            self.touched = 0
 
     def sync(self) -> None:
-        self.map.flush()
+        self.mapped.flush()
 
 
 @final

@@ -13,6 +13,7 @@ from typing import Any, final
 
 import numpy as np
 import safetensors.torch
+import torch
 from numpy.typing import NDArray
 
 from selftaught import kind as kinds
@@ -98,6 +99,19 @@ class Run:
         method.prepare(method.views.bind(source))
         outside(method, self.path / "banks", train=False)
         return with_weights(method, self.path)
+
+    def untrained(self, source: Source | None = None) -> Method:
+        """The whole method as it was before its first step, in eval mode: what its pretext is compared with.
+
+        Args:
+            source: What it is prepared for; by default what the run was trained on.
+        """
+        source = open_data(self.config, self.data)[0] if source is None else source
+        method = build(self.config, source)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.recipe.seed)
+            method.prepare(method.views.bind(source))
+        return method.eval()
 
     def model(self) -> Method:
         """The method from its weights alone, without the data that it learned from, in eval mode.

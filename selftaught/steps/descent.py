@@ -40,6 +40,7 @@ READS = (
     "gamma",
     "final_lr",
     "clip",
+    "clip_each",
     "precision",
     "batch_norm_groups",
     "workers",
@@ -55,7 +56,7 @@ class Descent(Stepper):
         groups = recipe.batch_norm_groups or world
         _check_batch(method, recipe, len(source), world, groups)
         self.method, self.source, self.recipe, self.device = method, source, recipe, device
-        norm.set_groups(method, groups // world)
+        norm.set_groups(method, groups, world)
         self.players = [
             p._replace(groups=[g | {"params": list(g["params"])} for g in p.groups]) for p in method.players()
         ]
@@ -148,7 +149,9 @@ class Descent(Stepper):
             _refuse("loss", player, clock)
         if self.recipe.clip:
             params = [p for g in player.groups for p in g["params"] if p.grad is not None]
-            if not math.isfinite(float(nn.utils.clip_grad_norm_(params, self.recipe.clip))):
+            groups = [[p] for p in params] if self.recipe.clip_each else [params]
+            norms = [nn.utils.clip_grad_norm_(group, self.recipe.clip) for group in groups]
+            if not all(map(math.isfinite, torch.stack(norms).tolist())):
                 _refuse("gradient norm", player, clock)
         rate = optimizer.set_rates(opt, self.recipe, (clock.step + 0.5) / clock.steps)
         opt.step()
@@ -214,9 +217,10 @@ def _check_batch(method: Method, recipe: Recipe, n: int, world: int, groups: int
             f"{method.together}, but batch_size {recipe.batch_size} / accumulate {recipe.accumulate} is {micro}: use a "
             "larger --batch-size or a smaller --accumulate"
         )
-    if norm.grouped(method) and (groups % world or micro % groups):
+    if norm.grouped(method) and ((groups % world and world % groups) or micro % groups):
         raise UserError(
-            f"batch_norm_groups {groups} must be a multiple of the {world} ranks and divide the micro-batch evenly"
+            f"batch_norm_groups {groups} must be a multiple of the {world} ranks or divide them, and divide the "
+            "micro-batch evenly"
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any, final, get_args, get_origin
 
+import numpy as np
 import pytest
 import torch
 from test_contract import case_of
@@ -20,7 +21,7 @@ from selftaught.contract.case import Case
 from selftaught.data.hidden import hide
 from selftaught.errors import UserError
 from selftaught.meter import Meter
-from selftaught.method import Clock, Scores, given
+from selftaught.method import Clock, Method, Scores, Source, Views, given
 from selftaught.recipe import Recipe
 
 UNSEEN = {"threads", "memory", "scratch", "bank"}
@@ -60,6 +61,24 @@ def toy(kind: str, channels: tuple[tuple[str, int], ...]) -> Any:
     return hide(Case("", kind, toy=dict(channels)).source(48), "50%", 0)
 
 
+@final
+class Whole:
+    """Embeds all samples at once."""
+
+    def __init__(self, method: Method, source: Source) -> None:
+        self.method, self.source = method, source
+
+    @torch.no_grad()
+    def __call__(self, views: Views, layer: int | None = None) -> Tensor:
+        index = np.arange(len(self.source))
+        x, masks = given(views.apply(self.source.fetch(index), views.sample(index, 0, 0), torch.device("cpu")))
+        features: Tensor = self.method.encoder(x, **masks)
+        return features
+
+    def parts(self, views: Views, layer: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        yield torch.arange(len(self.source)), self(views, layer)
+
+
 def outcome(case: Case, **recipe: Any) -> str:
     """A digest of all that a few steps over three epochs leave: weights, memories, the log, and scores."""
     source = toy(case.kind, tuple(case.toy.items()))
@@ -69,16 +88,8 @@ def outcome(case: Case, **recipe: Any) -> str:
     stepper = steps.find(method.stepper)(method, bound, Recipe(**values), torch.device("cpu"))
     clock, meter = Clock(values.get("seed", 0), 9), Meter()
 
-    def embed(views: Any, layer: int | None = None) -> Tensor:
-        with torch.no_grad():
-            everything = range(len(bound))
-            x, masks = given(
-                views.apply(bound.fetch([*everything]), views.sample([*everything], 0, 0), torch.device("cpu"))
-            )
-            return method.encoder(x, **masks)
-
     while clock.step < clock.steps:
-        method.before_epoch(clock, embed)
+        method.before_epoch(clock, Whole(method, bound))
         count, batches = stepper.epoch(clock)
         for _ in range(min(count, clock.steps - clock.step)):
             stepper.step(clock, meter, batches)

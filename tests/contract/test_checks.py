@@ -12,6 +12,7 @@ from selftaught.contract import Case, check
 from selftaught.contract.checks import (
     Check,
     forward_writes_no_state,
+    gradients_are_those_of_the_terms,
     gradients_reach_the_players_alone,
     learns_a_toy,
     ranks_agree,
@@ -26,6 +27,15 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "mine.py"
 FORWARD = "        z, other = (self.standardised("
 HEAD = "        self.encoder = encoder"
 UNUSED = "        self.unused = torch.nn.Parameter(torch.zeros(3))"
+
+REACHED = '    reached = ("encoder", "head", "first", "second")'
+FROZEN = """
+    def players(self):
+        from selftaught.method import Player
+
+        return [Player("main", [{"params": list(self.parameters()), "lr_scale": 0.0}])]
+
+    def standardised("""
 LOSS = '"loss": same + self.weight * apart'
 PLAYERS = """
     def players(self):
@@ -78,6 +88,32 @@ def broken(folder: Path, old: str, new: str, name: str = "broken.py") -> Case:
             "differs after a stop and a resume",
         ),
         (12, gradients_reach_the_players_alone, HEAD, HEAD + "\n" + UNUSED, "no gradient reaches unused"),
+        (
+            12,
+            gradients_are_those_of_the_terms,
+            "z.T @ other /",
+            "z.T @ other.detach() /",
+            "gradient of the term 'same'",
+        ),
+        (
+            13,
+            gradients_are_those_of_the_terms,
+            "z.T @ other /",
+            "(z.T / 2 + z.detach().T / 2) @ other /",
+            "by finite differences",
+        ),
+        (14, gradients_are_those_of_the_terms, LOSS, '"loss": same + apart.detach()', "'apart' adds nothing"),
+        (
+            15,
+            gradients_are_those_of_the_terms,
+            LOSS,
+            '"loss": same + apart + z[0].square().sum()',
+            "not a sum of those of its term",
+        ),
+        (16, gradients_are_those_of_the_terms, REACHED, '    reached = ("head",)', "reaches encoder, which"),
+        (17, gradients_are_those_of_the_terms, REACHED, '    reached = ("body",)', "names body, but the method has no"),
+        (18, gradients_are_those_of_the_terms, '"same": same,', '"same": same.detach(),', "must hold 'same' with its"),
+        (19, learns_a_toy, "\n    def standardised(", FROZEN, "the loss went from|the weights that it started with"),
     ],
 )
 def test_what_is_broken_is_found(number: int, rule: Check, old: str, new: str, why: str, tmp_path: Path) -> None:
@@ -103,14 +139,14 @@ def test_ranks_that_do_not_gather_are_found(ranks: Ranks, tmp_path: Path) -> Non
 def test_the_example_holds_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(EXAMPLE)]) == 0
     out = capsys.readouterr().out
-    assert out.count("ok  ") == 8 and "8 hold, 0 do not, 0 are not promised" in out
+    assert out.count("ok  ") == 9 and "9 hold, 0 do not, 0 are not promised" in out
 
 
 def test_promises_that_are_not_made_are_not_checked(tmp_path: Path) -> None:
     said = "    deterministic = 'a toy'\n    distributed = 'a toy'\n    gradient = 'a toy'\n    sees = ("
     case = broken(tmp_path, "    sees = (", said, "excused.py")
     found = list(check(case.name, case))
-    assert [finding.holds for finding in found] == [True] + [None] * 7
+    assert [finding.holds for finding in found] == [True] + [None] * 8
     assert {finding.why for finding in found[1:]} == {"a toy"}
 
 

@@ -86,6 +86,50 @@ def test_timms_files_are_loaded_and_mean_what_they_mean_there(tmp_path: Path, ki
         assert torch.allclose(encoder.local(x).flatten(2).transpose(1, 2), tokens[:, 1:], atol=1e-5)
 
 
+def timms() -> Any:
+    """timm's own Vision Transformers. Skips without timm, or where its torchvision does not fit torch."""
+    try:
+        from timm.models import vision_transformer
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"timm cannot be imported: {error}")
+    return vision_transformer
+
+
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+def test_timms_own_network_gives_its_weights_and_has_the_same_features(pool: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = (
+        timms()
+        .VisionTransformer(
+            img_size=12, patch_size=4, embed_dim=12, depth=2, num_heads=3, num_classes=5, global_pool="token"
+        )
+        .eval()
+    )
+    for p in network.parameters():
+        torch.nn.init.normal_(p, std=0.3)  # fresh ones have biases of 0
+    encoder = vit(pool=pool)
+    own = {name: tuple(x.shape) for name, x in encoder.state_dict().items()}
+    theirs = {name: tuple(x.shape) for name, x in network.state_dict().items() if not name.startswith("head.")}
+    assert own == theirs
+    torch.save(network.state_dict(), tmp_path / "timm.pth")
+    report = encoders.load_weights(encoder, tmp_path / "timm.pth")
+    assert report.ignored == ("head.bias", "head.weight") and report.missing == report.unexpected == ()
+    x = torch.randn(4, 3, 12, 12)
+    with torch.no_grad():
+        tokens = network.forward_features(x)  # [4, 1 + 9, 12]
+        expected = tokens[:, 0] if pool == "cls" else tokens[:, 1:].mean(1)
+        torch.testing.assert_close(encoder(x), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny", "vit_small", "vit_base"])
+def test_presets_are_timms_own_networks(name: str) -> None:
+    with torch.device("meta"):
+        theirs = getattr(timms(), f"{name}_patch16_224")().state_dict()
+        own = encoders.build(name, INPUT | {"size": 224}).state_dict()
+    theirs = {key: x.shape for key, x in theirs.items() if not key.startswith("head.")}
+    assert {key: x.shape for key, x in own.items()} == theirs
+
+
 def test_presets_are_timms_sizes() -> None:
     found = {}
     for name in ("vit_tiny", "vit_small", "vit_base"):

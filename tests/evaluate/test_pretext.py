@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import final
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from evaluate.stand_ins import Jittered, Pictures, Pull, Small
 from training import state
 
 from selftaught.errors import UserError
-from selftaught.evaluate import pretext
+from selftaught.evaluate import pretext, retrieval
+from selftaught.method import Batch, Index, Params, Raw, Views
 
 
 def test_it_is_the_mean_of_forward_in_eval_mode_and_changes_nothing() -> None:
@@ -46,3 +49,42 @@ def test_a_method_without_a_loss_is_told_so(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(Pull, "gradient", "it counts")
     with pytest.raises(UserError, match="it counts"):
         pretext(Pull(Small(), True), Pictures(5))
+
+
+@final
+class Pairs(Views):
+    """The noisy copies as "first" and "second"."""
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        return Jittered().sample(index, epoch, seed)
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        first, second = Jittered().apply(raw, params, device)["views"]
+        return {"first": first, "second": second}
+
+
+def test_the_other_view_is_found_among_all_samples() -> None:
+    torch.manual_seed(0)
+    encoder, source = Small().train(), Pictures(300, classes=300)
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    found = retrieval(encoder, source, Pairs())
+    assert encoder.training and all(torch.equal(before[name], x) for name, x in encoder.state_dict().items())
+    index, hits = np.arange(300), 0
+    batch = Pairs().apply(source.fetch(index), Pairs().sample(index, 0, 0), torch.device("cpu"))
+    with torch.no_grad():
+        a, b = (encoder.eval()(batch[name]) for name in ("first", "second"))
+    a, b = a - a.mean(0), b - b.mean(0)
+    for i in range(300):
+        cosines = [float(a[i] @ row / (a[i].norm() * row.norm())) for row in b]
+        hits += max(range(300), key=cosines.__getitem__) == i
+    assert found == {"accuracy": pytest.approx(hits / 300), "chance": pytest.approx(1 / 300)}
+    assert 0.1 < found["accuracy"] < 1
+    assert retrieval(encoder, source, Pairs(), limit=40)["chance"] == pytest.approx(1 / 40)
+
+
+def test_features_that_are_all_alike_find_nothing_and_empty_data_is_an_error() -> None:
+    encoder = Small()
+    torch.nn.init.zeros_(encoder.out.weight)
+    assert retrieval(encoder, Pictures(50), Pairs())["accuracy"] == 0
+    with pytest.raises(UserError, match="no samples"):
+        retrieval(encoder, Pictures(0), Pairs())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from selftaught import encoders
 from selftaught.method import Clock, Encoder, Index, Labels, Method, Raw, Source
@@ -37,11 +39,30 @@ class Pictures(Source):
 
 
 @final
+class Embedded:
+    """Gives the same features of all samples, whole or in parts, and notes which layers were asked for."""
+
+    def __init__(self, features: Tensor) -> None:
+        self.features = features
+        self.asked: list[int | None] = []
+
+    def __call__(self, views: Any, layer: int | None = None) -> Tensor:
+        self.asked.append(layer)
+        return self.features
+
+    def parts(self, views: Any, layer: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        self.asked.append(layer)
+        for index in torch.arange(len(self.features)).split(7):
+            yield index, self.features[index]
+
+
+@final
 class Bench:
     """What the tests of all methods need."""
 
     input = INPUT
     Pictures = Pictures
+    Embedded = Embedded
 
     def encoder(self, name: str = "conv", **arguments: Any) -> Encoder:
         torch.manual_seed(0)

@@ -111,11 +111,79 @@ def test_chunks_and_scores_are_all_rows_in_order(
     assert firsts == tuple(range(0, 40, 7)) and [len(p) for p in parts] == [7] * 5 + [5]
     assert torch.equal(torch.cat(parts), bank.all())
     assert torch.equal(bank.rows(torch.arange(40).view(8, 5)).view(40, 8), bank.all())
-    v = torch.randn(3, 8, requires_grad=True)
-    scores = bank.scores(v)
-    assert torch.allclose(scores, v @ bank.all().T, atol=1e-6)
-    scores.sum().backward()
-    assert torch.allclose(v.grad, bank.all().sum(0).expand(3, 8), atol=1e-5)
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_identifying_a_sample_is_a_cross_entropy_over_all_rows(
+    store: str, tmp_path: Path, request: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 16)
+    bank = made(store, tmp_path, request)
+    v, index = torch.randn(5, 8, requires_grad=True), torch.tensor([0, 17, 39, 17, 3])
+    scores = v @ bank.all().T
+    found = bank.identify(v, index, 0.3)
+    torch.testing.assert_close(found["loss"], F.cross_entropy(scores / 0.3, index))
+    assert found["accuracy"] == (scores.argmax(1) == index).float().mean() and found["chance"] == torch.tensor(1 / 40)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(x, v)[0] for x in (found["loss"], F.cross_entropy(scores / 0.3, index)))
+    )
+    total, largest, place = bank.logsumexp(v, 0.3)
+    torch.testing.assert_close(total, (scores / 0.3).logsumexp(1))
+    torch.testing.assert_close(largest, scores.amax(1))
+    assert torch.equal(place, scores.argmax(1)) and not largest.requires_grad
+    assert torch.equal(bank.nearest(v, 6), scores.topk(6, dim=1).indices) and bank.nearest(v, 99).shape == (5, 40)
+
+
+def test_own_rows_are_identified() -> None:
+    bank = Bank(40, 8)
+    found = bank.identify(bank.rows(torch.arange(10)), torch.arange(10), 0.01)
+    assert found["accuracy"] == 1 and found["loss"] < 0.1
+
+
+@pytest.mark.parametrize("store", ["memory", "file"])
+def test_nothing_but_the_queries_is_kept_for_the_backward_pass(store: str, tmp_path: Path) -> None:
+    bank = made(store, tmp_path, n=30000)
+    v, kept = torch.randn(4, 8, requires_grad=True), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()) or x, lambda x: x):
+        bank.identify(v, torch.arange(4), 0.1)["loss"].backward()
+    assert sum(kept) < 1000
+
+
+def test_a_bank_is_filled_from_parts_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 16)
+    bank, features, sizes = Bank(40, 8), torch.randn(40, 3), []
+    head = nn.Linear(3, 8)
+
+    def network(x: Tensor) -> Tensor:
+        sizes.append(len(x))
+        return head(x)
+
+    bank.fill(network, ((index, features[index]) for index in torch.randperm(40).split(7)))
+    torch.testing.assert_close(bank.all(), F.normalize(head(features), dim=1).detach())
+    assert sizes == [21, 19]
+
+
+def test_a_file_gives_back_what_it_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selftaught.parts.rows.TOUCHED", 1 << 20)
+    bank = made("file", tmp_path, n=1 << 17, dim=128)  # 64 MiB
+    resident = [resident_bytes(tmp_path / "rows.f32")]
+    for _, rows in bank.chunks():
+        resident.append(resident_bytes(tmp_path / "rows.f32"))
+        assert rows.norm(dim=1).sub(1).abs().max() < 1e-5
+    bank.write(torch.arange(0, 1 << 17, 64), torch.randn(1 << 11, 128))
+    resident.append(resident_bytes(tmp_path / "rows.f32"))
+    assert max(resident) < 16 << 20
+
+
+def resident_bytes(path: Path) -> int:
+    """How much of a mapped file counts as memory of this process."""
+    total, mine = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.split()[0]:
+            mine = line.endswith(str(path))
+        elif mine and line.startswith("Rss:"):
+            total += int(line.split()[1]) << 10
+    return total
 
 
 @pytest.mark.parametrize(
@@ -425,10 +493,3 @@ def test_a_momentum_of_its_own_holds_for_one_write() -> None:
     torch.testing.assert_close(bank.rows(torch.tensor([1, 4])), rows)
     bank.write(torch.tensor([1, 4]), -rows.flip(0))
     torch.testing.assert_close(bank.rows(torch.tensor([1, 4])), F.normalize(0.5 * rows - 0.5 * rows.flip(0), dim=1))
-
-
-def test_it_can_start_from_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("selftaught.parts.bank.CHUNK", 4)
-    bank, features, head = Bank(10, 4), torch.randn(10, 6), torch.nn.Linear(6, 4)
-    bank.fill(head, features)
-    torch.testing.assert_close(bank.all(), F.normalize(head(features), dim=1).detach())

@@ -59,23 +59,34 @@ def test_a_batch_that_does_not_divide_is_refused() -> None:
         norm(torch.randn(12, 5))
 
 
-def on_rank(x: Tensor, groups: int) -> tuple[Tensor, dict[str, Tensor]]:
-    """What each rank runs on its half of `x`."""
-    from selftaught.parts.gather import rank, world
+def on_rank(shape: tuple[int, ...], groups: int) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """What each rank runs on its half of a batch: outputs, the gradient in the inputs, and the state."""
+    from selftaught.parts.gather import average, rank, world
 
-    norm = randomised(BatchNorm1d(5))
-    set_groups(norm, groups // world())
-    y = norm(x.chunk(world())[rank()])
+    norm = randomised(BatchNorm1d(5) if len(shape) == 2 else BatchNorm2d(5))
+    x, up = torch.randn(2, *shape, generator=torch.Generator().manual_seed(1)).chunk(world(), 1)[rank()]
+    set_groups(norm, groups, world())
+    y = norm(x.requires_grad_())
+    (y * up).sum().backward()
     average_running_statistics(norm)
-    return y.detach(), {k: v.clone() for k, v in norm.state_dict().items()}
+    state = {k: v.clone() for k, v in norm.state_dict().items()}
+    for name in ("weight", "bias"):  # what a training would get: the mean over ranks
+        state[f"{name} gradient"] = average(getattr(norm, name).grad.clone()) * world()
+    return y.detach(), x.grad, state
 
 
-@pytest.mark.parametrize("groups", [2, 4])
-def test_two_ranks_are_one(groups: int, ranks: Ranks) -> None:
-    x = torch.randn(16, 5)
-    y, state = on_rank(x, groups)
-    (y0, s0), (y1, s1) = ranks.call("parts.test_norm", "on_rank", x=x, groups=groups)
+@pytest.mark.parametrize("shape", [(16, 5), (16, 5, 3, 3)])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_two_ranks_are_one(groups: int, shape: tuple[int, ...], ranks: Ranks) -> None:
+    y, slope, state = on_rank(shape, groups)
+    (y0, slope0, s0), (y1, slope1, s1) = ranks.call("parts.test_norm", "on_rank", shape=shape, groups=groups)
     torch.testing.assert_close(torch.cat([y0, y1]), y)
+    torch.testing.assert_close(torch.cat([slope0, slope1]), slope)
     for k, v in state.items():
-        torch.testing.assert_close(s0[k], v)
+        torch.testing.assert_close(s0[k], v, rtol=1e-5, atol=1e-5)
         assert torch.equal(s0[k], s1[k])
+
+
+def test_one_sample_a_rank_is_enough_for_a_group_over_ranks(ranks: Ranks) -> None:
+    (y0, _, _), (y1, _, _) = ranks.call("parts.test_norm", "on_rank", shape=(2, 5), groups=1)
+    torch.testing.assert_close(torch.cat([y0, y1]), on_rank((2, 5), 1)[0])

@@ -39,7 +39,11 @@ def check(
     """
     from selftaught import contract, methods
 
-    values = {"arguments": _values(set_, "--set"), "learns": _values(learns, "--learns"), "toy": _values(toy, "--toy")}
+    values: dict[str, Any] = {
+        "arguments": _values(set_, "--set"),
+        "learns": _values(learns, "--learns"),
+        "toy": _values(toy, "--toy"),
+    }
     cases = [contract.Case(method, kind, encoder=encoder, **values) for kind in methods.sees(method)]
     methods.load(method, cases[0].kind)  # what cannot be imported is said before anything is tried
     found = []

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Embed, Encoder, Index, Method, Outputs, Planned, Source
+from selftaught.method import Clock, Embed, Encoder, Index, Method, Outputs, Planned, Source, Terms
 from selftaught.parts.bank import Bank
 from selftaught.parts.gather import gather
 from selftaught.parts.heads import projection
@@ -61,6 +61,8 @@ class LocalAggregation(Method):
             rounds of about this size. 0 = all images.
         warm: Number of first rounds that use the loss of instance discrimination.
         momentum: Momentum of a row of the bank, in [0, 1). 0 replaces the row.
+        bank: Where the rows are stored: "memory", "file" (in the run folder) or redis://HOST:PORT/DATABASE. All rows
+            are in memory while they are clustered.
         crop: Smallest area of a random crop, as a fraction of the image.
         jitter: Strength of the brightness, contrast, saturation and hue jitter. For hue at most 0.5.
         flip: Probability of a horizontal flip.
@@ -86,6 +88,7 @@ class LocalAggregation(Method):
         interval: int = 16384,
         warm: int = 1,
         momentum: float = 0.5,
+        bank: str = "memory",
         crop: float = 0.2,
         jitter: float = 0.4,
         flip: float = 0.5,
@@ -104,7 +107,7 @@ class LocalAggregation(Method):
             )
         self.encoder = encoder
         self.head = projection(encoder.dim, encoder.dim, dim, depth=1, norm=False)
-        self.dim, self.temperature, self.momentum = dim, temperature, momentum
+        self.dim, self.temperature, self.momentum, self.store = dim, temperature, momentum, bank
         self.background, self.clusterings, self.count, self.iterations = background, clusterings, clusters, iterations
         self.interval, self.warm = interval, warm
         augment = Augment(
@@ -118,7 +121,7 @@ class LocalAggregation(Method):
             raise UserError(
                 f"local_aggregation cannot make {max(self.count, 2)} clusters of {len(source)} images: ask for fewer"
             )
-        self.bank = Bank(len(source), self.dim, self.momentum)
+        self.bank = Bank(len(source), self.dim, self.momentum, self.store)
         self.register_buffer("clusters", torch.zeros(self.clusterings, len(source), dtype=torch.long))
 
     def unused(self, planned: Planned) -> dict[str, str]:
@@ -143,11 +146,15 @@ class LocalAggregation(Method):
         Each clustering starts from its own random centres.
         """
         if clock.epoch in (0, self.warm):
-            self.bank.fill(self.head, embed(plain(self.encoder.spec["input"]), None))
+            self.bank.fill(self.head, embed.parts(plain(self.encoder.spec["input"])))
         rows = self.bank.all().to(self.clusters.device)  # [n, dim]
         count = self.count or max(len(rows) // 60, 2)
         for h, labels in enumerate(self.clusters):
             labels.copy_(kmeans(rows, count, self.iterations, clock.seed, clock.epoch, h)[0])
+
+    def terms(self) -> Terms:
+        """Return the only term. The bank takes no gradient."""
+        return {"loss": ("encoder", "head", "image")}
 
     def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return the loss, "accuracy" and "chance" (after the warm rounds), and the values for `after_step`.
@@ -156,7 +163,7 @@ class LocalAggregation(Method):
         """
         v = F.normalize(self.head(self.encoder(image)), dim=1)  # [B, dim]
         if self.training and clock.epoch < self.warm:
-            outputs = {"loss": F.cross_entropy(self.bank.scores(v) / self.temperature, index)}
+            outputs: Outputs = {"loss": self.bank.identify(v, index, self.temperature)["loss"]}
         else:
             outputs = self.aggregate(v, index)
         return {**outputs, "rows": v.detach(), "samples": index}
@@ -165,7 +172,7 @@ class LocalAggregation(Method):
         """Return the loss of the features v [B, dim] of the images `index` [B]."""
         with torch.no_grad():
             # [B, k], the nearest row first
-            near = self.bank.scores(v).topk(min(self.background, self.bank.n), dim=1).indices
+            near = self.bank.nearest(v, self.background)
             home = index if self.training else near[:, 0]
             close = (self.clusters[:, near] == self.clusters[:, home, None]).any(0)  # [B, k]
         scores = torch.einsum("bd,bkd->bk", v, self.bank.rows(near))

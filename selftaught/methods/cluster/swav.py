@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs, Planned
+from selftaught.method import Clock, Encoder, Method, Outputs, Planned, Terms
 from selftaught.parts.gather import gather, rank
 from selftaught.parts.heads import projection
 from selftaught.parts.multi_crop import by_size
 from selftaught.parts.queue import Queue
 from selftaught.parts.sinkhorn import sinkhorn
+from selftaught.parts.target import target
 from selftaught.views.image import Augment, ImageViews
 from selftaught.views.multi_crop import multi_crop
 
@@ -74,7 +75,7 @@ class SwAV(Method):
         UserError: An argument is out of range, or small crops are used with an encoder of a fixed image size.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
     effects: ClassVar[dict[str, Any]] = {
         "queue_epoch": {"queue": 0},
@@ -143,16 +144,24 @@ class SwAV(Method):
         said = f"the queue is not used {why}: use a smaller value, or train longer"
         return {"queue": said, "queue_epoch": said}
 
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "head", "prototypes", "views")}
+
+    def targets(self) -> tuple[str, ...]:
+        """Return the codes, one for each full crop."""
+        return ("code",) * FULL
+
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the cross-entropy of the swapped predictions, and "rows" [B, 2, dim] for `after_step`."""
-        z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]  # V of [B, dim]
+        z = [F.normalize(y, dim=1) for y in by_size(self.encoder, self.head, views)]  # V of [B, dim]
         prototypes: Tensor = self.prototypes
         if clock.step < self.freeze:
             prototypes = prototypes.detach() + 0 * prototypes  # same values, gradient 0
         scores = [one @ prototypes.T for one in z]  # V of [B, K]
         losses, hits = [], []
         for s in range(FULL):
-            code = self.code(s, scores[s], clock)  # [B, K]
+            code = target("code", self.code(s, scores[s], clock))  # [B, K]
             for t in range(len(scores)):
                 if t != s:
                     losses.append(-(code * (scores[t] / self.temperature).log_softmax(1)).sum(1).mean())

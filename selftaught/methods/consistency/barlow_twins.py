@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs, Player
+from selftaught.method import Encoder, Method, Outputs, Player, Terms
 from selftaught.parts.gather import gather_with_gradient
 from selftaught.parts.heads import projection
 from selftaught.parts.matching import matching
@@ -38,11 +38,11 @@ class BarlowTwins(Method):
 
     Crops, colours and redundancy are the paper's; its head is 8192 wide, and it benefits from width more than other
     methods. On ImageNet the first view is always blurred and the second with probability 0.1 (blur 1, other_blur 0.1);
-    images of 32 pixels are not blurred. Departures: features are standardised over the images of all ranks, with 1e-5
-    added to the variance, where the released code does it on each device; in evaluation too they are standardised by
-    the batch. The recipe is AdamW for a few minutes instead of LARS (lr 0.2 for weights, 0.0048 for biases and norms:
-    bias_rate 0.024; times batch / 256; batch 2048, weight decay 1.5e-6, biases and norms exempt from it) for 1000
-    epochs.
+    images of 32 pixels are not blurred. Batch norm sees the whole batch of all devices, as in the released code (it
+    converts to synchronised batch norm, and standardises z with it). Departures: features are standardised over the
+    images of all ranks for any groups of batch norm, and by the batch in evaluation too; the recipe is AdamW for a few
+    minutes instead of LARS (lr 0.2 for weights, 0.0048 for biases and norms: bias_rate 0.024; times batch / 256; batch
+    2048, weight decay 1.5e-6, biases and norms exempt from it) for 1000 epochs.
 
     Args:
         dim: Dimension of the projections and of the head's hidden layers.
@@ -62,7 +62,7 @@ class BarlowTwins(Method):
         UserError: An argument is out of range.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
     together = 2
 
@@ -100,6 +100,10 @@ class BarlowTwins(Method):
         weights: dict[str, Any] = {"params": [p for p in params if p.ndim >= 2]}
         biases: dict[str, Any] = {"params": [p for p in params if p.ndim < 2], "lr_scale": self.bias_rate}
         return [Player("main", [weights, biases])]
+
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "head", "first", "second")}
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """Return the distance of the cross-correlation of both views from the identity."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs
+from selftaught.method import Clock, Encoder, Method, Outputs, Terms
 from selftaught.parts.heads import projection
 from selftaught.parts.matching import matching
 from selftaught.parts.momentum import follow, momentum_copy, rising
@@ -39,8 +39,8 @@ class BYOL(Method):
 
     Crops, colours and momentum (0.99 for up to 300 epochs, 0.996 for 1000) are the paper's. Its heads are wider: 4096
     with an output of 256. On ImageNet the first view is always blurred and the second with probability 0.1 (blur 1,
-    other_blur 0.1); images of 32 pixels are not blurred. Departures: batch norm sees the groups of the recipe instead
-    of the whole batch over all devices; the default recipe is AdamW for a few minutes instead of LARS (lr 0.2 * batch /
+    other_blur 0.1); images of 32 pixels are not blurred. Batch norm sees the whole batch of all devices, as there.
+    Departures: the default recipe is AdamW for a few minutes instead of LARS (lr 0.2 * batch /
     256, weight decay 1.5e-6, biases and norms exempt from both) for 300 to 1000 epochs.
 
     Args:
@@ -60,7 +60,7 @@ class BYOL(Method):
         UserError: An argument is out of range.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
 
     def __init__(
@@ -87,6 +87,10 @@ class BYOL(Method):
         self.momentum = momentum
         first, second = asymmetric(crop, strength, flip, grey, blur, other_blur, solarise)
         self.views = ImageViews(encoder.spec["input"], first=first, second=second)
+
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "head", "predictor", "first", "second")}
 
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """Return the loss over both orders: each view predicts the target projection of the other view."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, cast, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs, Player
+from selftaught.method import Clock, Encoder, Method, Outputs, Player, Terms
 from selftaught.parts.gather import gather
 from selftaught.parts.matching import matching
 from selftaught.parts.momentum import follow, momentum_copy, rising
@@ -95,6 +95,8 @@ class DINO(Method):
         "minutes": 1.5,
         "weight_decay": 0.04,
         "clip": 3.0,
+        "clip_each": True,
+        "batch_norm_groups": 1,
     }
     sees = ("image",)
     effects: ClassVar[dict[str, Any]] = {
@@ -161,6 +163,11 @@ class DINO(Method):
         part = replace(full[0], crop=(small_crop, crop), blur=small_blur)
         self.views = ImageViews(encoder.spec["input"], views=multi_crop(encoder, full, part, small, small_size))
 
+    @property
+    def kept(self) -> Encoder:
+        """Return the teacher's encoder, which the authors judge and publish."""
+        return cast("Encoder", self.teacher.get_submodule("0"))
+
     def players(self) -> list[Player]:
         """Return one player. The prototypes are normalised, so they have no weight decay."""
         network = [*self.encoder.parameters(), *self.head.parameters()]
@@ -168,10 +175,14 @@ class DINO(Method):
             Player("main", [{"params": network}, {"params": list(self.prototypes.parameters()), "weight_decay": 0.0}])
         ]
 
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "head", "prototypes", "views")}
+
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the cross-entropy of the student with the teacher, and the teacher's "scores" for `after_step`."""
         # V of [B, bottleneck]
-        z = [F.normalize(y, dim=1) for y in by_size(lambda x: self.head(self.encoder(x)), views)]
+        z = [F.normalize(y, dim=1) for y in by_size(self.encoder, self.head, views)]
         prototypes = F.normalize(self.prototypes.weight, dim=1)
         if clock.progress < self.freeze:
             prototypes = prototypes.detach() + 0 * prototypes  # same values, gradient 0
@@ -198,7 +209,7 @@ class DINO(Method):
         """Return the teacher's normalised outputs [B, bottleneck] and scores [B, prototypes] for each full crop."""
         encoder, head = self.teacher.get_submodule("0"), self.teacher.get_submodule("1")
         prototypes = F.normalize(self.teacher.get_parameter("2.weight"), dim=1)
-        z = [F.normalize(y, dim=1) for y in by_size(lambda x: head(encoder(x)), full)]
+        z = [F.normalize(y, dim=1) for y in by_size(encoder, head, full)]
         return z, [(one @ prototypes.T).float() for one in z]
 
     def sharpness(self, progress: float) -> float:

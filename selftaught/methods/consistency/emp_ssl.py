@@ -113,7 +113,7 @@ class EMPSSL(Method):
 
     def forward(self, views: list[Tensor], **_: Any) -> Outputs:
         """Return the loss and its two terms over the images of all ranks."""
-        projected = by_size(lambda x: F.normalize(self.head(self.encoder(x)).float(), dim=1), views)
+        projected = [F.normalize(one.float(), dim=1) for one in by_size(self.encoder, self.head, views)]
         z = torch.stack([gather_with_gradient(one) for one in projected])  # [V, N, dim]
         similarity = F.cosine_similarity(z, z.mean(0, keepdim=True), dim=2).mean()
         rate = torch.stack([coding_rate(one, self.epsilon) for one in z]).mean()

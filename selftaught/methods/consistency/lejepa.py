@@ -113,7 +113,7 @@ class LeJEPA(Method):
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the loss and its two terms, the second over the images of all ranks."""
-        z = [one.float() for one in by_size(lambda x: self.head(self.encoder(x)), views)]  # V of [B, dim]
+        z = [one.float() for one in by_size(self.encoder, self.head, views)]  # V of [B, dim]
         along = directions(z[0].shape[1], self.directions, clock.seed, clock.step, like=z[0])
         apart = distance_to_centre(z, self.full)
         normality = torch.stack([sigreg(one, along) for one in z]).mean()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Index, Method, Outputs, Source
+from selftaught.method import Clock, Encoder, Index, Method, Outputs, Source, Terms
 from selftaught.parts.classified import masked_cross_entropy, right
 from selftaught.parts.momentum import follow, momentum_copy
 from selftaught.parts.noise import Noise
@@ -57,8 +57,9 @@ class MeanTeacher(Method):
         consistency: Weight of the consistency cost J after the ramp.
         cost: The consistency cost J: mse or kl.
         ramp: Fraction of training in which the consistency weight grows.
-        momentum: Momentum of the teacher after the ramp, in [0, 1]. 1 never changes the teacher, 0 copies the student.
-        early: Momentum of the teacher during the ramp, in [0, 1].
+        momentum: Momentum of the teacher after the ramp, in [0, 1]. 1 does not change the teacher, 0 copies the
+            student. A teacher that never changes needs early 1 as well.
+        early: Momentum of the teacher during the ramp, in [0, 1]. 1 does not change the teacher, 0 copies the student.
         two_heads: Use a separate head for the consistency cost.
         distance: Weight of the distance between the two heads' logits.
         noise: Standard deviation of the Gaussian noise added to the normalised image.
@@ -135,6 +136,16 @@ class MeanTeacher(Method):
         """Return an order with a fixed proportion of labelled and unlabelled samples."""
         return self.streams.order(epoch, seed)
 
+    def terms(self) -> Terms:
+        """Return the terms: none moves the teacher or its view."""
+        second = "second" if self.two_heads else "head"
+        apart = {"distance": ("encoder", "head", "second", "student")} if self.two_heads and self.distance else {}
+        return {
+            "class_loss": ("encoder", "head", "student"),
+            "disagreement": ("encoder", second, "student"),
+            **apart,
+        }
+
     def forward(self, student: Tensor, teacher: Tensor, label: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return the three terms of the loss, and the weight "w" of J ("disagreement")."""
         if self.head is None or self.teacher is None:
@@ -147,10 +158,12 @@ class MeanTeacher(Method):
             target = self.teacher["head"](self.features(self.teacher["encoder"], teacher, theirs))  # [B, K]
         w = self.consistency * ramp_up(clock.progress, self.ramp)
         disagreement = disagree(self.cost, g, target)
-        loss = masked_cross_entropy(f, label) + w * disagreement + self.distance * F.mse_loss(f, g)
+        named, apart = masked_cross_entropy(f, label), F.mse_loss(f, g)
         return {
-            "loss": loss,
-            "disagreement": disagreement.detach(),
+            "loss": named + w * disagreement + self.distance * apart,
+            "class_loss": named,
+            "disagreement": disagreement,
+            "distance": apart,
             "w": w,
             "student": right(f, label),
             "accuracy": right(target, label),
@@ -173,7 +186,8 @@ class MeanTeacher(Method):
         """Update the teacher with the student's encoder and class head."""
         assert self.teacher is not None and self.head is not None
         momentum = self.early if clock.progress < self.ramp else self.momentum
-        momentum = min(1 - 1 / (clock.step + 2), momentum)  # clock.step counts from 0, t from 1
+        if momentum < 1:  # 1 freezes the teacher, the plain average of the first steps too
+            momentum = min(1 - 1 / (clock.step + 2), momentum)  # clock.step counts from 0, t from 1
         follow(self.teacher, nn.ModuleDict({"encoder": self.encoder, "head": self.head}), momentum)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Index, Method, Outputs, Source
+from selftaught.method import Clock, Encoder, Index, Method, Outputs, Source, Terms
 from selftaught.parts.classified import masked_cross_entropy, right
 from selftaught.parts.noise import Noise
 from selftaught.parts.ramp import ramp_up
@@ -93,16 +93,22 @@ class PiModel(Method):
         """Return an order with a fixed proportion of labelled and unlabelled samples."""
         return self.streams.order(epoch, seed)
 
+    def terms(self) -> Terms:
+        """Return both terms. The second moves both passes."""
+        both = ("encoder", "head", "first", "second")
+        return {"class_loss": ("encoder", "head", "first"), "disagreement": both}
+
     def forward(self, first: Tensor, second: Tensor, label: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return both terms of the loss, and the weight "w" of the second."""
         one, other = (self.logits(x, Noise(clock.seed, clock.step, i)) for i, x in enumerate((first, second)))  # [B, K]
         disagreement = F.mse_loss(one.softmax(1), other.softmax(1))
         w = self.weight(clock)
-        loss = masked_cross_entropy(one, label) + w * disagreement
+        named = masked_cross_entropy(one, label)
         chance = torch.tensor(1 / one.shape[1])
         return {
-            "loss": loss,
-            "disagreement": disagreement.detach(),
+            "loss": named + w * disagreement,
+            "class_loss": named,
+            "disagreement": disagreement,
             "w": w,
             "accuracy": right(one, label),
             "chance": chance,

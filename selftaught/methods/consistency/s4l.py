@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Index, Method, Outputs, Source
+from selftaught.method import Encoder, Index, Method, Outputs, Source, Terms
 from selftaught.parts.classified import right
 from selftaught.parts.exemplar import exemplar
 from selftaught.parts.streams import Streams, classes_of
@@ -41,10 +41,10 @@ class S4L(Method):
     sample's side by side.
 
     Defaults follow the paper's ImageNet setting (weight 1, as many unlabelled as labelled images; exemplar with 8
-    patches, embedding 1000) at a smaller scale. Departures: 4 patches and an embedding of 128; the puzzle weighs every
-    image equally for any `share`; weight decay and length are those of the recipe, and the paper finds that they matter
-    as much as the loss; the default recipe is AdamW for a few minutes instead of SGD 0.1 with weight decay 1e-3 for 200
-    epochs.
+    patches, embedding 1000, crops of 5% to 100% of the area) at a smaller scale. Departures: 4 patches and an embedding
+    of 128; the puzzle weighs every image equally for any `share`; weight decay and length are those of the recipe, and
+    the paper finds that they matter as much as the loss; the default recipe is AdamW for a few minutes instead of SGD
+    0.1 with weight decay 1e-3 for 200 epochs.
 
     Args:
         kind: The pretext task: rotation or exemplar.
@@ -53,7 +53,8 @@ class S4L(Method):
         weight: Weight of the loss of the pretext task.
         copies: Number of copies M of each image for exemplar, at least 2.
         dim: Dimension of the embedding of exemplar.
-        crop: Smallest area of a random crop, as a fraction of the image.
+        crop: Smallest area of a random crop for rotation, as a fraction of the image.
+        patch: Smallest area of a copy for exemplar, as a fraction of the image.
         flip: Probability of a horizontal flip.
         jitter: Strength of the brightness, contrast and saturation jitter of exemplar. Hue uses a quarter of it, at
             most 0.5.
@@ -65,6 +66,8 @@ class S4L(Method):
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
     sees = ("image",)
     effects: ClassVar[dict[str, Any]] = {
+        "crop": {"kind": ("rotation",)},
+        "patch": {"kind": ("exemplar",)},
         "copies": {"kind": ("exemplar",)},
         "dim": {"kind": ("exemplar",)},
         "jitter": {"kind": ("exemplar",)},
@@ -80,6 +83,7 @@ class S4L(Method):
         copies: int = 4,
         dim: int = 128,
         crop: float = 0.85,
+        patch: float = 0.05,
         flip: float = 0.5,
         jitter: float = 0.4,
     ) -> None:
@@ -97,7 +101,7 @@ class S4L(Method):
         if kind == "rotation":
             self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
         else:
-            one = Augment(crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, min(jitter / 4, 0.5)))
+            one = Augment(crop=(patch, 1.0), flip=flip, jitter=(jitter, jitter, jitter, min(jitter / 4, 0.5)))
             self.views = ImageViews(encoder.spec["input"], views=[one] * copies)
 
     def prepare(self, source: Source) -> None:
@@ -108,6 +112,11 @@ class S4L(Method):
     def order(self, epoch: int, seed: int, n: int) -> Index:
         """Return an order with a fixed proportion of labelled and unlabelled samples."""
         return self.streams.order(epoch, seed)
+
+    def terms(self) -> Terms:
+        """Return both terms. Each has a head of its own."""
+        seen = "image" if self.kind == "rotation" else "views"
+        return {"class_loss": ("encoder", "head", seen), "puzzle_loss": ("encoder", "puzzle", seen)}
 
     def forward(
         self, label: Tensor, image: Tensor | None = None, views: list[Tensor] | None = None, **_: Any
@@ -130,7 +139,8 @@ class S4L(Method):
         loss = named + self.weight * solved["loss"]
         return {
             "loss": loss,
-            "class_loss": named.detach(),
+            "class_loss": named,
+            "puzzle_loss": solved["loss"],
             "solved": solved["accuracy"],
             "accuracy": accuracy,
             "chance": chance,

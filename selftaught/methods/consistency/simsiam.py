@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs, Player
+from selftaught.method import Encoder, Method, Outputs, Player, Terms
 from selftaught.parts.heads import projection
 from selftaught.parts.matching import matching
 from selftaught.parts.norm import BatchNorm1d
 from selftaught.parts.spread import spread
+from selftaught.parts.target import target
 from selftaught.views.image import Augment, ImageViews
 
 
@@ -37,9 +38,9 @@ class SimSiam(Method):
     The head is three linear layers, each with batch norm, the last one without scale and shift. The predictor is a
     bottleneck, and its learning rate stays constant while the others decay. Defaults follow the paper except for the
     widths: there dim is 2048, the predictor's hidden layer 512, the blur has probability 0.5 (0 on CIFAR-10, whose head
-    has two layers). Departures: batch norm sees the groups of the recipe instead of the whole batch over all devices;
-    the default recipe is AdamW for a few minutes instead of SGD (lr 0.05 * batch / 256, batch 512, weight decay 1e-4)
-    for 100 to 800 epochs; its warm-up also applies to the predictor.
+    has two layers). Batch norm sees the whole batch of all devices, as there. Departures: the default recipe is AdamW
+    for a few minutes instead of SGD (lr 0.05 * batch / 256, batch 512, weight decay 1e-4) for 100 to 800 epochs; its
+    warm-up also applies to the predictor.
 
     Args:
         dim: Dimension of the projections and of the head's hidden layers.
@@ -56,7 +57,7 @@ class SimSiam(Method):
         UserError: An argument is out of range.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
 
     def __init__(
@@ -92,14 +93,22 @@ class SimSiam(Method):
         predictor: dict[str, Any] = {"params": list(self.predictor.parameters())}
         return [Player("main", [network, predictor | ({"schedule": "constant"} if self.constant_rate else {})])]
 
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "head", "predictor", "views")}
+
+    def targets(self) -> tuple[str, ...]:
+        """Return the stop-gradient, one for each direction."""
+        return ("z", "z")
+
     def forward(self, views: list[Tensor], **_: Any) -> Outputs:
         """Return the loss: each view predicts the projection of the other view."""
         z1, z2 = (self.head(self.encoder(x)) for x in views)  # [B, dim] each
         p1, p2 = self.predictor(z1), self.predictor(z2)
-        loss = (disagreement(p1, z2) + disagreement(p2, z1)) / 2
+        loss = (disagreement(p1, target("z", z2)) + disagreement(p2, target("z", z1))) / 2
         return {"loss": loss, **matching(p1, z2), "spread": spread(torch.cat([z1, z2]))}
 
 
 def disagreement(p: Tensor, z: Tensor) -> Tensor:
-    """Return the mean of -cos(p, z) over the rows of both, [B, D] each. No gradient flows to `z`."""
-    return -F.cosine_similarity(p.float(), z.detach().float(), dim=1).mean()
+    """Return the mean of -cos(p, z) over the rows of both, [B, D] each."""
+    return -F.cosine_similarity(p.float(), z.float(), dim=1).mean()

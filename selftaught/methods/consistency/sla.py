@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Index, Method, Outputs, Source
+from selftaught.method import Encoder, Index, Method, Outputs, Source, Terms
 from selftaught.parts.classified import masked_cross_entropy, right
 from selftaught.parts.streams import classes_of, visits
+from selftaught.parts.target import target
 from selftaught.parts.turns import turned
 from selftaught.views.image import Augment, ImageViews
 
@@ -101,6 +102,17 @@ class SLA(Method):
         """Return n visits to the labelled samples: repeated permutations if only some of the n samples are labelled."""
         return visits(self.labelled, n, epoch, seed)
 
+    def terms(self) -> Terms:
+        """Return the joint loss, and with distillation the two of the second classifier."""
+        found: dict[str, tuple[str, ...]] = {"joint_loss": ("encoder", "head", "image")}
+        if self.distill:
+            found |= {"distillation": ("encoder", "single", "image"), "class_loss": ("encoder", "single", "image")}
+        return found
+
+    def targets(self) -> tuple[str, ...]:
+        """Return the aggregate that the second classifier learns."""
+        return ("aggregate",) if self.distill else ()
+
     def forward(self, image: Tensor, label: Tensor, **_: Any) -> Outputs:
         """Return the joint loss and the distillation loss.
 
@@ -108,12 +120,15 @@ class SLA(Method):
         """
         joint, features = self.joint(image)  # [B, M, KM], [B, M, D]
         wanted = joint_label(label, self.count)  # [B, M]
-        loss = masked_cross_entropy(joint.flatten(0, 1), wanted.flatten())
+        loss = named = masked_cross_entropy(joint.flatten(0, 1), wanted.flatten())
         votes = aggregated(joint)  # [B, K]
-        outputs = {"accuracy": right(votes, label), "chance": torch.tensor(1 / votes.shape[1])}
+        outputs = {"joint_loss": named, "accuracy": right(votes, label), "chance": torch.tensor(1 / votes.shape[1])}
         if self.single is not None:
             alone = self.single(features[:, 0])  # [B, K]
-            loss = loss + distillation(votes, alone, self.temperature) + masked_cross_entropy(alone, label)
+            taught = distillation(target("aggregate", votes), alone, self.temperature)
+            single = masked_cross_entropy(alone, label)
+            loss = named + taught + single
+            outputs |= {"distillation": taught, "class_loss": single}
             outputs |= {"accuracy": right(alone, label), "aggregated": outputs["accuracy"]}
         return {"loss": loss, **outputs}
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Embed, Encoder, Index, Method, Outputs, Source
+from selftaught.method import Clock, Embed, Encoder, Index, Method, Outputs, Source, Terms
 from selftaught.parts.classified import masked_cross_entropy, right
 from selftaught.parts.gather import gather
 from selftaught.parts.noise import Noise
@@ -113,6 +113,10 @@ class TemporalEnsembling(Method):
         """Return an order with a fixed proportion of labelled and unlabelled samples."""
         return self.streams.order(epoch, seed)
 
+    def terms(self) -> Terms:
+        """Return both terms."""
+        return {"class_loss": ("encoder", "head", "image"), "disagreement": ("encoder", "head", "image")}
+
     def forward(self, image: Tensor, label: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return both terms of the loss, the weight "w" of the second, and the values for `after_step`.
 
@@ -120,14 +124,14 @@ class TemporalEnsembling(Method):
         """
         logits = self.logits(image, Noise(clock.seed, clock.step, 0))  # [B, K]
         p, chance = logits.softmax(1), torch.tensor(1 / logits.shape[1])
-        loss = masked_cross_entropy(logits, label)
+        named = masked_cross_entropy(logits, label)
         if not self.training:
-            return {"loss": loss, "accuracy": right(logits, label), "chance": chance}
+            return {"loss": named, "accuracy": right(logits, label), "chance": chance}
         target, there = self.target(index)
         disagreement = F.mse_loss(p * there, target)
         w = self.consistency * self.streams.part * ramp_up(clock.progress, self.ramp)
         return {
-            "loss": loss + w * disagreement, "disagreement": disagreement.detach(), "w": w,
+            "loss": named + w * disagreement, "class_loss": named, "disagreement": disagreement, "w": w,
             "accuracy": right(logits, label), "chance": chance, "predictions": p.detach(), "rows": index,
         }  # fmt: skip
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs
+from selftaught.method import Encoder, Method, Outputs, Terms
 from selftaught.parts.gather import gather_with_gradient
 from selftaught.parts.heads import projection
 from selftaught.parts.matching import matching
@@ -64,7 +64,7 @@ class VICReg(Method):
         UserError: An argument is out of range.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
     together = 2
 
@@ -95,6 +95,12 @@ class VICReg(Method):
         first, second = asymmetric(crop, strength, flip, grey, blur, other_blur, solarise)
         self.views = ImageViews(encoder.spec["input"], first=first, second=second)
 
+    def terms(self) -> Terms:
+        """Return the terms with a weight: each sees both views."""
+        reached = ("encoder", "head", "first", "second")
+        weights = {"invariance": self.invariance, "variance": self.variance, "covariance": self.covariance}
+        return {term: reached for term, weight in weights.items() if weight}
+
     def forward(self, first: Tensor, second: Tensor, **_: Any) -> Outputs:
         """Return the loss and its three terms over the images of all ranks."""
         # [N, dim] each
@@ -103,7 +109,7 @@ class VICReg(Method):
         x, y = x - x.mean(0), y - y.mean(0)
         varied = (lack_of_variance(x) + lack_of_variance(y)) / 2
         apart = redundancy(x) + redundancy(y)
-        terms = {"invariance": same.detach(), "variance": varied.detach(), "covariance": apart.detach()}
+        terms = {"invariance": same, "variance": varied, "covariance": apart}
         loss = self.invariance * same + self.variance * varied + self.covariance * apart
         return {"loss": loss, **matching(x, y), "spread": spread(torch.cat([x, y])), **terms}
 

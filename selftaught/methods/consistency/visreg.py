@@ -122,8 +122,7 @@ class VISReg(Method):
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the loss and its terms over the images of all ranks."""
-        projections = by_size(lambda x: self.head(self.encoder(x)), views)
-        z = [gather_with_gradient(one.float()) for one in projections]  # V of [N, dim]
+        z = [gather_with_gradient(one.float()) for one in by_size(self.encoder, self.head, views)]  # V of [N, dim]
         along = directions(z[0].shape[1], self.directions, clock.seed, clock.step, like=z[0])
         apart = distance_to_centre(z, self.full)
         terms = Distance(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from selftaught.encoders import build
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs
+from selftaught.method import Clock, Encoder, Method, Outputs, Terms
 from selftaught.parts.gather import gather_with_gradient, rank, world
 from selftaught.parts.layers import shape_of
 from selftaught.parts.local_info_nce import local_info_nce
@@ -65,7 +65,7 @@ class AMDIM(Method):
         UserError: An argument is out of range, or the encoder has fewer than two maps with positions.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
     together = 2
 
@@ -114,6 +114,11 @@ class AMDIM(Method):
         augment = Augment(crop=(crop, 1.0), flip=flip, jitter=(jitter, jitter, jitter, hue), jitter_p=0.8, grey=grey)
         self.views = ImageViews(seen, views=[augment, augment])
 
+    def terms(self) -> Terms:
+        """Return both terms: each sees both views at all scales."""
+        reached = ("encoder", "phi1", "phi5", "phi7", "views")
+        return {"nce": reached} | ({"square": reached} if self.penalty else {})
+
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the loss; "nce", which is the loss without the penalty; "accuracy" and "chance".
 
@@ -135,8 +140,8 @@ class AMDIM(Method):
             for query, keys in ((phi1, all5), (phi1, all7), (one, all5)):
                 found.append(self.contrast(query[:, mine, :, 0], keys[:, other]))
         mean = {name: torch.stack([f[name] for f in found]).mean(0) for name in found[0]}
-        return {"loss": mean["loss"] + self.penalty * mean["square"], "nce": mean["loss"].detach(), **{
-            name: mean[name].detach() for name in ("square", "accuracy", "chance", "negatives")
+        return {"loss": mean["loss"] + self.penalty * mean["square"], "nce": mean["loss"], **{
+            name: mean[name] for name in ("square", "accuracy", "chance", "negatives")
         }}  # fmt: skip
 
     def place(self, phi5: Tensor, clock: Clock) -> Tensor:

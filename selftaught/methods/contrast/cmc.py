@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from selftaught.encoders import multiview
 from selftaught.encoders.multiview import Multiview
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs, Source
+from selftaught.method import Clock, Encoder, Method, Outputs, Source, Terms
 from selftaught.parts.bank import Bank
 from selftaught.parts.colour import groups, refuse_colourless, refuse_grey
 from selftaught.parts.gather import average, gather, gather_with_gradient, rank
@@ -63,6 +63,7 @@ class CMC(Method):
         loss: softmax, or nce, which needs keys bank.
         negatives: Number K of rows drawn from a bank.
         momentum: Momentum of a row of the bank, in [0, 1). 0 replaces the row.
+        bank: Where the rows are stored: "memory", "file" (in the run folder) or redis://HOST:PORT/DATABASE.
         crop: Smallest area of a random crop, as a fraction of the image.
         flip: Probability of a horizontal flip.
 
@@ -70,9 +71,13 @@ class CMC(Method):
         UserError: An argument is out of range, or the images have no colour.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
-    effects: ClassVar[dict[str, Any]] = {"negatives": {"keys": ("bank",)}, "momentum": {"keys": ("bank",)}}
+    effects: ClassVar[dict[str, Any]] = {
+        "negatives": {"keys": ("bank",)},
+        "momentum": {"keys": ("bank",)},
+        "bank": {"keys": ("bank",)},
+    }
     encoder: Multiview
     z: Tensor
 
@@ -87,6 +92,7 @@ class CMC(Method):
         loss: Literal["softmax", "nce"] = "softmax",
         negatives: int = 4096,
         momentum: float = 0.5,
+        bank: str = "memory",
         crop: float = 0.2,
         flip: float = 0.5,
     ) -> None:
@@ -114,7 +120,7 @@ class CMC(Method):
         self.register_buffer("z", torch.zeros(count, count))  # of query i and bank j, 0 = not yet estimated
         self.together = 2 if keys == "batch" else 1
         self.dim, self.temperature, self.keys, self.loss = dim, temperature, keys, loss
-        self.negatives, self.momentum = negatives, momentum
+        self.negatives, self.momentum, self.store = negatives, momentum, bank
         self.banks = nn.ModuleList()
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
 
@@ -125,7 +131,11 @@ class CMC(Method):
         """
         refuse_grey("cmc", source)
         if self.keys == "bank":
-            self.banks = nn.ModuleList(Bank(len(source), self.dim, self.momentum) for _ in self.heads)
+            self.banks = nn.ModuleList(Bank(len(source), self.dim, self.momentum, self.store) for _ in self.heads)
+
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "heads", "image")}
 
     def forward(self, image: Tensor, index: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return the loss summed over all edges.

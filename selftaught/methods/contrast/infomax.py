@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs, Player
+from selftaught.method import Clock, Encoder, Method, Outputs, Player, Terms
 from selftaught.parts.gather import gather_with_gradient, rank, world
 from selftaught.parts.layers import shape_of
 from selftaught.parts.local_info_nce import local_info_nce
@@ -125,6 +125,14 @@ class InfoMax(Method):
         main = Player("main", [{"params": [p for p in self.parameters() if id(p) not in theirs]}])
         return [main, Player("prior", [{"params": critic}])] if critic else [main]
 
+    def terms(self) -> Terms:
+        """Return the terms of the encoder's player: the information at each scale, and the prior."""
+        found: dict[str, tuple[str, ...]] = {}
+        for weight, name in ((self.alpha, "whole"), (self.beta, "places")):
+            if weight:
+                found[f"{name}_information"] = ("encoder", "summary", name, "image")
+        return found | ({"prior_loss": ("encoder", "summary", "image")} if self.critic else {})
+
     def forward(self, image: Tensor, player: str, clock: Clock, **_: Any) -> Outputs:
         """Return the player's loss.
 
@@ -136,17 +144,20 @@ class InfoMax(Method):
             return {"loss": self.distinguish(y, clock)}
         layers = self.encoder.layers(image)
         y = self.summary(layers[-1])
+        outputs: Outputs = {}
         loss = y.new_zeros(())
         if self.critic:
-            loss = self.gamma * F.softplus(-self.critic(y.sigmoid())).mean()
+            outputs["prior_loss"] = F.softplus(-self.critic(y.sigmoid())).mean()
+            loss = self.gamma * outputs["prior_loss"]
         y, m = gather_with_gradient(y), gather_with_gradient(layers[self.layer].flatten(2))  # [N, dim], [N, C', P]
-        outputs: Outputs = {}
-        for weight, score, what in ((self.alpha, self.whole, m.flatten(1)[:, :, None]), (self.beta, self.places, m)):
-            if score is not None:
+        whole, places = (self.alpha, "whole", m.flatten(1)[:, :, None]), (self.beta, "places", m)
+        for weight, name, what in (whole, places):
+            if (score := getattr(self, name)) is not None:
                 scores = score(y, what)  # [N, N, P], or [N, N, 1]
                 information = estimate(self.objective, scores)
                 loss = loss - weight * information
-                outputs = {"information": information.detach(), "accuracy": told_apart(scores), "chance": 1 / len(y)}
+                outputs |= {f"{name}_information": information, "information": information.detach()}
+                outputs |= {"accuracy": told_apart(scores), "chance": 1 / len(y)}
         return {"loss": loss, **outputs}
 
     def distinguish(self, y: Tensor, clock: Clock) -> Tensor:
@@ -157,7 +168,7 @@ class InfoMax(Method):
         assert self.critic is not None
         generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
         noise = generator.random((world() * len(y), y.shape[1]), np.float32)[rank() * len(y) : (rank() + 1) * len(y)]
-        real, fake = self.critic(torch.from_numpy(noise).to(y.device)), self.critic(y.sigmoid())
+        real, fake = self.critic(torch.from_numpy(noise).to(y)), self.critic(y.sigmoid())
         return F.softplus(-real).mean() + F.softplus(fake).mean()
 
 

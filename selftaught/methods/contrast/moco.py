@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs, Planned
+from selftaught.method import Clock, Encoder, Method, Outputs, Planned, Terms
 from selftaught.parts.gather import gather, world
 from selftaught.parts.heads import projection
 from selftaught.parts.momentum import follow, momentum_copy
@@ -119,6 +119,10 @@ class MoCo(Method):
             "queue": f"the queue of {size:,} keys starts with random ones and is never full of the {keys:,} keys of "
             "this run: use a smaller --queue, or train longer"
         }
+
+    def terms(self) -> Terms:
+        """Return the only term: the momentum encoder and the view that it sees take no gradient."""
+        return {"loss": ("encoder", "head", "query", *(("key",) if self.symmetric else ()))}
 
     def forward(self, query: Tensor, key: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return the contrastive loss against the queue, and "keys" for `after_step`.

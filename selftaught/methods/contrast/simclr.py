@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs
+from selftaught.method import Encoder, Method, Outputs, Terms
 from selftaught.parts.contrastive_margin import contrastive_margin
 from selftaught.parts.gather import gather_with_gradient, rank
 from selftaught.parts.heads import projection
@@ -41,11 +41,11 @@ class SimCLR(Method):
     never stored, so memory grows with the batch size, not with its square. Only the other losses store it.
 
     Defaults are those of the authors' CIFAR-10 command (temperature 0.5, jitter strength 0.5, no blur) with the 512
-    hidden units of its ResNet-18; on ImageNet the paper uses temperature 0.1, strength 1, blur 0.5. Departures: batch
-    norm sees the groups of the recipe instead of always the whole batch over all devices; the loss is the paper's mean,
-    half of the released code's; the default recipe is AdamW for a few minutes instead of LARS for 100 to 1000 epochs.
-    The paper's recipe is --optimizer lars with --lr 0.3 * batch / 256 or 0.075 * sqrt(batch) (1.0 at 512 for CIFAR-10),
-    --weight-decay 1e-6 (1e-4) and ten epochs of warm-up.
+    hidden units of its ResNet-18; on ImageNet the paper uses temperature 0.1, strength 1, blur 0.5. Batch norm sees the
+    whole batch of all devices, as there (or pairs would be told by the batch that they were normalised in). Departures:
+    the loss is the paper's mean, half of the released code's; the default recipe is AdamW for a few minutes instead of
+    LARS for 100 to 1000 epochs. The paper's recipe is --optimizer lars with --lr 0.3 * batch / 256 or 0.075 *
+    sqrt(batch) (1.0 at 512 for CIFAR-10), --weight-decay 1e-6 (1e-4) and ten epochs of warm-up.
 
     Args:
         dim: Dimension of the projections that are compared.
@@ -70,7 +70,7 @@ class SimCLR(Method):
         UserError: An argument is out of range.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
     effects: ClassVar[dict[str, Any]] = {
         "temperature": {"loss": ("nt_xent", "logistic")},
@@ -108,6 +108,10 @@ class SimCLR(Method):
             jitter_p=0.8, grey=grey, blur=blur, blur_sigma=(0.1, 2.0),
         )  # fmt: skip
         self.views = ImageViews(encoder.spec["input"], views=[augment, augment])
+
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "head", "views") if len(self.head) else ("encoder", "views")}
 
     def forward(self, views: list[Tensor], **_: Any) -> Outputs:
         """Return the loss over all ranks' views, for the views of this rank."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs
+from selftaught.method import Encoder, Method, Outputs, Terms
 from selftaught.parts.layers import norm2d, shape_of
 from selftaught.parts.shown import Pictures
 from selftaught.parts.turns import turned
@@ -95,6 +95,10 @@ class Rotation(Method):
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], len(angles)),
         )  # fmt: skip
         self.views = ImageViews(encoder.spec["input"], image=Augment(crop=(crop, 1.0), flip=flip))
+
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "head", "image")}
 
     def forward(self, image: Tensor, **_: Any) -> Outputs:
         """Return the cross-entropy of all rotations of every image."""

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from selftaught.encoders.mlp import MLP
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs
+from selftaught.method import Encoder, Method, Outputs, Terms
 from selftaught.parts.layers import shape_of
 from selftaught.parts.mirror import Mirror
 from selftaught.parts.shown import Pictures
@@ -93,6 +93,10 @@ class Denoising(Method):
         self.loss, self.alpha, self.beta = loss, alpha, beta
         self.register_buffer("mean", torch.tensor(encoder.spec["input"]["mean"]).view(-1, 1, 1))
         self.register_buffer("std", torch.tensor(encoder.spec["input"]["std"]).view(-1, 1, 1))
+
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "decoder", "corrupt", "clean")}
 
     def forward(self, clean: Tensor, corrupt: Tensor, mask: Tensor, **_: Any) -> Outputs:
         """Return the emphasised loss, and the mean squared "error" at corrupted coordinates.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Index, Method, Outputs, Player, Source
+from selftaught.method import Encoder, Index, Method, Outputs, Player, Source, Terms
 from selftaught.parts.streams import classes_of, visits
 from selftaught.views.image import Augment, ImageViews
 
@@ -87,6 +87,10 @@ class Supervised(Method):
     def order(self, epoch: int, seed: int, n: int) -> Index:
         """Return n visits to the labelled samples: repeated permutations if only some of the n samples are labelled."""
         return visits(self.labelled, n, epoch, seed)
+
+    def terms(self) -> Terms:
+        """Return the only term."""
+        return {"loss": ("encoder", "head", "image")}
 
     def forward(self, image: Tensor, label: Tensor, **_: Any) -> Outputs:
         """Return the cross-entropy over the labelled samples of the batch, or 0 if there are none."""

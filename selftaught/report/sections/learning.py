@@ -31,8 +31,8 @@ PANELS = (
     Panel("Loss", "The training loss. Compare its shape between methods, not its value.", ("loss",)),
     Panel(
         "Pretext accuracy",
-        "How often the method solves its pretext task, compared with chance.",
-        ("accuracy", "chance"),
+        "How often the method solves its pretext task, compared with chance and with the untrained network.",
+        ("accuracy", "chance", "accuracy_untrained"),
         "part",
     ),
     Panel(

@@ -20,6 +20,8 @@ from selftaught.views.image import Augment
 
 SMALL = {"hidden": 64, "prototypes": 64, "small": 2, "crop": 0.6, "small_crop": 0.4, "strength": 0.5, "solarise": 0.0}
 """Arguments that fit the method to the toys of the contract."""
+VARIANTS = ({"norm": False},)
+"""More arguments with which its gradients are checked."""
 
 OTHERS: dict[str, Any] = {
     "hidden": 7,
@@ -315,3 +317,12 @@ def test_mistakes_are_named(bench: Any) -> None:
             make(bench, **wrong)
     with pytest.raises(UserError, match="small crops must be at least 0"):
         make(bench, small=-1)
+
+
+def test_the_teacher_is_kept(bench: Any) -> None:
+    method = make(bench)
+    assert method.kept is method.teacher[0] and method.kept is not method.encoder
+
+
+def test_gradients_are_clipped_parameter_by_parameter() -> None:
+    assert DINO.recipe["clip"] == 3.0 and DINO.recipe["clip_each"] is True

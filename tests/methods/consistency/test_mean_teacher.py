@@ -16,6 +16,9 @@ from selftaught.methods.consistency.mean_teacher import MeanTeacher, disagree
 from selftaught.parts.ramp import ramp_up
 from selftaught.views.image import Augment
 
+VARIANTS = ({"cost": "kl"}, {"two_heads": False})
+"""More arguments with which its gradients are checked."""
+
 LABELS = np.where(np.arange(16) % 4 == 0, np.arange(16) // 4 % 3, -1)
 
 OTHERS: dict[str, Any] = {
@@ -102,8 +105,8 @@ def test_one_head_may_do_both(bench: Any) -> None:
     method = prepared(bench, two_heads=False, distance=1e6, noise=0.0, dropout=0.0)
     assert method.second is None
     data = batch(bench, method)
-    outputs = method(clock=at(0), **data)
     with torch.no_grad():
+        outputs = method(clock=at(0), **data)
         f = method.head(method.encoder(data["student"]))
         wanted = F.cross_entropy(f, data["label"], ignore_index=-1, reduction="sum") / 16
     assert outputs["loss"].item() == pytest.approx(
@@ -149,16 +152,11 @@ def test_the_momentum_changes_after_the_ramp(bench: Any) -> None:
 def test_a_frozen_teacher_never_changes(bench: Any) -> None:
     method = prepared(bench, momentum=1.0, early=1.0)
     before = [p.clone() for p in teacher(method)]
-    for step in range(500, 503):  # later than the first steps, which average whatever the momentum
+    for step in (0, 1, 2, 500, 999):  # the first steps too, which average with every other momentum
         with torch.no_grad():
             method.encoder.blocks[0][0].weight.add_(1.0)
             method.after_step(at(step), {})
-    changed = max(float((a - b).abs().max()) for a, b in zip(before, teacher(method), strict=True))
-    assert 0 < changed < 3.1 * 3 / 500
-    method.after_step(at(10**9), {})
-    still = [p.clone() for p in teacher(method)]
-    method.after_step(at(10**9), {})
-    assert all(torch.allclose(a, b, atol=1e-6, rtol=0) for a, b in zip(still, teacher(method), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, teacher(method), strict=True))
 
 
 def test_the_teacher_keeps_running_statistics_of_its_own_batches(bench: Any) -> None:
@@ -179,10 +177,11 @@ def test_student_and_teacher_have_noise_of_their_own(bench: Any) -> None:
         method.second.load_state_dict(method.head.state_dict())
     data = batch(bench, quiet)
     data["teacher"] = data["student"]
-    assert quiet(clock=at(9), **data)["disagreement"] == pytest.approx(0, abs=1e-8)
-    assert noisy(clock=at(9), **data)["disagreement"] > 1e-6
-    assert dropping(clock=at(9), **data)["disagreement"] > 1e-6
-    assert noisy.eval()(clock=at(9), **data)["disagreement"] == pytest.approx(0, abs=1e-8)
+    with torch.no_grad():
+        assert quiet(clock=at(9), **data)["disagreement"] == pytest.approx(0, abs=1e-8)
+        assert noisy(clock=at(9), **data)["disagreement"] > 1e-6
+        assert dropping(clock=at(9), **data)["disagreement"] > 1e-6
+        assert noisy.eval()(clock=at(9), **data)["disagreement"] == pytest.approx(0, abs=1e-8)
 
 
 def test_the_teacher_is_what_classifies_and_what_is_kept(bench: Any) -> None:

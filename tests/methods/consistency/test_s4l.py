@@ -14,10 +14,14 @@ from selftaught.methods.consistency.s4l import S4L
 from selftaught.parts.exemplar import exemplar
 from selftaught.views.image import Augment
 
+VARIANTS = ({"kind": "exemplar"},)
+"""More arguments with which its gradients are checked."""
+
 LABELS = np.where(np.arange(16) % 2 == 0, np.arange(16) // 2 % 3, -1)
 
 OTHERS: dict[str, Any] = {
-    "kind": "exemplar", "share": 0.25, "weight": 3.0, "copies": 3, "dim": 5, "crop": 0.2, "flip": 0.0, "jitter": 0.1,
+    "kind": "exemplar", "share": 0.25, "weight": 3.0, "copies": 3, "dim": 5, "crop": 0.2, "patch": 0.5, "flip": 0.0,
+    "jitter": 0.1,
 }  # fmt: skip
 
 
@@ -111,7 +115,7 @@ def test_order_and_views(bench: Any) -> None:
     order = method.order(0, 0, 16)
     assert all((LABELS[order[i : i + 4]] >= 0).sum() == 1 for i in range(0, len(order) - 3, 4))
     assert method.views.augments == [Augment(crop=(0.9, 1.0), flip=0.1)]
-    views = S4L(bench.encoder(), kind="exemplar", copies=3, jitter=0.8, crop=0.9, flip=0.1).views.augments
+    views = S4L(bench.encoder(), kind="exemplar", copies=3, jitter=0.8, patch=0.9, flip=0.1).views.augments
     assert views == [Augment(crop=(0.9, 1.0), flip=0.1, jitter=(0.8, 0.8, 0.8, 0.2))] * 3
 
 
@@ -124,7 +128,7 @@ def trace(bench: Any, **hyper: Any) -> list[Any]:
 @pytest.mark.parametrize("argument", OTHERS)
 def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert list(OTHERS) == [a.name for a in methods.describe("s4l").arguments]
-    stage = {"kind": "exemplar"} if argument in ("copies", "dim", "jitter") else {}
+    stage = {"kind": "exemplar"} if argument in ("copies", "dim", "patch", "jitter") else {}
     assert trace(bench, **stage, **{argument: OTHERS[argument]}) != trace(bench, **stage)
 
 

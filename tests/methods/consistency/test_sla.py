@@ -13,6 +13,9 @@ from selftaught.errors import UserError
 from selftaught.methods.consistency.sla import SLA, aggregated, distillation, joint_label, transformed
 from selftaught.views.image import Augment
 
+VARIANTS = ({"distill": True, "temperature": 2.0},)
+"""More arguments with which its gradients are checked."""
+
 COPIES = {"none": 1, "rotation": 4, "colour": 6, "both": 24}
 
 OTHERS: dict[str, Any] = {"transform": "both", "distill": True, "temperature": 3.0, "crop": 0.2, "flip": 0.0}

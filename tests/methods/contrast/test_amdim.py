@@ -15,6 +15,8 @@ from selftaught.methods.contrast.amdim import AMDIM, TAG, clipped
 
 SMALL = {"dim": 16}
 """Arguments that fit the method to the toys of the contract."""
+ENCODER = "unpadded"
+"""The encoder that it replaces others with, made small."""
 
 INPUT = {"kind": "image", "size": 16, "channels": 3, "mean": [0.5, 0.4, 0.6], "std": [0.2, 0.3, 0.25]}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from training import train
 
 from selftaught import encoders, methods
+from selftaught.contract.case import Case
 from selftaught.encoders.multiview import Multiview
 from selftaught.errors import UserError
 from selftaught.method import Clock
@@ -19,6 +22,8 @@ from selftaught.views.image import Augment
 
 TOY = {"channels": 3}
 """The toys of the contract must be in colour."""
+VARIANTS = ({"keys": "bank", "negatives": 32}, {"keys": "bank", "loss": "nce", "negatives": 32})
+"""More arguments with which its gradients are checked."""
 
 OTHERS: dict[str, Any] = {
     "views": "Y,CbCr",
@@ -29,6 +34,7 @@ OTHERS: dict[str, Any] = {
     "loss": "nce",
     "negatives": 7,
     "momentum": 0.1,
+    "bank": "file",
     "crop": 0.9,
     "flip": 0.0,
 }
@@ -227,7 +233,7 @@ def test_grey_images_are_refused(bench: Any) -> None:
         CMC(grey)
 
 
-@pytest.mark.parametrize("argument", OTHERS)
+@pytest.mark.parametrize("argument", [a for a in OTHERS if a != "bank"])  # where rows are kept must change nothing
 def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert list(OTHERS) == [a.name for a in methods.describe("cmc").arguments]
     stage = STAGE.get(argument, {})
@@ -241,3 +247,13 @@ def test_grey_images_of_three_channels_are_refused_before_any_work(bench: Any) -
     grey.images[..., 1:] = grey.images[..., :1]
     with pytest.raises(UserError, match=r"cmc learns from the colours .* these are grey, although they have 3"):
         CMC(bench.encoder()).prepare(grey)
+
+
+def test_the_store_changes_nothing(tmp_path: Path) -> None:
+    case = Case("cmc", "image", {"keys": "bank", "negatives": 32}, toy=TOY)
+    memory, file = (
+        train(partial(case.build, bank=store), tmp_path / store, case.source(), steps=4)[0]
+        for store in ("memory", "file")
+    )
+    for one, other in zip(memory.banks, file.banks, strict=True):
+        assert torch.equal(one.all(), other.all())

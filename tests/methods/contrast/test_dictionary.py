@@ -27,6 +27,8 @@ from selftaught.views.image import Augment
 
 SMALL = {"k": 64}
 """Arguments that fit the method to the toys of the contract."""
+VARIANTS = ({"keys": "batch", "k": 0}, {"keys": "bank", "k": 32}, {"negatives": "hard", "k": 8, "pool": 64})
+"""More arguments with which its gradients are checked."""
 
 KEYS = ("batch", "bank", "queue")
 N = 32
@@ -63,22 +65,17 @@ def made(bench: Any, keys: str, **arguments: Any) -> Dictionary:
 @pytest.mark.parametrize("keys", KEYS)
 def test_only_a_bank_starts_as_untrained_features_unless_at_random(keys: str, start: str, bench: Any) -> None:
     method = made(bench, keys, start=start)
-    features, asked = torch.randn(N, method.encoder.dim), []
+    embed = bench.Embedded(torch.randn(N, method.encoder.dim))
     before = {name: value.clone() for name, value in method.state_dict().items()}
-
-    def embed(views: Any, layer: int | None) -> Tensor:
-        asked.append(layer)
-        return features
-
     method.before_epoch(Clock(), embed)
     if (keys, start) == ("bank", "features"):
-        torch.testing.assert_close(method.keys.bank.all(), F.normalize(method.head(features), dim=1).detach())
+        torch.testing.assert_close(method.keys.bank.all(), F.normalize(method.head(embed.features), dim=1).detach())
         before, later = {name: value.clone() for name, value in method.state_dict().items()}, Clock()
         later.epoch = 1
         method.before_epoch(later, embed)
-        assert asked == [None]
+        assert embed.asked == [None]
     else:
-        assert asked == []
+        assert embed.asked == []
     assert all(torch.equal(before[name], value) for name, value in method.state_dict().items())
 
 

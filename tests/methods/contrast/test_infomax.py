@@ -16,6 +16,8 @@ from selftaught.methods.contrast.infomax import ConcatAndConvolve, EncodeAndDot,
 
 SMALL = {"units": 32}
 """Arguments that fit the method to the toys of the contract."""
+VARIANTS = ({"objective": "jsd", "alpha": 1.0, "discriminator": "concat"}, {"objective": "dv", "gamma": 0.0})
+"""More arguments with which its gradients are checked."""
 
 OTHERS: dict[str, Any] = {
     "objective": "dv",

@@ -21,6 +21,9 @@ from selftaught.parts.gather import barrier, rank
 from selftaught.run import RunFolder
 from selftaught.views.image import Augment
 
+VARIANTS = ({"loss": "nce", "noise": 32, "proximal": 1.0},)
+"""More arguments with which its gradients are checked."""
+
 OTHERS: dict[str, Any] = {
     "dim": 5,
     "temperature": 0.3,
@@ -56,22 +59,17 @@ def made(bench: Any, n: int = 24, **arguments: Any) -> InstDisc:
 @pytest.mark.parametrize("start", ["features", "random"])
 def test_rows_start_as_untrained_features_or_at_random(start: str, bench: Any) -> None:
     method = made(bench, start=start)
-    before, features = method.bank.all().clone(), torch.randn(24, method.encoder.dim)
-    asked: list[Any] = []
-
-    def embed(views: Any, layer: int | None) -> torch.Tensor:
-        asked.append(layer)
-        return features
-
+    before, embed = method.bank.all().clone(), bench.Embedded(torch.randn(24, method.encoder.dim))
     method.before_epoch(Clock(), embed)
     if start == "random":
-        assert asked == []
+        assert embed.asked == []
         assert torch.equal(method.bank.all(), before)
     else:
-        torch.testing.assert_close(method.bank.all(), F.normalize(method.head(features), dim=1).detach())
+        torch.testing.assert_close(method.bank.all(), F.normalize(method.head(embed.features), dim=1).detach())
         later, rows = Clock(), method.bank.all().clone()
         later.epoch = 1
         method.before_epoch(later, embed)
+        assert embed.asked == [None]
         assert torch.equal(method.bank.all(), rows)
 
 
@@ -115,7 +113,7 @@ def test_with_the_true_normaliser_and_many_draws_nce_has_the_gradient_of_the_sof
     index, rows = torch.tensor([5]), method.bank.all()
     method.z.copy_((v.detach() @ rows.T).exp().sum())
     (found,) = torch.autograd.grad(method.nce(v, rows[5:6], index, Clock())["loss"], v)
-    (wanted,) = torch.autograd.grad(method.softmax(v, index)["loss"], v)
+    (wanted,) = torch.autograd.grad(method.bank.identify(v, index, method.temperature)["loss"], v)
     assert torch.allclose(found, wanted, atol=0.01 * wanted.norm().item() + 0.005)
 
 

@@ -18,6 +18,8 @@ from selftaught.views.image import Augment
 
 SMALL = {"queue": 64}
 """Arguments that fit the method to the toys of the contract."""
+VARIANTS = ({"symmetric": True, "mlp": True},)
+"""More arguments with which its gradients are checked."""
 
 
 def naive(q: Tensor, k: Tensor, queue: Tensor, temperature: float) -> float:

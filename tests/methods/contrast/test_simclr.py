@@ -19,6 +19,9 @@ from selftaught.parts import streamed_info_nce
 from selftaught.parts.norm import set_groups
 from selftaught.views.image import Augment
 
+VARIANTS = ({"loss": "logistic"}, {"loss": "triplet"}, {"loss": "margin"}, {"loss": "n_pairs"}, {"depth": 0})
+"""More arguments with which its gradients are checked."""
+
 CASE = Case("simclr", "image")
 
 
@@ -256,3 +259,41 @@ def test_lars_learns(tmp_path: Path) -> None:
 def test_values_out_of_range_are_refused(bench: Any, hyper: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         SimCLR(bench.encoder(), **hyper)
+
+
+def blanks_matched(bench: Any, groups: int) -> float:
+    """After training, how often a picture without content finds its other view among those of the other ranks.
+
+    Eight ranks of eight pictures; the first of each is one and the same blank, so only the statistics of its company
+    tell it from the other blanks: chance is 1/8.
+    """
+    torch.manual_seed(0)
+    method = SimCLR(bench.encoder(), dim=32, hidden=64, temperature=0.2)
+    set_groups(method, groups)
+    optimizer = torch.optim.AdamW(method.parameters(), lr=5e-3)
+    found = []
+    for step in range(50):
+        generator = torch.Generator().manual_seed(step)
+        pictures = torch.randn(8, 8, 3, 12, 12, generator=generator)
+        views = [pictures + 0.1 * torch.randn(pictures.shape, generator=generator) for _ in range(2)]
+        for view in views:
+            view[:, 0] = 0.5
+        views = [view.flatten(0, 1) for view in views]
+        with torch.no_grad():
+            z = method.head(method.encoder(torch.stack(views, 1).flatten(0, 1)))
+            one, other = F.normalize(z, dim=1).unflatten(0, (64, 2))[::8].unbind(1)  # [8, dim]
+            rival = (one @ other.T).fill_diagonal_(-1).amax(1)
+            found.append(((one * other).sum(1) > rival + 1e-6).float().mean().item())
+        optimizer.zero_grad()
+        method(views=views)["loss"].backward()
+        optimizer.step()
+    return sum(found[-10:]) / 10
+
+
+def test_a_group_of_statistics_a_rank_leaks_and_one_over_all_does_not(bench: Any) -> None:
+    assert blanks_matched(bench, groups=8) > 0.95
+    assert blanks_matched(bench, groups=1) == 0  # they are all alike: ties
+
+
+def test_the_default_is_one_group_over_all_ranks() -> None:
+    assert SimCLR.recipe["batch_norm_groups"] == 1

@@ -12,6 +12,9 @@ from selftaught.errors import UserError
 from selftaught.methods.reconstruct.denoising import Denoising, emphasised
 from selftaught.views.image import plain
 
+VARIANTS = ({"noise": "gaussian", "loss": "l2"},)
+"""More arguments with which its gradients are checked."""
+
 
 def example(seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """(z, x in [0, 1], mask), each [3, 2, 4, 4]."""

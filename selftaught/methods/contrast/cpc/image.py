@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from selftaught.encoders import patchwise
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs
+from selftaught.method import Clock, Encoder, Method, Outputs, Terms
 from selftaught.parts.gather import gather_with_gradient, rank
 from selftaught.parts.info_nce import info_nce
 from selftaught.parts.layers import Norm
@@ -122,6 +122,10 @@ class CPC(Method):
         self.turns = TURNS[directions]
         codes = self.encoder.network.dim
         self.predictors = nn.ModuleList(Predictor(codes, width, depth, self.steps) for _ in self.turns)
+
+    def terms(self) -> Terms:
+        """Return the only term: it moves contexts and targets."""
+        return {"loss": ("encoder", "predictors", "patches")}
 
     def forward(self, patches: Tensor, clock: Clock, **_: Any) -> Outputs:
         """Return the contrastive loss, averaged over directions and steps."""

@@ -16,6 +16,8 @@ from selftaught.methods.contrast.cpc.image import CPC, TAG, Context
 
 SMALL = {"width": 8, "depth": 1, "steps": 1, "negatives": 64}
 """Arguments that fit the method to the toys of the contract."""
+VARIANTS = ({"directions": 1},)
+"""More arguments with which its gradients are checked."""
 
 INPUT = {"kind": "image", "size": 16, "channels": 3, "mean": [0.5, 0.4, 0.6], "std": [0.2, 0.3, 0.25]}
 

@@ -110,7 +110,7 @@ class BigBiGAN(Method):
     def forward(self, image: Tensor, noise: Tensor, player: str = "generator", **_: Any) -> Outputs:
         """Return the player's loss.
 
-        "accuracy" is how often the sum of the scores is above 0 for data pairs and below 0 for generated pairs. On
+        "told" is how often the sum of the scores is above 0 for data pairs and below 0 for generated pairs. On
         held-out images also "error", the mean squared error of their reconstructions G(mu(x)), and "guess", that of the
         mean image of the batch.
         """
@@ -119,8 +119,8 @@ class BigBiGAN(Method):
             mu, sigma = self.encode(image)
             code, drawn = mu + sigma * e, self.generate(z)
         data, generated = self.discriminator(image, code), self.discriminator(drawn, z)  # scores, [B] each
-        right = (sum(data) > 0).float().mean() / 2 + (sum(generated) < 0).float().mean() / 2
-        outputs: Outputs = {"loss": hinge(data, generated), "accuracy": right.detach(), "chance": 0.5}
+        told = (sum(data) > 0).float().mean() / 2 + (sum(generated) < 0).float().mean() / 2
+        outputs: Outputs = {"loss": hinge(data, generated), "told": told.detach()}
         if player != "discriminator":
             outputs["loss"] = (sum(data) - sum(generated)).mean()
             if not self.training:

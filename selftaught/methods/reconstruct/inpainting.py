@@ -133,15 +133,15 @@ class Inpainting(Method):
         """Return the player's loss.
 
         For the generator also the mean squared "error" in the hole, "guess", the same of the mean colour, and "fooled",
-        how often D takes a filling for real; for the discriminator "accuracy" over real and filled.
+        how often D takes a filling for real; for the discriminator "told", how often it tells real and filled apart.
         """
         if player == "discriminator":
             assert self.discriminator is not None
             with torch.no_grad():
                 filled = self.judged(image, hole, self.fill(image, hole))
             real, fake = self.discriminator(self.judged(image, hole, None)), self.discriminator(filled)  # [B, 1] each
-            accuracy = ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2
-            return {"loss": F.softplus(-real).mean() + F.softplus(fake).mean(), "accuracy": accuracy, "chance": 0.5}
+            told = ((real > 0).float().mean() + (fake <= 0).float().mean()) / 2
+            return {"loss": F.softplus(-real).mean() + F.softplus(fake).mean(), "told": told}
         y = self.fill(image, hole)
         x, inside = (v[:, :, self.window, self.window] for v in (image, hole))
         squared = weighted(x, y, inside, self.around(inside), self.weight)

@@ -36,6 +36,18 @@ PANELS = (
         "part",
     ),
     Panel(
+        "Reconstruction error",
+        "The mean squared error of what the method fills in, and of a guess that does not look at the sample "
+        "(untouched: of the damaged sample itself).",
+        ("error", "guess", "untouched"),
+    ),
+    Panel(
+        "Bits",
+        "What coding a number of a sample costs: minus the bound on its log-likelihood, and without looking at the "
+        "sample.",
+        ("bits", "guess"),
+    ),
+    Panel(
         "Online kNN",
         "Nearest-neighbour accuracy during training, and that of always naming the most frequent class. The labels are "
         "used only to measure it, not to train.",

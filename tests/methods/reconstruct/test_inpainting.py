@@ -107,7 +107,7 @@ def test_each_player_has_its_loss(bench: Any) -> None:
     generator, judge = method(player="generator", **batch), method(player="discriminator", **batch)
     assert torch.allclose(generator["loss"], 0.7 * squared - 0.3 * fake.log().mean(), rtol=1e-4)
     assert torch.allclose(judge["loss"], -real.log().mean() - (1 - fake).log().mean(), rtol=1e-4)
-    assert judge["accuracy"] == ((real > 0.5).float().mean() + (fake <= 0.5).float().mean()) / 2
+    assert judge["told"] == ((real > 0.5).float().mean() + (fake <= 0.5).float().mean()) / 2
     assert generator["fooled"] == (fake > 0.5).float().mean()
     error = (image[:, :, 3:9, 3:9] - y[:, :, 1:7, 1:7]).square().mean()
     assert torch.allclose(generator["error"], error, rtol=1e-4)

@@ -40,6 +40,13 @@ def test_pretext_accuracy_comes_with_chance() -> None:
     assert [line["name"] for line in panel["series"]] == ["accuracy", "chance"]
 
 
+def test_reconstructions_come_with_a_guess() -> None:
+    (panel,) = panels([{"step": 1, "error": 0.4, "untouched": 0.9}])
+    assert [line["name"] for line in panel["series"]] == ["error", "untouched"]
+    (panel,) = panels([{"step": 1, "bits": 5.0, "guess": 7.0}])
+    assert (panel["title"], [line["name"] for line in panel["series"]]) == ("Bits", ["bits", "guess"])
+
+
 def test_each_warning_is_told_once() -> None:
     lines = [{"step": 5, "warning": "a"}, {"step": 6}, {"step": 7, "warning": ["a", "b"]}]
     assert warnings(lines) == [

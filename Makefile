@@ -10,7 +10,7 @@ REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers browser redis demo test check bench bench-vision bench-words faults effects mutations pin clean
+.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-words faults effects mutations pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ bench: peers  ## every table of the documentation, measured again (long)
 
 bench-vision: peers  ## every image method on three data sets, resumable (hours); SELFTAUGHT_DATA names a folder with CIFAR-10
 	for name in vision finetune few_labels; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	$(VENV)/bin/python -m benchmarks.tables
+
+bench-detection: peers  ## transfer to detection, body by body, resumable (hours); SELFTAUGHT_DATA names a folder with the pictures
+	$(VENV)/bin/python -m benchmarks.detection
 	$(VENV)/bin/python -m benchmarks.tables
 
 bench-words: peers  ## word vectors beside gensim and fastText, row by row, resumable (half an hour)

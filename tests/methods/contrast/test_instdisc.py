@@ -12,6 +12,7 @@ from toys import Blobs
 from training import state, train
 
 import selftaught
+from selftaught.contract.case import Case
 from selftaught.contract.ranks import Ranks
 from selftaught.errors import UserError
 from selftaught.evaluate.diagnostics import Diagnostics
@@ -261,3 +262,14 @@ def test_a_finished_run_gives_its_method_back_with_a_bank_in_a_file(tmp_path: Pa
     assert method.bank.all().shape == (64, 8)
     assert torch.allclose(method.bank.all().norm(dim=1), torch.ones(64), atol=1e-5)
     assert int(method.bank.writes) == 1 + 3  # the start, and every step
+
+
+def test_the_papers_own_form_learns_at_a_low_rate(tmp_path: Path) -> None:
+    """NCE with random rows: the loss rises while the bank fills with untrained features, and falls afterwards."""
+    case = Case("instdisc", "image", {"loss": "nce", "start": "random", "noise": 64})
+    train(case.build, tmp_path / "run", case.source(256), steps=160, batch_size=64, lr=3e-4)
+    lines = RunFolder.open(tmp_path / "run").metrics()
+    losses, right = ([line[key] for line in lines] for key in ("loss", "accuracy"))
+    means = [sum(losses[i : i + 20]) / 20 for i in range(0, 160, 20)]
+    assert max(means[:5]) > 2 * losses[0] and means[-1] < 0.6 * max(means)
+    assert sum(right[-40:]) / 40 > 3 * lines[-1]["chance"] > 3 * lines[-1]["accuracy_untrained"]

@@ -69,9 +69,9 @@ def outcome(case: Case, **recipe: Any) -> str:
     stepper = steps.find(method.stepper)(method, bound, Recipe(**values), torch.device("cpu"))
     clock, meter = Clock(values.get("seed", 0), 9), Meter()
 
-    def embed(views: Any, layer: int | None = None) -> Tensor:
+    def embed(views: Any, layer: int | None = None, index: Any = None) -> Tensor:
         with torch.no_grad():
-            everything = range(len(bound))
+            everything = range(len(bound)) if index is None else index
             x, masks = given(
                 views.apply(bound.fetch([*everything]), views.sample([*everything], 0, 0), torch.device("cpu"))
             )

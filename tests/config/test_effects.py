@@ -69,8 +69,8 @@ class Whole:
         self.method, self.source = method, source
 
     @torch.no_grad()
-    def __call__(self, views: Views, layer: int | None = None) -> Tensor:
-        index = np.arange(len(self.source))
+    def __call__(self, views: Views, layer: int | None = None, index: Any = None) -> Tensor:
+        index = np.arange(len(self.source)) if index is None else index
         x, masks = given(views.apply(self.source.fetch(index), views.sample(index, 0, 0), torch.device("cpu")))
         features: Tensor = self.method.encoder(x, **masks)
         return features

@@ -43,7 +43,7 @@ class Jigsaw(Method):
 
     The permutations are chosen one after the other, each the farthest (Hamming distance) from the nearest one chosen so
     far, so that no two differ in a few tiles only, which would be ambiguous. The smallest distance that the set reaches
-    is in the run's config.yaml, under resolved: method.distance.
+    is in the log, as "distance".
 
     What would betray the order without a look at the content is taken away: each tile is cut at a random place of its
     cell (edges that continue), each colour of a tile is shifted by itself (chromatic aberration), some images are grey,
@@ -62,7 +62,6 @@ class Jigsaw(Method):
     Args:
         grid: Rows and columns of tiles: 2 or 3.
         permutations: Number of permutations N; at most 24 for 2 x 2 and 362,880 for 3 x 3 tiles.
-        distance: Smallest Hamming distance that any two of them must have. 0 = what the greedy choice reaches.
         shuffles: Permutations of each image in a step.
         tile: Side of a tile in pixels. 0 = three quarters of a cell.
         split: Largest shift of each colour of a tile in pixels. -1 = 1 if the cell has room for it.
@@ -74,8 +73,8 @@ class Jigsaw(Method):
         flip: Probability of a horizontal flip of the whole image.
 
     Raises:
-        UserError: An argument is out of range, no such set of permutations exists or is found, the encoder has no
-            positions, or the tiles do not fit.
+        UserError: An argument is out of range, there are not so many permutations, the encoder has no positions, or
+            the tiles do not fit.
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
@@ -88,7 +87,6 @@ class Jigsaw(Method):
         encoder: Encoder,
         grid: int = 3,
         permutations: int = 64,
-        distance: int = 0,
         shuffles: int = 4,
         tile: int = 0,
         split: int = -1,
@@ -102,13 +100,13 @@ class Jigsaw(Method):
         super().__init__()
         if grid not in GRIDS:
             raise UserError(f"grid of jigsaw must be 2 or 3, not {grid}")
-        if min(permutations, shuffles, width, hidden) < 1 or min(distance, tile, size) < 0 or split < -1:
+        if min(permutations, shuffles, width, hidden) < 1 or min(tile, size) < 0 or split < -1:
             raise UserError(
-                "permutations, shuffles, width and hidden of jigsaw must be at least 1, distance, tile and size at "
-                f"least 0, and split at least -1, not {permutations}, {shuffles}, {width}, {hidden}, {distance}, "
+                "permutations, shuffles, width and hidden of jigsaw must be at least 1, tile and size at least 0, "
+                f" and split at least -1, not {permutations}, {shuffles}, {width}, {hidden}, "
                 f"{tile}, {size} and {split}"
             )
-        orders, self.distance = chosen(grid, permutations, distance)
+        orders, self.distance = chosen(grid, permutations)
         seen = encoder.spec["input"]
         size = size or max(seen["size"] * 3 // 2, 1)
         cut = fitted(size, grid, tile, split)
@@ -122,15 +120,12 @@ class Jigsaw(Method):
         )  # fmt: skip
         self.register_buffer("orders", torch.from_numpy(orders.astype(np.int64)))
 
-    def resolved(self) -> dict[str, Any]:
-        """Return the smallest Hamming distance of two permutations of the set."""
-        return {"distance": self.distance}
-
     def forward(self, patches: Tensor, asked: Tensor, **_: Any) -> Outputs:
         """Return the cross-entropy of the permutations of every image."""
         logits, truth = self.guess(patches, asked), asked.flatten()
         accuracy = (logits.argmax(1) == truth).float().mean()
-        return {"loss": F.cross_entropy(logits, truth), "accuracy": accuracy, "chance": 1 / len(self.orders)}
+        found = {"loss": F.cross_entropy(logits, truth), "accuracy": accuracy, "chance": 1 / len(self.orders)}
+        return {**found, "distance": float(self.distance)}
 
     def guess(self, patches: Tensor, asked: Tensor) -> Tensor:
         """Return a score for each permutation of each shuffled image: [B * shuffles, N]."""
@@ -160,10 +155,10 @@ class Jigsaw(Method):
 
 
 @cache
-def chosen(grid: int, count: int, distance: int) -> tuple[NDArray[np.int8], int]:
+def chosen(grid: int, count: int) -> tuple[NDArray[np.int8], int]:
     """Return `count` permutations of grid^2 tiles, int8 [count, grid^2], and their smallest Hamming distance.
 
-    Raises UserError when there are not so many, or the greedy choice does not keep the `distance` asked for.
+    Raises UserError when there are not so many.
     """
     tiles = grid**2
     if count > math.factorial(tiles):
@@ -171,14 +166,7 @@ def chosen(grid: int, count: int, distance: int) -> tuple[NDArray[np.int8], int]
             f"permutations of jigsaw must be at most {math.factorial(tiles):,}, the number of orders of {tiles} tiles, "
             f"not {count:,}"
         )
-    most = math.factorial(tiles) // math.factorial(max(distance - 1, 0)) if distance <= tiles else 1
-    picked, smallest = spread(every(tiles), count) if count <= most else (np.zeros(0, np.int64), 0)
-    if smallest < distance:
-        why = f"at most {most:,} can" if count > most else f"those found have {smallest}"
-        raise UserError(
-            f"{count:,} permutations of {tiles} tiles do not all differ in {distance} places ({why}): lower distance "
-            "or permutations of jigsaw"
-        )
+    picked, smallest = spread(every(tiles), count)
     return every(tiles)[picked], smallest
 
 
@@ -194,7 +182,7 @@ def every(tiles: int) -> NDArray[np.int8]:
 def fitted(size: int, grid: int, tile: int, split: int) -> Grid:
     """Return the cells of an image of `size` pixels and the tile in each, which never leaves its cell."""
     cell = size // grid
-    tile = tile or max(cell * 3 // 4, 1)
+    tile = tile or max(min(cell * 3 // 4, cell - 2), 1)
     room = (cell - tile) // 2  # on each side of a tile
     split = split if split >= 0 else int(room >= 2)
     if room < max(split, 1):

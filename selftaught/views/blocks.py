@@ -86,8 +86,8 @@ def shape(side: int, area: float | NDArray[np.float64], aspect: NDArray[np.float
     """Return height and width in patches, int64 [M, 2], of blocks with a share of the area and `aspect` in [0, 1)."""
     ratio = ASPECT[0] + aspect * (ASPECT[1] - ASPECT[0])
     both = side * np.stack([np.sqrt(area * ratio), np.sqrt(area / ratio)], 1)
-    found: NDArray[np.int64] = np.clip(np.rint(both), 1, side - 1).astype(np.int64)
-    return found
+    sizes: NDArray[np.int64] = np.clip(np.rint(both), 1, side - 1).astype(np.int64)
+    return sizes
 
 
 def rectangle(place: NDArray[np.float64], height: int, width: int, side: int) -> NDArray[np.int64]:

@@ -85,8 +85,8 @@ MUTATIONS = (
     Mutation(
         "infomax",
         "a prior that moves nothing",
-        "self.critic(y.sigmoid())).mean()\n            loss",
-        "self.critic(y.detach().sigmoid())).mean()\n            loss",
+        "(-self.critic(y.sigmoid())).mean()}",
+        "(-self.critic(y.detach().sigmoid())).mean()}",
     ),
     Mutation(
         "amdim",

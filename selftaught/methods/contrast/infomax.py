@@ -127,10 +127,8 @@ class InfoMax(Method):
 
     def terms(self) -> Terms:
         """Return the terms of the encoder's player: the information at each scale, and the prior."""
-        found: dict[str, tuple[str, ...]] = {}
-        for weight, name in ((self.alpha, "whole"), (self.beta, "places")):
-            if weight:
-                found[f"{name}_information"] = ("encoder", "summary", name, "image")
+        scales = [name for name, weight in (("whole", self.alpha), ("places", self.beta)) if weight]
+        found: dict[str, tuple[str, ...]] = {f"{n}_information": ("encoder", "summary", n, "image") for n in scales}
         return found | ({"prior_loss": ("encoder", "summary", "image")} if self.critic else {})
 
     def forward(self, image: Tensor, player: str, clock: Clock, **_: Any) -> Outputs:
@@ -144,14 +142,10 @@ class InfoMax(Method):
             return {"loss": self.distinguish(y, clock)}
         layers = self.encoder.layers(image)
         y = self.summary(layers[-1])
-        outputs: Outputs = {}
-        loss = y.new_zeros(())
-        if self.critic:
-            outputs["prior_loss"] = F.softplus(-self.critic(y.sigmoid())).mean()
-            loss = self.gamma * outputs["prior_loss"]
+        outputs: Outputs = {"prior_loss": F.softplus(-self.critic(y.sigmoid())).mean()} if self.critic else {}
+        loss = self.gamma * outputs.get("prior_loss", y.new_zeros(()))
         y, m = gather_with_gradient(y), gather_with_gradient(layers[self.layer].flatten(2))  # [N, dim], [N, C', P]
-        whole, places = (self.alpha, "whole", m.flatten(1)[:, :, None]), (self.beta, "places", m)
-        for weight, name, what in (whole, places):
+        for weight, name, what in ((self.alpha, "whole", m.flatten(1)[:, :, None]), (self.beta, "places", m)):
             if (score := getattr(self, name)) is not None:
                 scores = score(y, what)  # [N, N, P], or [N, N, 1]
                 information = estimate(self.objective, scores)

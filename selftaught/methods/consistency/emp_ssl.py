@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs
+from selftaught.method import Encoder, Method, Outputs, Terms
 from selftaught.parts.gather import gather_with_gradient
 from selftaught.parts.heads import projection
 from selftaught.parts.matching import matching
@@ -111,6 +111,10 @@ class EMPSSL(Method):
         views = multi_crop(self.encoder, [], self.look, count, self.size)
         return ImageViews(self.encoder.spec["input"], views=views)
 
+    def terms(self) -> Terms:
+        """Return the two terms: each sees all patches."""
+        return dict.fromkeys(("similarity", "coding_rate"), ("encoder", "head", "views"))
+
     def forward(self, views: list[Tensor], **_: Any) -> Outputs:
         """Return the loss and its two terms over the images of all ranks."""
         projected = [F.normalize(one.float(), dim=1) for one in by_size(self.encoder, self.head, views)]
@@ -121,8 +125,8 @@ class EMPSSL(Method):
             "loss": -self.weight * similarity - rate,
             **matching(z[0] - z[0].mean(0), z[1] - z[1].mean(0)),
             "spread": spread(z.flatten(0, 1)),
-            "similarity": similarity.detach(),
-            "coding_rate": rate.detach() / largest_rate(z.shape[1], z.shape[2], self.epsilon),
+            "similarity": similarity,
+            "coding_rate": rate / largest_rate(z.shape[1], z.shape[2], self.epsilon),
         }
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs
+from selftaught.method import Clock, Encoder, Method, Outputs, Terms
 from selftaught.parts.centre import distance_to_centre
 from selftaught.parts.directions import directions
 from selftaught.parts.heads import projection
@@ -111,6 +111,10 @@ class LeJEPA(Method):
             encoder.spec["input"], views=multi_crop(encoder, [whole] * full, part, small, small_size)
         )
 
+    def terms(self) -> Terms:
+        """Return the two terms: each sees all views."""
+        return dict.fromkeys(("invariance", "normality"), ("encoder", "head", "views"))
+
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the loss and its two terms, the second over the images of all ranks."""
         z = [one.float() for one in by_size(self.encoder, self.head, views)]  # V of [B, dim]
@@ -121,6 +125,6 @@ class LeJEPA(Method):
             "loss": (1 - self.weight) * apart + self.weight * normality,
             **matching(z[0] - z[0].mean(0), z[1] - z[1].mean(0)),
             "spread": spread(torch.cat(z)),
-            "invariance": apart.detach(),
-            "normality": normality.detach(),
+            "invariance": apart,
+            "normality": normality,
         }

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from selftaught.errors import UserError
-from selftaught.method import Clock, Encoder, Method, Outputs
+from selftaught.method import Clock, Encoder, Method, Outputs, Terms
 from selftaught.parts.centre import distance_to_centre
 from selftaught.parts.directions import directions
 from selftaught.parts.gather import gather_with_gradient
@@ -16,6 +16,7 @@ from selftaught.parts.heads import projection
 from selftaught.parts.matching import matching
 from selftaught.parts.multi_crop import by_size
 from selftaught.parts.spread import spread
+from selftaught.parts.target import target
 from selftaught.views.image import Augment, ImageViews
 from selftaught.views.multi_crop import multi_crop
 
@@ -112,13 +113,22 @@ class VISReg(Method):
         self.encoder = encoder
         self.head = projection(encoder.dim, hidden, dim, depth, last="none")
         self.weight, self.shape_weight = weight, shape_weight
-        self.directions, self.full = directions, full
+        self.directions, self.full, self.count = directions, full, full + small
         jitter = (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength)
         look: dict[str, Any] = {"flip": flip, "jitter": jitter, "grey": grey, "blur": blur, "solarise": solarise}
         whole, part = Augment(crop=(crop, 1.0), **look), Augment(crop=(small_crop, crop), **look)
         self.views = ImageViews(
             encoder.spec["input"], views=multi_crop(encoder, [whole] * full, part, small, small_size)
         )
+
+    def terms(self) -> Terms:
+        """Return the four terms: each sees all views."""
+        names = ("invariance", *(name for name in Distance._fields if name != "shape" or self.shape_weight))
+        return dict.fromkeys(names, ("encoder", "head", "views"))
+
+    def targets(self) -> tuple[str, ...]:
+        """Return the standard deviations of every view."""
+        return ("deviation",) * self.count
 
     def forward(self, views: list[Tensor], clock: Clock, **_: Any) -> Outputs:
         """Return the loss and its terms over the images of all ranks."""
@@ -133,8 +143,8 @@ class VISReg(Method):
             "loss": (1 - self.weight) * apart + self.weight * regular,
             **matching(z[0] - z[0].mean(0), z[1] - z[1].mean(0)),
             "spread": spread(torch.cat(z)),
-            "invariance": apart.detach(),
-            **{name: term.detach() for name, term in terms._asdict().items()},
+            "invariance": apart,
+            **terms._asdict(),
         }
 
 
@@ -150,7 +160,7 @@ def from_normal(z: Tensor, along: Tensor, epsilon: float = 1e-4) -> Distance:
     """Return the distance of z [N, D] from a standard normal distribution. `along` has unit vectors: [D, S]."""
     mean, sigma = z.mean(0), z.std(0, correction=0)
     with torch.autocast(z.device.type, enabled=False):
-        x = ((z - mean) / (sigma.detach() + epsilon)) @ along  # [N, S]
+        x = ((z - mean) / (target("deviation", sigma) + epsilon)) @ along  # [N, S]
     normal = torch.special.ndtri(torch.arange(1, len(x) + 1, device=x.device, dtype=x.dtype) / (len(x) + 1))  # [N]
     shape = (x.sort(0).values - normal[:, None]).square().mean()
     return Distance(mean.square().mean(), (1 - sigma).square().mean(), shape)

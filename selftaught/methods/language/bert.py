@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from selftaught.encoders.transformer import Transformer
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs, Source
+from selftaught.method import Encoder, Method, Outputs, Source, Terms
 from selftaught.parts import gather
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.shown import Table
@@ -82,6 +82,11 @@ class BERT(Method):
     def prepare(self, source: Source) -> None:
         """Do nothing: all shapes come from the encoder."""
 
+    def terms(self) -> Terms:
+        """Return the loss of hidden tokens, and that of pairs."""
+        pairs: Terms = {"nsp": ("encoder", "pooler")} if self.pooler is not None else {}
+        return {"mlm": ("encoder", "transform", "bias"), **pairs}
+
     def forward(
         self, tokens: Tensor, seen: Tensor, segment: Tensor, hidden: Tensor, there: Tensor, follows: Tensor, **_: Any
     ) -> Outputs:
@@ -95,12 +100,12 @@ class BERT(Method):
         # the mean over the hidden tokens of all ranks: theirs are not equally many
         count = torch.tensor(float(len(target)), device=loss.device)
         loss = loss * (count / gather.average(count.clone()).clamp(min=1))
-        outputs: Outputs = {"mlm": loss.detach(), "accuracy": right, "chance": self.often}
+        outputs: Outputs = {"mlm": loss, "accuracy": right, "chance": self.often}
         if self.pooler is not None:
             logits = self.pooler(h[:, 0])
             pairs = F.cross_entropy(logits, follows)
             loss = loss + pairs
-            outputs |= {"nsp": pairs.detach(), "nsp_accuracy": (logits.argmax(1) == follows).float().mean()}
+            outputs |= {"nsp": pairs, "nsp_accuracy": (logits.argmax(1) == follows).float().mean()}
         return {"loss": loss, **outputs}
 
     def scores(self, g: Tensor) -> Tensor:

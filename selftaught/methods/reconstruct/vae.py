@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs
+from selftaught.method import Encoder, Method, Outputs, Terms
 from selftaught.parts.layers import shape_of
 from selftaught.parts.shown import Pictures, Table
 from selftaught.parts.upward import Upward
@@ -86,6 +86,12 @@ class VAE(Method):
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(seen[name]).view(-1, 1, 1))
 
+    def terms(self) -> Terms:
+        """Return the two terms: the second is of the code alone."""
+        coded = ("encoder", "posterior", "image")
+        drawn = ("start", "decoder", "noise", *(("scale",) if self.scale is not None else ()))
+        return {"likelihood": (*coded, *drawn), **({"kl": coded} if self.beta else {})}
+
     def forward(self, image: Tensor, noise: Tensor, **_: Any) -> Outputs:
         """Return the loss, "bits" for a pixel's channel, and the two terms of the ELBO in nats for an image.
 
@@ -99,8 +105,7 @@ class VAE(Method):
         kl = divergence(mu, log_variance).mean()
         loss = (self.beta * kl - likelihood) / x[0].numel()
         bits = (kl - likelihood).detach() / (x[0].numel() * math.log(2))
-        terms = {"likelihood": likelihood.detach(), "kl": kl.detach()}
-        return {"loss": loss, "bits": bits, "guess": self.unconditional(x), **terms}
+        return {"loss": loss, "bits": bits, "guess": self.unconditional(x), "likelihood": likelihood, "kl": kl}
 
     def unconditional(self, x: Tensor) -> Tensor:
         """Return the bits for a pixel's channel under the best fixed distribution of each channel, a scalar."""

@@ -106,6 +106,7 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "simclr-vit": ("cifar10", "simclr", {"encoder": VIT, "lr": 1e-3, "warmup": 0.1, "weight_decay": 0.05}),
     "dino-vit": ("cifar10", "dino", {"encoder": VIT, "lr": 1e-3, "warmup": 0.1, "norm": False}),
     "visreg-small-crops": ("cifar10", "visreg", {"small": 4}),
+    "moco-short": ("cifar10", "moco", {"crop": 0.4, "batch_size": 128}),
     "mean_teacher-one-head": ("cifar10", "mean_teacher", {"two_heads": False}),
     "s4l-exemplar": ("cifar10", "s4l", {"kind": "exemplar"}),
     "sla-distill": ("cifar10", "sla", {"distill": True}),

@@ -135,7 +135,7 @@ def unmet(needs: Mapping[str, Any], known: Mapping[str, options.Option]) -> list
     found = []
     for key, wanted in needs.items():
         if isinstance(wanted, tuple):
-            bad = next(choice for choice in get_args(known[key].type) if choice not in wanted)
+            bad = next(choice for choice in get_args(known[key].type) or (True, False) if choice not in wanted)
         else:
             bad = False if wanted is True else known[wanted].default if isinstance(wanted, str) else wanted
         found.append(met(needs) | {key: bad})
@@ -235,6 +235,10 @@ def test_every_argument_of_an_encoder_has_an_effect_or_is_refused(name: str) -> 
         if kind == "image":
             with torch.no_grad():
                 digest.update(encoder(torch.from_numpy(source.images).permute(0, 3, 1, 2) / 255).numpy().tobytes())
+        if kind == "text":
+            texts = [text.split() for text in source.fetch(np.arange(8))["text"]]
+            for training in (False, True):  # dropout is used in training alone
+                digest.update(encoder.train(training)(texts).detach().numpy().tobytes())
         return digest.hexdigest()
 
     for option in known.values():

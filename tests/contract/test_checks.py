@@ -26,7 +26,7 @@ from selftaught.errors import UserError
 EXAMPLE = Path(__file__).parents[2] / "examples" / "mine.py"
 FORWARD = "        z, other = (self.standardised("
 HEAD = "        self.encoder = encoder"
-UNUSED = "        self.unused = torch.nn.Parameter(torch.zeros(3))"
+UNUSED = "        self.idle = torch.nn.Parameter(torch.zeros(3))"
 
 REACHED = '    reached = ("encoder", "head", "first", "second")'
 FROZEN = """
@@ -87,7 +87,7 @@ def broken(folder: Path, old: str, new: str, name: str = "broken.py") -> Case:
             "        self.calls = vars(self).get('calls', 0) + 1\n        self.weight = 1.0 + self.calls\n" + FORWARD,
             "differs after a stop and a resume",
         ),
-        (12, gradients_reach_the_players_alone, HEAD, HEAD + "\n" + UNUSED, "no gradient reaches unused"),
+        (12, gradients_reach_the_players_alone, HEAD, HEAD + "\n" + UNUSED, "no gradient reaches idle"),
         (
             12,
             gradients_are_those_of_the_terms,

@@ -35,7 +35,6 @@ OTHERS: dict[str, dict[str, Any]] = {
         "grey": 0.9,
         "blur": 1.0,
     },
-    "rotation": {"blocks": 1, "width": 7, "crop": 0.2, "flip": 0.0},
     "simclr": {
         "dim": 5,
         "hidden": 9,
@@ -49,7 +48,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "grey": 0.9,
         "blur": 1.0,
     },
-    "supervised": {"crop": 0.2, "flip": 0.0, "jitter": 0.5, "smoothing": 0.2},
+    "supervised": {"crop": 0.2, "flip": 0.0, "jitter": 0.5, "smoothing": 0.2, "trunk": 0.1},
 }
 STAGE: dict[str, dict[str, Any]] = {"tied": {"mlp_encoder": True}, "margin": {"loss": "triplet"}}
 
@@ -71,7 +70,7 @@ def others(name: str) -> dict[str, Any]:
 
 
 def fingerprint(bench: Any, name: str, **hyper: Any) -> list[Any]:
-    """What two steps of training leave behind.
+    """What two steps of training leave behind, and the rates of the groups.
 
     A changed value anywhere changes it; the random generators start alike.
     """
@@ -79,7 +78,8 @@ def fingerprint(bench: Any, name: str, **hyper: Any) -> list[Any]:
     method = methods.load(name)(encoder, **hyper)
     method.prepare(bench.Pictures())
     losses = [bench.step(method, groups=4)["loss"].item() for _ in range(2)]
-    return [losses, {k: (v.shape, v.numpy().tobytes()) for k, v in method.state_dict().items()}]
+    rates = [group.get("lr_scale", 1.0) for player in method.players() for group in player.groups]
+    return [losses, rates, {k: (v.shape, v.numpy().tobytes()) for k, v in method.state_dict().items()}]
 
 
 def test_listing_and_describing_need_no_torch() -> None:

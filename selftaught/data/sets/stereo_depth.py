@@ -21,7 +21,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from selftaught.data import remote
 from selftaught.data.entry import Entry
@@ -91,6 +90,8 @@ def read(name: str) -> bytes:
 
 def joined(files: dict[str, bytes]) -> NDArray[np.uint8]:
     """Return the photograph with its disparity as a fourth channel, uint8 [500, 741, 4]."""
+    from scipy import ndimage
+
     colour = decode(files["motorcycle_left.png"])
     with np.load(BytesIO(files["motorcycle_disp.npz"])) as arrays:
         disparity = arrays["arr_0"]

@@ -79,7 +79,7 @@ class Dictionary(Method):
         UserError: An argument is out of range, or the dictionary cannot hold this many negatives.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 8}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 256, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 8}
     sees = ("image",)
     effects: ClassVar[dict[str, Any]] = {
         "pool": {"negatives": ("hard",), "keys": ("bank", "queue")},
@@ -103,7 +103,7 @@ class Dictionary(Method):
         bank_momentum: float = 0.5,
         start: Literal["features", "random"] = "features",
         bank: str = "memory",
-        crop: float = 0.4,
+        crop: float = 0.2,
         jitter: float = 0.4,
         hue: float = 0.1,
         flip: float = 0.5,

@@ -16,6 +16,9 @@ from selftaught.views.image import denormalise
 
 SMALL = {"latent": 4, "width": 4, "hidden": 16, "crop": 0.8}
 """Arguments that fit the method to the toys of the contract."""
+OTHERS: dict[str, Any] = {
+    "latent": 5, "width": 6, "hidden": 12, "unary": False, "encoder_rate": 2.0, "turns": 2, "crop": 0.9, "flip": 0.0,
+}  # fmt: skip
 
 
 def make(bench: Any, **arguments: Any) -> BigBiGAN:

@@ -18,6 +18,7 @@ from selftaught.methods.language.bert import BERT
 
 SMALL: dict[str, Any] = {}
 TOY: dict[str, Any] = {"ordered": True}
+OTHERS: dict[str, Any] = {"share": 0.3, "whole_words": True, "nsp": False}
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 TEXT = Corpus.of([[[*WORDS[k:], *WORDS[:k]][:8] for k in range(j, 10, 2)] for j in (0, 1)] * 6)
 

@@ -17,6 +17,7 @@ from selftaught.method import Clock, Generates, Method, Scores, ScoresCorpus
 from selftaught.methods.language.gpt import GPT
 
 SMALL: dict[str, Any] = {}
+OTHERS: dict[str, Any] = {}
 TEXT = Corpus.of(["a b c d\nb a d c\na c", "d d b a e\nc a"])
 
 

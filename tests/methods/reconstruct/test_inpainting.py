@@ -15,6 +15,10 @@ from selftaught.views.image import denormalise
 
 SMALL = {"width": 4, "crop": 0.8}
 """Arguments that fit the method to the toys of the contract."""
+OTHERS: dict[str, Any] = {
+    "region": "random", "side": 0.25, "share": (0.1, 0.2), "overlap": 0.1, "weight": 2.0, "adversarial": 0.0,
+    "width": 8, "crop": 0.9, "flip": 0.0,
+}  # fmt: skip
 
 
 def make(bench: Any, encoder: Any = None, **arguments: Any) -> Inpainting:
@@ -228,5 +232,5 @@ def test_mistakes_are_named(bench: Any) -> None:
         make(bench, region="random", share=(0.5, 1.0))
     with pytest.raises(UserError, match="region of inpainting must be one of centre, random, not 'left'"):
         make(bench, region="left")
-    with pytest.raises(UserError, match="must be in"):
+    with pytest.raises(UserError, match=r"adversarial in \[0, 1\)"):
         make(bench, adversarial=1.0)

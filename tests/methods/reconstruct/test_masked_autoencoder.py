@@ -14,6 +14,9 @@ from selftaught.views.image import Augment, denormalise
 
 SMALL = {"width": 16, "depth": 1, "heads": 2, "crop": 0.8}
 """Arguments that fit the method to the toys of the contract."""
+OTHERS: dict[str, Any] = {
+    "ratio": 0.5, "normalise": False, "width": 24, "depth": 1, "heads": 2, "crop": 0.9, "flip": 0.0,
+}  # fmt: skip
 
 
 def make(bench: Any, patch: int = 3, size: int = 12, **arguments: Any) -> MaskedAutoencoder:

@@ -18,6 +18,7 @@ from selftaught.views.corruption import damaged
 
 SMALL = {"level": 0.25}
 """Arguments that fit the method to the toys of the contract."""
+OTHERS: dict[str, Any] = {"noise": "gaussian", "level": 0.5, "tied": True, "fine_tune": 0.6}
 
 
 def make(bench: Any, labels: Any = None, activation: str = "relu", depth: int = 2, **arguments: Any) -> Any:

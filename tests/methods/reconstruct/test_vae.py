@@ -16,6 +16,7 @@ from selftaught.views.image import denormalise
 
 SMALL = {"latent": 8}
 """Arguments that fit the method to the toys of the contract."""
+OTHERS: dict[str, Any] = {"latent": 5, "beta": 2.0, "likelihood": "bernoulli"}
 
 
 def make(bench: Any, encoder: Any = None, **arguments: Any) -> VAE:

@@ -14,6 +14,7 @@ from selftaught.data import open_source
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.export import vectors
+from selftaught.parts.fasttext_model import of_words
 from selftaught.parts.word_vectors import WordVectors
 from selftaught.pretraining.build import build, locate, open_data, untrained
 from selftaught.pretraining.weights import inherited
@@ -116,12 +117,15 @@ def test_it_is_said_how_much_of_the_given_weights_was_taken(tmp_path):
     words = WordVectors(("cat", "dog", "cow"), np.ones((3, 4), np.float32))
     told: list[str] = []
     for form in ("binary", "bin"):
-        vectors.write(tmp_path / "x.bin", words, format=form)
+        if form == "bin":
+            vectors.write_model(tmp_path / "x.bin", of_words(words, None))
+        else:
+            vectors.write(tmp_path / "x.bin", words, format=form)
         build(lookup, corpus, told.append)
         build(grams, corpus, told.append)
     assert set(told) == {f"{tmp_path / 'x.bin'}: 1 of 3 words start from its 3 vectors, the others at random"}
     other = build(replace(grams, init=None), Corpus.of([["a", "cat", "scat"]] * 9)).encoder
-    vectors.write(tmp_path / "x.bin", other.word_vectors(), format="bin", rows=other.subword_rows())
+    vectors.write_model(tmp_path / "x.bin", of_words(other.word_vectors(), other.subword_rows()))
     told.clear()
     taken = build(grams, corpus, told.append).encoder
     # a model of the tool has a row for every bucket
@@ -163,7 +167,7 @@ def test_a_large_vocabulary_is_no_hindrance_to_inheriting(tmp_path):
 def test_other_encoders_of_text_start_from_no_vectors_of_words(tmp_path):
     vectors.write(tmp_path / "x.bin", WordVectors(("cat", "dog"), np.ones((2, 4), np.float32)))
     chosen = config(method="nnlm", data={"source": None}, encoder={"name": "bag"}, init=str(tmp_path / "x.bin"))
-    with pytest.raises(UserError, match=r"x\.bin is no readable file of weights"):
+    with pytest.raises(UserError, match="init has no effect on encoder bag, which has no weights: remove it"):
         build(chosen, Corpus.of([["the", "cat", "sat"]] * 9))
 
 
@@ -196,5 +200,5 @@ def test_the_untrained_encoder_is_what_the_method_starts_from(method):
 
 def test_cmc_refuses_grey_images_before_anything_is_written():
     source = open_source(RNG.integers(0, 256, (20, 12, 12), dtype=np.uint8), "all")
-    with pytest.raises(UserError, match="these have 1 channels, not 3: give it colour images"):
+    with pytest.raises(UserError, match="these are grey: they have 1 channel, not 3: give it colour images"):
         build(config(method="cmc", data={"source": None}), source)

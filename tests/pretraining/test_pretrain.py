@@ -164,7 +164,7 @@ def test_minutes_become_steps_that_are_written_down(here):
 def test_the_default_length_is_said(here, capsys, monkeypatch):
     seen = []
 
-    def fitted(method, source, recipe, run, observers, resume, more):
+    def fitted(method, source, recipe, *others):
         seen.append(recipe)
         raise UserError("enough")
 

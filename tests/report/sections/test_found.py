@@ -37,7 +37,7 @@ def test_sections_come_in_the_order_of_their_numbers() -> None:
     assert orders == sorted(set(orders))
     assert [section.name for section in sections.found()] == [
         "warnings", "word_tests", "finetune", "detection", "result", "map", "word_map", "capitals", "learning", "saw",
-        "shows", "run",
+        "clusters", "shows", "run",
     ]  # fmt: skip
 
 

@@ -103,7 +103,7 @@ class LSTM(Encoder):
         self,
         input: Mapping[str, Any],
         width: int = 128,
-        units: int = 512,
+        units: int = 256,
         depth: int = 2,
         context: int = 32,
         causal: bool = False,

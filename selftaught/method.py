@@ -356,6 +356,40 @@ def outside(method: nn.Module, folder: Path, train: bool = True) -> list[Outside
 
 
 @runtime_checkable
+class ReadsOn(Protocol):
+    """An encoder of text that reads symbol by symbol: the body of a language model, if it is `causal`.
+
+    Symbols are numbers: the V words, then those of `parts.symbols`.
+    """
+
+    causal: bool
+    """Whether the vectors of a symbol depend on nothing after it."""
+    context: int
+    """Number of symbols that it sees at once in training."""
+    words: Sequence[str]
+    """V, the most frequent first."""
+    counts: NDArray[np.int64]
+    """How often they occur, int64 [V]."""
+
+    @property
+    def index(self) -> dict[str, int]:
+        """The number of each word."""
+
+    @property
+    def table(self) -> Tensor:
+        """The vectors by which it reads the symbols, [V + 3, width]. They can predict the next symbol, too."""
+
+    def hidden(self, ids: Tensor, cache: Any = None, /) -> list[Tensor]:
+        """Return the vectors of symbols int64 [B, T] by layer, [B, T, width] each, the last ones last.
+
+        With a `cache` of `empty` it goes on after the symbols before, and the cache takes the new ones in.
+        """
+
+    def empty(self, batch: int, /) -> Any:
+        """Return a cache before the first symbols of `batch` texts. Its `length` is the number of symbols so far."""
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """A method that keeps a feature of every training sample.
 
@@ -501,6 +535,7 @@ __all__ = [
     "Params",
     "Player",
     "Raw",
+    "ReadsOn",
     "Remembers",
     "Scores",
     "ScoresCorpus",

@@ -13,15 +13,13 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder
+from selftaught.parts import pieces
 from selftaught.parts.frequent import frequent
+from selftaught.parts.symbols import END, MASK, START
 
 NAMES = {"transformer": {"causal": False}, "causal_transformer": {"causal": True}}
 SMALL = {"width": 16, "depth": 2, "heads": 2, "context": 16, "min_count": 1}
 """Arguments of a small encoder for quick trials."""
-OTHER, END, START, MASK = range(4)
-"""Added to V: other words, the end of a sentence, the start of a document; a hidden token, if it looks both ways."""
-TOGETHER = 64
-"""Pieces of texts that are encoded at a time."""
 
 Norm = Literal["pre", "post"]
 Positions = Literal["learned", "sinusoidal", "rotary", "none"]
@@ -186,6 +184,11 @@ class Transformer(Encoder):
         found = [other + START, *(self.index.get(token, other) for token in tokens)]
         return found if self.causal else [*found, other + END]
 
+    @property
+    def table(self) -> Tensor:
+        """The vectors by which it reads the symbols, [V + 3, width], or V + 4 if it looks both ways."""
+        return self.token.weight
+
     def hidden(
         self, ids: Tensor, cache: Cache | None = None, segment: Tensor | None = None, **masks: Tensor
     ) -> list[Tensor]:
@@ -270,9 +273,7 @@ class Transformer(Encoder):
         """Return the vectors of the symbols after each block, [B, width, T], padded with zeros."""
         if isinstance(x, Tensor):
             return [h.transpose(1, 2) for h in self.hidden(x, None, None, **masks)]
-        texts = self._read(x)
-        padded = (nn.utils.rnn.pad_sequence(list(layer), batch_first=True) for layer in zip(*texts, strict=True))
-        return [layer.transpose(1, 2) for layer in padded]
+        return pieces.stacked(self._read(x))
 
     def forward(self, x: Any, **masks: Tensor) -> Tensor:
         """Map B lists of tokens, or ids int64 [B, T] with "mask" for padding at the end, to features [B, width].
@@ -282,7 +283,7 @@ class Transformer(Encoder):
         if not isinstance(x, Tensor):
             last = [layers[-1] for layers in self._read(x)]
             marks = 1 if self.causal else 2
-            return torch.stack([h[-1] if self.pool == "last" else _mean(h, marks) for h in last])
+            return torch.stack([h[-1] if self.pool == "last" else pieces.mean(h, marks) for h in last])
         h, there = self.hidden(x, None, None, **masks)[-1], masks.get("mask", torch.ones_like(x, dtype=torch.bool))
         if self.pool == "last":
             return h[torch.arange(len(h), device=h.device), there.sum(1) - 1]
@@ -290,25 +291,10 @@ class Transformer(Encoder):
 
     def _read(self, texts: Sequence[Sequence[str]]) -> list[list[Tensor]]:
         """Return the vectors of each text's symbols after each block, [T, width] each."""
-        pieces, owners = list[Tensor](), list[int]()
-        for owner, tokens in enumerate(texts):
-            numbers = torch.tensor(self.numbers(tokens), device=self.token.weight.device)
-            pieces += list(numbers.split(self.context))
-            owners += [owner] * (len(pieces) - len(owners))
-        found: list[list[list[Tensor]]] = [[] for _ in texts]
-        for begin in range(0, len(pieces), TOGETHER):
-            some = pieces[begin : begin + TOGETHER]
-            lengths = [len(piece) for piece in some]
-            ids = nn.utils.rnn.pad_sequence(some, batch_first=True)
-            there = torch.arange(ids.shape[1], device=ids.device) < torch.tensor(lengths, device=ids.device)[:, None]
-            features = self.hidden(ids) if self.causal else self.hidden(ids, mask=there)
-            for row, (owner, length) in enumerate(zip(owners[begin:], lengths, strict=False)):
-                found[owner].append([h[row, :length] for h in features])
-        return [[torch.cat(layer) for layer in zip(*parts, strict=True)] for parts in found]
-
-
-def _mean(h: Tensor, marks: int) -> Tensor:
-    return h[1 : len(h) + 1 - marks].mean(0) if len(h) > marks else h.mean(0)
+        ids = [torch.tensor(self.numbers(tokens), device=self.token.weight.device) for tokens in texts]
+        return pieces.read(
+            ids, self.context, lambda ids, there: self.hidden(ids) if self.causal else self.hidden(ids, mask=there)
+        )
 
 
 def sinusoids(where: Tensor, width: int) -> Tensor:

@@ -13,13 +13,11 @@ from selftaught.errors import UserError
 from selftaught.kernels import masked_pairs as kernel
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Index, Params, Raw, Source, Views
+from selftaught.parts.symbols import END, MASK, START
 from selftaught.parts.vocabulary import renumbering
 from selftaught.views.stream import Documents
-from selftaught.views.windows import END, START
 
 STREAM = 0x6D61736B6564  # separates these random numbers from those of other views
-MASK = 3
-"""Added to V: the number of the symbol for a hidden token."""
 SHORT = 0.1
 """Of the samples have a random, shorter length, so that the network also knows short texts."""
 REPLACED, KEPT = 0.8, 0.1

@@ -21,7 +21,7 @@ from selftaught.views.image import ImageViews
 
 __all__ = ["Contrast", "Grid", "PatchViews", "cut_torch"]
 
-Contrast = Literal["image", "patch", "channel"]
+Contrast = Literal["whole", "patch", "channel"]
 
 _STREAM = 0x70617463686573  # separates the patches' random numbers from other views'
 _NOISE = 0x706174636865736E
@@ -52,7 +52,7 @@ class Grid:
             photograph: with a = (-1, 2, -1), multiply by I - a a^T / a^T a. Only for images with three channels.
         noise: Standard deviation of the noise in dropped colours, in units of that of the colour that is kept.
         coarse: Probability of shrinking a patch to a random side, at least a third of its own, and enlarging it again.
-        contrast: What has mean 0 and a standard deviation of 1. image: the data set, as for whole images. patch: each
+        contrast: What has mean 0 and a standard deviation of 1. whole: the data set, as for whole images. patch: each
             patch, with the mean taken from each colour and one standard deviation for all. channel: each colour of
             each patch.
     """
@@ -67,7 +67,7 @@ class Grid:
     project: bool = False
     noise: float = 0.0
     coarse: float = 0.0
-    contrast: Contrast = "image"
+    contrast: Contrast = "whole"
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of range."""
@@ -197,7 +197,7 @@ class PatchViews(Views):
             spread = alone.std((2, 3), correction=0).amax(1)[:, None, None, None] * self.grid.noise
             own = torch.arange(self.channels, device=device) == keep[:, None]  # [n, C]
             patches[dropped] = alone + ~own[:, :, None, None] * spread * 12**0.5 * (noise - 0.5)
-        if self.grid.contrast != "image":
+        if self.grid.contrast != "whole":
             patches = patches - patches.mean((3, 4), keepdim=True)
             axes = (3, 4) if self.grid.contrast == "channel" else (2, 3, 4)
             patches = patches / (patches.square().mean(axes, keepdim=True).sqrt() + _EPSILON)

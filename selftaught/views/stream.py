@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, final, runtime_checkable
 
 import numpy as np
@@ -13,9 +13,12 @@ from selftaught.errors import UserError
 from selftaught.kernels import stream as kernel
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Index, Params, Raw, Source, Views
+from selftaught.parts.symbols import END, START
 from selftaught.parts.vocabulary import renumbering
-from selftaught.views.windows import END, START, Sentences
+from selftaught.views.windows import Sentences
 
+TOGETHER = 16
+"""Windows that are scored at a time."""
 STREAM = 0x73747265616D  # separates the places of windows from other views' random numbers
 
 
@@ -119,3 +122,36 @@ class StreamViews(Views):
         columns = params["shift"][:, None] + np.arange(self.length + 1)
         tokens = np.take_along_axis(raw["tokens"], columns, 1)
         return {"tokens": torch.from_numpy(tokens).to(device), "index": torch.from_numpy(raw["index"]).to(device)}
+
+
+def scored(
+    ids: NDArray[np.int32],
+    sentences: NDArray[np.int64],
+    words: int,
+    context: int,
+    log_p: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Return log P of the tokens and of the end of each sentence given all before, float64 [N + S].
+
+    Each symbol sees at least half of the context, where there is so much before it.
+
+    Args:
+        ids: int32 [N], numbers of a model's `words`. The sentences are one document.
+        sentences: int64 [S + 1], where each sentence begins in `ids`, and the end.
+        words: V.
+        context: Number of symbols that the model sees at once.
+        log_p: Maps windows of symbols int64 [B, context + 1] to log P of all but the first given those before in the
+            window, float64 [B, context].
+    """
+    stream = Stream(ids, sentences, np.array([0, len(sentences) - 1]), words, max(context // 2, 1), context + 1)
+    found = np.empty(stream.size)
+    known = 1  # symbols before this place are scored; nothing predicts the first one
+    for first in range(0, len(stream), TOGETHER):
+        index = np.arange(first, min(first + TOGETHER, len(stream)))
+        rows = log_p(stream.fetch(index)["tokens"])
+        for place, row in zip((index * stream.length).tolist(), rows, strict=True):
+            last = min(place + context + 1, stream.size)
+            if last > known:
+                found[known:last] = row[known - place - 1 : last - place - 1]
+                known = last
+    return found[1:]

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.method import Batch, Index, Params, Raw, Source, Views
+from selftaught.parts.symbols import END, START
 from selftaught.parts.vocabulary import renumbering
-
-OTHER, END, START = range(3)
-"""Added to V: the numbers of other words, of the end of a sentence (only predicted) and of the padding before it."""
 
 
 @runtime_checkable

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
-from selftaught.views.windows import END, OTHER, START, Windows, WindowViews
+from selftaught.parts.symbols import END, OTHER, START
+from selftaught.views.windows import Windows, WindowViews
 
 CORPUS = Corpus.of(["a b a\nb", "c a b"])
 

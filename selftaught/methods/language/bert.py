@@ -14,6 +14,7 @@ from selftaught.method import Encoder, Method, Outputs, Source, Terms
 from selftaught.parts import gather
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.shown import Table
+from selftaught.parts.symbols import spelt
 from selftaught.views.masked_pairs import MaskedPairs
 
 
@@ -125,5 +126,4 @@ class BERT(Method):
         return [Table("hidden tokens", ["around", "hidden", "first guess", "second", "third"], rows[:30])]
 
     def _text(self, ids: Tensor) -> str:
-        words, marks = self.encoder.words, ("<unk>", "|", "", "___")
-        return " ".join(words[i] if i < len(words) else marks[i - len(words)] for i in ids.tolist())
+        return spelt(self.encoder.words, ids.tolist())

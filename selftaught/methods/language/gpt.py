@@ -1,26 +1,23 @@
-"""Generative pre-training: a causal Transformer that predicts the next token."""
+"""Generative pre-training: a causal network, such as a Transformer, that predicts the next token."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, cast, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selftaught.encoders.transformer import END, START, Transformer
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs, Source
+from selftaught.method import Encoder, Method, Outputs, ReadsOn, Source
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.reader import Reader
 from selftaught.parts.sampling import draw
+from selftaught.parts.symbols import END, START
 from selftaught.parts.writer import Writer
-from selftaught.views.stream import Stream, StreamViews
-
-TOGETHER = 16
-"""Windows that are scored at a time."""
+from selftaught.views.stream import StreamViews, scored
 
 
 @final
@@ -45,7 +42,7 @@ class GPT(Method):
     documents, which the start marks; AdamW with betas 0.9 and 0.99 and a larger rate, for a few minutes.
 
     Raises:
-        UserError: The encoder is not a causal_transformer.
+        UserError: The encoder does not read on from what is before: see `method.ReadsOn`.
     """
 
     recipe: ClassVar[dict[str, Any]] = {
@@ -57,13 +54,18 @@ class GPT(Method):
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
-        if not isinstance(encoder, Transformer) or not encoder.causal:
-            raise UserError(f"gpt needs the encoder causal_transformer, not {encoder.spec['name']}")
-        self.encoder: Transformer = encoder
+        if not isinstance(encoder, ReadsOn) or not encoder.causal:
+            raise UserError(f"gpt needs the encoder causal_transformer or causal_lstm, not {encoder.spec['name']}")
+        self.encoder = encoder
         self.words = len(encoder.words)
         self.often = float(encoder.counts[0] / encoder.counts.sum())  # of always naming the most frequent token
         self.reader = Reader(encoder.spec["input"], encoder.index)
         self.views = StreamViews(encoder.index, encoder.context)
+
+    @property
+    def body(self) -> ReadsOn:
+        """The encoder."""
+        return cast(ReadsOn, self.encoder)
 
     def prepare(self, source: Source) -> None:
         """Do nothing: all shapes come from the encoder."""
@@ -73,8 +75,8 @@ class GPT(Method):
 
         "chance" is the share of the most frequent token in the text that the encoder was made for.
         """
-        h = self.encoder.hidden(tokens[:, :-1])[-1]  # [B, T, width]
-        loss, right = cross_entropy(h.flatten(0, 1), self.encoder.token.weight, tokens[:, 1:].flatten())
+        h = self.body.hidden(tokens[:, :-1])[-1]  # [B, T, width]
+        loss, right = cross_entropy(h.flatten(0, 1), self.body.table, tokens[:, 1:].flatten())
         return {"loss": loss, "accuracy": right, "chance": self.often}
 
     # --- what was learned ---------------------------------------------------------------------------------------------
@@ -97,25 +99,17 @@ class GPT(Method):
         `ids`, int32 [N], are the encoder's word numbers. The sentences are one document. Each symbol sees at least half
         of the context, where there is so much before it.
         """
-        reach, device = self.encoder.context, self.encoder.token.weight.device
-        stream = Stream(ids, sentences, np.array([0, len(sentences) - 1]), self.words, max(reach // 2, 1), reach + 1)
-        found = np.empty(stream.size)
-        known = 1  # symbols before this place are scored; nothing predicts the first one
-        for first in range(0, len(stream), TOGETHER):
-            index = np.arange(first, min(first + TOGETHER, len(stream)))
-            tokens = torch.from_numpy(stream.fetch(index)["tokens"]).to(device)
-            y = self.logits(self.encoder.hidden(tokens[:, :-1])[-1]).log_softmax(2)
-            log_p = y.gather(2, tokens[:, 1:, None])[..., 0].double().cpu().numpy()
-            for place, row in zip((index * stream.length).tolist(), log_p, strict=True):
-                last = min(place + reach + 1, stream.size)
-                if last > known:
-                    found[known:last] = row[known - place - 1 : last - place - 1]
-                    known = last
-        return found[1:]
+        return scored(ids, sentences, self.words, self.body.context, self._log_p)
+
+    def _log_p(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return log P of all symbols but the first of windows [B, T + 1], given those before them: [B, T]."""
+        ids = torch.from_numpy(tokens).to(self.body.table.device)
+        y = self.logits(self.body.hidden(ids[:, :-1])[-1]).log_softmax(2)
+        return y.gather(2, ids[:, 1:, None])[..., 0].double().cpu().numpy()
 
     def logits(self, h: Tensor) -> Tensor:
         """Return the scores of the next symbol, float32 [..., V + 3], for its last vectors [..., width]."""
-        return (h @ self.encoder.token.weight.T).float()
+        return (h @ self.body.table.T).float()
 
     @torch.no_grad()
     def generate(
@@ -125,14 +119,14 @@ class GPT(Method):
 
         The keys and values of earlier symbols are kept. When the context is full, its second half is read again.
         """
-        device, context = self.encoder.token.weight.device, self.encoder.context
+        body, device, context = self.body, self.body.table.device, self.body.context
         generator = torch.Generator().manual_seed(seed)
         ids = self._prompt(prompt)
-        write, cache, fresh = Writer(self.encoder.spec["input"], prompt), self.encoder.empty(1), ids[-context:]
+        write, cache, fresh = Writer(self.encoder.spec["input"], prompt), body.empty(1), ids[-context:]
         for _ in range(length):
             if cache.length + len(fresh) > context:
-                cache, fresh = self.encoder.empty(1), ids[-(context // 2) :]
-            h = self.encoder.hidden(torch.tensor([fresh], device=device), cache)[-1][0, -1]
+                cache, fresh = body.empty(1), ids[-(context // 2) :]
+            h = body.hidden(torch.tensor([fresh], device=device), cache)[-1][0, -1]
             scores = self.logits(h).cpu()
             scores[self.words] = -torch.inf  # other words cannot be written
             symbol = draw(scores, generator, temperature, top_k, top_p)
@@ -140,7 +134,7 @@ class GPT(Method):
                 return
             ids.append(symbol)
             fresh = [symbol]
-            yield write("\n" if symbol == self.words + END else self.encoder.words[symbol])
+            yield write("\n" if symbol == self.words + END else body.words[symbol])
 
     def _prompt(self, text: str) -> list[int]:
         """The numbers of the symbols of a beginning of a document: all its lines but the last have an end."""

@@ -16,7 +16,8 @@ from torch.utils.checkpoint import checkpoint
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Player, Source
 from selftaught.parts.reader import Reader
-from selftaught.views.windows import START, Windows, WindowViews
+from selftaught.parts.symbols import START
+from selftaught.views.windows import Windows, WindowViews
 
 CELLS = 1 << 24
 """Number of scores in memory at a time. Beyond it, rows are scored in parts, and again in the backward pass."""

@@ -21,10 +21,16 @@ OTHERS: dict[str, Any] = {}
 TEXT = Corpus.of(["a b c d\nb a d c\na c", "d d b a e\nc a"])
 
 
-def build(corpus: Corpus = TEXT, seed: int = 0, scale: float = 0.0, **arguments: Any) -> GPT:
+LSTM = "causal_lstm"
+BODIES = ["causal_transformer", LSTM]
+
+
+def build(
+    corpus: Corpus = TEXT, seed: int = 0, scale: float = 0.0, body: str = "causal_transformer", **arguments: Any
+) -> GPT:
     torch.manual_seed(seed)
-    small = {"width": 16, "depth": 2, "heads": 2, "context": 6, "min_count": 1}
-    method = GPT(encoders.build("causal_transformer", corpus.input(), **{**small, **arguments}))
+    small = {"width": 16, "depth": 2, "context": 6, "min_count": 1} | ({"units": 24} if body == LSTM else {"heads": 2})
+    method = GPT(encoders.build(body, corpus.input(), **{**small, **arguments}))
     if scale:
         for parameter in method.parameters():
             torch.nn.init.normal_(parameter, std=scale)
@@ -54,18 +60,20 @@ def test_it_is_what_the_verbs_ask_for() -> None:
     assert isinstance(build(), Scores) and isinstance(build(), ScoresCorpus) and isinstance(build(), Generates)
 
 
-def test_the_loss_is_that_of_the_next_symbol_with_tied_weights() -> None:
-    method, tokens = build(scale=0.3), torch.tensor([[7, 0, 1, 2, 6, 3, 4], [1, 1, 0, 6, 7, 2, 5]])
+@pytest.mark.parametrize("body", BODIES)
+def test_the_loss_is_that_of_the_next_symbol_with_tied_weights(body: str) -> None:
+    method, tokens = build(scale=0.3, body=body), torch.tensor([[7, 0, 1, 2, 6, 3, 4], [1, 1, 0, 6, 7, 2, 5]])
     h = method.encoder.hidden(tokens[:, :-1])[-1]
-    wanted = F.cross_entropy((h @ method.encoder.token.weight.T).flatten(0, 1), tokens[:, 1:].flatten())
+    wanted = F.cross_entropy((h @ method.body.table.T).flatten(0, 1), tokens[:, 1:].flatten())
     found = method(player="main", clock=Clock(), tokens=tokens)["loss"]
     torch.testing.assert_close(found, wanted)
     found.backward()
     assert [name for name, p in method.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-def test_scores_are_the_chain_rule_over_the_whole_text() -> None:
-    method = build(scale=0.3, context=64)
+@pytest.mark.parametrize("body", BODIES)
+def test_scores_are_the_chain_rule_over_the_whole_text(body: str) -> None:
+    method = build(scale=0.3, context=64, body=body)
     scores = method.score_ids(TEXT.ids, TEXT.sentences)
     assert scores.shape == (len(TEXT.ids) + len(TEXT.sentences) - 1,)
     stream = [7]
@@ -98,9 +106,10 @@ def test_all_probabilities_of_a_next_symbol_sum_to_one() -> None:
 LINES = "\n".join(["one two three four five six seven"] * 30)
 
 
-def test_it_learns_an_order_and_writes_it() -> None:
+@pytest.mark.parametrize("body", BODIES)
+def test_it_learns_an_order_and_writes_it(body: str) -> None:
     corpus = Corpus.of([LINES] * 2)
-    method = train(build(corpus, context=8), corpus, 120)
+    method = train(build(corpus, context=8, body=body), corpus, 120)
     assert sum(p for _, p in method.score("one two three four five six seven")) > -1.5
     assert sum(p for _, p in method.score("seven six five four three two one")) < -15
     assert "".join(method.generate("one two", 5, 0, temperature=0.0)) == " three four five six seven"
@@ -136,7 +145,7 @@ def test_exact_text_is_written_as_it_stands() -> None:
 
 
 def test_another_encoder_is_refused() -> None:
-    for name in ("lookup", "transformer"):
-        with pytest.raises(UserError, match=f"gpt needs the encoder causal_transformer, not {name}"):
+    for name in ("lookup", "transformer", "lstm"):
+        with pytest.raises(UserError, match=f"gpt needs the encoder causal_transformer or causal_lstm, not {name}"):
             GPT(encoders.build(name, TEXT.input()))
     assert issubclass(GPT, Method)

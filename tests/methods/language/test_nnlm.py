@@ -16,7 +16,7 @@ from selftaught.errors import UserError
 from selftaught.method import Clock, Method, Scores, ScoresCorpus
 from selftaught.methods.language import nnlm
 from selftaught.methods.language.nnlm import NNLM
-from selftaught.views.windows import START
+from selftaught.parts.symbols import START
 
 OTHERS = {"order": 3, "hidden": 7, "direct": False}
 TEXT = Corpus.of(["a b c d\nb a d c\na c", "d d b a e"])

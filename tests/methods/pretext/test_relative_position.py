@@ -130,7 +130,7 @@ def test_hints_of_colour_are_taken_away(bench: Any) -> None:
     axis = torch.tensor([-1.0, 2.0, -1.0])
     for colour, flat in (("project", True), ("all", False)):
         method = make(bench, colour=colour, size=40, coarse=0.0)
-        method.views.grid = fitted(40, 0, -1, -1, colour, 0.0).__class__(9, 13, contrast="image", count=3)
+        method.views.grid = fitted(40, 0, -1, -1, colour, 0.0).__class__(9, 13, contrast="whole", count=3)
         pixels = bench.batch(method)["patches"] * torch.tensor(bench.input["std"]).view(3, 1, 1)
         pixels = pixels + torch.tensor(bench.input["mean"]).view(3, 1, 1)
         along = torch.einsum("...chw,c->...hw", pixels, axis)

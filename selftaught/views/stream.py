@@ -80,8 +80,8 @@ class Stream(Source):
         return {"tokens": self.read(index * self.length), "index": index}
 
     def read(self, places: Index) -> NDArray[np.int64]:
-        """Return the symbols from each of `places` on, int64 [B, reach]."""
-        found = np.empty((len(places), self.reach), np.int64)
+        """Return the symbols from each of `places` on, int64 [B, reach]. Those beyond the end are of the beginning."""
+        places, found = np.asarray(places, np.int64) % self.size, np.empty((len(places), self.reach), np.int64)
         marks = self.words + START, self.words + END
         kernel.read(self.ids, self.sentences, self.begins, self.table, self.words, *marks, places, found)
         return found

@@ -34,3 +34,10 @@ def test_the_middle_of_a_window_is_the_place_except_near_the_ends() -> None:
     assert at.tolist() == [0, 2, 4]
     whole = stream.read(np.array([0]))[0]
     assert windows[0].tolist() == whole[:5].tolist()
+
+
+def test_places_beyond_the_end_are_of_the_beginning() -> None:
+    stream = StreamViews({"a": 0, "b": 1, "c": 2, "d": 3}, 5).bind(TEXT)
+    assert isinstance(stream, Stream)
+    far = np.array([2, 5 + 10**6 * stream.size])
+    assert stream.read(far).tolist() == stream.read(np.array([2, 5])).tolist()

@@ -130,12 +130,6 @@ def _squares(step: int, neighbours: int) -> Squares:
     return Squares(-most, np.ascontiguousarray(start), np.nonzero(inside)[2])
 
 
-def balanced(loss: Tensor, weight: Tensor) -> Tensor:
-    """Return `loss` [...], with the gradient of ``weight * loss``, as the released code: it weights gradients alone."""
-    weighted = loss * weight
-    return weighted + (loss - weighted).detach()
-
-
 def soft_cross_entropy(logits: Tensor, near: Tensor, share: Tensor) -> Tensor:
     """Return ``-sum_q Z_q log softmax(logits)_q``: [B, Q, ...] and `encode`'s [B, K, ...] to [B, ...]."""
     chosen: Any = logits.log_softmax(1).gather(1, near)

@@ -56,7 +56,8 @@ def encoded(
 
 
 def expected(text: str, how: str, lower: bool) -> list[list[str]]:
-    return [found for line in text.splitlines() if (found := tokenise(line, how, lower))]
+    lines = [text] if how == "exact" else text.splitlines()
+    return [found for line in lines if (found := tokenise(line, how, lower))]
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.parts.colour import lab
-from selftaught.parts.colour_bins import ColourBins, balanced, in_gamut, soft_cross_entropy
+from selftaught.parts.colour_bins import ColourBins, in_gamut, soft_cross_entropy
 
 
 def colours(n: int = 200, seed: int = 0) -> Tensor:
@@ -87,14 +87,6 @@ def test_soft_cross_entropy_is_that_of_the_whole_distribution() -> None:
     logits = torch.randn(3, len(bins), 4)
     expected = F.cross_entropy(logits, bins.dense(near, share), reduction="none")
     assert torch.allclose(soft_cross_entropy(logits, near, share), expected, rtol=1e-4)
-
-
-def test_only_the_gradient_is_weighted() -> None:
-    loss = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-    weighted = balanced(loss, torch.tensor([0.5, 1.0, 4.0]))
-    assert weighted.tolist() == [1, 2, 3]
-    weighted.sum().backward()
-    assert loss.grad is not None and loss.grad.tolist() == [0.5, 1, 4]
 
 
 def test_what_is_out_of_range_is_named() -> None:

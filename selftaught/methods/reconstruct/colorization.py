@@ -13,7 +13,7 @@ from selftaught.encoders.multiview import Multiview
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Source
 from selftaught.parts.colour import GREY, lab, refuse_colourless, refuse_grey, rgb_of_hci
-from selftaught.parts.colour_bins import ColourBins, balanced, soft_cross_entropy
+from selftaught.parts.colour_bins import ColourBins, soft_cross_entropy
 from selftaught.parts.colour_histograms import divergence, histograms, hue_of, median_of
 from selftaught.parts.dense_predictor import DensePredictor
 from selftaught.parts.hypercolumn import hypercolumn
@@ -34,13 +34,13 @@ class Colorization(Method):
     x_L is the lightness L of Lab, ab its colours, and z^ the output at h x w positions::
 
         regression:  L = 1/2 sum_{h,w} || ab - ab^ ||^2, ab divided by 110
-        quantised:   L = - sum_{h,w} sum_q Z_q log Z^_q, its gradient multiplied by v(Z)
+        quantised:   L = - sum_{h,w} v(Z) sum_q Z_q log Z^_q
         histogram:   L = 5 chroma KL(hue || hue^) + 3 min(l, 1/3, 1 - l) KL(chroma || chroma^), averaged over N places
 
     quantised: Zhang, Isola, Efros, ECCV 2016 (arXiv 1603.08511), "Colorful Image Colorization". Regression averages the
     possible colours of an object to grey, so the colours are classes: the bins of ab in gamut, Z the soft class of a
-    pixel (see `parts.colour_bins`). v(Z) is the weight of its nearest bin, larger for rare colours, and weights
-    gradients alone, as in the released code. The colour is the annealed mean of Z^ at a `temperature`. Images without
+    pixel (see `parts.colour_bins`). v(Z) is the weight of its nearest bin, larger for rare colours (the
+    released code multiplies the gradients by it, which is the same training). The colour is the annealed mean of Z^ at a `temperature`. Images without
     colours (no |a| or |b| above 5) are left out of the loss, here and in the regression.
 
     histogram: Larsson, Maire, Shakhnarovich, ECCV 2016 (arXiv 1603.06668), "Learning Representations for Automatic
@@ -162,7 +162,7 @@ class Colorization(Method):
             each = ((ab / FARTHEST - found) ** 2).sum(1) / 2  # [B, h, w]
         else:
             weight = self.bins.weight[batch["near"][:, 0]]  # [B, h, w], of the nearest bin
-            each = balanced(soft_cross_entropy(found, batch["near"], batch["share"]), weight)
+            each = weight * soft_cross_entropy(found, batch["near"], batch["share"])
         return {"loss": (each.sum((1, 2)) * coloured).mean(), **self.errors(self.decoded(found), ab, weight)}
 
     def at_locations(self, grey: Tensor, channels: Tensor, place: Tensor) -> Outputs:

@@ -107,7 +107,7 @@ def test_the_head_starts_again_and_its_optimiser_too(bench: Any) -> None:
     method.head.weight.data.fill_(5)
     clock = at(0)
     method.before_epoch(clock, embedded)
-    first = method.head.weight.clone()
+    first = method.head.weight.detach().clone()
     assert float(first.std()) == pytest.approx(0.01, rel=0.05) and abs(float(first.mean())) < 1e-3
     assert clock.resets == {"head"} and not method.head.bias.any()
     method.before_epoch(at(1), embedded)

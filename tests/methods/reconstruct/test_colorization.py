@@ -101,7 +101,7 @@ def test_the_best_guess_of_a_coin_flip_is_the_mean() -> None:
     assert (guess * 110).tolist() == pytest.approx([10, 30], abs=0.1)
 
 
-def test_quantised_is_the_soft_cross_entropy_with_a_weighted_gradient(bench: Any) -> None:
+def test_quantised_is_the_soft_cross_entropy_weighted_by_the_rarity_of_colours(bench: Any) -> None:
     method = make(bench).eval()
     batch = bench.batch(method)
     batch["channels"][5, 1:] = 4.9
@@ -110,10 +110,10 @@ def test_quantised_is_the_soft_cross_entropy_with_a_weighted_gradient(bench: Any
     coloured = torch.ones(16)
     coloured[5] = 0
     each = soft_cross_entropy(logits, batch["near"], batch["share"])
-    loss = (each.sum((1, 2)) * coloured).mean()
-    assert method(**batch)["loss"].item() == pytest.approx(loss.item(), rel=1e-5)  # the value is not weighted
     weight = method.bins.weight[batch["near"][:, 0]]
-    (expected,) = torch.autograd.grad(((weight * each).sum((1, 2)) * coloured).mean(), logits)
+    loss = ((weight * each).sum((1, 2)) * coloured).mean()
+    assert method(**batch)["loss"].item() == pytest.approx(loss.item(), rel=1e-5)
+    (expected,) = torch.autograd.grad(loss, logits)
     method.head.forward = lambda _: logits  # type: ignore[method-assign]
     (gradient,) = torch.autograd.grad(method(**batch)["loss"], logits)
     assert torch.allclose(gradient, expected, rtol=1e-4, atol=1e-8)

@@ -39,9 +39,9 @@ class Colorization(Method):
 
     quantised: Zhang, Isola, Efros, ECCV 2016 (arXiv 1603.08511), "Colorful Image Colorization". Regression averages the
     possible colours of an object to grey, so the colours are classes: the bins of ab in gamut, Z the soft class of a
-    pixel (see `parts.colour_bins`). v(Z) is the weight of its nearest bin, larger for rare colours (the
-    released code multiplies the gradients by it, which is the same training). The colour is the annealed mean of Z^ at a `temperature`. Images without
-    colours (no |a| or |b| above 5) are left out of the loss, here and in the regression.
+    pixel (see `parts.colour_bins`). v(Z) is the weight of its nearest bin, larger for rare colours (the released code
+    multiplies the gradients by it, which is the same training). The colour is the annealed mean of Z^ at a
+    `temperature`. Images without colours (no |a| or |b| above 5) are left out of the loss, here and in the regression.
 
     histogram: Larsson, Maire, Shakhnarovich, ECCV 2016 (arXiv 1603.06668), "Learning Representations for Automatic
     Colorization". The input is the mean of red, green and blue, l. The targets are histograms of hue and chroma in a

@@ -14,6 +14,7 @@ from selftaught.method import Clock, Encoder, Index, Method, Outputs, Source
 from selftaught.parts.mirror import Mirror
 from selftaught.parts.shown import Pictures
 from selftaught.parts.streams import Streams, classes_of
+from selftaught.parts.target import target as stopped
 from selftaught.views.corruption import Noise, Noisy, damaged
 from selftaught.views.image import denormalise
 
@@ -120,6 +121,10 @@ class StackedDenoising(Method):
         last = 1 - self.fine_tune
         return self.depth if progress >= last else min(int(progress / last * self.depth), self.depth - 1)
 
+    def targets(self) -> tuple[str, ...]:
+        """Return the clean input of the layer in training: the layers below it stay as they are."""
+        return ("code",)
+
     def forward(self, clean: Tensor, noise: Tensor, clock: Clock, label: Tensor | None = None, **_: Any) -> Outputs:
         """Return the loss of the stage.
 
@@ -129,8 +134,7 @@ class StackedDenoising(Method):
         layer = self.stage(clock.progress)
         if layer == self.depth:
             return self.classified(clean, label)
-        with torch.no_grad():
-            target = self.code(clean, layer)  # [B, d]
+        target = stopped("code", self.code(clean, layer))  # [B, d]
         corrupt, mask = damaged(self.noise, target, noise[:, : target.shape[1]], self.level)
         z = self.rebuild(corrupt, layer)
         bounded = layer == 0 or self.bounded

@@ -137,6 +137,7 @@ class VAE(Method):
             return -F.binary_cross_entropy_with_logits(y, x, reduction="none")
         return discretised(x, y.sigmoid(), self.scale)
 
+    @torch.no_grad()
     def show(self, image: Tensor, noise: Tensor, **_: Any) -> list[Pictures | Table]:
         """Show images, their reconstructions from mu, samples from the prior, and what the images cost."""
         mu = self.encode(image)[0]

@@ -19,6 +19,7 @@ from selftaught.methods.language.elmo import ELMo
 
 SMALL: dict[str, Any] = {}
 TOY: dict[str, Any] = {"ordered": True}
+OTHERS: dict[str, Any] = {}
 TEXT = Corpus.of(["a b c d\nb a d c\na c", "d d b a e\nc a"])
 TOKENS = torch.tensor([[7, 0, 1, 2, 6, 3, 4], [1, 1, 0, 6, 7, 2, 5]])
 

@@ -38,7 +38,7 @@ class Characters(nn.Module):
         super().__init__()
         sizes = [(size, max(1, round(share * number))) for size, number in FILTERS]
         total = sum(number for _, number in sizes)
-        self.symbol = nn.Embedding(PADDING + 1, WIDTH, padding_idx=PADDING)
+        self.symbol = nn.Embedding(PADDING, WIDTH)
         self.filters = nn.ModuleList(nn.Conv1d(WIDTH, number, size) for size, number in sizes)
         self.highways = nn.ModuleList(nn.Linear(total, 2 * total) for _ in range(2))
         self.out = nn.Linear(total, width)
@@ -52,7 +52,8 @@ class Characters(nn.Module):
         """Map words, int [N, LONGEST] of `coded`, to their vectors, [N, width]."""
         there = codes != PADDING
         codes, there = codes[:, : int(there.sum(1).max())], there[:, : int(there.sum(1).max())]
-        c = self.symbol(F.pad(codes.long(), (0, FILTERS[-1][0] - 1), value=PADDING)).transpose(1, 2)  # [N, 16, L + 6]
+        wide = F.pad(codes.long(), (0, FILTERS[-1][0] - 1), value=PADDING)
+        c = F.embedding(wide, F.pad(self.symbol.weight, (0, 0, 0, 1))).transpose(1, 2)  # [N, 16, L + 6], 0 for padding
         found = []
         for layer in self.filters:
             # a filter begins at a character of the word, so that the padding of longer ones changes nothing

@@ -20,8 +20,8 @@ class Recurrence(nn.Module):
         h_t = clip(W_hr (s(o) tanh(c_t)))
 
     The parameters have the names and the order of gates of ``torch.nn.LSTM(proj_size=W)``, with one bias. It is
-    computed in float32 whatever the precision around it. The derivatives are written out: those of the weights are then
-    one product over all symbols instead of one for each.
+    computed in float32 (or float64, if the parameters are) whatever the precision around it. The derivatives are
+    written out: those of the weights are then one product over all symbols instead of one for each.
 
     Args:
         width: W, of x and h.
@@ -50,7 +50,8 @@ class Recurrence(nn.Module):
         """Map [B, T, W] to the outputs, the same shape, and the state after the last. States have no gradient."""
         h, c = self.start(len(x)) if state is None else state
         with torch.autocast(x.device.type, enabled=False):
-            moved = torch.addmm(self.bias, x.float().transpose(0, 1).flatten(0, 1), self.weight_ih.T)
+            x = x if x.dtype == torch.float64 else x.float()
+            moved = torch.addmm(self.bias, x.transpose(0, 1).flatten(0, 1), self.weight_ih.T)
             gates = moved.unflatten(0, (x.shape[1], x.shape[0]))  # [T, B, 4 U]
             found: tuple[Tensor, ...] = _Recurrence.apply(  # type: ignore[no-untyped-call]
                 gates, self.weight_hh, self.weight_hr, h, c, self.clip

@@ -149,11 +149,9 @@ def generate(
 
     Raises UserError for a run of another method, for a prompt of which no token is known, and for numbers out of range.
     """
-    import torch
-
     from selftaught import methods
     from selftaught.method import Generates
-    from selftaught.parts.sampling import draw
+    from selftaught.parts.sampling import check
     from selftaught.parts.tokens import tokenise_as
     from selftaught.pretraining.build import type_of
 
@@ -163,7 +161,7 @@ def generate(
         raise UserError(f"{run.config.method} writes no text: generate with a run of {' or '.join(able)}")
     if length < 0 or n < 1:
         raise UserError(f"length must be at least 0 and n at least 1, not {length} and {n}")
-    draw(torch.zeros(1), torch.Generator(), temperature, top_k, top_p)  # refuses numbers out of range at once
+    check(temperature, top_k, top_p)
     model = run.model()
     assert isinstance(model, Generates)
     strange = model.unknown(prompt)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, final
 
-import torch
 from torch import Tensor
 
 from selftaught.encoders import arguments, build
 from selftaught.errors import UserError
 from selftaught.method import Encoder
-from selftaught.parts.layers import Norm, Pool, pooled, pooled_width
+from selftaught.parts.layers import Norm, Pool, pooled, pooled_width, take_fitting
 
 
 @final
@@ -120,9 +119,5 @@ def of(encoder: Encoder, patch: int, stride: int, norm: Norm) -> Patchwise:
     kept = {k: spec[k] for k in ("width", "depth", "pool") if k in spec}
     made = build("patchwise", spec["input"], network=spec["name"], patch=patch, stride=stride, norm=norm, **kept)
     assert isinstance(made, Patchwise)
-    theirs, own = encoder.state_dict(), made.network.state_dict()
-    with torch.no_grad():
-        for name, tensor in own.items():
-            if name in theirs and theirs[name].shape == tensor.shape:
-                tensor.copy_(theirs[name])
+    take_fitting(made.network, encoder)
     return made

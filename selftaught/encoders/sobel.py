@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from selftaught.encoders import build
 from selftaught.errors import UserError
 from selftaught.method import Encoder
+from selftaught.parts.layers import take_fitting
 
 FILTER = ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0))
 
@@ -78,9 +79,5 @@ def of(encoder: Encoder) -> Sobel:
     spec = {k: v for k, v in encoder.spec.items() if k not in ("name", "input")}
     made = build("sobel", encoder.spec["input"], network=encoder.spec["name"], arguments=json.dumps(spec))
     assert isinstance(made, Sobel)
-    theirs, own = encoder.state_dict(), made.network.state_dict()
-    with torch.no_grad():
-        for name, tensor in own.items():
-            if name in theirs and theirs[name].shape == tensor.shape:
-                tensor.copy_(theirs[name])
+    take_fitting(made.network, encoder)
     return made

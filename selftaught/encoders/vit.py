@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder
+from selftaught.parts.chosen import chosen
 from selftaught.parts.positions import sincos
 
 NAMES = {
@@ -165,7 +166,7 @@ class ViT(Encoder):
         positions = resampled(self.pos_embed, grid)
         x = x.flatten(2).transpose(1, 2) + positions[:, 1:]
         if keep is not None:
-            x = x.gather(1, keep[:, :, None].expand(-1, -1, x.shape[2]))
+            x = chosen(x, keep)
         x = torch.cat([(self.cls_token + positions[:, :1]).expand(len(x), -1, -1), x], 1)
         features = []
         for block in self.blocks:

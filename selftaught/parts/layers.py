@@ -65,3 +65,12 @@ def shape_of(features: Callable[[Tensor], Tensor], network: nn.Module, input: Ma
         shape = features(torch.zeros(1, input["channels"], input["size"], input["size"])).shape[1:]
     network.train(training)
     return tuple(shape)
+
+
+def take_fitting(network: nn.Module, other: nn.Module) -> None:
+    """Copy the tensors of `other` into `network` whose names and shapes agree. The others keep their values."""
+    theirs = other.state_dict()
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            if name in theirs and theirs[name].shape == tensor.shape:
+                tensor.copy_(theirs[name])

@@ -27,10 +27,7 @@ def draw(
 
     Raises UserError for a temperature below 0, a top_k below 0 or a top_p outside (0, 1].
     """
-    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
-        raise UserError(
-            f"temperature and top_k must be at least 0 and top_p in (0, 1], not {temperature}, {top_k} and {top_p}"
-        )
+    check(temperature, top_k, top_p)
     if temperature == 0:
         return int(scores.argmax())
     p, order = (scores.double() / temperature).softmax(0), None
@@ -41,3 +38,11 @@ def draw(
         p = p[p.cumsum(0) - p < top_p]
     drawn = int(torch.multinomial(p, 1, generator=generator))
     return drawn if order is None else int(order[drawn])
+
+
+def check(temperature: float, top_k: int, top_p: float) -> None:
+    """Raise UserError for what `draw` refuses."""
+    if temperature < 0 or top_k < 0 or not 0 < top_p <= 1:
+        raise UserError(
+            f"temperature and top_k must be at least 0 and top_p in (0, 1], not {temperature}, {top_k} and {top_p}"
+        )

@@ -11,6 +11,17 @@ from selftaught.parts.layers import shape_of
 from selftaught.views.image import Augment
 
 
+def alike(
+    encoder: Encoder, look: Augment, full: int, crop: float, count: int, small_crop: float, size: int = 0
+) -> list[Augment]:
+    """Return `full` views of at least `crop` of the area, then `count` small ones of `small_crop` to `crop`.
+
+    They have the same `look`, whose own crop is not used. See `multi_crop` for the rest and the errors.
+    """
+    whole, part = replace(look, crop=(crop, 1.0)), replace(look, crop=(small_crop, crop))
+    return multi_crop(encoder, [whole] * full, part, count, size)
+
+
 def multi_crop(encoder: Encoder, full: Sequence[Augment], small: Augment, count: int, size: int = 0) -> list[Augment]:
     """Return the views `full`, then `count` times `small` with side `size`, as one list for `ImageViews`.
 

@@ -17,7 +17,7 @@ from selftaught.parts.queue import Queue
 from selftaught.parts.sinkhorn import sinkhorn
 from selftaught.parts.target import target
 from selftaught.views.image import Augment, ImageViews
-from selftaught.views.multi_crop import multi_crop
+from selftaught.views.multi_crop import alike
 
 FULL = 2
 """Number of full crops. These are assigned to prototypes; small crops only predict."""
@@ -122,14 +122,12 @@ class SwAV(Method):
         self.register_buffer("pushed", torch.zeros((), dtype=torch.long))
         self.temperature, self.epsilon, self.iterations = temperature, epsilon, iterations
         self.freeze, self.queue_epoch = freeze, queue_epoch
-        look: dict[str, Any] = {
-            "flip": flip, "jitter": (0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength), "jitter_p": 0.8,
-            "grey": grey, "blur": blur, "blur_sigma": (0.1, 2.0),
-        }  # fmt: skip
-        full, part = Augment(crop=(crop, 1.0), **look), Augment(crop=(small_crop, crop), **look)
-        self.views = ImageViews(
-            encoder.spec["input"], views=multi_crop(encoder, [full] * FULL, part, small, small_size)
-        )
+        look = Augment(
+            flip=flip, jitter=(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength), jitter_p=0.8,
+            grey=grey, blur=blur, blur_sigma=(0.1, 2.0),
+        )  # fmt: skip
+        views = alike(encoder, look, FULL, crop, small, small_crop, small_size)
+        self.views = ImageViews(encoder.spec["input"], views=views)
 
     def unused(self, planned: Planned) -> dict[str, str]:
         """See `Method.unused`."""

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from selftaught.encoders.vit import Block, ViT
 from selftaught.errors import UserError
 from selftaught.method import Clock, Encoder, Method, Outputs
+from selftaught.parts.chosen import chosen
 from selftaught.parts.matching import matching
 from selftaught.parts.momentum import follow, momentum_copy
 from selftaught.parts.positions import sincos
@@ -140,7 +141,7 @@ class IJEPA(Method):
         for block in targets:
             asked = self.token + self.positions[block]  # [B, n, width]
             predicted = self.predict(self.blocks(torch.cat([seen, asked], 1))[:, -block.shape[1] :]).float()
-            true = whole.gather(1, block[:, :, None].expand(-1, -1, whole.shape[2]))  # [B, n, D]
+            true = chosen(whole, block)  # [B, n, D]
             losses.append(F.smooth_l1_loss(predicted, true))
             p, s = predicted.detach().mean(1), true.mean(1)
             found.append(matching(p - p.mean(0), s - s.mean(0)))

@@ -17,7 +17,7 @@ from selftaught.parts.multi_crop import by_size
 from selftaught.parts.sigreg import sigreg
 from selftaught.parts.spread import spread
 from selftaught.views.image import Augment, ImageViews
-from selftaught.views.multi_crop import multi_crop
+from selftaught.views.multi_crop import alike
 
 
 @final
@@ -105,11 +105,9 @@ class LeJEPA(Method):
         self.head = projection(encoder.dim, hidden, dim, depth, last="none")
         self.weight, self.directions, self.full = weight, directions, full
         jitter = (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength)
-        look: dict[str, Any] = {"flip": flip, "jitter": jitter, "grey": grey, "blur": blur, "solarise": solarise}
-        whole, part = Augment(crop=(crop, 1.0), **look), Augment(crop=(small_crop, crop), **look)
-        self.views = ImageViews(
-            encoder.spec["input"], views=multi_crop(encoder, [whole] * full, part, small, small_size)
-        )
+        look = Augment(flip=flip, jitter=jitter, grey=grey, blur=blur, solarise=solarise)
+        views = alike(encoder, look, full, crop, small, small_crop, small_size)
+        self.views = ImageViews(encoder.spec["input"], views=views)
 
     def terms(self) -> Terms:
         """Return the two terms: each sees all views."""

@@ -18,7 +18,7 @@ from selftaught.parts.multi_crop import by_size
 from selftaught.parts.spread import spread
 from selftaught.parts.target import target
 from selftaught.views.image import Augment, ImageViews
-from selftaught.views.multi_crop import multi_crop
+from selftaught.views.multi_crop import alike
 
 
 @final
@@ -115,11 +115,9 @@ class VISReg(Method):
         self.weight, self.shape_weight = weight, shape_weight
         self.directions, self.full, self.count = directions, full, full + small
         jitter = (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength)
-        look: dict[str, Any] = {"flip": flip, "jitter": jitter, "grey": grey, "blur": blur, "solarise": solarise}
-        whole, part = Augment(crop=(crop, 1.0), **look), Augment(crop=(small_crop, crop), **look)
-        self.views = ImageViews(
-            encoder.spec["input"], views=multi_crop(encoder, [whole] * full, part, small, small_size)
-        )
+        look = Augment(flip=flip, jitter=jitter, grey=grey, blur=blur, solarise=solarise)
+        views = alike(encoder, look, full, crop, small, small_crop, small_size)
+        self.views = ImageViews(encoder.spec["input"], views=views)
 
     def terms(self) -> Terms:
         """Return the four terms: each sees all views."""

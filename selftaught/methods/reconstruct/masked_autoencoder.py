@@ -14,6 +14,7 @@ from selftaught.encoders.vit import Block, ViT
 from selftaught.errors import UserError
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Encoder, Index, Method, Outputs, Params, Raw, Views
+from selftaught.parts.chosen import chosen
 from selftaught.parts.positions import sincos
 from selftaught.parts.shown import Pictures
 from selftaught.views.image import Augment, ImageViews, denormalise
@@ -115,8 +116,8 @@ class MaskedAutoencoder(Method):
 
         "guess" is the error of the best guess without looking: the mean of the targets of all hidden patches.
         """
-        predicted = rows(self.rebuild(image, keep, hidden), hidden)  # [B, H, d]
-        target = rows(patches(image, self.encoder.patch), hidden)
+        predicted = chosen(self.rebuild(image, keep, hidden), hidden)  # [B, H, d]
+        target = chosen(patches(image, self.encoder.patch), hidden)
         if self.normalise:
             target = (target - target.mean(2, keepdim=True)) / (target.var(2, keepdim=True) + 1e-6).sqrt()
         loss = F.mse_loss(predicted, target)
@@ -127,7 +128,7 @@ class MaskedAutoencoder(Method):
         seen = self.embed(self.encoder.visible(image, keep))  # [B, 1 + V, width]
         shuffled = torch.cat([seen[:, 1:], self.token.expand(*hidden.shape, -1)], 1)
         restore = torch.cat([keep, hidden], 1).argsort(1)  # the place of patch 0, 1, 2, ... in `shuffled`
-        x = torch.cat([seen[:, :1], rows(shuffled, restore) + self.positions], 1)  # the class token, without position
+        x = torch.cat([seen[:, :1], chosen(shuffled, restore) + self.positions], 1)  # the class token, without position
         y: Tensor = self.predict(self.blocks(x)[:, 1:])
         return y
 
@@ -137,18 +138,13 @@ class MaskedAutoencoder(Method):
         if self.normalise:  # brightness and contrast of each patch are not predicted: they are the true ones
             predicted = predicted * (true.var(2, keepdim=True) + 1e-6).sqrt() + true.mean(2, keepdim=True)
         here = hidden[:, :, None].expand(-1, -1, true.shape[2])
-        blank, filled = true.scatter(1, here, 0.0), true.scatter(1, here, rows(predicted, hidden))
+        blank, filled = true.scatter(1, here, 0.0), true.scatter(1, here, chosen(predicted, hidden))
         name = "rebuilt (brightness and contrast of each patch given)" if self.normalise else "rebuilt"
         shown = {"image": true, "visible": blank, name: filled}
         seen = self.encoder.spec["input"]
         return [
             Pictures(k, list(denormalise(whole(v, seen["channels"], image.shape[2]), seen))) for k, v in shown.items()
         ]
-
-
-def rows(x: Tensor, index: Tensor) -> Tensor:
-    """Return the rows `index`, int64 [B, K], of each x [B, P, D]: [B, K, D]."""
-    return x.gather(1, index[:, :, None].expand(-1, -1, x.shape[2]))
 
 
 def patches(image: Tensor, side: int) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from selftaught import encoders
 from selftaught.errors import UserError
-from selftaught.methods.reconstruct.masked_autoencoder import MaskedAutoencoder, Masks, patches, rows, whole
+from selftaught.methods.reconstruct.masked_autoencoder import MaskedAutoencoder, Masks, patches, whole
+from selftaught.parts.chosen import chosen
 from selftaught.views.image import Augment, denormalise
 
 SMALL = {"width": 16, "depth": 1, "heads": 2, "crop": 0.8}
@@ -117,8 +118,8 @@ def test_visible_patches_carry_no_loss(bench: Any) -> None:
     method(**batch)["loss"].backward()
     gradient = kept[0].grad
     assert gradient is not None
-    assert (rows(gradient, batch["keep"]) == 0).all()
-    assert (rows(gradient, batch["hidden"]) != 0).any(2).all()
+    assert (chosen(gradient, batch["keep"]) == 0).all()
+    assert (chosen(gradient, batch["hidden"]) != 0).any(2).all()
 
 
 def test_all_that_can_learn_gets_a_gradient(bench: Any) -> None:

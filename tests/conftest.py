@@ -18,9 +18,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import pytest  # noqa: E402
+import torch  # noqa: E402
 from redis_server import Server, program  # noqa: E402
 
 from selftaught.contract.ranks import Ranks  # noqa: E402
+
+# Each use of a tensor that warns, not the first of a process alone: what fails must not hang on the order of the tests.
+torch.set_warn_always(True)
 
 CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -44,8 +48,6 @@ def missing(marker: str) -> str | None:
     if marker == "browser" and browser_path() is None:
         return "no Chromium found: install one (Debian: apt-get install chromium) or name it in CHROMIUM"
     if marker == "gpu":
-        import torch
-
         return None if torch.cuda.is_available() else "no CUDA device"
     return None
 

@@ -269,8 +269,6 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
             own = {} if network(method) == {"name": ENCODER} else {"encoder": network(method)}
             given = {"minutes": MINUTES} | size | own | arguments
             shown = [k for k in PRETEXT if k in mine[0]["pretext"]]
-            given = {"minutes": MINUTES} | size | arguments
-            shown = [k for k in ("accuracy", "chance") if k in mine[0]["pretext"]]
             pretext = {k: round(float(np.mean([r["pretext"][k] for r in mine])), 4) for k in shown}
             again: dict[str, Any] = {}
             if all("pretext_untrained" in r for r in mine):

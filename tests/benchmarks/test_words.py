@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks import tables, words, words_process
+from benchmarks.taken import Taken
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ def test_the_table_shows_what_words_json_has():
 
 
 def test_memory_is_what_came_on_top_and_clocks_run():
-    taken = words_process.Taken()
+    taken = Taken()
     held = np.ones(6 << 20)  # 48 MB
     assert 40 < taken.memory() < 80
     assert held[0] == 1

@@ -27,7 +27,7 @@ FEW = ["--epochs", "6", "--batch-size", "60", "--encoder.width", "8", "--checkpo
 
 PARENT = """
 import os, runpy, sys
-import numba, scipy, sklearn, torch  # nothing of selftaught, which differs from folder to folder
+import numba, scipy.stats, sklearn.datasets, torch._dynamo  # nothing of selftaught, which differs from folder to folder
 
 for line in sys.stdin:
     folder, out, err, *words = line.rstrip("\\n").split("\\0")

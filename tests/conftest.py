@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-CORES = str(min(2, os.cpu_count() or 1))
 ALONE = "PYTEST_XDIST_WORKER" not in os.environ
 """Whether no other process runs tests at the same time. Those that do compute with one thread each."""
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(variable, CORES if ALONE else "1")  # before torch is imported, here and in child processes
-os.environ.setdefault("NUMBA_NUM_THREADS", CORES)  # at most: some tests compare results for one and two threads
+THREADS = str(min(2, os.cpu_count() or 1)) if ALONE else "1"
+# Before torch and numba are imported, here and in child processes.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(variable, THREADS)
+# Torch and numba have threads of their own each. By default those of one wait in a busy loop while the other computes,
+# and where more of them want to run than there are cores, a step waits for them to be descheduled: ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 

@@ -6,10 +6,12 @@ import atexit
 import os
 import shutil
 import tempfile
+import threading
 import warnings
+from functools import cache
 from pathlib import Path
 
-from numba import config
+from numba import config, get_num_threads
 
 
 def _keep() -> None:
@@ -42,6 +44,18 @@ def _writable(place: str) -> bool:
     except OSError:
         return False
     return True
+
+
+@cache
+def start_threads() -> None:
+    """Start numba's threads; call it before a loop that runs in parallel, at least the first.
+
+    Who starts them gets their number as its own number of OpenMP threads, for torch as well: with OMP_NUM_THREADS=1
+    torch would compute with all cores from there on. So a thread starts them that ends with it.
+    """
+    starter = threading.Thread(target=get_num_threads)
+    starter.start()
+    starter.join()
 
 
 _keep()

@@ -15,6 +15,8 @@ from numba import njit, prange, types, uint64
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from selftaught.kernels import start_threads
+
 Word = np.uint64
 Ints = NDArray[np.int64]
 
@@ -88,6 +90,7 @@ def uniforms(
         n: Number of random numbers for each sample and view.
         dtype: float64, or float32 for the same numbers rounded (so that 1 can occur) in half the memory.
     """
+    start_threads()
     out = np.empty((len(index), len(draw), n), dtype)
     _uniforms(seed, stream, np.ascontiguousarray(index, np.int64), epoch, draw, out)
     return out

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from selftaught.errors import UserError
 from selftaught.kernels import image as kernel
+from selftaught.kernels import start_threads
 from selftaught.method import Batch, Index, Params, Raw, Views
 from selftaught.parts.shown import Pictures
 from selftaught.views import batched
@@ -214,6 +215,7 @@ def _apply_fused(views: ImageViews, images: Images, params: Params) -> list[Tens
     channels = int(views.input["channels"])
     sizes = _sizes(images, channels)
     width = np.ascontiguousarray(sizes[:, 1])
+    start_threads()
     tasks = min(numba.get_num_threads(), torch.get_num_threads())
     tensors: list[Tensor] = [torch.empty(0)] * len(views.sides)
     for side in dict.fromkeys(views.sides):

@@ -1,5 +1,8 @@
 """Views by the fused kernel and by torch, held to a slow reference and to each other."""
 
+import os
+import subprocess
+import sys
 import threading
 from itertools import permutations
 
@@ -232,15 +235,30 @@ def test_threads_may_share_the_kernel():
         assert torch.equal(found[epoch], image)
 
 
-def test_the_number_of_threads_changes_nothing():
-    pictures = np.stack(images([(32, 32)] * 7, 3))
-    views = ImageViews(input_of(3, 24), image=ALL)
-    before, many = torch.get_num_threads(), both(views, pictures)[1]["image"]
-    try:
-        torch.set_num_threads(1)
-        assert torch.equal(both(views, pictures)[1]["image"], many)
-    finally:
-        torch.set_num_threads(before)
+TWO_THREADS = """
+import numba, numpy, torch
+from selftaught.views.image import Augment, ImageViews
+
+turned = Augment(crop=(0.08, 1.0), jitter=(0.8, 0.8, 0.8, 0.5), jitter_p=0.9, blur=0.5, turns=(0, 1, 2, 3))
+views = ImageViews({"kind": "image", "size": 24, "channels": 3, "mean": [0.1] * 3, "std": [0.25] * 3}, image=turned)
+raw = {"image": numpy.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), numpy.uint8), "index": numpy.arange(7)}
+
+def made():
+    return views.apply(raw, views.sample(raw["index"], 0, 0), torch.device("cpu"))["image"]
+
+assert torch.get_num_threads() == 1
+before = made()
+assert torch.get_num_threads() == 1, "numba's threads became torch's"
+torch.set_num_threads(2)
+assert numba.get_num_threads() == 2
+assert torch.equal(made(), before)
+"""
+
+
+def test_two_threads_change_nothing_and_stay_numbas_own():
+    """In a process of its own: beside others, the tests have one thread each."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {"NUMBA_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", TWO_THREADS], env=os.environ | threads, check=True)
 
 
 def test_an_empty_batch_gives_empty_views():

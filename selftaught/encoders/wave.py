@@ -16,6 +16,9 @@ from selftaught.parts.layers import Pool, pooled_width
 from selftaught.parts.norm import BatchNorm1d
 
 Norm = Literal["channel", "batch", "none"]
+DEFAULT = (5, 3, 3)
+"""Kernels for series of at least `SHORT` samples; shorter ones go without the last."""
+SHORT = 48
 SMALL = {"width": 12}
 """Arguments of a small encoder for quick trials."""
 
@@ -26,9 +29,9 @@ class Wave(Encoder):
 
     With kernels k_i, strides s_i and S_i = s_1 ... s_i, a position sees ``1 + sum_i (k_i - 1) S_(i-1)`` samples
     (`receptive_field`), and the next one sees those S_n samples later (`stride`). The defaults see 17 samples every 8,
-    for series from a few dozen samples. Kernels 10, 8, 4, 4, 4 and strides 5, 4, 2, 2, 2 without pad are the network of
-    van den Oord et al. 2018 (arXiv 1807.03748) for sound: 465 samples every 160, which at 16 kHz is a position each
-    10 ms.
+    and in series of a few dozen samples 9 every 4. Kernels 10, 8, 4, 4, 4 and strides 5, 4, 2, 2, 2 without pad are the
+    network of van den Oord et al. 2018 (arXiv 1807.03748) for sound: 465 samples every 160, which at 16 kHz is a
+    position each 10 ms.
 
     A recurrent context (a GRU of `context` units) reads the codes in order, so that a position knows everything before
     it, and nothing after.
@@ -37,8 +40,9 @@ class Wave(Encoder):
 
     Args:
         width: Channels of every convolution.
-        kernels: Samples, or positions of the layer before, that each convolution sees.
-        strides: Steps of each convolution.
+        kernels: Samples, or positions of the layer before, that each convolution sees. By default 5, 3 and 3, and for
+            series of fewer than 48 samples 5 and 3.
+        strides: Steps of each convolution. By default 2 each.
         context: Units of the recurrent context. 0 = none: the codes are the features.
         pool: mean and max pool over the positions; flatten keeps them.
         norm: channel: over the channels of each position by itself, as Riviere et al. 2020 (arXiv 2002.02848) do in
@@ -53,20 +57,22 @@ class Wave(Encoder):
         self,
         input: dict[str, Any],
         width: int = 64,
-        kernels: tuple[int, ...] = (5, 3, 3),
-        strides: tuple[int, ...] = (2, 2, 2),
+        kernels: tuple[int, ...] = (),
+        strides: tuple[int, ...] = (),
         context: int = 0,
         pool: Pool = "mean",
         norm: Norm = "channel",
         pad: bool = True,
     ) -> None:
         super().__init__()
-        kernels, strides = tuple(kernels), tuple(strides)
+        layers = len(DEFAULT) - (input["length"] < SHORT)
+        kernels = tuple(kernels) or DEFAULT[: len(strides) or layers]
+        strides = tuple(strides) or (2,) * len(kernels)
         if width < 1 or context < 0:
             raise UserError(f"width of encoder wave must be at least 1 and context at least 0, not {width}, {context}")
-        if len(kernels) != len(strides) or not kernels or min(*kernels, *strides) < 1:
+        if len(kernels) != len(strides) or min(*kernels, *strides) < 1:
             raise UserError(
-                f"encoder wave needs as many kernels as strides, at least 1 each, not {kernels} and {strides}"
+                f"encoder wave needs as many kernels as strides, all at least 1, not {kernels} and {strides}"
             )
         if any(s > k for k, s in zip(kernels, strides, strict=True)):
             raise UserError(f"no stride of encoder wave may be above its kernel, as in {kernels} and {strides}")
@@ -92,16 +98,22 @@ class Wave(Encoder):
             for (a, b), k, s in zip(pairwise(widths), kernels, strides, strict=True)
         )
         self.norms = nn.ModuleList(_norm(norm, width) for _ in kernels)
-        self.codes = width
+        self.codes, self.features = width, context or width
         self.reader = Context(width, context) if context else None
         self.positions = self.count(int(input["length"]))
         self.dim = pooled_width(pool, context or width, self.positions)
 
-    def count(self, samples: int) -> int:
-        """Return the number of positions of a series of so many samples, at least 1."""
+    def counts(self, samples: int) -> list[int]:
+        """Return the number of positions of every layer, at least 1, for a series of so many samples."""
+        found = []
         for k, s in zip(self.kernels, self.strides, strict=True):
             samples = -(-samples // s) if self.pad else max((samples - k) // s + 1, 1)
-        return samples
+            found.append(samples)
+        return found
+
+    def count(self, samples: int) -> int:
+        """Return the number of positions of the last layer."""
+        return self.counts(samples)[-1]
 
     def encode(self, x: Tensor, mask: Tensor | None = None) -> list[Tensor]:
         """Return the codes of every convolution, [B, width, t]. mask: bool [B, T], False at padding."""

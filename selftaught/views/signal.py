@@ -97,7 +97,7 @@ class SignalViews(Views):
         channels, views = int(self.input["channels"]), np.arange(len(self.looks))
         u = uniforms(seed, STREAM, index, epoch, views, 3 + channels)
         noise = {
-            f"noise{v}": _normals(seed, index, epoch, v, channels * length).reshape(-1, channels, length)
+            f"noise{v}": normals(seed, NOISE, index, epoch, v, channels * length).reshape(-1, channels, length)
             for v, (look, length) in enumerate(zip(self.looks, self.lengths, strict=True))
             if look.noise
         }
@@ -157,9 +157,9 @@ def windows(rows: Rows, start: NDArray[np.int64], length: int) -> NDArray[np.flo
     return found
 
 
-def _normals(seed: int, index: Index, epoch: int, view: int, n: int) -> NDArray[np.float32]:
-    """Return n normal numbers for each sample, float32 [B, n] (Box and Muller 1958)."""
-    u = uniforms(seed, NOISE, index, epoch, np.array([view]), n + n % 2, np.float32)[:, 0]  # [B, n]
+def normals(seed: int, stream: int, index: Index, epoch: int, view: int, n: int) -> NDArray[np.float32]:
+    """Return n normal numbers for each sample and one view, float32 [B, n] (Box and Muller 1958), see `uniforms`."""
+    u = uniforms(seed, stream, index, epoch, np.array([view]), n + n % 2, np.float32)[:, 0]  # [B, n]
     radius, angle = np.split(u, 2, 1)
     radius = np.sqrt(-2 * np.log1p(-np.minimum(radius, np.float32(1 - 2**-24))))
     both = np.concatenate([radius * np.cos(2 * np.pi * angle), radius * np.sin(2 * np.pi * angle)], 1)

@@ -107,6 +107,12 @@ def test_pooling() -> None:
     assert flat(torch.randn(2, 2, 30)).shape == (2, 36)  # fewer positions
 
 
+@pytest.mark.parametrize(("length", "kernels"), [(24, [5, 3]), (47, [5, 3]), (48, [5, 3, 3]), (2000, [5, 3, 3])])
+def test_short_series_get_fewer_layers(length: int, kernels: list[int]) -> None:
+    assert made(length).spec["kernels"] == kernels and made(length).spec["strides"] == [2] * len(kernels)
+    assert made(length, kernels=(4,)).spec["strides"] == [2] and made(length, strides=(1, 1)).spec["kernels"] == [5, 3]
+
+
 def test_it_is_rebuilt_from_its_spec() -> None:
     encoder = made(context=4, kernels=(4, 2), strides=(2, 2))
     again = encoders.build(**encoder.spec)
@@ -120,7 +126,7 @@ def test_it_is_rebuilt_from_its_spec() -> None:
     [
         ({"width": 0}, "width of encoder wave must be at least 1"),
         ({"kernels": (3, 3), "strides": (2,)}, "as many kernels as strides"),
-        ({"kernels": (), "strides": ()}, "as many kernels as strides, at least 1 each"),
+        ({"kernels": (3, 0), "strides": (2, 2)}, "as many kernels as strides, all at least 1"),
         ({"kernels": (2,), "strides": (3,)}, "no stride of encoder wave may be above its kernel"),
         ({"norm": "layer"}, "norm of encoder wave must be one of channel, batch, none, not 'layer'"),
         ({"pool": "first"}, "pool must be one of"),
@@ -135,7 +141,7 @@ def test_values_out_of_range_are_refused(arguments: dict[str, Any], sentence: st
 OTHERS: dict[str, Any] = {
     "width": 7,
     "kernels": (5, 4, 3),
-    "strides": (2, 2, 1),
+    "strides": (2, 1, 1),
     "context": 6,
     "pool": "max",
     "norm": "batch",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.headers import headers
 from selftaught.data.image.numpy_files import load
 from selftaught.data.labels import Given, as_labels
 from selftaught.data.layout import SIDES, Side, chosen, divided
@@ -158,10 +159,7 @@ def of_npy(path: Path, axis: Axis) -> Part:
     return of_pairs({"all": (load(path), labels)}, str(path), axis)["all"]
 
 
-def header(path: Path) -> tuple[tuple[int, ...], str] | None:
-    """Return shape and kind of type of a .npy file; None if it cannot be read."""
-    try:
-        array = load(path)
-    except UserError:
-        return None
-    return array.shape, array.dtype.kind if array.dtype != np.uint8 else "b"
+def file_holds_series(path: Path) -> bool:
+    """Return whether a .npy or .npz file has an array that can only be series, by its shape and type."""
+    found = headers(path) or {}
+    return any(dtype != np.uint8 and looks_like_series(shape, dtype.kind) for shape, dtype in found.values())

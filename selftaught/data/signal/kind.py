@@ -159,10 +159,7 @@ def _is_series(path: Path) -> bool:
         from selftaught.data.signal.tables import holds_series
 
         return holds_series(path)
-    if suffix == ".npy":
-        found = arrays.header(path)
-        return found is not None and arrays.looks_like_series(*found)
-    return False
+    return suffix in (".npy", ".npz") and arrays.file_holds_series(path)
 
 
 def _is_text(path: Path) -> bool:

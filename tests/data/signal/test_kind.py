@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from selftaught.data.signal.kind import Signal
 from selftaught.data.signal.source import Signals, span
 from selftaught.data.subset import Subset
 from selftaught.errors import UserError
+from selftaught.kind import of_data
 from selftaught.source import Source
 
 
@@ -100,3 +102,28 @@ def test_the_fingerprint_knows_a_changed_number() -> None:
     other[3, 0, 5] += 1
     prints = {open_source(x, "all", kind="signal").fingerprint for x in (rows, rows.copy(), other)}
     assert len(prints) == 2
+
+
+def test_files_of_arrays_are_told_by_their_shapes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, shape, samples in (
+        ("flat", (6, 50), "signals"),
+        ("square", (6, 28, 28), "images"),
+        ("colour", (6, 8, 8, 3), "images"),
+    ):
+        x = rng.normal(size=shape)
+        np.save(tmp_path / f"{name}.npy", x)
+        np.savez(tmp_path / f"{name}.npz", x=x, y=np.arange(6) % 2)
+        for suffix in (".npy", ".npz"):
+            assert kind_of(tmp_path / f"{name}{suffix}") == {"signals": "signal", "images": "image"}[samples]
+    np.save(tmp_path / "long.npy", rng.normal(size=(6, 3, 100)))
+    with pytest.raises(
+        UserError, match=r"could be images or signals: choose with --data\.kind image or --data\.kind sig"
+    ):
+        kind_of(tmp_path / "long.npy")
+    (tmp_path / "cut.npy").write_bytes(b"\x93NUMPY")
+    assert kind_of(tmp_path / "cut.npy") == "image"  # reading it says what is wrong
+
+
+def kind_of(path: Path) -> str:
+    return of_data(path, ["image", "signal"], {})

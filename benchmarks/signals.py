@@ -81,8 +81,7 @@ def measured(data: str, case: str, seed: int, steps: int | None) -> dict[str, An
     method, arguments = cases()[case]
     out = RUNS / f"{data}-{case}-{seed}"
     shutil.rmtree(out, ignore_errors=True)
-    size = len(source(data, "train"))
-    given = {"encoder": {"name": ENCODER}, "batch_size": min(32, size), **arguments}
+    given = {"encoder": {"name": ENCODER}, **arguments}
     length: dict[str, Any] = {"minutes": MINUTES} if steps is None else {"steps": steps}
     run = measure.whole(selftaught.pretrain(method, data, out=out, seed=seed, progress=False, **length, **given))
     torch.manual_seed(seed)

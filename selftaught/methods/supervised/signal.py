@@ -46,7 +46,7 @@ class Supervised(Method):
         UserError: An argument is out of range. `prepare` raises it for data without labels or with a single class.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5}
     uses_labels = True
 
     def __init__(

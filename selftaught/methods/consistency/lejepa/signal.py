@@ -43,7 +43,7 @@ class LeJEPA(Method):
 
     Directions are drawn anew in each step, the same on all ranks, and the statistic is that of the series of all ranks,
     for each view by itself. Departures: the paper is of images, so the views are this library's (`views/signal`), with
-    short windows in place of small crops; the head is narrower; the default batch is 64, because public sets of series
+    short windows in place of small crops; the head is narrower; the default batch is 32, because public sets of series
     are small, and weight is larger for it; the default recipe is AdamW for a few minutes without weight decay of biases
     and norms.
 
@@ -51,7 +51,7 @@ class LeJEPA(Method):
         dim: Dimension of the projections.
         hidden: Units of the head's hidden layers.
         depth: Number of linear layers in the head, at least 1.
-        weight: Weight of the statistic, in (0, 1). Multiply it by 64 / batch for another batch size.
+        weight: Weight of the statistic, in (0, 1). Multiply it by 32 / batch for another batch size.
         directions: Number of random directions of a step.
         full: Number of long views, at least 1.
         small: Number of short views. There must be two views in all.
@@ -65,7 +65,7 @@ class LeJEPA(Method):
         UserError: An argument is out of range.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5}
     effects: ClassVar[dict[str, Any]] = {"small_crop": {"small": 0}}
     together = 2
 

@@ -52,7 +52,7 @@ class SimCLR(Method):
         UserError: An argument is out of range.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     together = 2
 
     def __init__(

@@ -52,7 +52,7 @@ class Denoising(Method):
         UserError: An argument is out of range, or the decoder cannot mirror the encoder.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 64, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5}
     effects: ClassVar[dict[str, Any]] = {"beta": {"noise": ("masking",)}, "span": {"noise": ("masking",)}}
 
     def __init__(

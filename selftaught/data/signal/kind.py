@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,6 @@ from selftaught.errors import UserError, expanded
 from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source, evenly
 
-LONGEST = 2048
-"""An encoder sees series of this length at most unless `length` is given."""
-SHORTEST = 4
 SAMPLES = 2048
 """Number of series from which the mean and the standard deviation of each channel are estimated."""
 
@@ -48,12 +45,13 @@ class Signal(Kind):
         label_column: str | None = None,
         channel_axis: Literal["auto", "first", "last"] = "auto",
     ) -> None:
-        if length is not None and length < SHORTEST:
-            raise UserError(f"length must be at least {SHORTEST}, not {length}")
+        if length is not None and length < 4:
+            raise UserError(f"length must be at least 4, not {length}")
         if channel_axis not in ("auto", "first", "last"):
             raise UserError(f"channel_axis must be auto, first or last, not '{channel_axis}'")
         self.length, self.channels, self.label_column = length, tuple(channels), label_column
         self.channel_axis: Literal["auto", "first", "last"] = channel_axis
+        self._asked = True  # the options are a user's, who is told of one without an effect, not a run's
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -78,28 +76,31 @@ class Signal(Kind):
         self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
     ) -> Source:
         """See `Kind.open`."""
-        from selftaught.data.signal.opening import How, lengths, open_signals
+        from selftaught.data.signal.opening import How, open_signals
 
         if limit is not None and limit < 1:
             raise UserError(f"limit must be at least 1, not {limit}")
-        how = How(self.channels, self.label_column, self.channel_axis, self.length, self.groups, progress)
-        source = open_signals(data, Draw(limit, self.seed, split), labels, how)
-        if not isinstance(data, Source):
-            source.notes = (*source.notes, *lengths(source, self._length(source)))
-        return source
+        how = How(self.channels, self.label_column, self.channel_axis, self.length, self.groups, progress, self._asked)
+        return open_signals(data, Draw(limit, self.seed, split), labels, how)
 
     def resolved(self, source: Source) -> dict[str, Any]:
         """Return the axis of the channels, where the data decided that it is the last."""
         return dict(source.traits.get("reading", {}))
 
-    def _length(self, source: Source) -> int:
-        return self.length or max(min(span(source)[1], LONGEST), SHORTEST)
-
     def input(self, source: Source) -> dict[str, Any]:
         """Return the channels, the length in samples, and the mean and deviation of each channel."""
+        from selftaught.data.signal.opening import length_of
+
         mean, std = statistics(source)
-        length = self._length(source)
+        length = length_of(span(source)[1], self.length)
         return {"kind": self.name(), "channels": len(mean), "length": length, "mean": mean, "std": std}
+
+    @classmethod
+    def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
+        """Return the options that the encoder's series were read with, and its length."""
+        kind = cls(**{**options, "length": input["length"]})
+        kind._asked = False
+        return kind
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:

@@ -27,6 +27,10 @@ from selftaught.errors import UserError, expanded
 from selftaught.kind import Progress, Split, describe
 from selftaught.source import Index, Source
 
+LONGEST = 2048
+"""An encoder sees series of this length at most unless `length` is given."""
+SHORTEST = 4
+
 
 @final
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class How:
     length: int | None
     groups: Any
     progress: Progress
+    asked: bool
 
 
 def open_signals(data: Any, want: Draw, labels: Any, how: How) -> Source:
@@ -50,10 +55,12 @@ def open_signals(data: Any, want: Draw, labels: Any, how: How) -> Source:
             raise UserError("a Source has its own groups: remove groups, or return them from its property 'groups'")
         return want.of(data)
     found = _sides(data, labels, how)
-    _idle(found.parts, how)
+    if how.asked:
+        _idle(found.parts, how)
     sources = _built(found.parts, how, asked=labels is not None or how.label_column is not None)
     source = _wanted(sources, want)
     notes = [note for part in found.parts.values() for note in part.notes]
+    notes += _lengths(sources, how.length)
     source.notes = tuple(dict.fromkeys((*found.told(want.side), *source.notes, *notes)))
     return source
 
@@ -122,9 +129,16 @@ def _gathered(kept: Usable) -> tuple[NDArray[Any] | Sequence[Series], Index | No
     return (np.stack(series) if len({one.shape for one in series}) == 1 else series), None
 
 
-def lengths(source: Source, length: int) -> tuple[str, ...]:
-    """Return the note on series that are not of the encoder's length, if there are."""
-    shortest, longest = span(source)
+def length_of(longest: int, asked: int | None) -> int:
+    """Return the length of the encoder's input for series of which the longest of the training part is known."""
+    return asked or max(min(longest, LONGEST), SHORTEST)
+
+
+def _lengths(sources: Mapping[str, Source], asked: int | None) -> tuple[str, ...]:
+    """Return the note on series that are not of the encoder's length, if there are, in any part."""
+    spans = [span(source) for source in sources.values()]
+    shortest, longest = min(one[0] for one in spans), max(one[1] for one in spans)
+    length = length_of(spans[0][1], asked)  # the training part is the first
     if shortest == longest == length:
         return ()
     said = f"{shortest:,} to {longest:,} samples long" if shortest != longest else f"{longest:,} samples long"

@@ -53,6 +53,12 @@ def test_series_of_unequal_length_in_a_list() -> None:
     assert said in opened([np.arange(3.0), np.arange(5.0)], length=4).notes
 
 
+def test_the_length_of_all_parts_is_that_of_the_training_part() -> None:
+    parts = {"train": [np.arange(3.0), np.arange(5.0)], "test": [np.arange(7.0), np.arange(4.0)]}
+    said = "series are 3 to 7 samples long: shorter ones are padded to 5, with a mask and longer ones are cropped to 5"
+    assert said in opened(parts, "train").notes and said in opened(parts, "test").notes
+
+
 def test_parts_keep_their_sides_and_labels() -> None:
     for data in (((X[:8], Y[:8]), (X[8:], Y[8:])), {"train": (X[:8], Y[:8]), "test": (X[8:], Y[8:])}):
         assert opened(data, "train").labels.tolist() == Y[:8].tolist()

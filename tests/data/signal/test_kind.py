@@ -80,6 +80,13 @@ def test_too_short_a_length_is_refused(length: int) -> None:
         Signal(length=length)
 
 
+def test_a_trained_encoder_reads_series_to_its_own_length() -> None:
+    reading = Signal.reading({"length": 6}, {"length": None, "channel_axis": "first"})
+    source = reading.open([np.arange(9.0), np.arange(4.0)], "all")
+    assert (reading.length, reading.channel_axis) == (6, "first")
+    assert source.notes[-1].endswith("padded to 6, with a mask and longer ones are cropped to 6")
+
+
 def test_the_split_by_content_keeps_copies_on_one_side() -> None:
     rows = np.random.default_rng(0).normal(size=(20, 1, 16)).astype(np.float32)
     both = np.concatenate([rows, rows])

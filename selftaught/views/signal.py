@@ -139,7 +139,7 @@ class SignalViews(Views):
         mask = at < there[:, None]  # [B, T]
         shown = mask
         if look.hide:
-            u = torch.from_numpy(params["window"][:, v, 1:]).to(device)
+            u = torch.from_numpy(params["window"][:, v, 1:].astype(np.float32)).to(device)
             hidden = (u[:, 0] * look.hide * there).floor()  # [B]
             first = (u[:, 1] * (there - hidden + 1)).floor()
             shown = mask & ~((at >= first[:, None]) & (at < (first + hidden)[:, None]))

@@ -53,19 +53,7 @@ def read(path: Path, channels: tuple[str, ...] = (), label: str | None = None) -
 
     Raises Unreadable with a reason, and UserError for a column that is not there.
     """
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"byte {error.start} is not UTF-8") from None
-    if not lines:
-        raise Unreadable("empty file")
-    cut = _delimiter(lines[0])
-    rows = [_cells(line, cut) for line in lines]
-    header = tuple(rows.pop(0)) if any(cell and not _is_number(cell) for cell in rows[0]) else ()
-    if not rows:
-        raise Unreadable("names of columns and no numbers")
+    header, rows = cells_of(path)
     wide = next((i for i, row in enumerate(rows) if len(row) != len(rows[0])), None)
     if wide is not None or (header and len(header) != len(rows[0])):
         at = 0 if wide is None else wide
@@ -74,6 +62,24 @@ def read(path: Path, channels: tuple[str, ...] = (), label: str | None = None) -
     if not header and (channels or label):
         raise UserError(f"{path}: its columns have no names, so --channels and --label-column cannot choose: add names")
     return _chosen(path, header, list(zip(*rows, strict=True)), channels, label)
+
+
+def cells_of(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return the names of the columns, () without, and the cells of every line. Raises Unreadable."""
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"byte {error.start} is not UTF-8") from None
+    if not lines:
+        raise Unreadable("empty file")
+    mark = _delimiter(lines[0])
+    rows = [_cells(line, mark) for line in lines]
+    header = tuple(rows.pop(0)) if any(cell and not is_number(cell) for cell in rows[0]) else ()
+    if not rows:
+        raise Unreadable("names of columns and no numbers")
+    return header, rows
 
 
 def _chosen(
@@ -85,11 +91,11 @@ def _chosen(
         used = [header.index(named(one, header, str(path), "--channels")) for one in channels]
     else:
         apart = {i for i, name in enumerate(plain) if name in TIMES or header[i] == named_label}
-        used = [i for i in range(len(columns)) if i not in apart and any(map(_is_number, columns[i]))]
+        used = [i for i in range(len(columns)) if i not in apart and any(map(is_number, columns[i]))]
     if not used:
         raise Unreadable("no column of numbers")
     try:
-        series = np.array([[_number(cell) for cell in columns[i]] for i in used])
+        series = np.array([[number(cell) for cell in columns[i]] for i in used])
     except ValueError as error:
         raise Unreadable(f"{str(error).split(': ')[-1]} is not a number") from None
     told = set(columns[header.index(named_label)]) if named_label is not None else set()
@@ -115,7 +121,7 @@ def holds_numbers(path: Path) -> bool:
         return False
     label = label_among(first, None, str(path))
     others = [cell for name, cell in zip(first, last, strict=True) if name != label and not MOMENT.fullmatch(cell)]
-    return any(map(_is_number, last)) and all(cell == "" or _is_number(cell) for cell in others)
+    return any(map(is_number, last)) and all(cell == "" or is_number(cell) for cell in others)
 
 
 def _delimiter(line: str) -> str | None:
@@ -128,7 +134,8 @@ def _cells(line: str, mark: str | None) -> list[str]:
     return [cell.replace(",", ".") for cell in cells] if mark == ";" else cells  # where a comma is the decimal point
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Return whether a cell is a number, or says that one is missing; an empty one does neither."""
     if cell.lower() in MISSING:
         return cell != ""
     try:
@@ -138,5 +145,6 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _number(cell: str) -> float:
+def number(cell: str) -> float:
+    """Return the number in a cell, NaN if it is missing. Raises ValueError for anything else."""
     return float("nan") if cell.lower() in MISSING else float(cell)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from selftaught.data import layout
 from selftaught.data.folders import shown
 from selftaught.data.labels import Given
-from selftaught.data.signal import delimited, ts
+from selftaught.data.signal import delimited, rows, ts
 from selftaught.data.signal.part import Part
 from selftaught.data.told import NO_CLASSES, Sides
 from selftaught.errors import UserError
@@ -50,8 +50,8 @@ def of_archive(root: Path, names: Sequence[str]) -> Sides[Part]:
 
 
 def beside(path: Path) -> list[str]:
-    """Return the names of a .ts file and of those beside it that are other parts of the same data set."""
-    same = [one.name for one in sorted(path.parent.glob(f"*{ts.SUFFIX}")) if _stem(one) == _stem(path)]
+    """Return the names of a file and of those beside it that are other parts of the same data set."""
+    same = [one.name for one in sorted(path.parent.glob(f"*{path.suffix}")) if _stem(one) == _stem(path)]
     return same if layout.side_of_file(path.name) else [path.name]
 
 
@@ -59,6 +59,23 @@ def _stem(path: Path) -> str:
     """Return the name without the word that tells the part: "GunPoint" of GunPoint_TRAIN.ts."""
     words = [word for word in layout.WORD.findall(path.stem) if word.lower() not in layout.SIDES]
     return "".join(words)
+
+
+def are_parts(names: Sequence[str]) -> bool:
+    """Return whether text files are the parts of a data set, with a series in each line: one file for each."""
+    groups = layout.grouped(names, layout.side_of_file)
+    return layout.divided(groups) and len(names) == len(groups)
+
+
+def of_rows(root: Path, names: Sequence[str], label: str | None) -> Sides[Part]:
+    """Return the parts of text files with a series in each line. Raises UserError."""
+    if len(names) == 1:
+        return Sides({"all": rows.read(root / names[0], label)})
+    read = {side: rows.read(root / one, label) for side, (one,) in layout.grouped(names, layout.side_of_file).items()}
+    sides = layout.chosen(read, lambda part: part.given.known)
+    left = {Path(part.where).name: len(part.series) for side, part in read.items() if side not in sides.values()}
+    called = {part: Path(read[side].where).name for part, side in sides.items()}
+    return Sides({part: read[side] for part, side in sides.items()}, called, left)
 
 
 def of_texts(
@@ -81,11 +98,11 @@ def of_texts(
     usual = Counter(one.columns for one in read if isinstance(one, delimited.Table)).most_common(1)
     columns = usual[0][0] if usual else ()
     parts = {}
-    for part, rows in named.parts.items():
+    for part, used in named.parts.items():
         series: list[NDArray[Any]] = []
         labels: list[str | None] = []
         names, skipped = list[str](), list[Skipped]()
-        for row in rows:
+        for row in used:
             found, name = read[row], shown(paths[row])
             if isinstance(found, delimited.Table) and sorted(found.columns) == sorted(columns):
                 order = [found.columns.index(one) for one in columns] if columns else slice(None)

@@ -31,7 +31,8 @@ class Signal(Kind):
         length: Samples of the encoder's input. Longer series are cropped (the middle; at random in training), shorter
             ones are padded at their end, with a mask. By default the longest series, at most 2048.
         channels: The columns that are channels, in .csv, Parquet and Arrow. By default all with numbers.
-        label_column: The column of labels there. By default one with a usual name, if it has classes.
+        label_column: The column of labels there. By default one with a usual name, if it has classes. A number counts
+            the columns of .csv and .tsv without names.
         channel_axis: The axis of arrays that has the channels: first [N, C, T], last [N, T, C], or auto, the shorter.
     """
 
@@ -144,7 +145,7 @@ def _holds_series(path: Path) -> bool:
             files = [file for file in found if file.is_file() and not file.name.startswith(".")]
             own = (*delimited.SUFFIXES, ts.SUFFIX, *tables.SUFFIXES)
             return sum(file.suffix.lower() in own and _is_series(file) for file in files) > len(files) / 2
-        return path.is_file() and path.suffix.lower() not in delimited.SUFFIXES and _is_series(path)
+        return path.is_file() and _is_series(path)
     except OSError:
         return False
 

@@ -187,7 +187,10 @@ def _of_path(name: str, how: How) -> Sides[Part]:
 def _of_folder(path: Path, how: How) -> Sides[Part]:
     if archive := folder.files(path, (ts.SUFFIX,)):
         return folder.of_archive(path, archive)
-    if texts := folder.files(path, delimited.SUFFIXES):
+    texts = folder.files(path, delimited.SUFFIXES)
+    if texts and folder.are_parts(texts):
+        return folder.of_rows(path, texts, how.label_column)
+    if texts:
         return folder.of_texts(path, texts, how.channels, how.label_column, how.progress)
     if files := folder.files(path, sorted(tables.SUFFIXES)):
         return _of_tables(path, tables.of_one_set(path, files), how)
@@ -205,9 +208,12 @@ def _of_file(path: Path, how: How) -> Sides[Part]:
         return arrays.of_npz(path, how.channel_axis)
     if tables.is_table(path):
         return _of_tables(path.parent, [path.name], how)
-    fix = "give a .ts, .npy, .npz or .parquet file, or a folder of .csv files with one series each"
-    what = "one series is no data set" if suffix in delimited.SUFFIXES else "not a supported file of series"
-    raise UserError(f"{path}: {what}: {fix}")
+    if suffix in delimited.SUFFIXES:
+        return folder.of_rows(path.parent, folder.beside(path), how.label_column)
+    raise UserError(
+        f"{path}: not a supported file of series: give .ts, .csv, .tsv, .npy, .npz or .parquet, or a folder of .csv "
+        "files with one series each"
+    )
 
 
 def _of_tables(root: Path, files: list[str], how: How) -> Sides[Part]:

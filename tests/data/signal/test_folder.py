@@ -74,12 +74,12 @@ def test_groups_come_from_the_paths(tmp_path: Path) -> None:
     assert (len(train), len(test)) == (3, 3)
 
 
-def test_a_folder_without_series_and_a_single_series_are_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_without_series_and_other_files_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no series in this folder or below it"):
         open_source(tmp_path, "all", kind="signal")
-    put(tmp_path, "a.csv")
-    with pytest.raises(UserError, match=r"one series is no data set: give a \.ts"):
-        open_source(tmp_path / "a.csv", "all", kind="signal")
+    (tmp_path / "a.xyz").write_text("1")
+    with pytest.raises(UserError, match=r"not a supported file of series: give \.ts"):
+        open_source(tmp_path / "a.xyz", "all", kind="signal")
     with pytest.raises(UserError, match="there is no such file or folder"):
         open_source(str(tmp_path / "b.csv"), "all", kind="signal")
 

@@ -10,7 +10,7 @@ REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-words faults effects mutations pin clean
+.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-signals bench-words faults effects mutations pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,11 @@ bench-vision: peers  ## every image method on three data sets, resumable (hours)
 bench-detection: peers  ## transfer to detection, body by body, resumable (hours); SELFTAUGHT_DATA names a folder with the pictures
 	$(VENV)/bin/python -m benchmarks.detection
 	$(VENV)/bin/python -m benchmarks.tables
+
+bench-signals: $(INSTALLED)  ## every method of signals on small sets, beside MiniRocket, resumable (two hours)
+	test -x $(VENV)-aeon/bin/python || $(PYTHON) -m venv $(VENV)-aeon
+	$(VENV)-aeon/bin/python -m pip install --quiet aeon==1.6.0
+	$(VENV)/bin/python -m benchmarks.signals --peer $(VENV)-aeon/bin/python
 
 bench-words: peers  ## word vectors beside gensim and fastText, row by row, resumable (half an hour)
 	$(VENV)/bin/python -m benchmarks.words

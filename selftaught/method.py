@@ -437,8 +437,11 @@ class Groups(Protocol):
 class Classifies(Protocol):
     """A method that has a classifier."""
 
-    def classify(self, image: Tensor) -> Tensor:
-        """Return one score per class, the largest for the predicted class: [B, C, S, S] to [B, K]."""
+    def classify(self, image: Tensor, **masks: Tensor) -> Tensor:
+        """Return one score per class, the largest for the predicted class: [B, C, S, S] to [B, K].
+
+        `masks` are those of the plain views, if the kind has some.
+        """
 
 
 @runtime_checkable

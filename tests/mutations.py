@@ -30,6 +30,7 @@ class Mutation(NamedTuple):
     what: str
     old: str
     new: str
+    kind: str = "image"
 
 
 MUTATIONS = (
@@ -68,7 +69,17 @@ MUTATIONS = (
     Mutation("simsiam", "a gradient through the target", 'target("z", z1)', "z1"),
     Mutation("simsiam", "one direction alone", "disagreement(p2, target", "disagreement(p2.detach(), target"),
     Mutation("simclr", "constant keys", "gather_with_gradient(z)", "gather_with_gradient(z.detach())"),
-    Mutation("simclr", "constant positives", "z * everyone[mine ^ 1]", "z * everyone[mine ^ 1].detach()"),
+    Mutation("simclr", "constant positives", "table.gather(1, mine ^ 1)", "table.gather(1, mine ^ 1).detach()"),
+    Mutation("simclr", "constant keys", "gather_with_gradient(z)", "gather_with_gradient(z.detach())", "signal"),
+    Mutation("cpc", "constant candidates", "(rows.flatten(0, 1))", "(rows.flatten(0, 1).detach())", "signal"),
+    Mutation("cpc", "a detached positive", "(query * rows[:, k:])", "(query * rows[:, k:].detach())", "signal"),
+    Mutation("cpc", "constant codes within a series", "= query @ z  #", "= query @ z.detach()  #", "signal"),
+    Mutation(
+        "lejepa", "the test is logged, not learned", ".weight * normality", ".weight * normality.detach()", "signal"
+    ),
+    Mutation(
+        "denoising", "half of a loss", "(clean - z) ** 2 * weight", "(clean.detach() - z) ** 2 * weight", "signal"
+    ),
     Mutation("moco", "a detached positive", "(q * k).sum(1)", "(q.detach() * k).sum(1)"),
     Mutation(
         "moco", "negatives that do not move the query", "streamed_info_nce(q, (q", "streamed_info_nce(q.detach(), (q"
@@ -167,12 +178,12 @@ def main(names: list[str]) -> int:
     missed = []
     with tempfile.TemporaryDirectory() as folder:
         for number, mutation in enumerate(chosen):
-            (spec,) = (s for s in methods.specs(mutation.method) if "image" in s.sees)
+            (spec,) = (s for s in methods.specs(mutation.method) if mutation.kind in s.sees)
             text = spec.path.read_text()
             assert text.count(mutation.old) >= 1, f"{spec.path} has no '{mutation.old}'"
             path = Path(folder) / f"mutated{number}.py"
             path.write_text(text.replace(mutation.old, mutation.new))
-            said = noticed(replace(case_of(spec, "image"), name=str(path)))
+            said = noticed(replace(case_of(spec, mutation.kind), name=str(path)))
             print(f"{'ok' if said else '!!'}  {mutation.method}: {mutation.what}\n    {said}", flush=True)
             missed += [] if said else [mutation]
     print(f"{len(chosen) - len(missed)} of {len(chosen)} mutations were noticed")

@@ -59,10 +59,10 @@ def test_a_new_kind_is_the_files_that_the_page_names() -> None:
 
 def test_a_new_method_is_the_files_that_the_page_names() -> None:
     method, test = files_to_write("A new method")
-    names = {"IDEA": "contrast", "NAME": "simclr"}
+    names = {"IDEA": "contrast", "NAME": "moco"}
     for template, path in (
-        (method, "selftaught/methods/contrast/simclr.py"),
-        (test, "tests/methods/contrast/test_simclr.py"),
+        (method, "selftaught/methods/contrast/moco.py"),
+        (test, "tests/methods/contrast/test_moco.py"),
     ):
         found = template.fullmatch(path)
         assert found and found.groupdict() == names and (ROOT / path).exists()

@@ -33,14 +33,14 @@ def open_source(
             parts train and test, a Hugging Face data set), or a source, which is returned unchanged.
         split: "train", "test" or "all". Data without a test part are split by content, 80/20.
         limit: Use only N samples, drawn from all classes alike, see `data.subset.drawn`.
-        kind: The kind of sample, "image" or "text". By default it is inferred from `data`.
+        kind: The kind of sample, "image", "signal" or "text". By default it is inferred from `data`.
         labels: Labels of an object in memory: integers or names, one per sample.
         seed: Draws the samples of a limit.
         groups: Which samples stay on one side of a split, see `data.groups`: a column, a file, a regular expression for
             the paths, or one group per sample.
         progress: Called as (done, total) while many files are read.
-        **options: Options of the kind: `size`, `range`, `bands`, `pages` and `channel_axis` for images; `tokens`,
-            `lower`, `errors` and `column` for text.
+        **options: Options of the kind: `size`, `range`, `bands`, `pages` and `channel_axis` for images; `length`,
+            `channels` and `channel_axis` for signals; `tokens`, `lower`, `errors` and `column` for text.
 
     Raises:
         UserError: If `data` cannot be read; one sentence says what is wrong and how to fix it.

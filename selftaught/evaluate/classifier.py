@@ -32,5 +32,6 @@ def classifier(method: Method, train_source: Source, test_source: Source, batch_
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     with frozen(method):
         found = batches(test_source, index, plain(method.encoder.spec["input"]), batch_size, device)
-        says = np.concatenate([method.classify(given(batch)[0]).argmax(1).cpu().numpy() for batch in found])
+        seen = map(given, found)
+        says = np.concatenate([method.classify(x, **masks).argmax(1).cpu().numpy() for x, masks in seen])
     return percent(says, test_source.labels[index])

@@ -57,8 +57,9 @@ def _said(
     independent = isinstance(method, Independent) and method.independent
     with frozen(method):
         for batch in batches(source, np.arange(len(source)), plain(method.encoder.spec["input"]), batch_size, device):
+            x, masks = given(batch)
             with torch.no_grad():
-                scores: Tensor = method.classify(given(batch)[0]).float()
+                scores: Tensor = method.classify(x, **masks).float()
             probabilities = scores.sigmoid() if independent else scores.softmax(1)
             if not bool(torch.isfinite(probabilities).all()):
                 raise UserError("the probabilities are not finite: the classifier diverged in training")

@@ -144,7 +144,7 @@ def test_what_is_unknown_or_missing_is_said(layer, words):
 
 
 def test_data_in_memory_need_no_name():
-    assert resolve(Layer.of({"method": "simclr"}), data=[]).data["source"] is None
+    assert resolve(Layer.of({"method": "simclr"}), data=[b""]).data["source"] is None
 
 
 def test_every_option_has_a_type_and_a_text():

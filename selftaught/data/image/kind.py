@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from selftaught.data import hub
 from selftaught.data.folders import LOOKED_AT
+from selftaught.data.headers import headers
 from selftaught.data.image.axes import axes
 from selftaught.data.image.columns import is_image
 from selftaught.data.image.pairs import are_parts, is_images, parts_of
@@ -192,6 +193,14 @@ def _holds_pictures(path: Path) -> bool:
             return tar.holds_images(tar.expanded(str(path))[0])
         if path.suffix.lower() in listed.SUFFIXES:
             return listed.lists_images(path)
-        return path.is_file() and (path.suffix.lower() in (".npy", ".npz") or idx.is_idx(path))
+        if path.suffix.lower() in (".npy", ".npz"):
+            return path.is_file() and _may_hold_images(path)
+        return path.is_file() and idx.is_idx(path)
     except OSError:
         return False
+
+
+def _may_hold_images(path: Path) -> bool:
+    """Return whether an array in the file has the axes of images; True if it cannot be read: reading says why."""
+    found = headers(path)
+    return not found or any(len(shape) in (3, 4) for shape, _ in found.values())

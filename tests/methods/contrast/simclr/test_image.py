@@ -14,9 +14,10 @@ from training import train
 
 from selftaught.contract.case import Case, batch
 from selftaught.errors import UserError
-from selftaught.methods.contrast.simclr import Loss, SimCLR, nt_xent
+from selftaught.methods.contrast.simclr.image import Loss, SimCLR
 from selftaught.parts import streamed_info_nce
 from selftaught.parts.norm import set_groups
+from selftaught.parts.nt_xent import nt_xent
 from selftaught.views.image import Augment
 
 VARIANTS = ({"loss": "logistic"}, {"loss": "triplet"}, {"loss": "margin"}, {"loss": "n_pairs"}, {"depth": 0})

@@ -1,4 +1,4 @@
-"""LeJEPA."""
+"""LeJEPA of images."""
 
 from __future__ import annotations
 

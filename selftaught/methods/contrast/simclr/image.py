@@ -1,4 +1,4 @@
-"""SimCLR."""
+"""SimCLR of images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from selftaught.parts.gather import gather_with_gradient, rank
 from selftaught.parts.heads import projection
 from selftaught.parts.n_pairs import n_pairs
 from selftaught.parts.nce import nce
+from selftaught.parts.nt_xent import nt_xent
 from selftaught.parts.scores import Cosine, Dot, Score, SquaredDistance
-from selftaught.parts.streamed_info_nce import streamed_info_nce
 from selftaught.parts.triplet import triplet
 from selftaught.views.image import Augment, ImageViews
 
@@ -138,13 +138,6 @@ class SimCLR(Method):
         return triplet(
             *scores(Cosine(), z, everyone, first), self.margin, "semi_hard" if self.loss == "semi_hard" else "all"
         )
-
-
-def nt_xent(z: Tensor, everyone: Tensor, first: int, temperature: float) -> Outputs:
-    """Return the NT-Xent loss of `SimCLR`, in tiles."""
-    mine = torch.arange(first, first + len(z), device=z.device)  # [2B]
-    positive = (z * everyone[mine ^ 1]).sum(1)  # [2B]
-    return streamed_info_nce(z, positive, everyone, temperature, exclude=torch.stack([mine, mine ^ 1], 1))
 
 
 def scores(score: Score, z: Tensor, everyone: Tensor, first: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from selftaught import encoders, methods
 from selftaught.errors import UserError
 from selftaught.method import Clock
-from selftaught.methods.consistency.lejepa import LeJEPA
+from selftaught.methods.consistency.lejepa.image import LeJEPA
 from selftaught.parts.directions import directions
 from selftaught.parts.sigreg import sigreg
 from selftaught.views.image import Augment

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
-from selftaught.methods.reconstruct.denoising import Denoising, emphasised
+from selftaught.methods.reconstruct.denoising.image import Denoising, emphasised
 from selftaught.views.image import plain
 
 VARIANTS = ({"noise": "gaussian", "loss": "l2"},)

@@ -1,4 +1,4 @@
-"""Denoising autoencoder."""
+"""Denoising autoencoder of images."""
 
 from __future__ import annotations
 

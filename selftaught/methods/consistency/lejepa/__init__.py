@@ -1,0 +1,1 @@
+"""LeJEPA, one file per kind of sample."""

@@ -1,0 +1,1 @@
+"""SimCLR, one file per kind of sample."""

@@ -1,0 +1,1 @@
+"""Denoising autoencoders, one file per kind of sample."""

@@ -11,7 +11,7 @@ from selftaught.data.text.labelled.example import Choices, Read
 from selftaught.data.text.labelled.rows import text_of
 from selftaught.errors import UserError
 
-ENDINGS = (".csv", ".tsv", ".xml")
+ENDINGS = ((".csv",), (".tsv",), (".xml",))
 JOINED = {"cause": "because", "effect": "so"}
 """What stands between a premise of COPA and what it asks for."""
 

@@ -11,8 +11,8 @@ from selftaught.data.text.labelled.rows import text_of
 from selftaught.errors import UserError
 
 ENDINGS = (
-    ".conll", ".conllu", ".bio", ".iob", ".iob2", ".txt", ".tsv", ".train", ".dev", ".test", ".testa", ".testb", ""
-)  # fmt: skip
+    (".conll", ".conllu", ".bio", ".iob", ".iob2", ".txt", ".tsv", ".train", ".dev", ".test", ".testa", ".testb", ""),
+)
 DOCUMENT = "-DOCSTART-"
 """The word of lines that begin a document."""
 OUTSIDE = "O"

@@ -16,17 +16,19 @@ from selftaught.data.subset import Subset, split_index
 from selftaught.data.text.files import ABOUT
 from selftaught.data.text.labelled.example import Example, Labelled, Question, Read, Texts, known
 from selftaught.errors import UserError, expanded
-from selftaught.source import Source
+from selftaught.source import Skipped, Source
 
 Reading = Callable[[Path, str], Read]
 """Reads a file, given its path and what it is called in messages."""
+Endings = Sequence[Sequence[str]]
+"""Which files of a folder are read: the first of these groups of endings that occurs there."""
 ALIASES = {r"testa\b": "dev", r"testb\b": "test", r"trial": "dev"}
 """What CoNLL and SemEval call the parts."""
 _BOTH: tuple[Literal["train", "test"], ...] = ("train", "test")
 
 
 def open_labelled(
-    data: Any, endings: Sequence[str], reading: Reading, samples: str, classes: Sequence[str] = ()
+    data: Any, endings: Endings, reading: Reading, samples: str, classes: Sequence[str] = ()
 ) -> tuple[Source, Source, str]:
     """Return the training part, the test part and the name of the published form, "" for one's own.
 
@@ -43,8 +45,8 @@ def open_labelled(
 
     Raises UserError if there is nothing to read, or no part has labels.
     """
-    files = _files(data, endings)
-    read = {name: reading(path, name) for name, path in files.items()}
+    files, beside = _files(data, endings)
+    read, strange = _each(files, reading)
     sides, aside = _named(read)
     found = {side: _joined([read[name] for name in names]) for side, names in sides.items()}
     for side, one in found.items():
@@ -64,46 +66,69 @@ def open_labelled(
     for side, source in zip(_BOTH, parts, strict=True):
         own = found.get(side) or found["all"]
         more = () if side == "train" else (*source.notes, *_unseen(*parts))
-        source.notes = (*told.division(side, called, dict.fromkeys(aside)), *own.notes, *more)
-        source.skipped = own.skipped
+        source.notes = (*told.division(side, called, dict.fromkeys([*aside, *beside])), *own.notes, *more)
+        source.skipped = [*own.skipped, *strange]
     form = next(iter(found.values())).form
     return parts[0], parts[1], form
 
 
-def open_asked(data: Any, endings: Sequence[str], reading: Reading, samples: str, classes: Sequence[str]) -> Labelled:
+def open_asked(data: Any, endings: Endings, reading: Reading, samples: str, classes: Sequence[str]) -> Labelled:
     """Return all samples of a file or folder, labelled or not, for a trained method that knows `classes`.
 
     A label that is none of these is unknown. Raises UserError if there is nothing to read.
     """
-    whole = _joined([reading(path, name) for name, path in _files(data, endings).items()])
+    read, strange = _each(_files(data, endings)[0], reading)
+    whole = _joined(list(read.values()))
     if not whole.examples:
         skipped = f" ({whole.skipped[0]['path']}: {whole.skipped[0]['reason']})" if whole.skipped else ""
         raise UserError(f"{data} has no {samples}{skipped}")
     number = {name: i for i, name in enumerate(classes)}
     answers = [number.get(str(one.answer), -1) if isinstance(one, Texts) else -1 for one in whole.examples]
     source = Labelled(whole.examples, np.array(answers, np.int64), classes, samples)
-    source.skipped, source.notes = whole.skipped, whole.notes
+    source.skipped, source.notes = [*whole.skipped, *strange], whole.notes
     return source
 
 
-def _files(data: Any, endings: Sequence[str]) -> dict[str, Path]:
-    """Return the files by name."""
-    kinds = ", ".join(f"*{one}" for one in endings if one)
+def _files(data: Any, endings: Endings) -> tuple[dict[str, Path], list[str]]:
+    """Return the files by name, and what else there is: of a folder, those nearest to it are read."""
+    kinds = ", ".join(f"*{one}" for group in endings for one in group if one)
     if not isinstance(data, str | Path):
         raise UserError(f"labelled text is read from files ({kinds}), not from data of type {type(data).__name__}")
+    if str(data) == "-":
+        raise UserError(f"labelled text is read from files, not from standard input: name a file ({kinds})")
     path = expanded(data)
     if path.is_file():
-        return {path.name: path}
+        return {path.name: path}, []
     if path.is_dir():
-        inside = [one for one in sorted(path.rglob("*")) if one.is_file() and one.suffix.lower() in endings]
+        inside = [one.relative_to(path) for one in sorted(path.rglob("*")) if one.is_file()]
         inside = [one for one in inside if not ABOUT.match(one.name) and not one.name.startswith(".")]
-        if not inside:
-            raise UserError(f"{path}: there are no files of labelled text in this folder ({kinds})")
-        return {one.relative_to(path).as_posix(): one for one in inside}
+        for group in endings:
+            possible = [one for one in inside if one.suffix.lower() in group]
+            near = min((len(one.parts) for one in possible), default=0)
+            if used := [one for one in possible if len(one.parts) == near]:
+                beside = dict.fromkeys(one.parts[0] for one in inside if one not in used)
+                return {one.as_posix(): path / one for one in used}, list(beside)
+        raise UserError(f"{path}: there are no files of labelled text in this folder ({kinds})")
     matching = [Path(one) for one in sorted(glob.glob(str(path))) if Path(one).is_file()]
     if not matching:
         raise UserError(f"{path}: there is no such file or folder: name a file ({kinds}), a folder or a pattern")
-    return {one.name: one for one in matching}
+    return {one.name: one for one in matching}, []
+
+
+def _each(files: Mapping[str, Path], reading: Reading) -> tuple[dict[str, Read], list[Skipped]]:
+    """Return what was read of each file, and those of another form, which are skipped beside others.
+
+    Raises UserError if none can be read.
+    """
+    read, errors = dict[str, Read](), dict[str, UserError]()
+    for name, path in files.items():
+        try:
+            read[name] = reading(path, name)
+        except UserError as error:
+            errors[name] = error
+    if not read:
+        raise next(iter(errors.values()))
+    return read, [{"path": name, "reason": str(error)} for name, error in errors.items()]
 
 
 def _named(read: Mapping[str, Read]) -> tuple[dict[str, list[str]], list[str]]:

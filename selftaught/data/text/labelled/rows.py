@@ -14,7 +14,8 @@ from selftaught.data.columns import LABELS
 from selftaught.data.text.labelled.example import Read, Texts
 from selftaught.errors import UserError
 
-ENDINGS = (".tsv", ".txt", ".csv")
+ENDINGS = ((".tsv",), (".csv",), (".txt",))
+"""Files of a folder that are read; where there are several of these, the first."""
 NAMED = 8
 """Columns that are named when the wanted ones are not among them."""
 DISAGREED = "-"
@@ -92,7 +93,9 @@ class Wanted:
             return next(one for one in possible if one.counted and len(first) == int(one.texts[0]))
         if self.texts == 1 and len(first) == 2 and first[1].strip().isdecimal():
             return next(one for one in possible if one.counted and one.texts == ("1",))
-        named = [one for one in possible if set(one.texts) <= set(first)]
+        named = [one for one in possible if set(one.texts) <= set(first) and not one.counted]
+        if not named and self.texts == len(first) == 1:
+            return Form("", ("1",), "", counted=True)  # lines of text, which nobody has labelled
         if not named:
             raise UserError(
                 f"{where} has no columns of a known form, but {_named(first)}: name them with "

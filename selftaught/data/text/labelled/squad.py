@@ -10,7 +10,7 @@ from selftaught.data.text.labelled.example import Question, Read
 from selftaught.data.text.labelled.rows import text_of
 from selftaught.errors import UserError
 
-ENDINGS = (".json",)
+ENDINGS = ((".json",),)
 
 
 def read(path: Path, name: str) -> Read:

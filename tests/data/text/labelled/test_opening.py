@@ -54,6 +54,20 @@ def test_what_the_tests_share_with_the_training_is_left_out(tmp_path):
     assert [one["path"] for one in test.skipped] == ["test.tsv, line 5"]
 
 
+def test_what_lies_beside_published_files_is_left_aside(tmp_path):
+    """As the usual script leaves GLUE: the originals in a folder and beside, lists of ids, texts without a part."""
+    write(tmp_path, train=["0", "1"], dev=["1"])
+    (tmp_path / "original").mkdir()
+    write(tmp_path / "original", train=["1"] * 9, dev=["0"])
+    (tmp_path / "msr_paraphrase_train.txt").write_text("sentence\tlabel\ndev sentence 0 1\t1\n")
+    (tmp_path / "dev_ids.tsv").write_text("1\t2\tx\n3\t4\ty\n")
+    (tmp_path / "diagnostic.tsv").write_text("index\tsentence\n0\tx\n")
+    train, test, _ = opened(tmp_path)
+    assert (len(train), len(test)) == (2, 1)
+    assert any(note.startswith("left aside: ") and "original" in note and "msr" in note for note in train.notes)
+    assert [one["path"] for one in train.skipped] == ["dev_ids.tsv"]
+
+
 def test_one_file_is_split_by_content(tmp_path):
     train, test, _ = opened(write(tmp_path, all=["0", "1"] * 10) / "all.tsv")
     assert (len(train), len(test)) == (16, 4) and test.labels.sum() == 2
@@ -105,6 +119,8 @@ def test_data_that_cannot_serve_are_refused(tmp_path):
         opened(tmp_path / "gone")
     with pytest.raises(UserError, match="there are no files of labelled text in this folder"):
         opened(tmp_path)
+    with pytest.raises(UserError, match="not from standard input: name a file"):
+        opened("-")
     with pytest.raises(UserError, match="not from data of type list"):
         opened([1])
     (tmp_path / "train.tsv").write_text("sentence\tlabel\nx\t\n")

@@ -70,6 +70,11 @@ def test_what_is_wrong_with_a_row_is_told_with_its_line(tmp_path):
     assert found.examples[1].where == "train.tsv, line 7"
 
 
+def test_lines_of_text_can_be_asked_about(tmp_path):
+    found = of(tmp_path, "a fine film\n\nnot so\n", ONE, "new.txt")
+    assert [(one.texts, one.answer) for one in found.examples] == [(("a fine film",), None), (("not so",), None)]
+
+
 def test_commas_may_be_quoted_and_tabs_are_not(tmp_path):
     own = Wanted(1, columns=("review",), label="stars")
     found = of(tmp_path, 'stars,review\n5,"good, ""very"" good\nindeed"\n1,bad\n', own, "own.csv")

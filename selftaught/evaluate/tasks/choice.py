@@ -91,6 +91,16 @@ class Choice(Tuning):
         said = np.concatenate([one.argmax(1).numpy() for _, one in parts.asked(method, test)])
         return {"accuracy": 100 * accuracy(said, np.array([one.right for one in parts.examples(test)]))}
 
+    def examples(self, method: Method, test: Source) -> dict[str, Any]:
+        """Return some held-out beginnings with the right choice, the best one and its probability."""
+        source, rows = parts.some(test), list[list[str | float]]()
+        said = [p for _, one in parts.asked(method, source) for p in one]
+        for example, p in zip(parts.examples(source), said, strict=True):
+            best = int(p.argmax())
+            ways = example.choices
+            rows.append([example.beginning, ways[example.right], ways[best], round(float(p[best]), 3)])
+        return parts.answers(("beginning", "right", "said", "probability"), rows)
+
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
         """Return the method."""
         return self.method(encoder, bool(tensors["body.frozen"]))

@@ -70,6 +70,10 @@ class Sentence(Tuning):
         """Return accuracy, F1 and Matthews' correlation."""
         return texts.judged(method, test)
 
+    def examples(self, method: Method, test: Source) -> dict[str, Any]:
+        """Return some held-out samples with what is said of them."""
+        return texts.shown(method, test)
+
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
         """Return the method with as many outputs as the weights have."""
         frozen, self.classes = texts.of_tensors(tensors)

@@ -96,6 +96,15 @@ class Similarity(Tuning):
         said = np.concatenate([one[:, 0].double().numpy() for _, one in parts.asked(method, test)])
         return _measured(said, _numbers(test))
 
+    def examples(self, method: Method, test: Source) -> dict[str, Any]:
+        """Return some held-out pairs with their number and what is said."""
+        source = parts.some(test)
+        said = [float(value) for _, one in parts.asked(method, source) for value in one[:, 0]]
+        rows = list[list[str | float]]()
+        for one, value in zip(parts.examples(source), said, strict=True):
+            rows.append([" | ".join(one.texts), float(one.answer), round(value, 3)])
+        return parts.answers(("text", "number", "said"), rows)
+
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
         """Return the method, whose weights know the scale."""
         self.scale = (0.0, 1.0)

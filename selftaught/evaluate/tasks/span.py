@@ -106,6 +106,14 @@ class Span(Tuning):
         found = [(answer.text, example) for answer, example in self._answers(method, test)]
         return _measured([(text, [true for true, _ in example.answers or ()]) for text, example in found])
 
+    def examples(self, method: Method, test: Source) -> dict[str, Any]:
+        """Return some held-out questions with their answers and what is said."""
+        rows = list[list[str | float]]()
+        for said, example in self._answers(method, parts.some(test)):
+            true = " / ".join(text for text, _ in example.answers or ())
+            rows.append([example.question, true, said.text, round(said.probability, 3)])
+        return parts.answers(("question", "answers", "said", "probability"), rows)
+
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
         """Return the method, whose weights know whether there may be no answer."""
         self.unanswerable = bool(tensors["unanswerable"])

@@ -100,6 +100,14 @@ class Tagging(Tuning):
         said = [[names[int(i)] for i in one.argmax(1)] for one in _said(method, test)]
         return span_f1(said, [one.tags for one in parts.examples(test)])
 
+    def examples(self, method: Method, test: Source) -> dict[str, Any]:
+        """Return some held-out sentences with their spans and those that were found."""
+        source, names, rows = parts.some(test), list(self.tags), list[list[str | float]]()
+        for example, p in zip(parts.examples(source), _said(method, source), strict=True):
+            said = [names[int(i)] for i in p.argmax(1)]
+            rows.append([" ".join(example.words), *(_spelt(example.words, tags) for tags in (example.tags, said))])
+        return parts.answers(("sentence", "spans", "found"), rows)
+
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
         """Return the method with as many outputs as the weights have."""
         self.tags = {str(number): number for number in range(len(tensors["head.bias"]))}
@@ -133,6 +141,10 @@ class Tagging(Tuning):
 
     def _file(self, path: Any, name: str) -> Read:
         return conll.read(path, self.word, self.tag, name, self.encoding)
+
+
+def _spelt(words: Sequence[str], tags: Sequence[str]) -> str:
+    return ", ".join(f"{kind}: {' '.join(words[begin : end + 1])}" for begin, end, kind in sorted(spans(tags)))
 
 
 def _said(method: Method, source: Source) -> Iterator[Tensor]:

@@ -128,6 +128,24 @@ def predicted(method: Method, source: Labelled, k: int, threshold: float) -> Pre
     return Predicted(rows(), len(source), source.samples, measured)
 
 
+def shown(method: Method, test: Source) -> dict[str, Any]:
+    """Return some samples with their class, the most probable one and its probability."""
+    source, names = parts.some(test), test.classes
+    rows: list[list[str | float]] = []
+    for (_, said), label, example in zip(
+        _each(method, source), source.labels.tolist(), parts.examples(source), strict=True
+    ):
+        best = int(said.argmax())
+        rows.append([" | ".join(example.texts), names[label], names[best], round(float(said[best]), 3)])
+    return parts.answers(("text", "class", "said", "probability"), rows)
+
+
+def _each(method: Method, source: Source) -> Iterator[tuple[int, Tensor]]:
+    """Yield the number of each sample with what is said of it."""
+    for batch, said in parts.asked(method, source):
+        yield from zip(batch["index"].tolist(), said, strict=True)
+
+
 def of_tensors(tensors: Mapping[str, Tensor]) -> tuple[bool, int]:
     """Return whether saved weights are of a frozen encoder, and the number of outputs. Raises KeyError."""
     return bool(tensors["body.frozen"]), len(tensors["head.bias"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,9 +18,12 @@ from selftaught.evaluate.splits import parts
 from selftaught.evaluate.task import Said
 from selftaught.evaluate.tuning import Parts, Subject
 from selftaught.method import Method, Source
+from selftaught.source import evenly
 
 FOLDS = 5
 """One of so many training samples is held out to choose the setting."""
+SHOWN = 20
+"""Held-out samples in the report."""
 LEAST = 10
 """Fewer training samples are not divided."""
 BATCH = 64
@@ -90,6 +93,16 @@ def asked(method: Any, source: Source) -> Iterator[tuple[dict[str, Any], Tensor]
 def first(names: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
     """Return all names once, those that the authors of the data measure first."""
     return tuple(dict.fromkeys([*names, *others]))
+
+
+def some(test: Source) -> Source:
+    """Return some held-out samples, evenly spaced, for the report."""
+    return Subset(test, evenly(len(test), SHOWN))
+
+
+def answers(columns: Sequence[str], rows: Iterable[Sequence[str | float]]) -> dict[str, Any]:
+    """Return samples with what is true and what is said of them, for the section "answers" of the report."""
+    return {"section": "answers", "columns": list(columns), "rows": [list(row) for row in rows]}
 
 
 def one_answer(task: str, k: int) -> None:

@@ -70,6 +70,18 @@ def test_weights_alone_restore_the_method(trained, name):
 
 
 @pytest.mark.parametrize("name", TASKS)
+def test_the_report_has_what_is_true_beside_what_is_said(trained, name):
+    task, method, _, parts, _ = trained(name)
+    found = task.examples(method, parts.test)
+    assert found["section"] == "answers" and len(found["rows"]) == 20
+    assert all(len(row) == len(found["columns"]) for row in found["rows"])
+    if name == "similarity":
+        assert np.corrcoef(np.array([row[1:] for row in found["rows"]]).T)[0, 1] > 0.5
+    else:
+        assert sum(row[1] == row[2] for row in found["rows"]) > 14
+
+
+@pytest.mark.parametrize("name", TASKS)
 def test_settings_are_tried_on_training_samples_alone(trained, name):
     task, _, _, parts, _ = trained(name)
     fitted, held = task.halves(parts.train, 0)

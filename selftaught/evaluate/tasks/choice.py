@@ -50,7 +50,7 @@ class Choice(Tuning):
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
         """Open choices. Raises UserError if the encoder has no vectors of tokens."""
         body = body_of(run.encoder, "choice")
-        train, test, _ = open_labelled(data, choices.ENDINGS, self._file, "choices")
+        train, test, _ = open_labelled(data, choices.ENDINGS, self._file, "choices", self.how.repeated)
         rows = Rows(body)
         for source in (train, test):
             for example in parts.examples(source):

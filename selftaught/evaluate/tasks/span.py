@@ -59,7 +59,7 @@ class Span(Tuning):
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
         """Open questions. Raises UserError if the encoder has no vectors of tokens, or no answer can be learned."""
         body = body_of(run.encoder, "span")
-        train, test, _ = open_labelled(data, squad.ENDINGS, squad.read, "questions")
+        train, test, _ = open_labelled(data, squad.ENDINGS, squad.read, "questions", self.how.repeated)
         windows = self._windows(Rows(body))
         lost = usable = 0
         for source in (train, test):
@@ -71,9 +71,9 @@ class Span(Tuning):
         if not usable:
             raise UserError("no training question has an answer that stands in its passage: name other data")
         self.unanswerable = any(example.answers == () for example in parts.examples(train))
-        notes = [f"{windows.split:,} passages longer than {windows.rows.limit} symbols, read in parts"] * bool(
-            windows.split
-        )
+        notes = [
+            f"{windows.split:,} questions on passages longer than {windows.rows.limit} symbols, read in parts"
+        ] * bool(windows.split)
         notes += [f"{windows.cut:,} questions longer than {windows.longest} symbols are cut"] * bool(windows.cut)
         notes += [f"{lost:,} training answers are in no part and not learned"] * bool(lost)
         none = sum(example.answers == () for example in parts.examples(train))

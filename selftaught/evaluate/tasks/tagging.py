@@ -51,7 +51,7 @@ class Tagging(Tuning):
         Raises UserError if the encoder has no vectors of tokens, or no word has a tag but O.
         """
         body = body_of(run.encoder, "tagging")
-        train, test, _ = open_labelled(data, conll.ENDINGS, self._file, "sentences")
+        train, test, _ = open_labelled(data, conll.ENDINGS, self._file, "sentences", self.how.repeated)
         tags = {tag for one in parts.examples(train) for tag in one.tags}
         kinds = sorted({tag[2:] for tag in tags if tag != conll.OUTSIDE})
         if not kinds:

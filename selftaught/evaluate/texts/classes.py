@@ -40,7 +40,7 @@ class Read:
     def open(self, run: Subject, data: Any, task: str) -> tuple[Parts, list[str]]:
         """Return the parts of the data, and notes on texts that are too long."""
         body = body_of(run.encoder, task)
-        train, test, form = open_labelled(data, files.ENDINGS, self._file, self.samples)
+        train, test, form = open_labelled(data, files.ENDINGS, self._file, self.samples, self.training.repeated)
         self.form = files.of_form(form, self.wanted.number)
         rows = Rows(body)
         for source in (train, test):

@@ -23,6 +23,7 @@ class Training:
         layer_decay: Each layer learns at this share of the rate of the layer above it.
         head_warmup: Share of the training in which the head is trained alone.
         units: Units in each direction of the LSTM that reads the vectors of an encoder lstm (ELMo).
+        repeated: Judge also by test samples that are in the training part too, as published numbers do.
 
     Raises UserError if a value is out of range.
     """
@@ -37,6 +38,7 @@ class Training:
         layer_decay: float = 1.0,
         head_warmup: float = 0.0,
         units: int = 128,
+        repeated: bool = False,
     ) -> None:
         if not all(math.isfinite(lr) and lr >= 0 for lr in lrs):
             raise UserError(f"lrs must be finite numbers of at least 0, not {', '.join(map(str, lrs))}")
@@ -54,6 +56,7 @@ class Training:
             raise UserError("r_drop has no effect without dropout: set one, or remove the other")
         self.lrs, self.epochs, self.dropout, self.lm, self.r_drop = tuple(lrs), epochs, dropout, lm, r_drop
         self.layer_decay, self.head_warmup, self.units = layer_decay, head_warmup, units
+        self.repeated = repeated
 
     @property
     def settings(self) -> tuple[dict[str, float], ...]:

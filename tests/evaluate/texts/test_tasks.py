@@ -228,6 +228,19 @@ def test_a_causal_lstm_is_tuned_as_gpt_is(tmp_path):
     assert line["accuracy"] > 85
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_repeated_test_samples_are_kept_if_asked(tmp_path, name):
+    kind, write, encoder, _ = TASKS[name]
+    write(tmp_path)
+    judged = next(path for path in tmp_path.iterdir() if "train" not in path.name)
+    (train,) = (path for path in tmp_path.iterdir() if "train" in path.name)
+    judged.write_bytes(train.read_bytes())
+    parts = kind(made.training(repeated=True)).open(made.Start(encoder), tmp_path)
+    assert len(parts.test) == len(parts.train)
+    with pytest.raises(UserError, match="every test sample also occurs in the training data"):
+        kind(made.training()).open(made.Start(encoder), tmp_path)
+
+
 def test_what_is_too_long_is_told_first(tmp_path):
     told = list[str]()
     made.sentences(tmp_path)

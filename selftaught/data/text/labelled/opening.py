@@ -28,7 +28,7 @@ _BOTH: tuple[Literal["train", "test"], ...] = ("train", "test")
 
 
 def open_labelled(
-    data: Any, endings: Endings, reading: Reading, samples: str, classes: Sequence[str] = ()
+    data: Any, endings: Endings, reading: Reading, samples: str, repeated: bool = False
 ) -> tuple[Source, Source, str]:
     """Return the training part, the test part and the name of the published form, "" for one's own.
 
@@ -41,7 +41,7 @@ def open_labelled(
         endings: Which files of a folder are read.
         reading: Reads one file.
         samples: What several samples are called.
-        classes: Names of the classes, where they are not the labels of `Texts`.
+        repeated: Keep the test samples that are in the training part too.
 
     Raises UserError if there is nothing to read, or no part has labels.
     """
@@ -55,14 +55,14 @@ def open_labelled(
             skipped = f" ({one.skipped[0]['path']}: {one.skipped[0]['reason']})" if one.skipped else ""
             raise UserError(f"{where}: no {samples} with labels{skipped}: name labelled data")
     found = {side: _labelled_alone(one) for side, one in found.items()}
-    sources = dict(zip(found, _sources(list(found.values()), samples, classes), strict=True))
+    sources = dict(zip(found, _sources(list(found.values()), samples), strict=True))
     called = {side: ", ".join(names) for side, names in sides.items()}
     if "all" in sources:
         whole = sources["all"]
         parts: list[Source] = [Subset(whole, split_index(whole, side)) for side in _BOTH]
         called = {"all": ""}
     else:
-        parts = [sources["train"], _without(sources["test"], sources["train"])]
+        parts = [sources["train"], sources["test"] if repeated else _without(sources["test"], sources["train"])]
     for side, source in zip(_BOTH, parts, strict=True):
         own = found.get(side) or found["all"]
         more = () if side == "train" else (*source.notes, *_unseen(*parts))
@@ -163,10 +163,10 @@ def _labelled_alone(read: Read) -> Read:
     return Read(kept, read.skipped, read.notes, read.form)
 
 
-def _sources(read: Sequence[Read], samples: str, classes: Sequence[str]) -> list[Labelled]:
+def _sources(read: Sequence[Read], samples: str) -> list[Labelled]:
     """Return the parts with their labels numbered alike."""
     answers = [[one.answer if isinstance(one, Texts) else None for one in part.examples] for part in read]
-    names = tuple(classes)
+    names: tuple[str, ...] = ()
     numbers = [np.zeros(len(part.examples), np.int64) for part in read]
     if any(isinstance(answer, str) for part in answers for answer in part):
         names = tuple(labels.ordered({str(answer) for part in answers for answer in part}))
@@ -194,7 +194,9 @@ def _without(test: Labelled, train: Labelled) -> Source:
     if len(new) == len(test):
         return test
     left = Subset(test, new)
-    left.notes = (f"{len(test) - len(new):,} test {test.samples} that are in training too left out",)
+    left.notes = (
+        f"{len(test) - len(new):,} test {test.samples} that are in training too left out (--repeated keeps them)",
+    )
     return left
 
 

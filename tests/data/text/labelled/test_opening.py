@@ -50,7 +50,9 @@ def test_what_the_tests_share_with_the_training_is_left_out(tmp_path):
     (tmp_path / "test.tsv").write_text("sentence\tlabel\ntrain sentence 0 0\t1\nnew\t0\n\nshort\n")
     _, test, _ = opened(tmp_path)
     assert test.names(np.arange(len(test))) == ["test.tsv, line 3"]
-    assert "1 test sentences that are in training too left out" in test.notes
+    assert "1 test sentences that are in training too left out (--repeated keeps them)" in test.notes
+    _, whole, _ = open_labelled(tmp_path, rows.ENDINGS, READ, "sentences", repeated=True)
+    assert len(whole) == 2 and not any("left out" in note for note in whole.notes)
     assert [one["path"] for one in test.skipped] == ["test.tsv, line 5"]
 
 

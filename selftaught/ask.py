@@ -28,6 +28,7 @@ from selftaught.method import Scores, Source
 if TYPE_CHECKING:
     from selftaught.evaluate.language import Scored
     from selftaught.evaluate.predict import Said
+    from selftaught.evaluate.tuning import Predicted
     from selftaught.export.reading import Errors
     from selftaught.parts.fasttext_model import Model
     from selftaught.parts.word_vectors import WordVectors
@@ -263,17 +264,48 @@ def predict(run: Run | str | Path, data: Any, *, k: int = 1, threshold: float = 
     from selftaught.evaluate.predict import predict as said
     from selftaught.method import Classifies
     from selftaught.pretraining.build import type_of
+    from selftaught.pretraining.tuned import task_of
 
     run = _run(run)
     if not issubclass(type_of(run.config), Classifies):
         able = [name for name in methods.names() if issubclass(methods.load(name), Classifies)]
         raise UserError(f"{run.config.method} learns no classes: predict with a run of {' or '.join(able)}")
-    source, method = run.asked(data, **options), run.learned()
-    if not isinstance(method, Classifies):
+    tuned = run.learned() if task_of(run.folder) is not None else None
+    if tuned is not None and not isinstance(tuned, Classifies):
         raise UserError(
-            f"{run.path} was fine-tuned for another task than classes of whole samples: ask.locate finds boxes"
+            f"{run.path} was fine-tuned for another task than classes of samples: ask.locate finds boxes, and "
+            "ask.predicted asks tasks of text"
         )
+    source, method = run.asked(data, **options), tuned or run.learned()
+    assert isinstance(method, Classifies)
     return Asked(source, said(method, source, run.classes, k, threshold), len(run.classes) or k)
+
+
+def predicted(run: Run | str | Path, data: Any, *, k: int = 1, threshold: float = 0.0) -> Predicted | None:
+    """What a run that was fine-tuned for a task of text says of samples in the form of that task, labelled or not.
+
+    None for other runs, which `predict` and `locate` ask.
+
+    Args:
+        run: A run of `selftaught finetune RUN TASK DATA`.
+        data: A file or a folder, as in the fine-tuning.
+        k: Number of classes for each sample, for tasks with classes.
+        threshold: Only what has at least this probability.
+
+    Raises UserError for data that cannot be read, and for numbers out of range.
+    """
+    from selftaught.pretraining.tuned import task_of
+
+    run = _run(run)
+    if k < 1:
+        raise UserError(f"k, the number of classes to name, must be at least 1, not {k}")
+    if not 0 <= threshold <= 1:
+        raise UserError(f"threshold must be a probability in [0, 1], not {threshold}")
+    if not run.path.is_dir() or (task := task_of(run.folder)) is None:
+        return None
+    if not task.asks:
+        return None
+    return task.predicted(run.learned(), data, run.classes, k=k, threshold=threshold)
 
 
 class Located(NamedTuple):

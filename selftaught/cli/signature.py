@@ -90,7 +90,7 @@ class Flags:
             help=option.doc,
             group=group,
             negative_iterable="",
-            consume_multiple=True if _is_list(option.type) else None,
+            consume_multiple=True if is_list(option.type) else None,
             show_default=default not in (None, ()),
         )
         kind = inspect.Parameter.KEYWORD_ONLY
@@ -103,7 +103,8 @@ def _identifier(key: str) -> str:
     return key.replace(".", "__")
 
 
-def _is_list(kind: Any) -> bool:
+def is_list(kind: Any) -> bool:
+    """Return whether a flag of this type takes several values."""
     return getattr(kind, "__origin__", None) in (tuple, list) and Ellipsis in kind.__args__
 
 

@@ -8,16 +8,23 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from selftaught.cli.signature import is_list
 from selftaught.config import tasks
 
 TASK = Group("The task", sort_key=1)
 
 
 class TaskFlags:
-    """What a verb with a parameter `task_options` takes: its own flags, and those of the task among the words."""
+    """What a verb with a parameter `task_options` takes: its own flags, and those of the task among the words.
+
+    A verb without a parameter `task` runs several tasks of text: it takes the options that these share.
+    """
 
     def __init__(self, verb: Callable[..., Any], tokens: Sequence[str]) -> None:
         self.verb = verb
+        if "task" not in inspect.signature(verb).parameters:
+            self.known = tasks.shared(tasks.OF_TEXT)
+            return
         named = self._positional(tokens)[1:2]  # after the run
         self.known = tasks.own(named[0] if named and named[0] in tasks.names() else tasks.USUAL)
 
@@ -51,7 +58,15 @@ class TaskFlags:
                 inspect.Parameter.KEYWORD_ONLY,
                 default=option.default,
                 annotation=Annotated[
-                    option.type, Parameter(name=f"--{name.replace('_', '-')}", help=option.doc, group=TASK)
+                    option.type,
+                    Parameter(
+                        name=f"--{name.replace('_', '-')}",
+                        help=option.doc,
+                        group=TASK,
+                        consume_multiple=True if is_list(option.type) else None,
+                        negative_iterable="",
+                        show_default=option.default not in (None, ()),
+                    ),
                 ],
             )
             for name, option in self.known.items()

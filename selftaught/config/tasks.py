@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from selftaught.config import options
 from selftaught.config.values import convert
 from selftaught.errors import unknown
-from selftaught.parts.signature import Declared, subclasses
+from selftaught.parts.signature import Declared, classes, subclasses
 
 if TYPE_CHECKING:
     from selftaught.evaluate.tuning import Tuning
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "evaluate" / "tasks"
 USUAL = "classification"
 """The task that is meant when none is named."""
+OF_TEXT = "texts/training.py"
+"""The file of the options that all tasks of text share."""
 
 
 def names() -> list[str]:
@@ -38,8 +40,16 @@ def describe(name: str) -> Declared:
 
 
 def own(name: str) -> dict[str, options.Option]:
-    """Return the options of a task, by name. Raises UserError for an unknown task."""
-    return {option.name: option for option in options.of_section("task", describe(name).arguments)}
+    """Return the options of a task, by name: its own, then those that it shares. Raises UserError for no such task."""
+    declared = describe(name)
+    mine = {option.name: option for option in options.of_section("task", declared.arguments)}
+    file = declared.attributes.get("training")
+    return mine | (shared(file) if file else {})
+
+
+def shared(file: str) -> dict[str, options.Option]:
+    """Return the options that the class in a file of `evaluate` declares, by name."""
+    return {option.name: option for option in options.of_section("task", classes(FOLDER.parent / file)[0].arguments)}
 
 
 def build(name: str, given: Mapping[str, Any]) -> Tuning:
@@ -52,5 +62,11 @@ def build(name: str, given: Mapping[str, Any]) -> Tuning:
         if option not in known:
             raise unknown(f"option of the task {name}", option, known)
     values = {option: convert(value, known[option].type, option) for option, value in given.items()}
-    made: Tuning = getattr(import_module(f"selftaught.evaluate.tasks.{name}"), describe(name).name)(**values)
-    return made
+    declared = describe(name)
+    if file := declared.attributes.get("training"):
+        module = import_module("selftaught.evaluate." + file.removesuffix(".py").replace("/", "."))
+        made = getattr(module, classes(FOLDER.parent / file)[0].name)
+        training = made(**{option: values.pop(option) for option in shared(file) if option in values})
+        values["training"] = training
+    task: Tuning = getattr(import_module(f"selftaught.evaluate.tasks.{name}"), declared.name)(**values)
+    return task

@@ -202,9 +202,20 @@ class Transformer(Encoder):
             masks: "mask", bool [B, T], False for padding; "document", int64 [B, T]: only symbols with equal numbers see
                 each other.
         """
-        x, turn = self._embedded(ids, 0 if cache is None else cache.length, segment)
-        seen = self._seen(ids, masks)
-        causal = self.causal and seen is None and ids.shape[1] > 1
+        return self.after(self.embedded(ids), cache, segment, **masks)
+
+    def embedded(self, ids: Tensor) -> Tensor:
+        """Return the vectors of symbols int64 [...] by themselves, [..., width]."""
+        vectors: Tensor = self.token(ids)
+        return vectors
+
+    def after(
+        self, x: Tensor, cache: Cache | None = None, segment: Tensor | None = None, **masks: Tensor
+    ) -> list[Tensor]:
+        """Return `hidden` of symbols by their own vectors, [B, T, width]."""
+        x, turn = self._placed(x, 0 if cache is None else cache.length, segment)
+        seen = self._seen(x, masks)
+        causal = self.causal and seen is None and x.shape[1] > 1
         features = []
         for number, block in enumerate(self.blocks):
 
@@ -217,16 +228,16 @@ class Transformer(Encoder):
             x = block(x, attend)
             features.append(x)
         if cache is not None:
-            cache.length += ids.shape[1]
+            cache.length += x.shape[1]
         features[-1] = self.norm(x)
         return features
 
-    def _embedded(self, ids: Tensor, before: int = 0, segment: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def _placed(self, x: Tensor, before: int = 0, segment: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Return the sums of the vectors of symbols, segments and positions, and the angles of rotary positions."""
-        x: Tensor = self.token(ids)
         if self.segment is not None:
-            x = x + self.segment(torch.zeros_like(ids) if segment is None else segment)
-        where = torch.arange(before, before + ids.shape[1], device=ids.device)
+            first = torch.zeros(x.shape[:2], dtype=torch.int64, device=x.device)
+            x = x + self.segment(first if segment is None else segment)
+        where = torch.arange(before, before + x.shape[1], device=x.device)
         if self.position is not None:
             x = x + self.position(where)
         elif self.positions == "sinusoidal":
@@ -234,12 +245,12 @@ class Transformer(Encoder):
         turn = angles(where, self.dim // self.spec["heads"]) if self.positions == "rotary" else None
         return self.dropout(x), turn
 
-    def _seen(self, ids: Tensor, masks: Mapping[str, Tensor]) -> Tensor | None:
+    def _seen(self, x: Tensor, masks: Mapping[str, Tensor]) -> Tensor | None:
         """Which symbols see which, bool [B, 1, T, T]; None if all do, or all before."""
         if not masks:
             return None
-        t = ids.shape[1]
-        seen = torch.ones(1, 1, t, t, dtype=torch.bool, device=ids.device)
+        t = x.shape[1]
+        seen = torch.ones(1, 1, t, t, dtype=torch.bool, device=x.device)
         if self.causal:
             seen = seen.tril()
         if "mask" in masks:
@@ -247,7 +258,7 @@ class Transformer(Encoder):
         if "document" in masks:
             seen = seen & (masks["document"][:, None, :, None] == masks["document"][:, None, None, :])
         # a padding symbol sees itself, or its weights would be 0 / 0
-        return seen | torch.eye(t, dtype=torch.bool, device=ids.device)
+        return seen | torch.eye(t, dtype=torch.bool, device=x.device)
 
     def empty(self, batch: int) -> Cache:
         """Return an empty cache for `batch` texts."""
@@ -258,7 +269,7 @@ class Transformer(Encoder):
     @torch.no_grad()
     def attention(self, ids: Tensor) -> list[Tensor]:
         """Return the weights a of each block, [B, heads, T, T], for ids [B, T]: row t says where symbol t looks."""
-        first, turn = self._embedded(ids)
+        first, turn = self._placed(self.embedded(ids))
         found = []
         for block, x in zip(self.blocks, [first, *self.hidden(ids)[:-1]], strict=True):
             assert isinstance(block, Block)

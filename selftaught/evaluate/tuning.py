@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, final
 
@@ -44,6 +44,24 @@ class Parts:
     test: Source
 
 
+@final
+@dataclass
+class Predicted:
+    """What a method says of samples; computed as it is asked for.
+
+    Args:
+        rows: One for each thing said: JSON-able values by name, "sample" first.
+        count: Number of samples.
+        samples: What they are called.
+        measured: Returns, after the last row, what the labels that the data have say of the answers, in percent.
+    """
+
+    rows: Iterator[dict[str, Any]]
+    count: int
+    samples: str
+    measured: Callable[[], dict[str, float]]
+
+
 class Tuning(ABC):
     """One task. Subclasses are final, one per file.
 
@@ -57,13 +75,18 @@ class Tuning(ABC):
         settings: What is chosen from for all weights; the first one is used where nothing can be held out to choose.
         head: What is chosen from when the encoder is frozen.
         grouped: Whether its data can have groups that stay on one side of a split.
+        asks: Whether it defines `predicted`; other runs are asked by `ask.predict` and `ask.locate`.
+        training: The file of `evaluate` whose class, the only one, has options that several tasks share, such as
+            "texts/training.py". The task is given it as its argument `training`. Must be a literal.
     """
 
-    metrics: ClassVar[tuple[str, ...]]
+    asks: ClassVar[bool] = False
+    training: ClassVar[str] = ""
+    metrics: tuple[str, ...]
     labels: ClassVar[tuple[str, ...]] = ("all",)
     recipe: ClassVar[dict[str, Any]] = {}
-    settings: ClassVar[tuple[dict[str, float], ...]]
-    head: ClassVar[tuple[dict[str, float], ...]]
+    settings: tuple[dict[str, float], ...]
+    head: tuple[dict[str, float], ...]
     grouped: ClassVar[bool] = True
 
     @abstractmethod
@@ -104,3 +127,16 @@ class Tuning(ABC):
     def examples(self, method: Method, test: Source) -> dict[str, Any] | None:
         """Return held-out samples with what the method says of them, JSON-able, for the report, or None."""
         return None
+
+    def predicted(self, method: Method, data: Any, classes: Sequence[str], **how: Any) -> Predicted:
+        """Return what the method says of `data`. Only for tasks that ask in their own way (`asks`).
+
+        Args:
+            method: The method, trained.
+            data: Samples of the form of the task, labelled or not.
+            classes: Names of the classes, as they were numbered in the training.
+            **how: `k`, the number of classes, and `threshold`, the smallest probability of what is said.
+
+        Raises UserError for data that cannot be read, or an option that has no effect.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not ask in a way of its own")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
@@ -127,3 +128,45 @@ def _split(text: str, how: str) -> Iterable[str]:
 def tokenise_as(input: Mapping[str, Any], text: str) -> list[str]:
     """Return the tokens of `text`, split as the text of an encoder's `input` was."""
     return tokenise(text, input["tokens"], input["lower"], input.get("form", "nfc"))
+
+
+def located(input: Mapping[str, Any], text: str) -> list[tuple[str, int, int]]:
+    """Return the tokens of `text` as `tokenise_as` does, each with the characters of `text` that it stands for.
+
+    Tokens of a word whose spelling changes its length (by case or normal form) stand for the whole word. Words of a
+    phrase are not joined.
+
+    >>> located({"tokens": "words", "lower": True}, "Don't panic, Arthur!")
+    [("don't", 0, 5), ('panic', 6, 11), ('arthur', 13, 19)]
+    """
+    how, lower, form = input["tokens"], input["lower"], input.get("form", "nfc")
+    name = how if isinstance(how, str) else how.get("split", "whitespace")
+    found: Iterable[tuple[str, int, int]]
+    if name == "words":
+        found = word_break.located(text)
+    elif name == "whitespace":
+        found = ((match[0], *match.span()) for match in re.finditer(r"\S+", text))
+    else:
+        found = _characters(text, name)
+    tokens = [(finished(token, lower, form), begin, end) for token, begin, end in found]
+    if isinstance(how, Mapping) and "bpe" in how:
+        return [piece for token in tokens for piece in _pieces(token, how["bpe"])]
+    return tokens
+
+
+def _characters(text: str, how: str) -> Iterable[tuple[str, int, int]]:
+    begin = 0
+    for token in _split(text, how):
+        begin = text.index(token, begin)
+        yield token, begin, begin + len(token)
+        begin += len(token)
+
+
+def _pieces(word: tuple[str, int, int], model: str) -> Iterable[tuple[str, int, int]]:
+    token, begin, end = word
+    whole = byte_pairs(model).encode(f" {token}")
+    for piece, (first, last) in zip(whole.tokens, whole.offsets, strict=True):
+        if len(token) == end - begin:  # what comes first is the space
+            yield piece, begin + max(first - 1, 0), begin + max(last - 1, 0)
+        else:
+            yield piece, begin, end

@@ -118,6 +118,12 @@ def words(text: str) -> Iterator[str]:
     >>> list(words("Don’t pay 3.14 to new_york, _please_!"))
     ["Don't", 'pay', '3.14', 'to', 'new_york', 'please']
     """
+    for word, _, _ in located(text):
+        yield word
+
+
+def located(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the words of `text` as `words` does, each with where it begins and ends in `text`."""
     kinds = text.translate(_KINDS)
     for found in _WORD.finditer(kinds):
         first, last = found.span()
@@ -128,7 +134,7 @@ def words(text: str) -> Iterator[str]:
                 for character, what in zip(word, kinds[first:last], strict=True)
                 if what != INVISIBLE
             ).rstrip("\u200c")
-        yield word
+        yield word, first, last
 
 
 def characters(text: str) -> list[str]:

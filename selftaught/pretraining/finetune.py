@@ -72,6 +72,7 @@ def finetune(
     config = _config(run, data, groups, subject.encoder)
     found = {"run": str(Path(run.path).resolve()), "task": task, "options": options}
     found |= {"plan": engine.fingerprint(made, parts, plan, run.encoder)}
+    found = json.loads(json.dumps(found))  # as it comes back from the folder: tuples are lists
     path = _named(run, config, say) if out is None else Path(out)
     again = resume and (path / "config.yaml").exists()
     if again:

@@ -6,8 +6,15 @@ import safetensors.torch
 
 from selftaught.config import tasks
 from selftaught.errors import UserError
+from selftaught.evaluate.tuning import Tuning
 from selftaught.method import Encoder, Method
 from selftaught.run import RunFolder
+
+
+def task_of(folder: RunFolder) -> Tuning | None:
+    """Return the task that a run was fine-tuned for, with its options; None for other runs."""
+    found = folder.config.get("finetune")
+    return tasks.build(found["task"], found["options"]) if found else None
 
 
 def restored(folder: RunFolder, encoder: Encoder) -> Method | None:
@@ -15,14 +22,13 @@ def restored(folder: RunFolder, encoder: Encoder) -> Method | None:
 
     Raises UserError if its weights cannot be read.
     """
-    found = folder.config.get("finetune")
-    if not found:
+    if (task := task_of(folder)) is None:
         return None
+    setting = folder.config["finetune"].get("setting", {})
     file = folder.path / "method.safetensors"
     try:
         tensors = safetensors.torch.load_file(file)
-        task = tasks.build(found["task"], found["options"])
-        method = task.restored(encoder, tensors, found.get("setting", {}))
+        method = task.restored(encoder, tensors, setting)
         method.load_state_dict(tensors)
     except (OSError, RuntimeError, KeyError, safetensors.SafetensorError) as error:
         raise UserError(f"{file} cannot be read: fine-tune again with --resume --out {folder.path}") from error

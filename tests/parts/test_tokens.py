@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftaught.errors import UserError
-from selftaught.parts.tokens import joined, spellings, tokenise, tokenise_as
+from selftaught.parts.tokens import joined, located, spellings, tokenise, tokenise_as
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 
@@ -85,3 +86,23 @@ def test_tokens_joined_split_alike(text: str, how: str, lower: bool) -> None:
 @settings(max_examples=100, deadline=None)
 def test_lines_are_split_one_by_one(one: str, other: str) -> None:
     assert tokenise(f"{one}\n{other}") == tokenise(one) + tokenise(other)
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ("words", "Don’t pay 3.14, ﬁne İstanbul!"),
+        ("whitespace", "  Don't\tpay  it. "),
+        ("characters", "e\u0301a  b"),
+        ("exact", "a b\n"),
+        ({"split": "words", "phrases": ""}, "new york"),
+    ],
+)
+def test_tokens_know_where_they_stand(how: Any, text: str) -> None:
+    seen = {"tokens": how, "lower": True, "form": "nfc"}
+    found = located(seen, text)
+    assert [token for token, _, _ in found] == tokenise(text, how)
+    for token, begin, end in found:
+        assert tokenise(text[begin:end], how) == [token]
+    ends = [end for _, _, end in found]
+    assert all(begin >= before for (_, begin, _), before in zip(found, [0, *ends], strict=False))

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -36,7 +36,8 @@ def predict(
 
     For runs that learned from labels (fasttext_classifier, supervised, mean_teacher, ...). Where the data say what the
     samples are, how often the most probable class is right is told as well. A run that was fine-tuned for detection
-    gives a row for each object, with its box in pixels.
+    gives a row for each object, with its box in pixels; one that was fine-tuned for a task of text reads files of the
+    form of that task, labelled or not, and gives its classes, numbers, spans, answers or choices.
 
     Args:
         run: The run folder.
@@ -62,8 +63,17 @@ def predict(
         rows = _located(ask.locate(run, data, threshold=threshold), json_ if out is None else out.suffix == ".jsonl")
         _put(rows, out, "objects")
         return
-    asked = ask.predict(run, data, k=k, threshold=threshold, **options)
     as_json = json_ if out is None else out.suffix == ".jsonl"
+    said = ask.predicted(run, data, k=k, threshold=threshold)
+    if said is not None:
+        if options:
+            raise UserError(f"{run} was fine-tuned for a task of text, for which --column and --errors have no effect")
+        _put(_rows(said.rows, as_json), out, f"answers for {said.count:,} {said.samples}")
+        if numbers := said.measured():
+            told = ", ".join(f"{name} {value:.1f}" for name, value in numbers.items())
+            remark(f"by the labels in the data: {told}")
+        return
+    asked = ask.predict(run, data, k=k, threshold=threshold, **options)
     lines = _json_lines(asked) if as_json else _csv_lines(asked, k)
     _put(lines, out, f"classes of {len(asked):,} {asked.samples}")
     if asked.judged:
@@ -100,6 +110,16 @@ def _located(found: Iterator[tuple[str, list[Located]]], as_json: bool) -> Itera
         else:
             for one in objects:
                 yield _row([name, one.label, f"{one.probability:.6f}", *(f"{side:.2f}" for side in one.box)])
+
+
+def _rows(said: Iterator[dict[str, Any]], as_json: bool) -> Iterator[str]:
+    """A line for each answer: of JSON, or of CSV with the names of the first one's values."""
+    names: list[str] | None = None
+    for row in said:
+        if not as_json and names is None:
+            names = list(row)
+            yield _row(names)
+        yield json.dumps(row, ensure_ascii=False) if as_json else _row([str(value) for value in row.values()])
 
 
 def _json_lines(asked: Asked) -> Iterator[str]:

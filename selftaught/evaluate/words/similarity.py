@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.evaluate.metrics.correlation import spearman
 from selftaught.evaluate.words.known import MOST, Known
 from selftaught.parts.tokens import finished
 from selftaught.parts.word_vectors import WordVectors
@@ -51,18 +52,6 @@ def similarity(
             found[i] = _cosine(_vector(vectors, known, a), _vector(vectors, known, b))
         result["unseen"] = _told(found, wanted)
     return result
-
-
-def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """Return the correlation of ranks; equal values share their average rank.
-
-    None for fewer than two values, or if all are equal.
-    """
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return None
-    from scipy.stats import rankdata  # half a second to import, and every training imports this module
-
-    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 
 def _told(found: NDArray[np.float64], wanted: NDArray[np.float64]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from selftaught.data.text import open_text
 from selftaught.data.text.bpe import BytePairs
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
-from selftaught.parts.tokens import byte_pairs, joined, tokenise
+from selftaught.parts.tokens import byte_pairs, joined, located, tokenise
 
 pytest.importorskip("tokenizers")
 
@@ -235,3 +235,14 @@ def test_the_test_side_is_split_as_the_training_side_was() -> None:
     assert not set(corpus_texts(train)) & set(corpus_texts(test))
     cased = open_text(rows, "all", tokens="bpe:290", lower=False)
     assert cased.lower is False
+
+
+def test_pieces_know_where_they_stand() -> None:
+    model = BytePairs.train([SOME] * 9, 280).model
+    seen = {"tokens": {"bpe": model}, "lower": False, "form": "nfc"}
+    for text in ("lowest  newer\tlow", "naïve 猫 low", "low e\u0301low"):
+        found = located(seen, text)
+        assert [token for token, _, _ in found] == tokenise(text, {"bpe": model}, lower=False)
+        assert all(0 <= begin <= end <= len(text) for _, begin, end in found)
+    whole = {token: "lowest  newer"[begin:end] for token, begin, end in located(seen, "lowest  newer")}
+    assert all(token.removeprefix(spelt(32)) == text for token, text in whole.items()) and len(whole) > 2

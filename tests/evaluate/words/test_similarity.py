@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from selftaught.evaluate.metrics.correlation import spearman
 from selftaught.evaluate.words import similarity
-from selftaught.evaluate.words.similarity import spearman
 from selftaught.parts.word_vectors import WordVectors
 
 Pairs = list[tuple[str, str, float]]

@@ -10,7 +10,7 @@ from report import made
 from selftaught import report
 from selftaught.report import about
 from selftaught.report.page import Page
-from selftaught.report.sections import detection, finetune
+from selftaught.report.sections import answers, detection, finetune
 
 CELL = {"AP": {"mean": 12.34, "spread": 1.5}, "seeds": 3, "steps": 40, "setting": {"lr": 0.002, "trunk": 0.1}}
 URI = "data:image/webp;base64,AAAA"
@@ -50,3 +50,14 @@ def test_pictures_are_those_of_the_examples(tmp_path: Path) -> None:
     assert URI in text and made.EVIL not in text and 'id="detection-pictures"' in text
     assert not detection.suits(tuned(tmp_path / "none"))
     assert not detection.suits(tuned(tmp_path / "else", section="spans", rows=[row]))
+
+
+def test_answers_are_those_of_the_examples(tmp_path: Path) -> None:
+    rows = [[made.EVIL, "good", 0.9], ["short"]]
+    page = tuned(tmp_path / "run", section="answers", columns=["text", "said", "probability"], rows=rows)
+    told = answers.data(page)
+    assert answers.suits(page) and not detection.suits(page) and told is not None
+    assert told["rows"][0]["columns"] == ["text", "said", "probability"] and told["rows"][0]["rows"] == rows[:1]
+    text = report.write(page.run).read_text()
+    assert 'id="answers"' in text and made.EVIL not in text
+    assert not answers.suits(tuned(tmp_path / "none")) and not answers.suits(tuned(tmp_path / "else", section="spans"))

@@ -1,0 +1,1 @@
+"""What tasks measure: classes, numbers, tagged spans and answers."""

@@ -1,0 +1,112 @@
+"""Fine-tuning for classes of two texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, final
+
+import torch
+from torch import Tensor
+
+from selftaught.data.budget import Budget
+from selftaught.data.text.labelled.rows import Wanted
+from selftaught.errors import UserError
+from selftaught.evaluate.metrics.classes import named
+from selftaught.evaluate.task import Said
+from selftaught.evaluate.texts import classes as texts
+from selftaught.evaluate.texts import parts
+from selftaught.evaluate.texts.training import Training
+from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject, Tuning
+from selftaught.method import Encoder, Method, Source
+
+Order = Literal["auto", "both", "given"]
+
+
+@final
+class Pair(Tuning):
+    """Classes of two texts: paraphrase, entailment (MRPC, QQP, MNLI, QNLI, RTE, WNLI, SICK, SNLI, or one's own files).
+
+    Args:
+        first: The column of the first texts, if the files are of no published form; a number counts from 1.
+        second: The column of the second texts.
+        label: The column of the labels.
+        order: both: GPT reads two texts in both orders, because their order is nothing; given: in the order of the
+            file; auto: both for MRPC and QQP.
+    """
+
+    asks = True
+    training = "texts/training.py"
+    recipe: ClassVar[dict[str, Any]] = parts.RECIPE
+    grouped = False
+
+    def __init__(
+        self,
+        training: Training,
+        first: str | None = None,
+        second: str | None = None,
+        label: str | None = None,
+        order: Order = "auto",
+    ) -> None:
+        wanted = Wanted(2, columns=columns(first, second), label=label, options=("--first", "--second", "--label"))
+        alike = None if order == "auto" else order == "both"
+        self.how, self.read = training, texts.Read(wanted, "pairs", training, alike)
+        self.settings, self.head, self.metrics = training.settings, training.head, ("accuracy",)
+
+    def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
+        """Open labelled pairs.
+
+        Raises UserError if the encoder has no vectors of tokens, or there are fewer than two classes.
+        """
+        found, long = self.read.open(run, data, "pair")
+        texts.refuse_one_class(found.train)
+        self.classes = len(found.train.classes)
+        own = self.read.form.metrics if self.read.form is not None else ()
+        own = tuple(name for name in own if name in named([0], [0], self.classes))
+        self.metrics = parts.first(own, named([0], [0], self.classes))
+        parts.say_opening(run, data, found, long, "", say)
+        return found
+
+    def few(self, train: Source, budget: Budget, seed: int) -> Source:
+        """Return a share of the pairs of each class."""
+        return parts.few(train, budget, seed)
+
+    def halves(self, train: Source, seed: int) -> tuple[Source, Source] | None:
+        """Return four fifths of each class, and a fifth."""
+        return parts.halves(train, seed)
+
+    def steps(self, train: Source) -> int:
+        """Return those of `epochs`."""
+        return self.how.steps(len(train), self.recipe["batch_size"])
+
+    def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
+        """Return the encoder with an output for each class."""
+        made = self.read.method(encoder, frozen, "classes", self.classes)
+        made.register_buffer("both", torch.tensor(self.read.both(made.body.causal)))
+        return made
+
+    def judge(self, method: Method, train: Source, test: Source) -> dict[str, float]:
+        """Return accuracy, F1 and Matthews' correlation."""
+        return texts.judged(method, test)
+
+    def examples(self, method: Method, test: Source) -> dict[str, Any]:
+        """Return some held-out samples with what is said of them."""
+        return texts.shown(method, test)
+
+    def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
+        """Return the method with as many outputs as the weights have."""
+        frozen, self.classes = texts.of_tensors(tensors)
+        self.read.alike = bool(tensors["both"])
+        return self.method(encoder, frozen)
+
+    def predicted(self, method: Method, data: Any, classes: Sequence[str], **how: Any) -> Predicted:
+        """Return the classes of each pair, labelled or not."""
+        return texts.predicted(method, self.read.asked(data, classes), how["k"], how["threshold"])
+
+
+def columns(first: str | None, second: str | None) -> tuple[str, ...] | None:
+    """Return the columns of two texts. Raises UserError if only one is named."""
+    if first is None and second is None:
+        return None
+    if first is None or second is None:
+        raise UserError(f"--{'second' if first is None else 'first'} alone names one of two columns: name both")
+    return first, second

@@ -93,6 +93,9 @@ class Start(Protocol):
     def subwords(self) -> Any:
         """The rows of words and character n-grams in them (`parts/subword_rows`), or None if there are none."""
 
+    def symbols(self) -> tuple[Sequence[str], Mapping[str, Tensor]] | None:
+        """The words of an encoder that numbers them, and its tensors by name; None for other files."""
+
     def tell(self, what: str) -> None:
         """Say to the user what was taken: "3 of 12,210 words ...". Called once, after the weights were loaded."""
 
@@ -457,7 +460,7 @@ class Scores(Protocol):
     def score(self, text: str) -> list[tuple[str, float]]:
         """Return the tokens of `text` and an end mark, each with its log-probability given the earlier ones.
 
-        Logarithms are natural.         An unknown token has the probability of all unknown tokens together.
+        Logarithms are natural. An unknown token has the probability of all unknown tokens together.
         """
 
     def unknown(self, text: str) -> list[str]:

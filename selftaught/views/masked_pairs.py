@@ -14,6 +14,7 @@ from selftaught.kernels import masked_pairs as kernel
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.symbols import END, MASK, START
+from selftaught.parts.tokens import Way, begins_word
 from selftaught.parts.vocabulary import renumbering
 from selftaught.views.stream import Documents
 
@@ -72,14 +73,15 @@ class MaskedPairs(Views):
         length: Number of symbols, at least 8.
         share: Of the tokens that are hidden.
         both: Whether there is a second text.
-        whole: Hide all tokens of a word together. The byte pairs of a word are those up to the next space.
+        whole: How text was split in pieces of words, if all pieces of a word are hidden together.
     """
 
     def __init__(
-        self, words: Sequence[str], index: Mapping[str, int], length: int, share: float, both: bool, whole: bool
-    ) -> None:
+        self, words: Sequence[str], index: Mapping[str, int], length: int, share: float, both: bool,
+        whole: Way | None = None,
+    ) -> None:  # fmt: skip
         self.words, self.index, self.length, self.share, self.both = len(words), index, length, share, both
-        self.goes_on = np.array([whole and not word.startswith("Ġ") for word in words], np.bool_)
+        self.goes_on = np.array([whole is not None and not begins_word(word, whole) for word in words], np.bool_)
         self.room = length - 2 - both
 
     def bind(self, source: Source) -> Source:

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selftaught.encoders.transformer import Transformer
+from selftaught.encoders.transformer import Transformer, activation
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Source, Terms
 from selftaught.parts import gather
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.shown import Table
 from selftaught.parts.symbols import spelt
+from selftaught.parts.tokens import model_of
 from selftaught.views.masked_pairs import MaskedPairs
-
 
 @final
 class BERT(Method):
@@ -68,17 +68,22 @@ class BERT(Method):
                 f"share of bert must be between 0 and 1, and the encoder's context at least 8, not {share} and "
                 f"{encoder.context}"
             )
-        if whole_words and "bpe" not in encoder.spec["input"]["tokens"]:
+        how = encoder.spec["input"]["tokens"]
+        if whole_words and model_of(how) is None:
             raise UserError("whole_words of bert needs words of several tokens: use --tokens bpe:8000, or leave it out")
         self.encoder: Transformer = encoder
         self.often = float(encoder.counts[0] / encoder.counts.sum())  # of always naming the most frequent token
-        self.views = MaskedPairs(encoder.words, encoder.index, encoder.context, share, nsp, whole_words)
+        self.views = MaskedPairs(
+            encoder.words, encoder.index, encoder.context, share, nsp, how if whole_words else None
+        )
         width = encoder.dim
-        self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
+        gelu, eps = encoder.spec["gelu"], encoder.spec["eps"]
+        self.transform = nn.Sequential(nn.Linear(width, width), activation(gelu), nn.LayerNorm(width, eps))
         self.bias = nn.Parameter(torch.zeros(len(encoder.token.weight)))
         self.pooler = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 2)) if nsp else None
-        for layer in (m for m in self.modules() if isinstance(m, nn.Linear) and m.bias is not None):
-            nn.init.zeros_(layer.bias)
+        for layer in (self.transform, *([self.pooler] if self.pooler is not None else [])):
+            for linear in (m for m in layer if isinstance(m, nn.Linear)):
+                nn.init.zeros_(linear.bias)
 
     def prepare(self, source: Source) -> None:
         """Do nothing: all shapes come from the encoder."""

@@ -468,6 +468,17 @@ class Scores(Protocol):
 
 
 @runtime_checkable
+class PseudoScores(Protocol):
+    """A method that says how well each token fits the others of its text, which has no probability as a whole."""
+
+    def pseudo_score(self, text: str) -> list[tuple[str, float]]:
+        """Return the tokens of `text`, each with its natural log-probability given all others."""
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the unknown tokens of `text`, in order."""
+
+
+@runtime_checkable
 class ScoresCorpus(Protocol):
     """A language model over the words of its encoder, which scores a whole corpus at once."""
 
@@ -537,6 +548,7 @@ __all__ = [
     "Outside",
     "Params",
     "Player",
+    "PseudoScores",
     "Raw",
     "ReadsOn",
     "Remembers",

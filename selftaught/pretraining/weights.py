@@ -125,7 +125,7 @@ def word_vectors(path: str | Path, errors: Errors = "strict") -> WordVectors:
 
     Raises UserError, one sentence, when there are none.
     """
-    if not Path(path).exists():
+    if foreign(path) is None and not Path(path).exists():
         raise UserError(f"{path} does not exist: name a run folder, an encoder.safetensors or a file of word vectors")
     file = file_of(path)
     if _is_encoder(file) or file.is_dir():

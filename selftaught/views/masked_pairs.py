@@ -16,6 +16,7 @@ from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.symbols import END, MASK, START
 from selftaught.parts.tokens import Way, begins_word
 from selftaught.parts.vocabulary import renumbering
+from selftaught.views.sentences import cut
 from selftaught.views.stream import Documents
 
 STREAM = 0x6D61736B6564  # separates these random numbers from those of other views
@@ -41,13 +42,7 @@ class Passages(Source):
     def __init__(self, corpus: Documents, words: int, length: int, table: NDArray[np.int32] | None) -> None:
         self.ids, self.words, self.length = corpus.ids, words, length
         self.table = np.zeros(0, np.int32) if table is None else table
-        most = max(length // 2, 1)
-        sizes = np.diff(corpus.sentences)
-        pieces = np.maximum(-(-sizes // most), 1)  # of each sentence
-        first = np.concatenate([[0], np.cumsum(pieces)])
-        number = np.arange(first[-1]) - np.repeat(first[:-1], pieces)  # of each piece in its sentence
-        begins = np.repeat(corpus.sentences[:-1], pieces) + number * most
-        self.passages = np.append(begins, corpus.sentences[-1])  # [P + 1]
+        self.passages, first = cut(corpus.sentences, max(length // 2, 1))  # [P + 1], [S + 1]
         self.documents = np.unique(first[corpus.documents])  # [D + 1], without empty ones
 
     def __len__(self) -> int:

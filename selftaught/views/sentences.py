@@ -16,6 +16,25 @@ from selftaught.parts.vocabulary import renumbering
 from selftaught.views.windows import Sentences
 
 
+def cut(sentences: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cut sentences into pieces of at most `most` tokens; an empty one is a piece.
+
+    Args:
+        sentences: int64 [S + 1], where each sentence begins, and the end.
+        most: At least 1.
+
+    Returns where each piece begins, and the end, int64 [P + 1]; and which is the first piece of each sentence, and how
+    many there are, int64 [S + 1].
+
+    >>> cut(np.array([0, 5, 6]), 2)
+    (array([0, 2, 4, 5, 6]), array([0, 3, 4]))
+    """
+    pieces = np.maximum(-(-np.diff(sentences) // most), 1)  # of each sentence
+    first = np.concatenate([[0], np.cumsum(pieces)])
+    number = np.arange(first[-1]) - np.repeat(first[:-1], pieces)  # of each piece in its sentence
+    return np.append(np.repeat(sentences[:-1], pieces) + number * most, sentences[-1]), first
+
+
 @final
 class Lines(Source):
     """Sentences of a text; those that are long are cut into pieces. A sample is a piece.
@@ -31,11 +50,9 @@ class Lines(Source):
 
     def __init__(self, text: Sentences, words: int, most: int, table: NDArray[np.int32] | None) -> None:
         self.ids, self.words, self.table = text.ids, words, table
-        pieces = -(-np.diff(text.sentences) // most)  # of each sentence
-        first = np.cumsum(pieces) - pieces
-        number = np.arange(int(pieces.sum())) - np.repeat(first, pieces)  # of each piece in its sentence
-        self.begins = np.repeat(text.sentences[:-1], pieces) + number * most  # [N]
-        self.ends = np.minimum(self.begins + most, np.repeat(text.sentences[1:], pieces))
+        borders, _ = cut(text.sentences, most)
+        there = np.diff(borders) > 0
+        self.begins, self.ends = borders[:-1][there], borders[1:][there]  # [N] each
 
     def __len__(self) -> int:
         return len(self.begins)

@@ -9,7 +9,7 @@ from toys import Blobs
 
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
-from selftaught.views.sentences import SentenceViews
+from selftaught.views.sentences import SentenceViews, cut
 
 TEXT = Corpus.of(["a b c d e f g\nb a", "c\nx a"])
 INDEX = {"a": 0, "b": 1, "c": 2, "d": 3, "e": 4, "f": 5, "g": 6}
@@ -33,3 +33,8 @@ def test_each_sentence_has_its_marks_and_a_long_one_is_cut(end: bool) -> None:
 def test_only_text_has_sentences() -> None:
     with pytest.raises(UserError, match="sentences are parts of text"):
         SentenceViews(INDEX, 5, True).bind(Blobs(4))
+
+
+def test_pieces_keep_every_token_and_empty_sentences() -> None:
+    borders, first = cut(np.array([0, 5, 5, 9]), 2)
+    assert borders.tolist() == [0, 2, 4, 5, 5, 7, 9] and first.tolist() == [0, 3, 4, 6]

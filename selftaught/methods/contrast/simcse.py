@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from selftaught.encoders.transformer import Transformer
 from selftaught.errors import UserError
-from selftaught.method import Encoder, Method, Outputs, Source, Terms
+from selftaught.method import Encoder, Method, Outputs, Planned, Source, Terms
 from selftaught.parts.gather import gather_with_gradient, rank
 from selftaught.parts.streamed_info_nce import streamed_info_nce
 from selftaught.views.sentences import SentenceViews
@@ -42,7 +42,7 @@ class SimCSE(Method):
 
     Args:
         temperature: t, greater than 0.
-        dropout: Probability of dropping a unit, in the whole encoder; replaces that of the encoder.
+        dropout: Probability of dropping a unit in the encoder, unless that has one of its own (--encoder.dropout).
         length: Most symbols of a sentence with its marks, at most the encoder's context.
 
     Raises:
@@ -70,14 +70,20 @@ class SimCSE(Method):
             raise UserError(f"length of simcse must be at least 3, a token and two marks, not {length}")
         self.encoder: Transformer = encoder
         self.temperature = temperature
-        for layer in (m for m in encoder.modules() if isinstance(m, nn.Dropout)):
-            layer.p = dropout
-        encoder.spec["dropout"] = dropout
+        self.own = encoder.spec["dropout"] > 0
+        if not self.own:
+            for layer in (m for m in encoder.modules() if isinstance(m, nn.Dropout)):
+                layer.p = dropout
         self.head = nn.Sequential(nn.Linear(encoder.dim, encoder.dim), nn.Tanh())
         self.views = SentenceViews(encoder.index, min(length, encoder.context), end=True)
 
     def prepare(self, source: Source) -> None:
         """Do nothing: all shapes come from the encoder."""
+
+    def unused(self, planned: Planned) -> dict[str, str]:
+        """Return the dropout, if the encoder has one of its own."""
+        said = "dropout has no effect on an encoder with a dropout of its own: use --encoder.dropout"
+        return super().unused(planned) | ({"dropout": said} if self.own else {})
 
     def terms(self) -> Terms:
         """Return the only term."""

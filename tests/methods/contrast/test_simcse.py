@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from selftaught import encoders
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
-from selftaught.method import Clock
+from selftaught.method import Clock, Planned
 from selftaught.methods.contrast.simcse import SimCSE
 
 SMALL: dict[str, Any] = {}
@@ -118,7 +118,14 @@ def test_training_spreads_the_vectors() -> None:
 def test_every_argument_matters(argument: str) -> None:
     usual, other = build(), build(**{argument: OTHERS[argument]})
     assert not torch.equal(given(usual, **batch(usual))["loss"], given(other, **batch(other))["loss"])
-    assert build(dropout=0.3).encoder.spec["dropout"] == 0.3
+
+
+def test_the_dropout_of_the_encoder_goes_first() -> None:
+    small = {"width": 16, "depth": 1, "heads": 2, "context": 12, "min_count": 1}
+    method = SimCSE(encoders.build("transformer", TEXT.input(), dropout=0.4, **small))
+    assert {m.p for m in method.modules() if isinstance(m, torch.nn.Dropout)} == {0.4}
+    assert "use --encoder.dropout" in method.unused(Planned(1, 1.0, 1))["dropout"]
+    assert build().unused(Planned(1, 1.0, 1)) == {}
 
 
 def test_what_it_cannot_do_gets_a_sentence() -> None:

@@ -14,7 +14,7 @@ from selftaught.method import Encoder, Method, Outputs, Terms
 from selftaught.parts import gather
 from selftaught.parts.gather import gather_with_gradient, rank
 from selftaught.parts.info_nce import info_nce
-from selftaught.views.passages import PassageViews
+from selftaught.views.successions import SuccessionViews
 
 
 @final
@@ -66,7 +66,7 @@ class CPC(Method):
             )
         self.encoder: SentenceConv = encoder
         self.steps = steps
-        self.views = PassageViews(encoder.index, length, 2, most)
+        self.views = SuccessionViews(encoder.index, length, 2, most)
         self.context = nn.GRU(encoder.dim, hidden or encoder.dim, batch_first=True)
         self.maps = nn.ModuleList(nn.Linear(hidden or encoder.dim, encoder.dim, bias=False) for _ in range(steps))
 

@@ -13,13 +13,14 @@ from selftaught.errors import UserError
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.vocabulary import renumbering
+from selftaught.views.sentences import cut
 from selftaught.views.stream import Documents
 
 STREAM = 0x73656E74656E  # separates these random numbers from those of other views
 
 
 @final
-class Passages(Source):
+class Successions(Source):
     """Places where `length` sentences of one document follow each other, one a sample, without overlap.
 
     The first sentence of a sample is drawn by its view, anew in each epoch, where the document has room. Documents with
@@ -40,11 +41,8 @@ class Passages(Source):
         self, text: Documents, words: int, length: int, least: int, most: int, table: NDArray[np.int32] | None
     ) -> None:
         self.ids, self.words, self.table = text.ids, words, table
-        pieces = np.maximum(-(-np.diff(text.sentences) // most), 1)  # of each sentence
-        before = np.concatenate([[0], np.cumsum(pieces)])
-        number = np.arange(before[-1]) - np.repeat(before[:-1], pieces)  # of each piece in its sentence
-        self.sentences = np.append(np.repeat(text.sentences[:-1], pieces) + number * most, text.sentences[-1])
-        documents = before[text.documents]
+        self.sentences, first_piece = cut(text.sentences, most)
+        documents = first_piece[text.documents]
         sizes = np.diff(documents)
         count = np.where(sizes >= least, np.maximum(sizes // length, 1), 0)  # samples of each document
         first = np.cumsum(count) - count
@@ -56,8 +54,8 @@ class Passages(Source):
         return len(self.begins)
 
     def fetch(self, index: Index) -> Raw:
-        """Return "passages", this object, and "index", int64 [B]: which sentences are read is decided by the view."""
-        return {"passages": self, "index": np.asarray(index, np.int64)}
+        """Return "sentences", this object, and "index", int64 [B]: which sentences are read is decided by the view."""
+        return {"sentences": self, "index": np.asarray(index, np.int64)}
 
     def read(self, sentence: int) -> NDArray[np.int64]:
         """Return the word numbers 0 .. V of a sentence."""
@@ -71,7 +69,7 @@ class Passages(Source):
 
 
 @final
-class PassageViews(Views):
+class SuccessionViews(Views):
     """Sentences in order.
 
     Args:
@@ -85,14 +83,14 @@ class PassageViews(Views):
         self.index, self.length, self.least, self.most = index, length, least, most
 
     def bind(self, source: Source) -> Source:
-        """Return the passages of a corpus.
+        """Return the places of a corpus where enough sentences follow each other.
 
         Raises UserError for a source without words, and if no document has enough sentences.
         """
         if not isinstance(source, Documents):
             raise UserError("sentences are parts of text, but this source has none: use text data")
         table = renumbering(source.words, self.index)
-        made = Passages(source, len(self.index), self.length, self.least, self.most, table)
+        made = Successions(source, len(self.index), self.length, self.least, self.most, table)
         if len(made) == 0:
             raise UserError(
                 f"no document has {self.least} sentences (lines) that follow each other: give documents of several "
@@ -111,12 +109,12 @@ class PassageViews(Views):
         "tokens", int64 [B, length, T], and "there", bool of the same shape: False for padding, and for sentences that
         the document does not have. "index" is int64 [B].
         """
-        passages, index = raw["passages"], raw["index"]
-        begins, ends = passages.begins[index], passages.ends[index]
+        text, index = raw["sentences"], raw["index"]
+        begins, ends = text.begins[index], text.ends[index]
         room = np.clip(ends - begins - self.length, 0, self.length - 1)
         begins = begins + (params["shift"] * (room + 1)).astype(np.int64)
         found = [
-            [passages.read(s) for s in range(begin, min(begin + self.length, end))]
+            [text.read(s) for s in range(begin, min(begin + self.length, end))]
             for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
         ]
         longest = max(max(len(ids) for ids in row) for row in found)

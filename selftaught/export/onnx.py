@@ -40,12 +40,12 @@ def check(path: Path, encoder: Encoder, where: str) -> None:
             ) from error
     if isinstance(encoder, Transformer):
         tokenizer_json.symbols(encoder.spec["input"], encoder.words, ())
-    elif encoder.spec["input"]["kind"] == "text" and not isinstance(encoder, Worded):
+    elif _reads_tokens(encoder) and not isinstance(encoder, Worded):
         raise UserError(
             f"{where} has the encoder {encoder.spec['name']}, which ONNX cannot hold with texts of any length: runs "
             "with a transformer or with word vectors can be written"
         )
-    for file in (path, beside(path)) if encoder.spec["input"]["kind"] == "text" else (path,):
+    for file in (path, beside(path)) if _reads_tokens(encoder) else (path,):
         check_writable(file)
 
 
@@ -74,9 +74,13 @@ def write(path: Path, encoder: Encoder, where: str = "this run") -> None:
     model = program.model_proto
     entry = model.metadata_props.add()
     entry.key, entry.value = "selftaught", json.dumps(_described(encoder))
-    if encoder.spec["input"]["kind"] == "text":
+    if _reads_tokens(encoder):
         write_atomically(beside(path), _tokenizer(encoder))
     write_atomically(path, model.SerializeToString())
+
+
+def _reads_tokens(encoder: Encoder) -> bool:
+    return "tokens" in encoder.spec["input"]
 
 
 def _described(encoder: Encoder) -> dict[str, Any]:
@@ -88,7 +92,7 @@ def _described(encoder: Encoder) -> dict[str, Any]:
 def _parts(encoder: Encoder) -> tuple[nn.Module, dict[str, Tensor], Any]:
     """Return the module, an example of its arguments, and which of their axes may have any size."""
     seen, batch = encoder.spec["input"], torch.export.Dim("batch", min=1)
-    if seen["kind"] != "text":
+    if not _reads_tokens(encoder):
         size, channels = seen["size"], seen["channels"]
         return _Pictures(encoder), {"image": torch.rand(2, channels, size, size)}, ({0: batch},)
     context = encoder.context if isinstance(encoder, Transformer) else 1 << 16

@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from selftaught import encoders
-from selftaught.data.text.pretrained import PREFIX, Pretrained, folder_of, read_json
 from selftaught.encoders import hf_text
 from selftaught.errors import UserError
 from selftaught.method import Encoder
+from selftaught.parts.pretrained import PREFIX, Pretrained, folder_of, read_json
 from selftaught.parts.tokens import model_of
 
 SPARE = 128

@@ -149,11 +149,11 @@ def run_of(path: Path) -> str:
 
 @pytest.mark.parametrize("method", ["gpt", "elmo", "bert"])
 def test_every_language_model_ranks_sentences(capsys: pytest.CaptureFixture[str], tmp_path: Path, method: str) -> None:
-    (tmp_path / "text.txt").write_text(LINES)
+    (tmp_path / "text.txt").write_text(LINES * 4)
     encoder = ["--encoder.width", "16", "--encoder.context", "16", "--encoder.min-count", "1", "--encoder.depth", "1"]
     encoder += ["--encoder.units", "16"] if method == "elmo" else ["--encoder.heads", "2"]
     own = ["--no-nsp"] if method == "bert" else []
-    flags = ["--steps", "80", "--batch-size", "16", "--lr", "1e-2", "--out", str(tmp_path / "run"), *encoder, *own]
+    flags = ["--steps", "80", "--batch-size", "8", "--lr", "1e-2", "--out", str(tmp_path / "run"), *encoder, *own]
     assert main(["pretrain", method, str(tmp_path / "text.txt"), *flags]) == 0
     out, _ = said(capsys, tmp_path / "run", SHUFFLED, REAL, "--json", "--tokens")
     real, shuffled = json.loads(out)

@@ -120,7 +120,7 @@ class Text(Kind):
     def input(self, source: Source) -> dict[str, Any]:
         """Return how to split text, and all words with their counts, of which an encoder takes the frequent ones."""
         from selftaught.data.text.corpus import Corpus
-        from selftaught.data.text.pretrained import pretrained
+        from selftaught.parts.pretrained import pretrained
 
         if not isinstance(source, Corpus):
             raise UserError("an encoder of text needs the words of a corpus: open the text with data.open_source")

@@ -26,12 +26,12 @@ from selftaught.data.text.files import Errors, How, NotText, checked_encoding
 from selftaught.data.text.kept import kept
 from selftaught.data.text.material import Files, Material, Objects, labelled
 from selftaught.data.text.part import side
-from selftaught.data.text.pretrained import pretrained
 from selftaught.data.text.scanner import Scanner
 from selftaught.data.text.text_set import TextSet
 from selftaught.data.told import NO_CLASSES
 from selftaught.errors import UserError, expanded, unknown
 from selftaught.kind import Progress, Split, describe, silent
+from selftaught.parts.pretrained import pretrained
 from selftaught.parts.tokens import Form, Tokens, Way
 from selftaught.source import Index, Labels, Skipped
 

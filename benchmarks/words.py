@@ -104,6 +104,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "fasttext": {"threads": 2, "negatives_per": "window"},
     "glove": {"threads": 2},
     "nnlm": {"minutes": 2.0, "min_count": 20},
+    "bert": {"minutes": 10.0},
+    "simcse": {"minutes": 10.0},
+    "cpc": {"minutes": 10.0},
 }
 """What is trained on `english` to classify documents, with arguments that differ from the defaults."""
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -503,7 +506,7 @@ def small_text(bench: Bench) -> Row:
 
 
 def documents(method: str, bench: Bench) -> Row:
-    """Classify sentences by averaged vectors of `english`: trained, untrained, and a bag of words; percent."""
+    """Classify sentences by features learned on `english`: trained, untrained, and a bag of words; percent."""
     row: Row = {"what": f"documents by {method}", "seeds": len(bench.seeds), "sets": {}}
     for data in SETS[:1] if bench.quick else SETS:
         points = [

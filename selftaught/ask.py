@@ -1,8 +1,9 @@
 """Questions that only some runs can answer: the nearest words, analogies, the probability of a sentence.
 
 A run can answer when its encoder or its method obeys a protocol: `Worded` (a vector for each word; word2vec, fasttext,
-glove, nnlm), `Scores` (a probability for each sentence; ngram, nnlm, gpt) or `Generates` (text; ngram, gpt). Every
-function raises UserError, one sentence, when it does not.
+glove, nnlm), `Scores` (a probability for each sentence; ngram, nnlm, elmo, gpt), `PseudoScores` (one for each token
+given the others; bert) or `Generates` (text; ngram, gpt). Every function raises UserError, one sentence, when it does
+not.
 
 >>> import selftaught
 >>> from selftaught import ask
@@ -23,7 +24,7 @@ import numpy as np
 
 from selftaught.errors import UserError
 from selftaught.kind import Split
-from selftaught.method import Scores, Source
+from selftaught.method import PseudoScores, Scores, Source
 
 if TYPE_CHECKING:
     from selftaught.evaluate.language import Scored
@@ -107,6 +108,8 @@ def analogy(
 def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = False) -> list[Scored]:
     """The log-probability of sentences by a language model, the most probable first; see `evaluate.language.Scored`.
 
+    By one that looks both ways (bert) it is the pseudo-log-likelihood: the sum over the tokens, each given all others.
+
     Needs the run folder alone, not the text that was learned from. Raises UserError for no sentence, and for one
     without a word.
     """
@@ -115,7 +118,7 @@ def score(run: Run | str | Path, texts: Sequence[str], *, per_token: bool = Fals
     if not texts:
         path = run if isinstance(run, str | Path) else run.path
         raise UserError(f"no sentence is given: 'selftaught score {path} \"a sentence\"'")
-    return ranked(language_model(run), texts, per_token)
+    return ranked(_scoring(run), texts, per_token)
 
 
 def generate(
@@ -189,6 +192,17 @@ def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all", **opti
 
 def language_model(run: Run | str | Path) -> Scores:
     """The method of a run that gives sentences a probability, in eval mode, or the model in an ARPA file."""
+    model = _scoring(run)
+    if not isinstance(model, Scores):
+        raise UserError(
+            f"{run} looks both ways: it says how well each word fits the others ('selftaught score'), which is no "
+            "probability of a text, so there is no perplexity: use a run of gpt"
+        )
+    return model
+
+
+def _scoring(run: Run | str | Path) -> Scores | PseudoScores:
+    """The method of a run that scores sentences, in eval mode, or the model in an ARPA file."""
     from selftaught import methods
     from selftaught.export import arpa
     from selftaught.pretraining.build import type_of
@@ -197,11 +211,11 @@ def language_model(run: Run | str | Path) -> Scores:
         return arpa.read(Path(run))
     run = _run(run)
     config = run.config
-    if not issubclass(type_of(config), Scores):
-        able = [name for name in methods.names() if issubclass(methods.load(name), Scores)]
+    if not issubclass(type_of(config), Scores | PseudoScores):
+        able = [name for name in methods.names() if issubclass(methods.load(name), Scores | PseudoScores)]
         raise UserError(f"{config.method} gives sentences no probability: score a run of {' or '.join(able)}")
     model = run.model()
-    assert isinstance(model, Scores)
+    assert isinstance(model, Scores | PseudoScores)
     return model
 
 
@@ -319,7 +333,7 @@ class Located(NamedTuple):
 def locates(run: Run | str | Path) -> bool:
     """Whether the run finds objects in pictures: whether it was fine-tuned for detection."""
     run = _run(run)
-    if not run.path.is_dir() or not run.folder.config.get("finetune"):
+    if not run.is_run or not run.folder.config.get("finetune"):
         return False
     from selftaught.evaluate.detection.detector import Detector
 

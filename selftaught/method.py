@@ -93,6 +93,9 @@ class Start(Protocol):
     def subwords(self) -> Any:
         """The rows of words and character n-grams in them (`parts/subword_rows`), or None if there are none."""
 
+    def symbols(self) -> tuple[Sequence[str], Mapping[str, Tensor]] | None:
+        """The words of an encoder that numbers them, and its tensors by name; None for other files."""
+
     def tell(self, what: str) -> None:
         """Say to the user what was taken: "3 of 12,210 words ...". Called once, after the weights were loaded."""
 
@@ -460,11 +463,22 @@ class Scores(Protocol):
     def score(self, text: str) -> list[tuple[str, float]]:
         """Return the tokens of `text` and an end mark, each with its log-probability given the earlier ones.
 
-        Logarithms are natural.         An unknown token has the probability of all unknown tokens together.
+        Logarithms are natural. An unknown token has the probability of all unknown tokens together.
         """
 
     def unknown(self, text: str) -> list[str]:
         """Return the unknown tokens of `text`, in order; none if any text can be spelt."""
+
+
+@runtime_checkable
+class PseudoScores(Protocol):
+    """A method that says how well each token fits the others of its text, which has no probability as a whole."""
+
+    def pseudo_score(self, text: str) -> list[tuple[str, float]]:
+        """Return the tokens of `text`, each with its natural log-probability given all others."""
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the unknown tokens of `text`, in order."""
 
 
 @runtime_checkable
@@ -537,6 +551,7 @@ __all__ = [
     "Outside",
     "Params",
     "Player",
+    "PseudoScores",
     "Raw",
     "ReadsOn",
     "Remembers",

@@ -67,7 +67,8 @@ INIT = Option(
     "init",
     str | None,
     None,
-    "Encoder to start from: a run, its encoder.safetensors, a checkpoint of another tool, word vectors.",
+    "Encoder to start from: a run, its encoder.safetensors, a checkpoint of another tool, word vectors, hf/FOLDER "
+    "(GPT-2 or BERT on disk).",
 )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selftaught.errors import UserError
-from selftaught.method import Encoder
+from selftaught.method import Encoder, Start
 from selftaught.parts import pieces
 from selftaught.parts.frequent import frequent
 from selftaught.parts.symbols import END, MASK, START
@@ -23,6 +23,7 @@ SMALL = {"width": 16, "depth": 2, "heads": 2, "context": 16, "min_count": 1}
 
 Norm = Literal["pre", "post"]
 Positions = Literal["learned", "sinusoidal", "rotary", "none"]
+Gelu = Literal["exact", "tanh"]
 
 
 @final
@@ -69,12 +70,12 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention, then an MLP with a GELU, each with a residual connection and a LayerNorm before or after it."""
 
-    def __init__(self, width: int, heads: int, norm: Norm, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, norm: Norm, dropout: float, gelu: Gelu, eps: float) -> None:
         super().__init__()
         self.first = norm == "pre"
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
         self.attention = Attention(width, heads)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), activation(gelu), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, attend: Any) -> Tensor:
@@ -111,13 +112,16 @@ class Transformer(Encoder):
         context: Number of symbols that are seen at once.
         causal: Whether a token sees only those before it.
         norm: pre: LayerNorm before attention and MLP, and at the end (GPT-2); post: after the residual connections, as
-            in the paper (GPT, BERT).
+            in the paper (GPT), and of the sum of vectors if it looks both ways (BERT).
         positions: learned: a vector for each; sinusoidal: the paper's sines and cosines, whose products depend on
             distances alone; rotary: q and k are turned by angles that grow with the position (Su et al. 2021,
             arXiv 2104.09864); none: the order is unknown, except by causal attention.
         dropout: Probability of dropping a unit after attention and MLP, and of the sum of vectors.
         min_count: Smallest count of a known word.
-        pool: mean: the features of a text are the mean of its tokens' last vectors; last: those of its last symbol.
+        pool: mean: the features of a text are the mean of its tokens' last vectors; last: those of its last symbol;
+            first: those of the start, which has seen the text only if the encoder looks both ways.
+        gelu: exact, or tanh: the approximation in the released GPT-2.
+        eps: Added to the variance in LayerNorm. 1e-12 in the released BERT.
 
     Raises UserError when the input is not text, or an argument is out of range.
     """
@@ -136,7 +140,9 @@ class Transformer(Encoder):
         positions: Positions = "learned",
         dropout: float = 0.0,
         min_count: int = 2,
-        pool: Literal["mean", "last"] = "mean",
+        pool: Literal["mean", "last", "first"] = "mean",
+        gelu: Gelu = "exact",
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
         name = "causal_transformer" if causal else "transformer"
@@ -152,21 +158,26 @@ class Transformer(Encoder):
                 f"norm of encoder {name} must be pre or post, and positions learned, sinusoidal, rotary or none, not "
                 f"'{norm}' and '{positions}'"
             )
-        if not 0 <= dropout < 1 or pool not in ("mean", "last"):
+        if not 0 <= dropout < 1 or pool not in ("mean", "last", "first") or (pool == "first" and causal):
             raise UserError(
-                f"dropout of encoder {name} must be in [0, 1) and pool mean or last, not {dropout} and '{pool}'"
+                f"dropout of encoder {name} must be in [0, 1) and pool mean or last, or first if it looks both ways, "
+                f"not {dropout} and '{pool}'"
             )
+        if gelu not in ("exact", "tanh") or not eps > 0:
+            raise UserError(f"gelu of encoder {name} must be exact or tanh, and eps positive, not '{gelu}' and {eps}")
         self.words, self.counts, kept = frequent(input, min_count, name)
         self.spec = {
             "name": name, "input": kept, "width": width, "depth": depth, "heads": heads, "context": context,
             "norm": norm, "positions": positions, "dropout": dropout, "min_count": min_count, "pool": pool,
+            "gelu": gelu, "eps": eps,
         }  # fmt: skip
         self.dim, self.context, self.causal, self.positions, self.pool = width, context, causal, positions, pool
         self.token = nn.Embedding(len(self.words) + (START if causal else MASK) + 1, width)
         self.segment = None if causal else nn.Embedding(2, width)
         self.position = nn.Embedding(context, width) if positions == "learned" else None
-        self.blocks = nn.ModuleList(Block(width, heads, norm, dropout) for _ in range(depth))
-        self.norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
+        self.begin = nn.LayerNorm(width, eps) if norm == "post" and not causal else nn.Identity()
+        self.blocks = nn.ModuleList(Block(width, heads, norm, dropout, gelu, eps) for _ in range(depth))
+        self.norm = nn.LayerNorm(width, eps) if norm == "pre" else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.apply(_initialise)
         for path, weight in self.named_parameters():
@@ -188,6 +199,37 @@ class Transformer(Encoder):
     def table(self) -> Tensor:
         """The vectors by which it reads the symbols, [V + 3, width], or V + 4 if it looks both ways."""
         return self.token.weight
+
+    def start(self, given: Start) -> None:
+        """Copy the weights of another transformer: of its symbols those that both have, of its positions the first."""
+        found = given.symbols()
+        if found is None:
+            given.load_into(self)
+            return
+        words, tensors = found
+        own, place = self.state_dict(), {word: row for row, word in enumerate(words)}
+        for name, tensor in own.items():
+            if name not in tensors or (name != "token.weight" and not _begins(tensors[name], tensor, name)):
+                there = f"{list(tensors[name].shape)} there" if name in tensors else "not there"
+                raise UserError(
+                    f"the weights to start from do not fit: {name} is {there} and {list(tensor.shape)} in encoder "
+                    f"{self.spec['name']}: leave out the options of the encoder, which are then those of the weights"
+                )
+        table, marks = own["token.weight"].clone(), len(own["token.weight"]) - len(self.words)
+        known = [row for row, word in enumerate(self.words) if word in place]
+        if not known:
+            raise UserError(
+                "the weights to start from know none of the tokens of this text: split it as theirs was (--tokens)"
+            )
+        rows = torch.tensor(known)
+        theirs = tensors["token.weight"]
+        table[rows] = theirs[torch.tensor([place[self.words[row]] for row in known])].to(table)
+        table[-marks:] = theirs[len(words) : len(words) + marks].to(table)
+        copied = {name: tensors[name][: len(tensor)].to(tensor) for name, tensor in own.items()}
+        self.load_state_dict({**copied, "token.weight": table})
+        given.tell(
+            f"{len(known):,} of {len(self.words):,} tokens start from its vectors, and all blocks from its blocks"
+        )
 
     def hidden(
         self, ids: Tensor, cache: Cache | None = None, segment: Tensor | None = None, **masks: Tensor
@@ -243,7 +285,7 @@ class Transformer(Encoder):
         elif self.positions == "sinusoidal":
             x = x + sinusoids(where, self.dim).to(x)
         turn = angles(where, self.dim // self.spec["heads"]) if self.positions == "rotary" else None
-        return self.dropout(x), turn
+        return self.dropout(self.begin(x)), turn
 
     def _seen(self, x: Tensor, masks: Mapping[str, Tensor]) -> Tensor | None:
         """Which symbols see which, bool [B, 1, T, T]; None if all do, or all before."""
@@ -293,12 +335,32 @@ class Transformer(Encoder):
         """
         if not isinstance(x, Tensor):
             last = [layers[-1] for layers in self._read(x)]
-            marks = 1 if self.causal else 2
-            return torch.stack([h[-1] if self.pool == "last" else pieces.mean(h, marks) for h in last])
+            if self.pool != "mean":
+                return torch.stack([h[-1 if self.pool == "last" else 0] for h in last])
+            return torch.stack([pieces.mean(h, 1 if self.causal else 2) for h in last])
         h, there = self.hidden(x, None, None, **masks)[-1], masks.get("mask", torch.ones_like(x, dtype=torch.bool))
-        if self.pool == "last":
-            return h[torch.arange(len(h), device=h.device), there.sum(1) - 1]
+        if self.pool != "mean":
+            return self._outer(h, there)
         return (h * there[..., None]).sum(1) / there.sum(1, keepdim=True)
+
+    def texts(self, ids: Tensor, there: Tensor) -> Tensor:
+        """Return the features [B, width] of texts by their `numbers`, int64 [B, T], as of lists of their tokens.
+
+        `there`, bool [B, T], is False for padding, which is at the end. No text is longer than `context`.
+        """
+        h = self.hidden(ids, None, None, mask=there)[-1]
+        if self.pool != "mean":
+            return self._outer(h, there)
+        where, size = torch.arange(ids.shape[1], device=ids.device), there.sum(1, keepdim=True)
+        inner = there & (where > 0) & (where < size - (0 if self.causal else 1))
+        weight = (inner | (there & ~inner.any(1, keepdim=True))).to(h)  # an empty text is its marks
+        return (h * weight[..., None]).sum(1) / weight.sum(1, keepdim=True)
+
+    def _outer(self, h: Tensor, there: Tensor) -> Tensor:
+        """Return the vectors of the last symbols, or of the first, as `pool` says."""
+        if self.pool == "first":
+            return h[:, 0]
+        return h[torch.arange(len(h), device=h.device), there.sum(1) - 1]
 
     def _read(self, texts: Sequence[Sequence[str]]) -> list[list[Tensor]]:
         """Return the vectors of each text's symbols after each block, [T, width] each."""
@@ -306,6 +368,18 @@ class Transformer(Encoder):
         return pieces.read(
             ids, self.context, lambda ids, there: self.hidden(ids) if self.causal else self.hidden(ids, mask=there)
         )
+
+
+def _begins(given: Tensor, own: Tensor, name: str) -> bool:
+    """Whether a tensor fits, or has positions beyond those that are needed."""
+    if name == "position.weight":
+        return given.shape[1:] == own.shape[1:] and len(given) >= len(own)
+    return given.shape == own.shape
+
+
+def activation(gelu: Gelu) -> nn.Module:
+    """Return the GELU of this form."""
+    return nn.GELU("tanh" if gelu == "tanh" else "none")
 
 
 def sinusoids(where: Tensor, width: int) -> Tensor:

@@ -167,7 +167,7 @@ class ViT(Encoder):
         x = x.flatten(2).transpose(1, 2) + positions[:, 1:]
         if keep is not None:
             x = chosen(x, keep)
-        x = torch.cat([(self.cls_token + positions[:, :1]).expand(len(x), -1, -1), x], 1)
+        x = torch.cat([(self.cls_token + positions[:, :1]).expand(x.shape[0], -1, -1), x], 1)
         features = []
         for block in self.blocks:
             x = block(x)

@@ -11,7 +11,7 @@ import numpy as np
 
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
-from selftaught.method import Scores, ScoresCorpus
+from selftaught.method import PseudoScores, Scores, ScoresCorpus
 from selftaught.parts.tokens import called
 from selftaught.parts.vocabulary import renumbering
 
@@ -26,32 +26,33 @@ class Scored:
 
     text: str
     tokens: tuple[tuple[str, float], ...]
-    """Each token with log P given the earlier ones; the end mark is last."""
+    """Each token with log P given the earlier ones, the end mark last; or, without an end mark, given all others."""
     unknown: tuple[str, ...]
     """The tokens that the model does not know."""
 
     @property
     def log_probability(self) -> float:
-        """log P of the whole sentence including its end: the sum over its tokens."""
+        """log P of the whole sentence including its end, or its pseudo-log-likelihood: the sum over its tokens."""
         return math.fsum(p for _, p in self.tokens)
 
     @property
     def per_token(self) -> float:
-        """log P divided by the number of tokens including the end, to compare sentences of different lengths."""
+        """log P divided by the number of tokens, the end too, to compare sentences of different lengths."""
         return self.log_probability / len(self.tokens)
 
 
-def ranked(model: Scores, texts: Sequence[str], per_token: bool = False) -> list[Scored]:
+def ranked(model: Scores | PseudoScores, texts: Sequence[str], per_token: bool = False) -> list[Scored]:
     """Return the sentences sorted by probability (or by probability per token), the most probable first.
 
-    Equal ones keep their order.
+    Equal ones keep their order. A model that looks both ways gives pseudo-log-likelihoods: sums of log P of each token
+    given all others, to compare sentences by.
 
     Raises UserError if a text has no tokens.
     """
     found = []
     for text in texts:
-        tokens = tuple(model.score(text))
-        if len(tokens) < 2:
+        tokens = tuple(model.score(text) if isinstance(model, Scores) else model.pseudo_score(text))
+        if len(tokens) < (2 if isinstance(model, Scores) else 1):
             raise UserError(f"'{text}' has no words: give sentences to score")
         found.append(Scored(text, tokens, tuple(model.unknown(text))))
     return sorted(found, key=lambda s: -(s.per_token if per_token else s.log_probability))

@@ -19,8 +19,11 @@ Tokens = Literal["words", "whitespace", "characters", "exact"]
 character, with its marks, without white space; exact: each code point, white space and line ends too."""
 
 Way = Tokens | Mapping[str, str]
-"""A name; or ``{"bpe": model}``: at white space, then each word into byte pairs of `model` (JSON, see `data/bpe`); or
-``{"split": name, "phrases": pairs}``: by name, then the words of phrases are joined (see `parts/phrases`)."""
+"""A name; or ``{"bpe": model}`` or ``{"wordpiece": model}``: at white space, then each word into pieces by `model`
+(JSON of the package tokenizers, see `data/bpe`); or ``{"split": name, "phrases": pairs}``: by name, then the words of
+phrases are joined (see `parts/phrases`)."""
+PIECES = {"bpe": ("BPE", "ByteLevel"), "wordpiece": ("WordPiece", "WordPiece")}
+"""The model and the decoder that the package tokenizers has for each way to split words into pieces."""
 
 Form = Literal["nfc", "none"]
 """The Unicode normal form of tokens. nfc: one code point for é, however it was typed; none: as typed."""
@@ -60,11 +63,27 @@ def spellings(word: str) -> list[str]:
     return list(dict.fromkeys((*found, *(JOINT.join(one.split()) for one in found if one.split()))))
 
 
+def model_of(how: Way) -> str | None:
+    """Return the model by which words are split into pieces, if they are."""
+    return next((how[name] for name in PIECES if name in how), None) if isinstance(how, Mapping) else None
+
+
+def begins_word(piece: str, how: Way) -> bool:
+    """Return whether a piece is the first of its word.
+
+    >>> begins_word("Ġpan", {"bpe": "{}"}), begins_word("##ic", {"wordpiece": "{}"}), begins_word("panic", "words")
+    (True, False, True)
+    """
+    if model_of(how) is None:
+        return True
+    return piece.startswith("Ġ") if "bpe" in how else not piece.startswith("##")
+
+
 @functools.lru_cache(8)
-def byte_pairs(model: str) -> Any:
+def splitter(model: str) -> Any:
     """Return the tokenizer that `model` describes.
 
-    Raises UserError if it is not a byte pair encoding, or the package tokenizers is not installed.
+    Raises UserError if it is no model of byte pairs or word pieces, or the package tokenizers is not installed.
     """
     try:
         from tokenizers import Tokenizer
@@ -74,7 +93,7 @@ def byte_pairs(model: str) -> Any:
         made = Tokenizer.from_str(model)
     except Exception as error:  # the package raises nothing narrower
         raise UserError(f"not a byte pair encoding model ({str(error)[:100]})") from None
-    if type(made.model).__name__ != "BPE" or type(made.decoder).__name__ != "ByteLevel":
+    if (type(made.model).__name__, type(made.decoder).__name__) not in PIECES.values():
         raise UserError("not a byte pair encoding model, but another model of the package tokenizers")
     return made
 
@@ -87,13 +106,16 @@ def called(how: Way) -> str:
     """
     if isinstance(how, str):
         return how
-    return "byte pairs" if "bpe" in how else f"{how['split']} with phrases"
+    if model_of(how) is not None:
+        return "byte pairs" if "bpe" in how else "word pieces"
+    return f"{how['split']} with phrases"
 
 
 def joined(tokens: Iterable[str], how: Way) -> str:
     """Return a text that `tokenise` splits into `tokens` again."""
-    if isinstance(how, Mapping) and "bpe" in how:
-        text: str = byte_pairs(how["bpe"]).decoder.decode(list(tokens))
+    model = model_of(how)
+    if model is not None:
+        text: str = splitter(model).decoder.decode(list(tokens))
         return text.removeprefix(" ")
     return ("" if how == "exact" else " ").join(tokens)
 
@@ -108,12 +130,13 @@ def tokenise(text: str, how: Way = "words", lower: bool = True, form: Form = "nf
     if name not in get_args(Tokens):
         raise unknown("way to split text (tokens)", name, get_args(Tokens))
     tokens = [finished(token, lower, form) for token in _split(text, name)]
-    if isinstance(how, Mapping) and "phrases" in how:
+    model = model_of(how)
+    if model is not None:
+        pieces: list[str] = splitter(model).encode("".join(f" {word}" for word in tokens)).tokens
+        return pieces
+    if isinstance(how, Mapping):
         for pairs in unpacked(how["phrases"]):
             tokens = together(tokens, pairs)
-    elif isinstance(how, Mapping):
-        pieces: list[str] = byte_pairs(how["bpe"]).encode("".join(f" {word}" for word in tokens)).tokens
-        return pieces
     return tokens
 
 
@@ -149,9 +172,8 @@ def located(input: Mapping[str, Any], text: str) -> list[tuple[str, int, int]]:
     else:
         found = _characters(text, name)
     tokens = [(finished(token, lower, form), begin, end) for token, begin, end in found]
-    if isinstance(how, Mapping) and "bpe" in how:
-        return [piece for token in tokens for piece in _pieces(token, how["bpe"])]
-    return tokens
+    model = model_of(how)
+    return tokens if model is None else [piece for token in tokens for piece in _pieces(token, model)]
 
 
 def _characters(text: str, how: str) -> Iterable[tuple[str, int, int]]:
@@ -164,7 +186,7 @@ def _characters(text: str, how: str) -> Iterable[tuple[str, int, int]]:
 
 def _pieces(word: tuple[str, int, int], model: str) -> Iterable[tuple[str, int, int]]:
     token, begin, end = word
-    whole = byte_pairs(model).encode(f" {token}")
+    whole = splitter(model).encode(f" {token}")
     for piece, (first, last) in zip(whole.tokens, whole.offsets, strict=True):
         if len(token) == end - begin:  # what comes first is the space
             yield piece, begin + max(first - 1, 0), begin + max(last - 1, 0)

@@ -108,8 +108,9 @@ _RUN = (
     f"|D{_REST}(?:[,.]{_REST}(?=D)|[-']{_REST}(?=[LDH]))?)+"
 )
 _PART = f"(?:{_RUN}|(?:K{_REST})+)"
-_WORD = re.compile(f"{_PART}(?:_[_MIN]*(?=[LDHK]){_PART})*|A{_REST}")
+WORD = f"{_PART}(?:_[_MIN]*(?=[LDHK]){_PART})*|A{_REST}"
 """A word in classes: letters and digits, each with the one character that joins it to the next; or Katakana."""
+_WORD = re.compile(WORD)
 
 
 def words(text: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
-from selftaught.parts.tokens import byte_pairs
+from selftaught.parts.tokens import model_of, splitter
 
 BROKEN = "\ufffd"
 
@@ -25,16 +25,16 @@ class Writer:
 
     def __init__(self, input: Mapping[str, Any], prompt: str) -> None:
         how = input["tokens"]
-        self.bpe: str | None = how.get("bpe") if isinstance(how, Mapping) else None
+        self.model = model_of(how)
         self.close = how in ("exact", "characters")  # no space between tokens
         self.begins = not prompt or prompt.endswith("\n")  # at the beginning of a line there is no space
         self.waiting: list[str] = []  # byte pairs that are not whole characters yet
 
     def __call__(self, token: str) -> str:
         """Return the text of the next token; "" if it is part of a character. A line's end is a newline."""
-        if self.bpe is not None and token != "\n":
+        if self.model is not None and token != "\n":
             self.waiting.append(token)
-            text: str = byte_pairs(self.bpe).decoder.decode(self.waiting)
+            text: str = splitter(self.model).decoder.decode(self.waiting)
             if text.endswith(BROKEN) and len(self.waiting) < 4:
                 return ""
             text = text.removeprefix(" ") if self.begins else text

@@ -19,6 +19,7 @@ from selftaught.kind import silent
 from selftaught.method import Method, Source
 from selftaught.pretraining import in_use, place
 from selftaught.pretraining.build import build, locate, open_data, type_of
+from selftaught.pretraining.foreign import foreign
 from selftaught.pretraining.progress import Watch
 from selftaught.pretraining.result import Run, continued, load
 from selftaught.pretraining.weights import inherited
@@ -53,7 +54,7 @@ def pretrain(
         out: The run folder; by default runs/METHOD-DATA with the next free number.
         encoder: A name ("conv"), or a name with arguments ({"name": "conv", "width": 64}).
         init: Weights to start from: a run, an encoder.safetensors, torchvision's or timm's file, a file of word
-            vectors.
+            vectors, or hf/FOLDER, a Hugging Face folder with GPT-2 or BERT.
         limit: Only so many samples, drawn by the seed: of every class the same share of its samples.
         split: "train", "test" or "all"; by default "train" where there are labels.
         labels: Train with so many labels and hide the rest: "10/class", "10%" or "all". Classes are drawn alike, by the
@@ -281,7 +282,9 @@ def _summarise(
 def _absolute(config: Config) -> Config:
     """Paths made absolute, so that the run can be resumed from any folder."""
     named = config.data["source"]
-    init = str(expanded(config.init).resolve()) if config.init is not None else None
+    init = config.init
+    if init is not None:
+        init = str((expanded(init) if (found := foreign(init)) is None else found.folder).resolve())
     method = str(expanded(config.method).resolve()) if methods.is_file(config.method) else config.method
     groups = config.data["groups"]
     if groups is not None and expanded(groups).is_file():

@@ -18,6 +18,10 @@ class Trained(Protocol):
     path: Path
 
     @property
+    def is_run(self) -> bool:
+        """Whether there is a run folder."""
+
+    @property
     def config(self) -> Config:
         """The run folder."""
 
@@ -58,7 +62,7 @@ class Judged:
     def __init__(self, run: Trained, seed: int = 0, groups: str | None = None, **columns: str | None) -> None:
         self.run = run
         self.how: dict[str, Any] = {"seed": seed, "groups": groups, **columns}
-        self.config = run.config if run.path.is_dir() else None
+        self.config = run.config if run.is_run else None
 
     @property
     def encoder(self) -> Encoder:

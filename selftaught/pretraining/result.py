@@ -24,6 +24,7 @@ from selftaught.kind import Split
 from selftaught.method import Encoder, Method, Source, outside
 from selftaught.parts.word_vectors import Worded
 from selftaught.pretraining.build import build, locate, open_data, type_of
+from selftaught.pretraining.foreign import foreign
 from selftaught.pretraining.judged import Judged
 from selftaught.pretraining.tuned import restored
 from selftaught.pretraining.weights import encoder_of
@@ -63,10 +64,16 @@ class Run:
         return f"Run({str(self.path)!r})"
 
     @property
+    def is_run(self) -> bool:
+        """Whether this is a run folder: more than weights alone."""
+        return not self.path.is_file() and foreign(self.path) is None
+
+    @property
     def folder(self) -> RunFolder:
-        """The run folder. Raises UserError when this is a file of weights alone."""
-        if self.path.is_file():
-            raise UserError(f"{self.path} is a file, not a run folder: name the run that it came from")
+        """The run folder. Raises UserError when this is a file or a Hugging Face folder of weights alone."""
+        if not self.is_run:
+            what = "file" if self.path.is_file() else "Hugging Face folder"
+            raise UserError(f"{self.path} is a {what}, not a run folder: name the run that it came from")
         return RunFolder.open(self.path)
 
     @property
@@ -157,7 +164,7 @@ class Run:
         So it is with the columns of tables: `column` has the samples, `label_column` the labels.
         """
         seen = self.encoder.spec["input"]
-        own = self.config.data if self.path.is_dir() else {}
+        own = self.config.data if self.is_run else {}
         # what fitted the run's own data fits again
         known = isinstance(data, str | Path) and own.get("source") == locate(data)
         options = kinds.describe(seen["kind"]).arguments if known else ()
@@ -278,7 +285,7 @@ class Run:
             say=say,
             **options,
         )
-        if self.path.is_dir() and why_not is None:
+        if self.is_run and why_not is None:
             try:
                 with (folder := self.folder).lock():
                     folder.update_summary(**found)
@@ -288,7 +295,7 @@ class Run:
 
     def _unstorable(self) -> str | None:
         """Why results cannot be written to the run folder."""
-        if not self.path.is_dir():
+        if not self.is_run:
             return None
         try:
             with (folder := self.folder).lock():
@@ -301,7 +308,7 @@ class Run:
         """Write RUN/report.html. What cannot be shown, because the data are gone, is named there."""
         from selftaught import report
 
-        if self.path.is_file():
+        if not self.is_run:
             return self._report_of_file()
         folder, config = self.folder, self.config
         check_writable(folder.path / "report.html")
@@ -378,13 +385,13 @@ def continued(folder: RunFolder) -> Config:
 
 
 def load(path: str | Path, errors: Errors = "strict") -> Run:
-    """A finished run: a run folder, an encoder.safetensors or a file of word vectors.
+    """A finished run: a run folder, an encoder.safetensors, a Hugging Face folder or a file of word vectors.
 
     `errors` says what to do with words of such a file that are not UTF-8, "strict" or "replace". Raises UserError when
     it is none of them.
     """
-    path = Path(path)
-    if not path.is_file():
+    path = Path(path) if (found := foreign(path)) is None else found.folder
+    if not path.is_file() and found is None:
         RunFolder.open(path)
     run = Run(path, errors=errors)
     _ = run.encoder  # what cannot be read is said here, not at first use

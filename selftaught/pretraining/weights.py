@@ -1,12 +1,13 @@
 """Weights from a run, an encoder file or a file of another tool.
 
-A run, an encoder.safetensors, a file of torchvision's or timm's, or word vectors that any tool wrote.
+A run, an encoder.safetensors, a file of torchvision's or timm's, word vectors that any tool wrote, or a Hugging Face
+folder with a model of text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
@@ -15,6 +16,7 @@ from typing import Any, final
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from selftaught import encoders
 from selftaught.config import Layer
@@ -26,6 +28,7 @@ from selftaught.export.reading import Errors
 from selftaught.method import Encoder
 from selftaught.parts.subword_rows import SubwordRows
 from selftaught.parts.word_vectors import Subworded, WordVectors
+from selftaught.pretraining.foreign import foreign
 from selftaught.run import RunFolder
 
 UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError)
@@ -40,6 +43,16 @@ class Weights:
         self.path, self.say = file_of(path), say
         self._vectors = cache(partial(word_vectors, self.path, errors))  # both may be asked for more than once
         self._rows = cache(partial(subword_rows, self.path, errors))
+
+    def symbols(self) -> tuple[Sequence[str], Mapping[str, Tensor]] | None:
+        """The words of an encoder that numbers them, and its tensors; None for other files."""
+        if (found := foreign(self.path)) is not None:
+            return found.symbols()
+        if not _is_encoder(self.path):
+            return None
+        encoder = encoders.load(self.path)
+        words = encoder.spec["input"].get("words")
+        return None if words is None else (words, encoder.state_dict())
 
     def load_into(self, encoder: Encoder) -> None:
         """Copy the tensors of the file into `encoder`, by name. Raises UserError when they do not fit."""
@@ -61,10 +74,12 @@ class Weights:
 
 
 def file_of(path: str | Path) -> Path:
-    """A file of weights as it is; the encoder of a run.
+    """A file of weights, or a Hugging Face folder, as it is; the encoder of a run.
 
-    Raises UserError for a run without one, and a folder that is no run.
+    Raises UserError for a run without one, and a folder that is neither.
     """
+    if (found := foreign(path)) is not None:
+        return found.folder
     path = Path(path)
     if not path.is_dir():
         return path
@@ -81,6 +96,8 @@ def encoder_of(path: str | Path, errors: Errors = "strict") -> Encoder:
     Such vectors read a text in lower case if none of the words has a capital. Without counts, words are taken to be as
     frequent as their order says (Zipf). `errors` as in `word_vectors`.
     """
+    if (found := foreign(path)) is not None:
+        return found.encoder()
     file = file_of(path)
     if not file.exists() or _is_encoder(file):
         return encoders.load(file)
@@ -108,15 +125,19 @@ def word_vectors(path: str | Path, errors: Errors = "strict") -> WordVectors:
 
     Raises UserError, one sentence, when there are none.
     """
-    if not Path(path).exists():
+    if foreign(path) is None and not Path(path).exists():
         raise UserError(f"{path} does not exist: name a run folder, an encoder.safetensors or a file of word vectors")
     file = file_of(path)
-    return vectors_of(encoders.load(file)) if _is_encoder(file) else files.read(file, errors=errors)
+    if _is_encoder(file) or file.is_dir():
+        return vectors_of(encoder_of(file))
+    return files.read(file, errors=errors)
 
 
 def subword_rows(path: str | Path, errors: Errors = "strict") -> SubwordRows | None:
     """The rows of words and n-grams of a run or an encoder that has them, or of a model of the fastText tool."""
     file = file_of(path)
+    if file.is_dir():
+        return None
     if _is_encoder(file):
         encoder = encoders.load(file)
         return encoder.subword_rows() if isinstance(encoder, Subworded) else None
@@ -125,6 +146,8 @@ def subword_rows(path: str | Path, errors: Errors = "strict") -> SubwordRows | N
 
 def inherited(init: str) -> Layer:
     """The encoder's name and arguments that a run or a weights file of ours was made with; empty for other files."""
+    if (found := foreign(init)) is not None:
+        return replace(Layer.of(found.settings(), str(found.folder)), said=False)
     path = file_of(init)
     try:
         spec = described(path)

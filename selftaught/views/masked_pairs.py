@@ -14,7 +14,9 @@ from selftaught.kernels import masked_pairs as kernel
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.symbols import END, MASK, START
+from selftaught.parts.tokens import Way, begins_word
 from selftaught.parts.vocabulary import renumbering
+from selftaught.views.sentences import cut
 from selftaught.views.stream import Documents
 
 STREAM = 0x6D61736B6564  # separates these random numbers from those of other views
@@ -40,13 +42,7 @@ class Passages(Source):
     def __init__(self, corpus: Documents, words: int, length: int, table: NDArray[np.int32] | None) -> None:
         self.ids, self.words, self.length = corpus.ids, words, length
         self.table = np.zeros(0, np.int32) if table is None else table
-        most = max(length // 2, 1)
-        sizes = np.diff(corpus.sentences)
-        pieces = np.maximum(-(-sizes // most), 1)  # of each sentence
-        first = np.concatenate([[0], np.cumsum(pieces)])
-        number = np.arange(first[-1]) - np.repeat(first[:-1], pieces)  # of each piece in its sentence
-        begins = np.repeat(corpus.sentences[:-1], pieces) + number * most
-        self.passages = np.append(begins, corpus.sentences[-1])  # [P + 1]
+        self.passages, first = cut(corpus.sentences, max(length // 2, 1))  # [P + 1], [S + 1]
         self.documents = np.unique(first[corpus.documents])  # [D + 1], without empty ones
 
     def __len__(self) -> int:
@@ -72,14 +68,15 @@ class MaskedPairs(Views):
         length: Number of symbols, at least 8.
         share: Of the tokens that are hidden.
         both: Whether there is a second text.
-        whole: Hide all tokens of a word together. The byte pairs of a word are those up to the next space.
+        whole: How text was split in pieces of words, if all pieces of a word are hidden together.
     """
 
     def __init__(
-        self, words: Sequence[str], index: Mapping[str, int], length: int, share: float, both: bool, whole: bool
-    ) -> None:
+        self, words: Sequence[str], index: Mapping[str, int], length: int, share: float, both: bool,
+        whole: Way | None = None,
+    ) -> None:  # fmt: skip
         self.words, self.index, self.length, self.share, self.both = len(words), index, length, share, both
-        self.goes_on = np.array([whole and not word.startswith("Ġ") for word in words], np.bool_)
+        self.goes_on = np.array([whole is not None and not begins_word(word, whole) for word in words], np.bool_)
         self.room = length - 2 - both
 
     def bind(self, source: Source) -> Source:

@@ -112,3 +112,33 @@ def test_a_model_that_counts_starts_from_no_weights(capsys, tmp_path, monkeypatc
     assert "init has no effect on encoder bag" in found and found.endswith("'selftaught score FILE'\n")
     found = said(capsys, "pretrain", "word2vec", tmp_path / "text.txt", "--init", tmp_path / "a.arpa", code=2)
     assert "is a language model in the ARPA format" in found
+
+
+@pytest.fixture
+def transformer(tmp_path: Path) -> Path:
+    """An encoder.safetensors with a transformer."""
+    seen = {"kind": "text", "tokens": "words", "lower": True, "words": WORDS, "counts": [9, 8, 7, 6]}
+    path = tmp_path / "transformer.safetensors"
+    path.write_bytes(encoders.save(encoders.build("transformer", seen, width=8, depth=1, heads=2, context=8)))
+    return path
+
+
+@pytest.mark.parametrize(("format", "files"), [
+    ("hf", {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}),
+    ("sentence-transformers", {"modules.json", "config.json", "1_WordWeights", "2_Pooling"}),
+])  # fmt: skip
+def test_a_model_becomes_a_folder(capsys, transformer, tmp_path, format, files):
+    out = tmp_path / "out"
+    said_ = said(capsys, "export", transformer, "--out", out, "--format", format)
+    assert said_.startswith(f"transformer with its tokenizer is in {out}")
+    assert files <= {path.name for path in out.iterdir()}
+    for words, sentence in (
+        ([], "exists already: choose another --out"),
+        (["--limit", "2"], f"--limit has no effect on {format}"),
+    ):
+        assert sentence in said(capsys, "export", transformer, "--out", out, "--format", format, *words, code=2)
+
+
+def test_what_cannot_become_a_folder_says_so(capsys, weights, tmp_path):
+    said_ = said(capsys, "export", weights, "--out", tmp_path / "out", "--format", "hf", code=2)
+    assert "has the encoder lookup, which Hugging Face does not know" in said_ and not (tmp_path / "out").exists()

@@ -145,3 +145,27 @@ def test_an_arpa_file_scores_as_the_run(capsys: pytest.CaptureFixture[str], run:
 
 def run_of(path: Path) -> str:
     return str(selftaught.load(path).config.method)
+
+
+@pytest.mark.parametrize("method", ["gpt", "elmo", "bert"])
+def test_every_language_model_ranks_sentences(capsys: pytest.CaptureFixture[str], tmp_path: Path, method: str) -> None:
+    (tmp_path / "text.txt").write_text(LINES * 4)
+    encoder = ["--encoder.width", "16", "--encoder.context", "16", "--encoder.min-count", "1", "--encoder.depth", "1"]
+    encoder += ["--encoder.units", "16"] if method == "elmo" else ["--encoder.heads", "2"]
+    own = ["--no-nsp"] if method == "bert" else []
+    flags = ["--steps", "80", "--batch-size", "8", "--lr", "1e-2", "--out", str(tmp_path / "run"), *encoder, *own]
+    assert main(["pretrain", method, str(tmp_path / "text.txt"), *flags]) == 0
+    out, _ = said(capsys, tmp_path / "run", SHUFFLED, REAL, "--json", "--tokens")
+    real, shuffled = json.loads(out)
+    assert (real["sentence"], shuffled["sentence"]) == (REAL, SHUFFLED)
+    assert real["log_probability"] > shuffled["log_probability"] + 1
+    ends = [] if method == "bert" else ["</s>"]  # which no token stands behind
+    assert [token["token"] for token in real["tokens"]] == [*REAL.split(), *ends]
+    assert all(token["log_probability"] < 0 for token in real["tokens"])
+    _, err = said(capsys, tmp_path / "run", "...", code=2)
+    assert "'...' has no words" in err
+    if method == "bert":
+        _, err = said(capsys, tmp_path / "run", REAL, "--perplexity", code=2)
+        assert "looks both ways" in err and "there is no perplexity" in err
+    else:
+        assert "perplexity" in said(capsys, tmp_path / "run", REAL, "--perplexity")[0]

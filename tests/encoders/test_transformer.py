@@ -39,6 +39,7 @@ def test_a_block_is_the_papers_formula(causal: bool, norm: str) -> None:
     encoder = build(causal, norm=norm, depth=1)
     block, x = encoder.blocks[0], encoder.token(IDS) + encoder.position(torch.arange(6))
     x = x if causal else x + encoder.segment.weight[0]
+    x = encoder.begin(x) if norm == "post" and not causal else x
     y = block.norm1(x) if norm == "pre" else x
     qkv = block.attention.qkv(y)
     heads = []
@@ -144,6 +145,15 @@ def test_lists_of_tokens_are_their_numbers(causal: bool) -> None:
     assert local.shape == (3, 12, 6 + len(end))
     torch.testing.assert_close(local[2].T, alone[2], atol=1e-5, rtol=1e-5)
     assert not local[1, :, 1 + len(end) :].any()
+    if not causal:
+        first = build(pool="first", causal=False)
+        torch.testing.assert_close(first(texts).detach(), torch.stack([h[0] for h in alone]), atol=1e-5, rtol=1e-5)
+    for pool in ("mean", "last") if causal else ("mean", "last", "first"):
+        other = build(causal, pool=pool)
+        ids = [torch.tensor(other.numbers(text)) for text in texts]
+        there = torch.arange(max(map(len, ids))) < torch.tensor([len(row) for row in ids])[:, None]
+        found = other.texts(torch.nn.utils.rnn.pad_sequence(ids, batch_first=True), there)
+        torch.testing.assert_close(found, other(texts), atol=1e-5, rtol=1e-5)
     pooled = build(causal, pool="last")
     torch.testing.assert_close(pooled(texts).detach(), torch.stack([h[-1] for h in alone]), atol=1e-5, rtol=1e-5)
 
@@ -163,17 +173,19 @@ def test_dropout_is_used_in_training_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ["width", "depth", "heads", "context", "norm", "positions", "dropout", "min_count"]
+    "argument", ["width", "depth", "heads", "context", "norm", "positions", "dropout", "min_count", "gelu", "eps"]
 )
 def test_the_spec_rebuilds_it(argument: str) -> None:
     others: dict[str, Any] = {
         "width": 24, "depth": 1, "heads": 2, "context": 9, "norm": "post", "positions": "rotary", "dropout": 0.1,
-        "min_count": 3,
+        "min_count": 3, "gelu": "tanh", "eps": 0.1,
     }  # fmt: skip
     made = build(**{argument: others[argument]})
     again = encoders.build(**made.spec)
     again.load_state_dict(made.state_dict())
     assert again.spec == made.spec and made.spec[argument] == others[argument]
+    if argument in ("gelu", "eps", "norm", "positions"):  # the same weights, another function
+        assert not torch.equal(build()([["a", "b"]]), made([["a", "b"]]))
     assert torch.equal(again.eval()([["a", "b"]]), made([["a", "b"]]))
 
 
@@ -196,6 +208,9 @@ def test_at_first_every_symbol_is_about_as_probable() -> None:
         ({"positions": "rotary", "heads": 4}, "rotary positions .* need an even width in each head"),
         ({"dropout": 1.0}, "dropout of encoder causal_transformer must be in"),
         ({"pool": "no"}, "pool mean or last"),
+        ({"pool": "first"}, "or first if it looks both ways"),
+        ({"gelu": "no"}, "gelu of encoder causal_transformer must be exact or tanh"),
+        ({"eps": 0.0}, "eps positive"),
     ],
 )
 def test_bad_values_get_a_sentence(arguments: dict[str, Any], said: str) -> None:
@@ -209,3 +224,37 @@ def test_segments_and_the_hidden_symbol_are_for_those_that_look_both_ways() -> N
     torch.testing.assert_close(last(encoder, IDS), one.detach())
     assert float((one - two).detach().abs().max()) > 1e-3
     assert len(encoder.token.weight) == len(causal.token.weight) + 1 and causal.segment is None
+
+
+def test_it_starts_from_the_tokens_that_another_has_too() -> None:
+    told: list[str] = []
+
+    class Given:
+        def __init__(self, other: Transformer) -> None:
+            self.other = other
+
+        def symbols(self) -> Any:
+            return self.other.words, self.other.state_dict()
+
+        def tell(self, what: str) -> None:
+            told.append(what)
+
+    other, own = build(False, seed=1, context=12), build(False)
+    torch.manual_seed(0)
+    theirs = encoders.build("transformer", Corpus.of(["x h g f x"]).input(), **SMALL)
+    assert isinstance(theirs, Transformer)
+    before = own.token.weight.clone()
+    own.start(Given(theirs))  # type: ignore[arg-type]
+    assert told == ["3 of 8 tokens start from its vectors, and all blocks from its blocks"]
+    for word in "abcdefgh":
+        wanted = theirs.token.weight[theirs.index[word]] if word in "fgh" else before[own.index[word]]
+        assert torch.equal(own.token.weight[own.index[word]], wanted)
+    assert torch.equal(own.token.weight[-4:], theirs.token.weight[-4:])
+    own.start(Given(other))  # type: ignore[arg-type]
+    for name, tensor in own.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name][: len(tensor)]), name
+    with pytest.raises(UserError, match=r"position.weight is \[8, 12\] there and \[9, 12\] in encoder transformer"):
+        build(False, context=9).start(Given(own))  # type: ignore[arg-type]
+    nothing = encoders.build("transformer", Corpus.of(["x y z"]).input(), **SMALL)
+    with pytest.raises(UserError, match="know none of the tokens of this text"):
+        own.start(Given(nothing))  # type: ignore[arg-type]

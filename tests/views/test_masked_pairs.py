@@ -27,7 +27,7 @@ INDEX = {word: row for row, word in enumerate(TEXT.words)}
 
 
 def built(text: Corpus = TEXT, epochs: int = 6, length: int = 24, **arguments: Any) -> dict[str, np.ndarray]:
-    given = {"share": 0.15, "both": True, "whole": False} | arguments
+    given = {"share": 0.15, "both": True, "whole": None} | arguments
     views = MaskedPairs(list(text.words), {word: row for row, word in enumerate(text.words)}, length, **given)
     bound = views.bind(text)
     index = np.arange(len(bound))
@@ -105,7 +105,7 @@ def test_whole_words_are_hidden_or_not_at_all() -> None:
     text = Corpus.of([[["Ġun", "believ", "able", "Ġcat", "Ġdo", "g"] * 4] * 3] * 3)
     own = {True: 0, False: 0}
     for whole in own:
-        batch = built(text, epochs=40, whole=whole, share=0.3)
+        batch = built(text, epochs=40, whole={"bpe": ""} if whole else None, share=0.3)
         for tokens, hidden, there in zip(batch["tokens"], batch["hidden"], batch["there"], strict=True):
             words: list[list[bool]] = []
             for t, h in zip(tokens[there], hidden[there], strict=True):
@@ -121,7 +121,7 @@ def test_whole_words_are_hidden_or_not_at_all() -> None:
 
 def test_other_words_are_seen_and_never_hidden() -> None:
     known = {word: row for row, word in enumerate(TEXT.words[:50])}
-    views = MaskedPairs(list(known), known, 24, 0.15, True, False)
+    views = MaskedPairs(list(known), known, 24, 0.15, True)
     bound = views.bind(TEXT)
     index = np.arange(len(bound))
     batch = views.apply(bound.fetch(index), views.sample(index, 0, 0), torch.device("cpu"))

@@ -1,9 +1,9 @@
-"""The verb that takes word vectors away: export."""
+"""The verb that takes word vectors and models away: export."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from selftaught.cli.output import remark, show
 
@@ -13,21 +13,29 @@ def export(
     /,
     *,
     out: Path,
-    format: Literal["text", "vec", "glove", "binary", "bin", "floret", "safetensors"] | None = None,
+    format: Literal[
+        "text", "vec", "glove", "binary", "bin", "floret", "safetensors", "hf", "sentence-transformers", "onnx"
+    ]
+    | None = None,
     limit: int | None = None,
     errors: Literal["strict", "replace"] = "strict",
 ) -> None:
-    """Write word vectors to a file that other tools read, or from one format to another.
+    """Write a run for other tools: word vectors to a file, or from one format to another; a model to a folder.
 
     text, vec and binary are word2vec's and fastText's (gensim: KeyedVectors.load_word2vec_format), glove is text
     without the first line, safetensors holds any word and the counts. bin is a complete model of the fastText tool
     (fasttext.load_model; gensim: load_facebook_model), whose n-grams give vectors to unseen words; a classifier becomes
     a supervised one. floret is a table for spaCy (spacy init vectors --mode floret).
 
+    hf is a folder that Hugging Face's transformers open (AutoModel, AutoTokenizer), of a run with a transformer; gpt
+    and bert have in it what they predict with (AutoModelForCausalLM, AutoModelForMaskedLM). sentence-transformers is a
+    folder for SentenceTransformer(folder), of a transformer or of averaged word vectors. onnx is a file with the
+    encoder of images or of text, for onnxruntime.
+
     Args:
         run: A run folder, an encoder.safetensors, or a file of word vectors in any of these formats.
         out: FILE.txt, .vec, .bin (binary), .floret or .safetensors; .gz, .bz2 or .xz after it compresses. FILE.arpa or
-            .arpa.gz for a model of n-grams.
+            .arpa.gz for a model of n-grams, FILE.onnx. For hf and sentence-transformers a new folder.
         format: Where it is not what the file's ending says.
         limit: Only the N most frequent words.
         errors: What to do with words of a file that are not UTF-8: refuse it, or replace the bytes.
@@ -41,7 +49,13 @@ def export(
     if arpa.is_arpa(out) and format is None:
         _language_model(run, out)
         return
-    found = files.check(out, format)
+    if format in ("hf", "sentence-transformers", "onnx") or (format is None and out.suffix == ".onnx"):
+        if limit is not None:
+            raise UserError(f"--limit has no effect on {format or 'onnx'}, which holds the whole model: remove it")
+        _model(run, out, format or "onnx")
+        return
+    kind = cast("files.Format | None", format)
+    found = files.check(out, kind)
     if limit is not None and limit < 1:
         raise UserError(f"--limit must be at least 1, not {limit}")
     if found == "bin":
@@ -54,7 +68,7 @@ def export(
         return
     vectors = ask.vectors(run, errors)
     rows = subword_rows(run, errors) if found == "floret" else None
-    files.write(out, vectors, format=format, limit=limit, rows=rows)
+    files.write(out, vectors, format=kind, limit=limit, rows=rows)
     if found == "floret":
         size = floret.size(min(limit or len(vectors), len(vectors)))
         show(f"a floret table of {size:,} x {vectors.dim} is in {out}")
@@ -80,3 +94,25 @@ def _language_model(run: Path, out: Path) -> None:
         raise UserError(f"{run} is no model of n-grams, which is what an ARPA file holds: use a run of ngram")
     sizes = arpa.write(out, model)
     show(f"{sum(sizes):,} n-grams of 1 to {len(sizes)} words are in {out}")
+
+
+def _model(run: Path, out: Path, format: str) -> None:
+    from selftaught import pretraining
+    from selftaught.export import folder, hf, onnx, sentence_transformers
+
+    loaded = pretraining.load(run)
+    encoder, where = loaded.encoder, str(run)
+    name = encoder.spec["name"]
+    if format == "onnx":
+        onnx.write(out, encoder, where)
+        show(f"{name} is in {out}" + (f", its tokenizer in {onnx.beside(out)}" if onnx.beside(out).exists() else ""))
+        return
+    folder.check(out)
+    if format == "hf":
+        hf.check(encoder, where)
+        heads = loaded.learned().state_dict() if loaded.is_run else None
+        folder.write(out, hf.files(encoder, heads, where))
+        show(f"{name} with its tokenizer is in {out}: AutoModel.from_pretrained('{out}')")
+        return
+    folder.write(out, sentence_transformers.files(encoder, where))
+    show(f"{name} with its tokenizer is in {out}: SentenceTransformer('{out}')")

@@ -26,6 +26,8 @@ def score(
 ) -> None:
     """Rank sentences by how probable a language model finds them: 'selftaught score RUN "a sentence" "another"'.
 
+    A model that looks both ways (bert) gives each token's log P given all others, and their sum.
+
     Args:
         run: The run folder of a language model, or an ARPA file of n-grams.
         sentences: Sentences to score.

@@ -14,7 +14,7 @@ from typing import Any, Self, final
 
 from selftaught.data import cache
 from selftaught.errors import UserError
-from selftaught.parts.tokens import byte_pairs
+from selftaught.parts.tokens import splitter
 
 BYTES = 256
 MOST = 1 << 24  # tokens; a larger number is a typing error
@@ -22,7 +22,7 @@ MOST = 1 << 24  # tokens; a larger number is a typing error
 
 @final
 class BytePairs:
-    """Merges learned from text. `model` is the complete encoding as JSON, which `parts/tokens.byte_pairs` reads.
+    """Merges learned from text. `model` is the complete encoding as JSON, which `parts/tokens.splitter` reads.
 
     Text is first split into runs of letters, of digits and of other characters, each with the space before it. A word
     is then split into single bytes, and the pair of neighbours that was learned first is merged wherever it occurs,
@@ -31,7 +31,7 @@ class BytePairs:
 
     def __init__(self, model: str) -> None:
         self.model = model
-        self._tokenizer = byte_pairs(model)
+        self._tokenizer = splitter(model)
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int = 8000, min_frequency: int = 2) -> Self:

@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, final
 
+import numpy as np
+
 from selftaught.data import hub, tables
 from selftaught.data.folders import LOOKED_AT
 from selftaught.errors import UserError, expanded
@@ -23,7 +25,8 @@ class Text(Kind):
 
     Args:
         tokens: How text is split: words, whitespace (already tokenised), characters, exact (each character, also white
-            space; a document is then one sentence), or bpe:8000 (byte pairs).
+            space; a document is then one sentence), bpe:8000 (byte pairs), or hf/FOLDER (as the tokenizer in a Hugging
+            Face folder splits words).
         lower: Convert the text to lower case.
         form: The Unicode normal form of the tokens: nfc, or none to leave them as they are.
         errors: Bytes that are not UTF-8 and broken records: skip the line or record and name it; replace the bytes; or
@@ -117,10 +120,17 @@ class Text(Kind):
     def input(self, source: Source) -> dict[str, Any]:
         """Return how to split text, and all words with their counts, of which an encoder takes the frequent ones."""
         from selftaught.data.text.corpus import Corpus
+        from selftaught.parts.pretrained import pretrained
 
         if not isinstance(source, Corpus):
             raise UserError("an encoder of text needs the words of a corpus: open the text with data.open_source")
-        return source.whole_input()
+        given, known = source.whole_input(), pretrained(self.tokens)
+        if known is None:
+            return given
+        there = set(source.words)  # the pieces that do not occur here have vectors, too
+        more = [word for word in known.words if word not in there]
+        counts = np.concatenate([source.counts, np.zeros(len(more), np.int64)])
+        return given | {"words": [*source.words, *more], "counts": counts}
 
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:

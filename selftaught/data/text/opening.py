@@ -20,7 +20,6 @@ from selftaught.data.subset import Draw, drawn
 from selftaught.data.text import files as reading
 from selftaught.data.text import phrases as joining
 from selftaught.data.text import pieces
-from selftaught.data.text.bpe import BytePairs
 from selftaught.data.text.corpus import Corpus
 from selftaught.data.text.draft import Draft, refused
 from selftaught.data.text.files import Errors, How, NotText, checked_encoding
@@ -32,6 +31,7 @@ from selftaught.data.text.text_set import TextSet
 from selftaught.data.told import NO_CLASSES
 from selftaught.errors import UserError, expanded, unknown
 from selftaught.kind import Progress, Split, describe, silent
+from selftaught.parts.pretrained import pretrained
 from selftaught.parts.tokens import Form, Tokens, Way
 from selftaught.source import Index, Labels, Skipped
 
@@ -72,9 +72,9 @@ def open_text(
         limit: Use only N documents, drawn from all classes alike, see `data.subset.drawn`.
         tokens: How text is split: "words", "whitespace", "characters" or "exact", see `parts/tokens`. Lists of tokens
             stay unchanged. "bpe:8000" splits words into (at most) 8,000 byte pairs learned from this part of the data,
-            for the test side from the training side; ``{"bpe": model}`` splits them with an existing model, see
-            `data/bpe`, and ``{"split": name, "phrases": pairs}`` joins the phrases of another text, see
-            `parts/phrases`.
+            for the test side from the training side; ``{"bpe": model}`` or ``{"wordpiece": model}`` splits them with an
+            existing model, see `data/bpe`, and "hf/FOLDER" with that of a Hugging Face folder; ``{"split": name,
+            "phrases": pairs}`` joins the phrases of another text, see `parts/phrases`.
         lower: Convert the text to lower case.
         form: The Unicode normal form of the tokens: "nfc", or "none" to leave them as they are.
         errors: What becomes of bytes that are not UTF-8, of broken records and of unreadable files: "skip" leaves out
@@ -107,6 +107,8 @@ def open_text(
         if phrases:
             raise UserError("a corpus is split already: remove phrases, or give them when the text is opened")
         return side(data, split, limit, seed)
+    given = pretrained(tokens)
+    tokens = tokens if given is None else given.tokens
     further = isinstance(tokens, Mapping) or tokens.startswith(pieces.PREFIX)
     if further or phrases:
         if phrases and (further or tokens == "exact"):
@@ -122,7 +124,7 @@ def open_text(
             ),
         )  # fmt: skip
     if tokens not in get_args(Tokens):
-        raise unknown("value of tokens", str(tokens), [*get_args(Tokens), f"{pieces.PREFIX}8000"])
+        raise unknown("value of tokens", str(tokens), [*get_args(Tokens), f"{pieces.PREFIX}8000", "hf/FOLDER"])
     how = How(
         cast(Tokens, tokens), lower, form, errors, column, checked_encoding(encoding), label_column, groups=groups,
         progress=progress,
@@ -143,7 +145,7 @@ def _further(
     """Return a corpus of `words` that is split in byte pairs, or whose phrases are joined."""
     if isinstance(tokens, Mapping):
         found = words(split, limit, tokens=tokens.get("split", "whitespace"))
-        return joining.split(found, tokens) if "phrases" in tokens else pieces.split(found, BytePairs(tokens["bpe"]))
+        return joining.split(found, tokens) if "phrases" in tokens else pieces.split(found, tokens)
     if thresholds:
         joining.check(thresholds, discount)
         own = words("train" if split == "test" else split, None if split == "test" else limit, tokens=tokens)
@@ -153,7 +155,7 @@ def _further(
     size = pieces.size_of(tokens)
     found = words(split, limit, tokens="whitespace")
     model = pieces.learnt(words("train", tokens="whitespace") if split == "test" else found, size)
-    return pieces.split(found, model)
+    return pieces.split(found, {"bpe": model.model})
 
 
 def _opened(parts: Mapping[str, Material], split: Split, want: Draw, how: How) -> Corpus:

@@ -1,4 +1,4 @@
-"""Convert a corpus of words to one of byte pairs.
+"""Convert a corpus of words to one of byte pairs or word pieces.
 
 Every different word is split once, whatever the length of the text.
 """
@@ -15,6 +15,7 @@ from selftaught.data.text.draft import TOGETHER, Draft
 from selftaught.data.text.kept import kept
 from selftaught.errors import UserError
 from selftaught.kernels import scan as kernel
+from selftaught.parts.tokens import Way, model_of
 from selftaught.source import digest_of
 
 PREFIX = "bpe:"
@@ -41,11 +42,14 @@ def _repeated(corpus: Corpus) -> Iterator[str]:
             yield f" {word}" * min(REPEAT, count - start)
 
 
-def split(corpus: Corpus, pairs: BytePairs) -> Corpus:
-    """Return the same documents and sentences in byte pairs, kept in the cache, for a corpus of words."""
-    key = digest_of("pieces", corpus.fingerprint, pairs.model)
-    how = corpus.split | {"tokens": {"bpe": pairs.model}}
-    found = kept(key, "these documents", how, lambda draft: _fill(draft, corpus, pairs))
+def split(corpus: Corpus, how: Way) -> Corpus:
+    """Return the same documents and sentences in pieces of words, kept in the cache, for a corpus of words."""
+    model = model_of(how)
+    assert model is not None
+    pairs = BytePairs(model)
+    key = digest_of("pieces", corpus.fingerprint, model)
+    split_ = corpus.split | {"tokens": how}
+    found = kept(key, "these documents", split_, lambda draft: _fill(draft, corpus, pairs))
     found.notes, found.skipped, found.called = corpus.notes, corpus.skipped, corpus.names
     return found
 

@@ -8,14 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selftaught.encoders.transformer import Transformer
+from selftaught.encoders.transformer import Transformer, activation
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Source, Terms
-from selftaught.parts import gather
+from selftaught.parts import gather, reader
 from selftaught.parts.large_softmax import cross_entropy
+from selftaught.parts.reader import Reader
 from selftaught.parts.shown import Table
-from selftaught.parts.symbols import spelt
+from selftaught.parts.symbols import MASK, spelt
+from selftaught.parts.tokens import model_of
 from selftaught.views.masked_pairs import MaskedPairs
+
+ROWS = 64
+"""Hidden places that are scored at a time."""
 
 
 @final
@@ -68,17 +73,23 @@ class BERT(Method):
                 f"share of bert must be between 0 and 1, and the encoder's context at least 8, not {share} and "
                 f"{encoder.context}"
             )
-        if whole_words and "bpe" not in encoder.spec["input"]["tokens"]:
+        how = encoder.spec["input"]["tokens"]
+        if whole_words and model_of(how) is None:
             raise UserError("whole_words of bert needs words of several tokens: use --tokens bpe:8000, or leave it out")
         self.encoder: Transformer = encoder
         self.often = float(encoder.counts[0] / encoder.counts.sum())  # of always naming the most frequent token
-        self.views = MaskedPairs(encoder.words, encoder.index, encoder.context, share, nsp, whole_words)
+        self.reader = Reader(encoder.spec["input"], encoder.index)
+        self.views = MaskedPairs(
+            encoder.words, encoder.index, encoder.context, share, nsp, how if whole_words else None
+        )
         width = encoder.dim
-        self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
+        gelu, eps = encoder.spec["gelu"], encoder.spec["eps"]
+        self.transform = nn.Sequential(nn.Linear(width, width), activation(gelu), nn.LayerNorm(width, eps))
         self.bias = nn.Parameter(torch.zeros(len(encoder.token.weight)))
         self.pooler = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 2)) if nsp else None
-        for layer in (m for m in self.modules() if isinstance(m, nn.Linear) and m.bias is not None):
-            nn.init.zeros_(layer.bias)
+        for layer in (self.transform, *([self.pooler] if self.pooler is not None else [])):
+            for linear in (m for m in layer if isinstance(m, nn.Linear)):
+                nn.init.zeros_(linear.bias)
 
     def prepare(self, source: Source) -> None:
         """Do nothing: all shapes come from the encoder."""
@@ -112,6 +123,28 @@ class BERT(Method):
     def scores(self, g: Tensor) -> Tensor:
         """Return the scores of all symbols for transformed vectors [M, width], float32 [M, V + 4]."""
         return F.linear(g, self.encoder.token.weight, self.bias).float()
+
+    unknown = reader.unknown
+
+    @torch.no_grad()
+    def pseudo_score(self, text: str) -> list[tuple[str, float]]:
+        """Return the tokens of a text, each with log P given all others; see `method.PseudoScores`.
+
+        Each in turn is hidden (Salazar, Liang, Nguyen, Kirchhoff, ACL 2020, arXiv 1910.14659). A text that is longer
+        than the encoder's context is read in pieces.
+        """
+        tokens, room = self.reader.tokens(text), self.encoder.context - 2
+        found = list[float]()
+        for begin in range(0, len(tokens), room):
+            ids = torch.tensor(self.encoder.numbers(tokens[begin : begin + room]), device=self.bias.device)
+            for first in range(1, len(ids) - 1, ROWS):
+                places = torch.arange(first, min(first + ROWS, len(ids) - 1), device=ids.device)
+                seen = ids.repeat(len(places), 1)  # a row for each place, where it is hidden
+                rows = torch.arange(len(places), device=ids.device)
+                seen[rows, places] = len(self.encoder.words) + MASK
+                h = self.encoder.hidden(seen)[-1][rows, places]
+                found += reader.log_p(self.scores(self.transform(h)), ids[places]).tolist()
+        return list(zip(tokens, found, strict=True))
 
     @torch.no_grad()
     def show(self, tokens: Tensor, seen: Tensor, hidden: Tensor, **batch: Any) -> list[Table]:

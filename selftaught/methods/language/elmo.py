@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from selftaught.encoders.lstm import LSTM
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Source
+from selftaught.parts import reader
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.reader import Reader
 from selftaught.parts.shown import Table
@@ -97,16 +98,8 @@ class ELMo(Method):
 
     # --- what was learned ---------------------------------------------------------------------------------------------
 
-    def score(self, text: str) -> list[tuple[str, float]]:
-        """Return the tokens of one sentence and its end, each with log P given the tokens before it.
-
-        It is that of the forward direction. All unknown words share one probability.
-        """
-        return self.reader.scored(text, self.score_ids)
-
-    def unknown(self, text: str) -> list[str]:
-        """Return the tokens that are not in the vocabulary."""
-        return self.reader.unknown(text)
+    score = reader.score
+    unknown = reader.unknown
 
     @torch.no_grad()
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -121,9 +114,7 @@ class ELMo(Method):
         """Return log P of all symbols but the first of windows [B, T + 1], given those before them: [B, T]."""
         ids = torch.from_numpy(tokens).to(self.softmax.weight.device)
         f = self.encoder.stacks[0](self.encoder.embedded(ids[:, :-1]))[-1]
-        y = self.softmax(f).float().log_softmax(2)
-        found: NDArray[np.float64] = y.gather(2, ids[:, 1:, None])[..., 0].double().cpu().numpy()
-        return found
+        return reader.log_p(self.softmax(f).float(), ids[:, 1:])
 
     @torch.no_grad()
     def show(self, **_: Any) -> list[Table]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, ReadsOn, Source
+from selftaught.parts import reader
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.reader import Reader
 from selftaught.parts.sampling import draw
@@ -81,16 +82,8 @@ class GPT(Method):
 
     # --- what was learned ---------------------------------------------------------------------------------------------
 
-    def score(self, text: str) -> list[tuple[str, float]]:
-        """Return the tokens of one sentence and its end, each with log P given the tokens before it.
-
-        All unknown words share one probability.
-        """
-        return self.reader.scored(text, self.score_ids)
-
-    def unknown(self, text: str) -> list[str]:
-        """Return the tokens that are not in the vocabulary."""
-        return self.reader.unknown(text)
+    score = reader.score
+    unknown = reader.unknown
 
     @torch.no_grad()
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -104,8 +97,7 @@ class GPT(Method):
     def _log_p(self, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return log P of all symbols but the first of windows [B, T + 1], given those before them: [B, T]."""
         ids = torch.from_numpy(tokens).to(self.body.table.device)
-        y = self.logits(self.body.hidden(ids[:, :-1])[-1]).log_softmax(2)
-        return y.gather(2, ids[:, 1:, None])[..., 0].double().cpu().numpy()
+        return reader.log_p(self.logits(self.body.hidden(ids[:, :-1])[-1]), ids[:, 1:])
 
     def logits(self, h: Tensor) -> Tensor:
         """Return the scores of the next symbol, float32 [..., V + 3], for its last vectors [..., width]."""

@@ -14,6 +14,7 @@ from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError, unknown
 from selftaught.kernels import ngrams
 from selftaught.method import Clock, Compiled, Encoder, Level, Outputs, Source
+from selftaught.parts import reader
 from selftaught.parts.reader import Reader
 from selftaught.parts.sampling import draw
 from selftaught.parts.shuffled import pieces, pieces_in
@@ -182,16 +183,8 @@ class NGram(Compiled):
         """Yield the n-grams by length, see `kernels.ngrams.levels`."""
         return (Level(*level) for level in ngrams.levels(*self.model()))
 
-    def score(self, text: str) -> list[tuple[str, float]]:
-        """Return the tokens of one sentence and its end, each with log P given the tokens before it.
-
-        All unknown words share one probability.
-        """
-        return self.reader.scored(text, self.score_ids)
-
-    def unknown(self, text: str) -> list[str]:
-        """Return the tokens that are not in the vocabulary."""
-        return self.reader.unknown(text)
+    score = reader.score
+    unknown = reader.unknown
 
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return log P of the tokens and of the end of each sentence, float64 [N + S].

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Player, Source
+from selftaught.parts import reader
 from selftaught.parts.reader import Reader
 from selftaught.parts.symbols import START
 from selftaught.views.windows import Windows, WindowViews
@@ -128,16 +129,8 @@ class NNLM(Method):
 
     # --- what was learned ---------------------------------------------------------------------------------------------
 
-    def score(self, text: str) -> list[tuple[str, float]]:
-        """Return the tokens of one sentence and its end, each with log P given the tokens before it.
-
-        All unknown words share one probability.
-        """
-        return self.reader.scored(text, self.score_ids)
-
-    def unknown(self, text: str) -> list[str]:
-        """Return the tokens that are not in the vocabulary."""
-        return self.reader.unknown(text)
+    score = reader.score
+    unknown = reader.unknown
 
     @torch.no_grad()
     def score_ids(self, ids: NDArray[np.int32], sentences: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -147,8 +140,7 @@ class NNLM(Method):
         """
         windows, found = Windows(ids, sentences, self.words, self.length), []
         for context, target in self._batches(windows):
-            y = self.logits(*self.read(context)).double()
-            found.append((y.gather(1, target[:, None])[:, 0] - y.logsumexp(1)).cpu().numpy())
+            found.append(reader.log_p(self.logits(*self.read(context)).double(), target))
         return np.concatenate(found) if found else np.zeros(0)
 
     def _batches(self, windows: Windows) -> Iterator[tuple[Tensor, Tensor]]:

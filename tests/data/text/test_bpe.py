@@ -17,7 +17,7 @@ from selftaught.data.text import open_text
 from selftaught.data.text.bpe import BytePairs
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
-from selftaught.parts.tokens import byte_pairs, joined, located, tokenise
+from selftaught.parts.tokens import joined, located, splitter, tokenise
 
 pytest.importorskip("tokenizers")
 
@@ -194,11 +194,11 @@ def test_bad_values() -> None:
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    byte_pairs.cache_clear()
+    splitter.cache_clear()
     with pytest.raises(UserError, match=r"pip install 'selftaught\[bpe\]'"):
         BytePairs.train([SOME])
     with pytest.raises(UserError, match=r"pip install 'selftaught\[bpe\]'"):
-        byte_pairs("{}")
+        splitter("{}")
 
 
 def corpus_texts(corpus: Corpus) -> list[str]:

@@ -108,3 +108,23 @@ def test_bad_values_get_a_sentence() -> None:
     with pytest.raises(UserError, match="bert needs the encoder transformer, not causal_transformer"):
         BERT(encoders.build("causal_transformer", TEXT.input()))
     assert issubclass(BERT, Method)
+
+
+def test_each_token_is_scored_given_all_others() -> None:
+    method = build(encoder={"context": 8})
+    for parameter in method.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    text = "one two three zebra five six seven eight"
+    found = method.pseudo_score(text)
+    assert [token for token, _ in found] == text.split() and method.unknown(text) == ["zebra"]
+    known, mask = len(method.encoder.words), len(method.encoder.words) + 3
+    for begin in (0, 6):  # longer than the context: two pieces
+        tokens = text.split()[begin : begin + 6]
+        ids = method.encoder.numbers(tokens)
+        for place, (token, p) in enumerate(found[begin : begin + 6], 1):
+            seen = torch.tensor([[mask if k == place else number for k, number in enumerate(ids)]])
+            with torch.no_grad():
+                h = method.encoder.hidden(seen)[-1][:, place]
+                wanted = method.scores(method.transform(h)).log_softmax(1)[0, method.encoder.index.get(token, known)]
+            assert p == pytest.approx(float(wanted), abs=1e-5)
+    assert method.pseudo_score("") == []

@@ -82,7 +82,7 @@ check: install  ## lint, format, strict types, and who may import whom
 	$(VENV)/bin/lint-imports
 
 bench: peers  ## every table of the documentation, measured again (long)
-	for name in views loop limits info_nce mechanisms vision words language; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
+	for name in views loop limits info_nce bounds mechanisms vision words language; do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 	test -d runs/demo || $(VENV)/bin/selftaught demo
 	$(VENV)/bin/python -m benchmarks.judging runs/demo
 	$(VENV)/bin/python -m benchmarks.tables

@@ -16,7 +16,7 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, final
 
@@ -364,6 +364,38 @@ def locate(run: Run | str | Path, data: Any, *, threshold: float = 0.0) -> Itera
         parts = zip(one.classes.tolist(), one.scores.tolist(), one.boxes.tolist(), strict=True)
         named = [Located(classes[c] if c < len(classes) else str(c), p, tuple(box)) for c, p, box in parts]
         yield source.names(np.array([row]))[0], [item for item in named if item.probability >= threshold]
+
+
+def information(
+    run: Run | str | Path,
+    data: Any = None,
+    *,
+    seed: int = 0,
+    pairs: int | None = None,
+    groups: str | Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """How many bits the features of one view keep about another view, see `evaluate.information`.
+
+    Args:
+        run: A run of any kind with random views, or an encoder.safetensors.
+        data: The samples, without need of labels; by default those that it was trained on.
+        seed: Of the draws, the views and the critics.
+        pairs: Number of training pairs, at most all samples.
+        groups: Which samples stay on one side of a split, see `data.groups`.
+        say: Called with a line at each stage.
+    """
+    from selftaught.evaluate.information import PAIRS
+    from selftaught.evaluate.information import information as estimated
+    from selftaught.pretraining.judged import Judged
+
+    loaded = _run(run)
+    judged = Judged(loaded, seed, None if groups is None else str(groups))
+    train, test = judged.sources(data, (None, None))
+    before = judged.untrained(seed)
+    return estimated(
+        loaded.encoder, train, test, untrained=before, seed=seed, pairs=PAIRS if pairs is None else pairs, say=say
+    )
 
 
 def _run(run: Run | str | Path) -> Run:

@@ -239,7 +239,13 @@ def _identity(encoder: Encoder, source: Source, views: Views | None) -> bytes:
 
 def new_samples(train: Source, test: Source) -> NDArray[np.int64]:
     """Return the labelled test samples whose content does not occur in the training data."""
-    return np.flatnonzero((test.labels >= 0) & ~np.isin(_digests(test), _digests(train)))
+    index = unseen(train, test)
+    return index[test.labels[index] >= 0]
+
+
+def unseen(train: Source, test: Source) -> NDArray[np.int64]:
+    """Return the test samples whose content does not occur in the training data."""
+    return np.flatnonzero(~np.isin(_digests(test), _digests(train)))
 
 
 def _digests(source: Source) -> NDArray[np.void]:

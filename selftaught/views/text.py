@@ -32,6 +32,24 @@ class TextViews(Views):
 
 
 @final
+class HalfViews(Views):
+    """The first and the second half of each text's tokens: ``{"first": [[str]] * B, "second": ...}``. Not random."""
+
+    def __init__(self, input: Mapping[str, Any]) -> None:
+        self.input = dict(input)
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        """Return nothing: the views are not random."""
+        return {}
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        """Return the tokens; of an odd number the second half has one more. "label" and "index" pass through."""
+        texts = [tokenise_as(self.input, text) for text in raw["text"]]
+        halves = {"first": [t[: len(t) // 2] for t in texts], "second": [t[len(t) // 2 :] for t in texts]}
+        return {**halves, **passed(raw)}
+
+
+@final
 class BagViews(Views):
     """Each text as log(1 + the count of each of the `COMMON` most frequent words).
 
@@ -69,6 +87,11 @@ def plain(input: Mapping[str, Any]) -> Views:
 def raw(input: Mapping[str, Any]) -> Views:
     """Return the views that give text as numbers, for the baseline without an encoder."""
     return BagViews(input)
+
+
+def augment(input: Mapping[str, Any]) -> Views:
+    """Return the views "first" and "second": the two halves of each text."""
+    return HalfViews(input)
 
 
 def show(name: str, values: Any, input: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Literal, final, get_args
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch.nn import functional as F
 from selftaught.errors import UserError
 from selftaught.method import Clock, Encoder, Method, Outputs, Player, Terms
 from selftaught.parts.gather import gather_with_gradient, rank, world
+from selftaught.parts.information import donsker_varadhan, jensen_shannon
 from selftaught.parts.layers import shape_of
 from selftaught.parts.local_info_nce import local_info_nce
 from selftaught.views.image import Augment, ImageViews
@@ -196,8 +196,8 @@ def estimate(objective: Objective, scores: Tensor) -> Tensor:
     mine = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
     joint, apart = scores[mine], scores[~mine]  # [N, P], [N (N - 1), P]
     if objective == "dv":
-        return (joint.mean(0) - apart.logsumexp(0) + math.log(len(apart))).mean()
-    return (math.log(2) - F.softplus(-joint)).mean() - (F.softplus(apart) - math.log(2)).mean()
+        return donsker_varadhan(joint, apart).mean()
+    return jensen_shannon(joint, apart)
 
 
 def told_apart(scores: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from selftaught.evaluate.words.known import MOST, Known
 from selftaught.parts.tokens import finished
@@ -61,6 +60,8 @@ def spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
     """
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
+    from scipy.stats import rankdata  # half a second to import, and every training imports this module
+
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
 
 

@@ -180,6 +180,28 @@ def detection_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def tuning_table(rows: list[dict[str, Any]]) -> str:
+    """Return the table of tuning.json: a row for each task of text and body, with the task's first metric.
+
+    The best body of each task, tuned, is bold.
+    """
+    sides = ("frozen", "tuned", "scratch")
+    found = {(row["task"], row["body"], row["side"]): row for row in rows}
+    lines = ["| task | body | " + " | ".join(sides) + " | measured | runs |", "|---|---|---|---|---|---|---|"]
+    for task, body in dict.fromkeys((row["task"], row["body"]) for row in rows):
+        best = max((r["mean"] for r in rows if (r["task"], r["side"]) == (task, "tuned")), default=0.0)
+        mine = [found.get((task, body, side)) for side in sides]
+        cells = [
+            "" if one is None else _number(one["mean"], one["spread"], bold=side == "tuned" and one["mean"] == best)
+            for side, one in zip(sides, mine, strict=True)
+        ]
+        known = [one for one in mine if one is not None]
+        lines.append(
+            f"| {task} | `{body}` | {' | '.join(cells)} | {known[0]['metric']} | {max(one['seeds'] for one in known)} |"
+        )
+    return "\n".join(lines)
+
+
 def words_table(rows: list[dict[str, Any]]) -> str:
     """Return the tables of words.json.
 
@@ -285,6 +307,7 @@ TABLES: dict[str, tuple[Path, str, Table]] = {
     "variants": (ROOT / "benchmarks" / "README.md", "vision", variants_table),
     "labels": (ROOT / "docs" / "few-labels.md", "few_labels", labels_table),
     "fine-tuning": (ROOT / "docs" / "few-labels.md", "finetune", finetuning_table),
+    "tuning": (ROOT / "docs" / "fine-tuning.md", "tuning", tuning_table),
     "detection": (ROOT / "docs" / "fine-tuning.md", "detection", detection_table),
 }
 """For each table: its document, its results and the function that writes it."""

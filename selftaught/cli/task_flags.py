@@ -33,6 +33,9 @@ class TaskFlags:
         switches = {
             f"--{name.rstrip('_')}" for name, p in inspect.signature(self.verb).parameters.items() if p.default is False
         }
+        for task in tasks.names():
+            named = (name.replace("_", "-") for name, option in tasks.own(task).items() if option.type is bool)
+            switches |= {f"--{sign}{name}" for name in named for sign in ("", "no-")}
         before = ["", *tokens]
         return [
             token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.tables import tuning_table
 from benchmarks.tuning import BODIES, TASKS, rows, shown
 from selftaught import encoders, methods
 from selftaught.config import tasks
@@ -24,3 +25,12 @@ def test_a_row_has_the_first_metric_of_each_side() -> None:
         ("gpt", "MRPC", "frozen", "F1", 60.0), ("gpt", "MRPC", "tuned", "F1", 60.0),
     ]  # fmt: skip
     assert next(iter(shown(found))).split() == ["MRPC", "gpt", "frozen", "F1", "60.0", "±1.5", "(2)"]
+
+
+def test_the_table_marks_the_best_body_of_a_task() -> None:
+    better = CELL | {"F1": {"mean": 66.0, "spread": None}}
+    sides = {"gpt/MRPC": {"frozen": better, "tuned": CELL}, "bert/MRPC": {"tuned": better}}
+    found = rows({key: {"metrics": ["F1"], "rows": {"all": cells}} for key, cells in sides.items()})
+    lines = tuning_table(found).splitlines()
+    assert lines[2] == "| MRPC | `gpt` | 66.0 | 60.0 ±1.5 |  | F1 | 2 |"
+    assert lines[3] == "| MRPC | `bert` |  | **66.0** |  | F1 | 2 |"

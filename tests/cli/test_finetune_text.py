@@ -154,7 +154,7 @@ def test_bad_input_is_one_sentence(left, start, benchmark, tmp_path, capsys):
 
 def test_shared_options_are_in_the_help_of_tasks_of_text(start, capsys):
     with patch.dict(os.environ, COLUMNS="300"):
-        for words in (["finetune", str(start), "pair", "--help"], ["glue", "--help"]):
+        for words in (["finetune", str(start), "--repeated", "pair", "--help"], ["glue", "--help"]):
             assert main(words) == 0
             told = capsys.readouterr().out
             assert "--layer-decay" in told and "Weight of the loss of a language model" in told

@@ -60,6 +60,7 @@ class SentenceConv(Encoder):
         self.dim, self.pool = dim, pool
         self.token = nn.Embedding(len(self.words) + 1, width)  # the last is of all other words
         self.conv = nn.Conv1d(width, dim, kernel, padding=kernel // 2)
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
 
     @cached_property
     def index(self) -> dict[str, int]:

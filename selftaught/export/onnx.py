@@ -28,6 +28,9 @@ from selftaught.method import Encoder
 from selftaught.parts.word_vectors import Worded
 from selftaught.run import check_writable, write_atomically
 
+MOST = (1 << 31) - (1 << 26)
+"""Most bytes of weights in one file, with room for the graph."""
+
 
 def check(path: Path, encoder: Encoder, where: str) -> None:
     """Raises UserError if a package is missing, or the encoder cannot be written. Call it before the work."""
@@ -44,6 +47,11 @@ def check(path: Path, encoder: Encoder, where: str) -> None:
         raise UserError(
             f"{where} has the encoder {encoder.spec['name']}, which ONNX cannot hold with texts of any length: runs "
             "with a transformer or with word vectors can be written"
+        )
+    size = sum(tensor.numel() * tensor.element_size() for tensor in encoder.state_dict().values())
+    if size > MOST:
+        raise UserError(
+            f"{where} has an encoder of {size / 1e9:.1f} GB, and an ONNX file holds at most 2 GB: use a smaller one"
         )
     for file in (path, beside(path)) if _reads_tokens(encoder) else (path,):
         check_writable(file)

@@ -39,7 +39,7 @@ def made(encoder: Encoder) -> Encoder:
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("conv", {"width": 4}), ("resnet18", {"stem": "3x3", "width": 8}), ("vit", {"width": 12, "depth": 1, "heads": 2})],
+    [("conv", {"width": 4}), ("resnet18", {"stem": "3x3"}), ("vit", {"width": 12, "depth": 1, "heads": 2})],
 )
 def test_images_of_any_number(tmp_path: Path, runtime: Any, name: str, arguments: dict[str, Any]) -> None:
     torch.manual_seed(0)
@@ -89,6 +89,11 @@ def test_what_cannot_be_written_gets_a_sentence(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(onnx, "import_module", lambda name: None)
     with pytest.raises(UserError, match="encoder lstm, which ONNX cannot hold with texts of any length"):
         onnx.check(tmp_path / "a.onnx", lstm, "RUN")
+    monkeypatch.setattr(onnx, "MOST", 100)
+    with pytest.raises(UserError, match="and an ONNX file holds at most 2"):
+        onnx.check(tmp_path / "a.onnx", encoders.build("conv", IMAGE), "RUN")
+    monkeypatch.undo()
+    monkeypatch.setattr(onnx, "import_module", lambda name: None)
     with pytest.raises(UserError, match="there is no folder"):
         onnx.check(tmp_path / "nowhere" / "a.onnx", encoders.build("conv", IMAGE), "RUN")
 

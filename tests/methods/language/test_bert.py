@@ -93,6 +93,11 @@ def test_it_learns_hidden_tokens_and_pairs_better_than_chance() -> None:
         optimiser.step()
     after = pretext(method, TEXT, 64, epochs=range(40, 44))
     assert after["accuracy"] > 0.6 > 2 * max(after["chance"], before["accuracy"])
+    real, shuffled = (
+        sum(p for _, p in method.pseudo_score(text))
+        for text in ("two three four five six seven", "five two seven three six four")
+    )
+    assert real > shuffled + 3
     [table] = method.show(**batch(method, 41))
     right = [row[1] == str(row[2]).split()[0] for row in table.rows]
     assert np.mean(right) > 0.5 and all(0 <= int(str(row[2]).split()[1][:-1]) <= 100 for row in table.rows)

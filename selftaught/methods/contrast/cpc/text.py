@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, final
 
 import torch
@@ -28,7 +27,7 @@ class CPC(Method):
 
     With z_s the code of sentence s, c_s = GRU(z_1 .. z_s) and Z the codes of all sentences of the batch::
 
-        f_k(z, c) = exp(z^T W_k c / sqrt(D))        L = -mean_sk log( f_k(z_s+k, c_s) / sum_{z in Z} f_k(z, c_s) )
+        f_k(z, c) = exp(z^T W_k c)        L = -mean_sk log( f_k(z_s+k, c_s) / sum_{z in Z} f_k(z, c_s) )
 
     Shapes: tokens int64 [B, S, T] and there bool [B, S, T] are S successive sentences of T words; z is [B, S, D] and c
     is [B, S, hidden]. The context itself, the sentences up to s, and sentences without a word are no candidates, on any
@@ -36,9 +35,9 @@ class CPC(Method):
 
     What is kept is the encoder of a sentence; a document is one long sentence to it.
 
-    Departures: scores are divided by sqrt(D); the loss is the mean over steps, not the sum; smaller networks than the
-    paper's 2400 units (`--encoder.dim`, `--hidden`); words of the text instead of a vocabulary extended by word2vec; a
-    sentence is a line of the text, or `most` words of a longer one; AdamW for a few minutes.
+    Departures: the loss is the mean over steps, not the sum; smaller networks than the paper's 2400 units
+    (`--encoder.dim`, `--hidden`); words of the text instead of a vocabulary extended by word2vec; a sentence is a line
+    of the text, or `most` words of a longer one; AdamW for a few minutes.
 
     Args:
         steps: Number of sentences ahead that are predicted, 1 to steps.
@@ -69,6 +68,8 @@ class CPC(Method):
         self.views = SuccessionViews(encoder.index, length, 2, most)
         self.context = nn.GRU(encoder.dim, hidden or encoder.dim, batch_first=True)
         self.maps = nn.ModuleList(nn.Linear(hidden or encoder.dim, encoder.dim, bias=False) for _ in range(steps))
+        for w in self.maps.children():
+            nn.init.xavier_normal_(w.get_parameter("weight"))
 
     def terms(self) -> Terms:
         """Return the only term: it moves contexts and targets."""
@@ -100,7 +101,7 @@ class CPC(Method):
             away = own | (place == (first + s + k)[:, None]) | ~known
             found.append((aim, table.masked_fill(away, -torch.inf)))
         positive, negative = (torch.cat(part) for part in zip(*found, strict=True))
-        outputs: Outputs = info_nce(positive, negative, math.sqrt(z.shape[2]))
+        outputs: Outputs = info_nce(positive, negative)
         # the mean over the predictions of all ranks: theirs are not equally many
         count = torch.tensor(float(len(positive)), device=z.device)
         return outputs | {"loss": outputs["loss"] * (count / gather.average(count.clone()))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Any
 
@@ -77,7 +76,7 @@ def test_the_loss_is_that_of_a_loop() -> None:
                     continue
                 others = [z[i, j] for i in range(3) for j in range(4) if real[i, j] and not (i == b and j <= s)]
                 others = [z_ for z_ in others if z_ is not None and not torch.equal(z_, z[b, s + k])]
-                scores = torch.stack([z[b, s + k], *others]) @ w(c[b, s]) / math.sqrt(16)
+                scores = torch.stack([z[b, s + k], *others]) @ w(c[b, s])
                 losses.append(F.cross_entropy(scores[None], torch.zeros(1, dtype=torch.long)))
     found = method.predict(z, c, real)
     torch.testing.assert_close(found["loss"], torch.stack(losses).mean())

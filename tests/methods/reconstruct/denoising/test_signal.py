@@ -64,7 +64,7 @@ def test_the_decoder_mirrors_every_encoder(encoder: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("pad", [True, False])
 def test_a_code_is_decoded_where_it_was_read(pad: bool) -> None:
-    method = made({"width": 16, "pad": pad})
+    method = made({"width": 16, "pad": pad}).eval()
     x = torch.randn(1, 1, 48, requires_grad=True)
     codes = method.encoder.encode(x)[-1]
     code = codes.detach().requires_grad_()

@@ -50,7 +50,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "cpc-context": ("cpc", {"encoder": {"name": ENCODER, "context": 64}}),
     "denoising-gaussian": ("denoising", {"noise": "gaussian", "level": 0.5}),
     "lejepa-short-views": ("lejepa", {"small": 4}),
-    "simclr-batch-norm": ("simclr", {"encoder": {"name": ENCODER, "norm": "batch"}}),
+    "simclr-channel-norm": ("simclr", {"encoder": {"name": ENCODER, "norm": "channel"}}),
     "simclr-flatten": ("simclr", {"encoder": {"name": ENCODER, "pool": "flatten"}}),
 }
 """For each further row: method and arguments, which are explained in the docstring of the method."""

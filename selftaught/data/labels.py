@@ -175,7 +175,7 @@ def _read(values: Any, n: int) -> NDArray[np.int64] | list[str]:
     if array.ndim == 2 and array.dtype.kind in "buif" and array.shape[1] > 1 and _one_hot(array):
         array = array.argmax(axis=1)
     if array.shape != (n,):
-        raise _NoClasses(f"labels have shape {array.shape}, but there are {n} images", "give one label per image")
+        raise _NoClasses(f"labels have shape {array.shape}, but there are {n} samples", "give one label per sample")
     if array.dtype.kind == "O":
         array = _plain(array)
     if array.dtype.kind in "USO":
@@ -194,7 +194,7 @@ def _array(values: Any) -> NDArray[Any]:
     try:
         return np.asarray(values, object if mixed else None)  # numpy would spell the numbers among names
     except ValueError:  # rows of different lengths
-        raise _NoClasses("labels are lists of different lengths", "give one label per image") from None
+        raise _NoClasses("labels are lists of different lengths", "give one label per sample") from None
 
 
 def _plain(array: NDArray[Any]) -> NDArray[Any]:

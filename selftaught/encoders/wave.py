@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder
-from selftaught.parts.layers import Pool, pooled_width
+from selftaught.parts.layers import Pool, pooled_width, take_fitting
 from selftaught.parts.norm import BatchNorm1d
 
 Norm = Literal["channel", "batch", "none"]
@@ -45,8 +45,8 @@ class Wave(Encoder):
         strides: Steps of each convolution. By default 2 each.
         context: Units of the recurrent context. 0 = none: the codes are the features.
         pool: mean and max pool over the positions; flatten keeps them.
-        norm: channel: over the channels of each position by itself, as Riviere et al. 2020 (arXiv 2002.02848) do in
-            place of batch norm, through which positions know of each other; batch; or none.
+        norm: batch; channel, over the channels of each position by itself, as Riviere et al. 2020 (arXiv 2002.02848)
+            do in place of batch norm, through which positions know of each other; or none.
         pad: Pad both ends of a layer's input with zeros, so that every stride has a position; or see whole windows
             only.
     """
@@ -61,7 +61,7 @@ class Wave(Encoder):
         strides: tuple[int, ...] = (),
         context: int = 0,
         pool: Pool = "mean",
-        norm: Norm = "channel",
+        norm: Norm = "batch",
         pad: bool = True,
     ) -> None:
         super().__init__()
@@ -165,6 +165,19 @@ class Wave(Encoder):
         for k, s in zip(self.kernels, self.strides, strict=True):
             there = -(-there // s) if self.pad else ((there - k) // s + 1).clamp(min=1)
         return there.clamp(min=1)
+
+
+def unmixed(encoder: Wave) -> Wave:
+    """Return an encoder whose codes know nothing of each other: the same, or with channel norm in place of batch norm.
+
+    The new one has the weights of `encoder` where they fit.
+    """
+    if encoder.spec["norm"] != "batch":
+        return encoder
+    arguments = {name: value for name, value in encoder.spec.items() if name != "name"}
+    found = Wave(**{**arguments, "norm": "channel"})
+    take_fitting(found, encoder)
+    return found
 
 
 def _within(there: Tensor, x: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor
 from selftaught import encoders, methods, steps
 from selftaught.config import Layer, options, resolve
 from selftaught.contract.case import Case
+from selftaught.data import catalog
 from selftaught.data.hidden import hide
 from selftaught.errors import UserError
 from selftaught.meter import Meter
@@ -44,7 +45,7 @@ def colourful(case: Case) -> Case:
 CASES = [
     colourful(case_of(spec, kind)) for name in methods.names() for spec in methods.specs(name) for kind in spec.sees
 ]
-SOURCES = {"image": "digits", "text": "sotu"}
+SOURCES = {kind: name for name, kind in catalog.listed().items()} | {"image": "digits", "text": "sotu"}
 
 
 def asked(case: Case, section: str, values: Mapping[str, Any]) -> None:
@@ -247,6 +248,9 @@ def test_every_argument_of_an_encoder_has_an_effect_or_is_refused(name: str) -> 
         if kind == "image":
             with torch.no_grad():
                 digest.update(encoder(torch.from_numpy(source.images).permute(0, 3, 1, 2) / 255).numpy().tobytes())
+        if kind == "signal":
+            with torch.no_grad():
+                digest.update(encoder(torch.from_numpy(source.fetch(np.arange(8))["signal"])).numpy().tobytes())
         if kind == "text":
             texts = [4 * text.split() for text in source.fetch(np.arange(8))["text"]]  # longer than a context
             for training in (False, True):  # dropout is used in training alone

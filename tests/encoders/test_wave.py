@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from selftaught import encoders
-from selftaught.encoders.wave import Wave
+from selftaught.encoders.wave import Wave, unmixed
 from selftaught.errors import UserError
 
 SOUND: dict[str, Any] = {"kernels": (10, 8, 4, 4, 4), "strides": (5, 4, 2, 2, 2), "pad": False, "norm": "none"}
@@ -97,6 +97,15 @@ def test_channel_norm_lets_positions_know_nothing_of_each_other() -> None:
         assert torch.allclose(first[:, :, :3], second[:, :, :3], atol=1e-5) is alike
 
 
+def test_batch_norm_is_replaced_where_codes_must_not_know_of_each_other() -> None:
+    given = made(context=5)
+    found = unmixed(given)
+    assert found.spec == given.spec | {"norm": "channel"} and unmixed(found) is found
+    assert torch.equal(found.convolutions[1].weight, given.convolutions[1].weight)
+    assert found.reader is not None and given.reader is not None
+    assert torch.equal(found.reader.gru.weight_ih_l0, given.reader.gru.weight_ih_l0)
+
+
 def test_pooling() -> None:
     x = torch.randn(2, 2, 48)
     codes = made().encode(x)[-1]
@@ -144,7 +153,7 @@ OTHERS: dict[str, Any] = {
     "strides": (2, 1, 1),
     "context": 6,
     "pool": "max",
-    "norm": "batch",
+    "norm": "channel",
     "pad": False,
 }
 

@@ -132,7 +132,7 @@ def test_labels(given, labels, classes):
 @pytest.mark.parametrize(
     ("given", "match"),
     [
-        ([0, 1], r"here: labels have shape \(2,\), but there are 3 images"),
+        ([0, 1], r"here: labels have shape \(2,\), but there are 3 samples"),
         ([0, 1, -2], r"range from -2 to 1"),
         ([0, 1, 2**40], "must be in"),
         ([0.5, 1, 2], "integers or names"),

@@ -55,7 +55,7 @@ def test_a_folder_of_idx_files_has_its_own_split(tmp_path):
 def test_labels_of_another_count_are_refused(tmp_path):
     (tmp_path / "a-images-idx3-ubyte").write_bytes(to_idx(IMAGES))
     (tmp_path / "a-labels-idx1-ubyte").write_bytes(to_idx(LABELS[:5]))
-    with pytest.raises(UserError, match=r"labels have shape \(5,\), but there are 12 images"):
+    with pytest.raises(UserError, match=r"labels have shape \(5,\), but there are 12 samples"):
         open_images(tmp_path / "a-images-idx3-ubyte", "all")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from selftaught.encoders.wave import Context, Wave
+from selftaught.encoders.wave import Context, Wave, unmixed
 from selftaught.errors import UserError
 from selftaught.method import Clock, Encoder, Method, Outputs, Planned, Terms
 from selftaught.parts.gather import average, gather, gather_with_gradient, rank
@@ -40,8 +40,8 @@ class CPC(Method):
     starts there, and its codes are no candidates. The target itself is never a negative.
 
     The features of a series are its pooled codes. Those of an encoder with a context of its own (--encoder.context) are
-    its pooled contexts, and `context` has no effect then. Batch norm would let a code know of others: the default norm
-    of encoder wave does not.
+    its pooled contexts, and `context` has no effect then. Batch norm would let a code know of others, so an encoder
+    that has it gets channel norm instead, and keeps its other weights.
 
     Departures: scores are divided by sqrt(D); the loss is the mean over all predictions; predictions begin beyond the
     overlap of windows, where the paper's begin with the next code (10 ms later, of windows of 29 ms); windows are most
@@ -85,7 +85,8 @@ class CPC(Method):
             raise UserError(f"among of cpc must be one of {', '.join(get_args(Among))}, not '{among}'")
         if not isinstance(encoder, Wave):
             raise UserError(f"cpc of signals needs encoder wave, not {encoder.spec['name']}")
-        self.encoder: Wave = encoder
+        self.encoder: Wave = unmixed(encoder)
+        encoder = self.encoder  # the one that is trained
         self.views = SignalViews(encoder.spec["input"], series=Look(crop=crop, scale=scale, noise=noise))
         positions = encoder.count(self.views.lengths[0])
         first = -(-encoder.receptive_field // encoder.stride)  # the smallest k without overlap

@@ -104,10 +104,11 @@ class Denoising(Method):
         return z
 
     def show(self, clean: Tensor, corrupt: Tensor, clean_mask: Tensor, **_: Any) -> list[Curves]:
-        """Show clean, corrupted and reconstructed series."""
-        seen = self.encoder.spec["input"]
+        """Show clean, corrupted and reconstructed series, without padding."""
+        seen, ends = self.encoder.spec["input"], clean_mask.sum(1).tolist()
         rows = {"clean": clean, "damaged": corrupt, "rebuilt": self.rebuild(corrupt, clean_mask)}
-        return [Curves(name, list(denormalise(x, seen))) for name, x in rows.items()]
+        shown = {name: zip(denormalise(x, seen), ends, strict=True) for name, x in rows.items()}
+        return [Curves(name, [one[:, :end] for one, end in curves]) for name, curves in shown.items()]
 
 
 @final

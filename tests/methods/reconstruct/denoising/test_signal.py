@@ -64,7 +64,7 @@ def test_the_decoder_mirrors_every_encoder(encoder: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("pad", [True, False])
 def test_a_code_is_decoded_where_it_was_read(pad: bool) -> None:
-    method = made({"width": 16, "pad": pad})
+    method = made({"width": 16, "pad": pad}).eval()
     x = torch.randn(1, 1, 48, requires_grad=True)
     codes = method.encoder.encode(x)[-1]
     code = codes.detach().requires_grad_()
@@ -96,6 +96,10 @@ def test_it_shows_curves_in_the_units_of_the_data() -> None:
     rows = method.show(**views)
     assert [row.name for row in rows] == ["clean", "damaged", "rebuilt"]
     assert torch.allclose(torch.from_numpy(rows[0].curves[0]), views["clean"][0] * 0.8 + 0.1, atol=1e-5)
+    method = made(uneven=True)
+    views = seen(method, uneven=True)
+    ends = views["clean_mask"].sum(1).tolist()
+    assert all([curve.shape[1] for curve in row.curves] == ends for row in method.show(**views)) and min(ends) < 43
 
 
 @pytest.mark.parametrize(

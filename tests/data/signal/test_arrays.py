@@ -112,7 +112,7 @@ def test_other_objects_are_refused_in_one_sentence(data: Any, sentence: str | No
 
 def test_damaged_files_and_pickles_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.array([{}], object), allow_pickle=True)
-    with pytest.raises(UserError, match=r"a\.npz: damaged, or holds more than plain numbers"):
+    with pytest.raises(UserError, match=r"a\.npz: contains Python objects, which are not unpickled"):
         opened(tmp_path / "a.npz")
     (tmp_path / "b.npy").write_bytes(b"\x93NUMPY\x01\x00cut")
     with pytest.raises(UserError, match=r"b\.npy: damaged"):

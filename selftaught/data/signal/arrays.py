@@ -89,7 +89,7 @@ def _part(series: NDArray[Any] | list[NDArray[Any]], given: Given, where: str, a
         series = [one[None] if one.ndim == 1 else one for one in series]
     shapes = [series.shape[1:]] if isinstance(series, np.ndarray) else [one.shape for one in series]
     last = axis == "last" or (axis == "auto" and sum(a > b for a, b in shapes) > len(shapes) / 2)
-    reading = {"channel_axis": "last"} if last else {}
+    reading = {"channel_axis": "last" if last else "first"} if axis == "auto" else {}
     notes = ("the last axis was taken for the channels",) if last and axis == "auto" else ()
     if last and isinstance(series, np.ndarray):
         series = series.transpose(0, 2, 1)

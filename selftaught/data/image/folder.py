@@ -16,9 +16,9 @@ from selftaught.data.image.decode import Unreadable, most_bytes
 from selftaught.data.image.items import Items
 from selftaught.data.image.listed import BESIDE
 from selftaught.data.image.names import is_named
-from selftaught.data.image.numpy_files import load
 from selftaught.data.image.tar import SUFFIX as TAR
 from selftaught.data.labels import Given
+from selftaught.data.numpy_arrays import load
 from selftaught.data.tables import SUFFIXES as TABLES
 from selftaught.errors import UserError
 from selftaught.source import Skipped

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from selftaught.data import hub
 from selftaught.data.folders import LOOKED_AT
-from selftaught.data.headers import headers
 from selftaught.data.image.axes import axes
 from selftaught.data.image.columns import is_image
 from selftaught.data.image.pairs import are_parts, is_images, parts_of
 from selftaught.data.image.reading import Reading
+from selftaught.data.numpy_arrays import headers
 from selftaught.errors import UserError, expanded
 from selftaught.kind import Kind, Progress, Split, silent
 from selftaught.source import Source, evenly

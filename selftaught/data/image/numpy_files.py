@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selftaught.data.layout import SIDES, Side, chosen, divided
+from selftaught.data.numpy_arrays import damaged, load
 from selftaught.data.told import Sides
 from selftaught.errors import UserError
 
@@ -52,7 +53,7 @@ def read_npz(path: Path) -> Sides[Part]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # numpy raises many types of error on damaged files
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
     return parts_by_name(arrays, str(path))
 
 
@@ -96,29 +97,3 @@ def _by_shape(arrays: dict[str, NDArray[Any]], where: str) -> Names:
         )
     labels = [name for name, array in arrays.items() if array.shape == arrays[images[0]].shape[:1]]
     return images[0], labels[0] if len(labels) == 1 else None
-
-
-def load(path: Path) -> NDArray[Any]:
-    """Return the array in a .npy file, memory-mapped. Raises UserError."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
-        raise _damaged(path, error) from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise UserError(f"{path}: an .npz file with another file name extension: rename it to .npz")
-    return array
-
-
-def _damaged(path: Path, error: Exception) -> UserError:
-    if "pickle" in str(error) or "Python objects" in str(error):
-        return UserError(
-            f"{path}: contains Python objects, which are not unpickled: save plain numbers with numpy.save or "
-            "numpy.savez"
-        )
-    if isinstance(error, MemoryError):
-        return UserError(f"{path}: too large for memory, or damaged")
-    return UserError(
-        f"{path}: damaged, or not a numpy file "
-        f"({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})"
-    )

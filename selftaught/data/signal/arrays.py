@@ -9,10 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data.headers import headers
-from selftaught.data.image.numpy_files import load
 from selftaught.data.labels import Given, as_labels
 from selftaught.data.layout import SIDES, Side, chosen, divided
+from selftaught.data.numpy_arrays import damaged, headers, load
 from selftaught.data.signal.part import Part
 from selftaught.data.told import Sides
 from selftaught.errors import UserError
@@ -90,7 +89,7 @@ def _part(series: NDArray[Any] | list[NDArray[Any]], given: Given, where: str, a
         series = [one[None] if one.ndim == 1 else one for one in series]
     shapes = [series.shape[1:]] if isinstance(series, np.ndarray) else [one.shape for one in series]
     last = axis == "last" or (axis == "auto" and sum(a > b for a, b in shapes) > len(shapes) / 2)
-    reading = {"channel_axis": "last"} if last else {}
+    reading = {"channel_axis": "last" if last else "first"} if axis == "auto" else {}
     notes = ("the last axis was taken for the channels",) if last and axis == "auto" else ()
     if last and isinstance(series, np.ndarray):
         series = series.transpose(0, 2, 1)
@@ -105,8 +104,7 @@ def of_npz(path: Path, axis: Axis) -> Sides[Part]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # numpy raises many types of error on damaged files
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UserError(f"{path}: damaged, or holds more than plain numbers ({said})") from None
+        raise damaged(path, error) from None
     return of_named(arrays, str(path), axis)
 
 

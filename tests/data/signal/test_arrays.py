@@ -38,6 +38,9 @@ def test_the_axis_of_channels_is_the_shorter_one_or_the_one_asked_for() -> None:
 
 
 def test_the_training_part_decides_the_axis() -> None:
+    few = np.zeros((3, 2, 1)) + np.arange(3)[:, None, None]  # by itself, one channel of two samples
+    with pytest.raises(UserError, match="1 sample: a series needs at least 2"):
+        opened({"train": X, "test": few}, "test")
     other = np.zeros((3, 2, 4)) + np.arange(3)[:, None, None]
     parts = {"train": X.transpose(0, 2, 1), "test": other.transpose(0, 2, 1)}
     assert opened(parts, "test").traits["channels"] == 2
@@ -112,7 +115,7 @@ def test_other_objects_are_refused_in_one_sentence(data: Any, sentence: str | No
 
 def test_damaged_files_and_pickles_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.array([{}], object), allow_pickle=True)
-    with pytest.raises(UserError, match=r"a\.npz: damaged, or holds more than plain numbers"):
+    with pytest.raises(UserError, match=r"a\.npz: contains Python objects, which are not unpickled"):
         opened(tmp_path / "a.npz")
     (tmp_path / "b.npy").write_bytes(b"\x93NUMPY\x01\x00cut")
     with pytest.raises(UserError, match=r"b\.npy: damaged"):

@@ -1,4 +1,4 @@
-"""Shapes and types of the arrays in .npy and .npz files, read from their headers alone."""
+"""Arrays in .npy and .npz files, or their shapes and types alone. Nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from selftaught.errors import UserError
 
 Header = tuple[tuple[int, ...], "np.dtype[Any]"]
 
@@ -39,3 +42,30 @@ def _header(file: IO[bytes]) -> Header:
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(file)
     return shape, dtype
+
+
+def load(path: Path) -> NDArray[Any]:
+    """Return the array in a .npy file, memory-mapped. Raises UserError."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        raise damaged(path, error) from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise UserError(f"{path}: an .npz file with another file name extension: rename it to .npz")
+    return array
+
+
+def damaged(path: Path, error: Exception) -> UserError:
+    """Return the error for a file that numpy refuses with `error`."""
+    if "pickle" in str(error) or "Python objects" in str(error):
+        return UserError(
+            f"{path}: contains Python objects, which are not unpickled: save plain numbers with numpy.save or "
+            "numpy.savez"
+        )
+    if isinstance(error, MemoryError):
+        return UserError(f"{path}: too large for memory, or damaged")
+    return UserError(
+        f"{path}: damaged, or not a numpy file "
+        f"({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})"
+    )

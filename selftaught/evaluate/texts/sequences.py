@@ -32,7 +32,8 @@ class Sequences(Method):
     twice with other units dropped, and a (KL(p | q) + KL(q | p)) / 2 of the two is added to the mean of both losses.
 
     Frozen encoders, and ELMo, give no vector that stands for a row. There h is the mean u of the vectors of the text,
-    and for two texts (u, v, |u - v|, u v) of theirs (Conneau et al. 2017, arXiv 1705.02364).
+    and for two texts (u, v, |u - v|, u v) of theirs (Conneau et al. 2017, arXiv 1705.02364). Each number of a frozen
+    encoder's h is brought to mean 0 and variance 1 over the training rows, as in a linear probe.
 
     Departures: BERT's pooler A is new, and not that of the next-sentence task; ELMo's authors have a larger network on
     top for each task.
@@ -69,8 +70,10 @@ class Sequences(Method):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         self.pooler = nn.Linear(self.body.dim, self.body.dim) if self.body.marked and not self.body.causal else None
         parts = 1 if self.body.marked or texts == 1 else 4
-        self.normal = nn.LayerNorm(parts * self.body.dim, elementwise_affine=False) if frozen else nn.Identity()
-        self.head = nn.Linear(parts * self.body.dim, outputs)
+        width = parts * self.body.dim
+        # features of a frozen encoder are alike in all that texts have in common: only what differs is learned from
+        self.normal = nn.BatchNorm1d(width, affine=False, momentum=None) if frozen else nn.Identity()
+        self.head = nn.Linear(width, outputs)
         for layer in (self.head, *([self.pooler] if self.pooler is not None else [])):
             nn.init.normal_(layer.weight, std=0.02)
             nn.init.zeros_(layer.bias)

@@ -67,9 +67,11 @@ def numbered(begin: int, end: int) -> ArraySource:
 def found() -> dict[str, Any]:
     pairs = Gaussians(4, 0.8)
     silent = Through(lambda x: torch.zeros(len(x), 4))
-    return information(
-        Through(lambda x: x), numbered(0, 4000), numbered(3000, 6000), untrained=silent, views=Pairs(pairs, 6000)
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STEPS", 200)
+        return information(
+            Through(lambda x: x), numbered(0, 4000), numbered(3000, 6000), untrained=silent, views=Pairs(pairs, 6000)
+        )
 
 
 def test_bits_are_those_of_known_pairs_and_a_bound(found: dict[str, Any]) -> None:

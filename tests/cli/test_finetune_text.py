@@ -44,7 +44,9 @@ def test_frozen_and_scratch_are_beside_it_and_rates_are_chosen(left):
         "tuned",
         "scratch",
     ]
-    assert all(cell["setting"]["lr"] in (0.001, 0.003) for cell in found["rows"]["all"].values())
+    assert {side: cell["setting"].get("lr") in (0.001, 0.003) for side, cell in found["rows"]["all"].items()} == {
+        "frozen": False, "tuned": True, "scratch": True,
+    }  # fmt: skip
     assert RunFolder.open(left[0]).config["finetune"]["options"]["lm"] == 0.25
 
 

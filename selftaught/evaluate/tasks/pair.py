@@ -15,6 +15,7 @@ from selftaught.evaluate.metrics.classes import named
 from selftaught.evaluate.task import Said
 from selftaught.evaluate.texts import classes as texts
 from selftaught.evaluate.texts import parts
+from selftaught.evaluate.texts.body import is_mixed
 from selftaught.evaluate.texts.training import Training
 from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject, Tuning
 from selftaught.method import Encoder, Method, Source
@@ -60,6 +61,7 @@ class Pair(Tuning):
         found, long = self.read.open(run, data, "pair")
         texts.refuse_one_class(found.train)
         self.classes = len(found.train.classes)
+        self.head = self.how.head if is_mixed(run.encoder) else ({},)
         own = self.read.form.metrics if self.read.form is not None else ()
         own = tuple(name for name in own if name in named([0], [0], self.classes))
         self.metrics = parts.first(own, named([0], [0], self.classes))
@@ -83,6 +85,10 @@ class Pair(Tuning):
         made = self.read.method(encoder, frozen, "classes", self.classes)
         made.register_buffer("both", torch.tensor(self.read.both(made.body.causal)))
         return made
+
+    def solved(self, method: Method, train: Source, seed: int) -> bool:
+        """Fit the head by logistic regression, except under ELMo."""
+        return texts.solved(method, train, seed)
 
     def judge(self, method: Method, train: Source, test: Source) -> dict[str, float]:
         """Return accuracy, F1 and Matthews' correlation."""

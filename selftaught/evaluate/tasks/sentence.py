@@ -13,6 +13,7 @@ from selftaught.evaluate.metrics.classes import named
 from selftaught.evaluate.task import Said
 from selftaught.evaluate.texts import classes as texts
 from selftaught.evaluate.texts import parts
+from selftaught.evaluate.texts.body import is_mixed
 from selftaught.evaluate.texts.training import Training
 from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject, Tuning
 from selftaught.method import Encoder, Method, Source
@@ -45,6 +46,7 @@ class Sentence(Tuning):
         found, long = self.read.open(run, data, "sentence")
         texts.refuse_one_class(found.train)
         self.classes = len(found.train.classes)
+        self.head = self.how.head if is_mixed(run.encoder) else ({},)
         own = self.read.form.metrics if self.read.form is not None else ()
         self.metrics = parts.first(own, named([0], [0], self.classes))
         parts.say_opening(run, data, found, long, "", say)
@@ -65,6 +67,10 @@ class Sentence(Tuning):
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the encoder with an output for each class."""
         return self.read.method(encoder, frozen, "classes", self.classes)
+
+    def solved(self, method: Method, train: Source, seed: int) -> bool:
+        """Fit the head by logistic regression, except under ELMo."""
+        return texts.solved(method, train, seed)
 
     def judge(self, method: Method, train: Source, test: Source) -> dict[str, float]:
         """Return accuracy, F1 and Matthews' correlation."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from selftaught.encoders.lstm import LSTM
 from selftaught.evaluate.texts.rows import Body
 from selftaught.evaluate.texts.training import Training
-from selftaught.method import Clock, Player
+from selftaught.method import Clock, Encoder, Player
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.scalar_mix import ScalarMix
 from selftaught.parts.symbols import END
@@ -42,7 +42,7 @@ class Reading(nn.Module):
         self.size = len(encoder.words) + 3 if isinstance(encoder, LSTM) else len(encoder.table)
         width = encoder.width if isinstance(encoder, LSTM) else encoder.dim
         self.marks = nn.Parameter(0.02 * torch.randn(2, width)) if self.causal and not frozen else None
-        mixes = isinstance(encoder, LSTM) and not encoder.causal
+        mixes = is_mixed(encoder)
         self.mix = ScalarMix(encoder.spec["depth"] + 1) if mixes else None
         self.lstm = nn.LSTM(encoder.dim, how.units, batch_first=True, bidirectional=True) if mixes else None
         self.dim = 2 * how.units if mixes else encoder.dim
@@ -129,6 +129,11 @@ class Reading(nn.Module):
         return Player("main", [
             {"params": groups[level], "lr_scale": decay ** (depth + 1 - level)} for level in sorted(groups)
         ])  # fmt: skip
+
+
+def is_mixed(encoder: Encoder) -> bool:
+    """Return whether the layers of an encoder are mixed, as ELMo's are."""
+    return isinstance(encoder, LSTM) and not encoder.causal
 
 
 def _level(name: str, depth: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -13,6 +14,7 @@ from selftaught.data.text.labelled import rows as files
 from selftaught.data.text.labelled.example import Labelled, Texts
 from selftaught.data.text.labelled.opening import open_asked, open_labelled
 from selftaught.errors import UserError
+from selftaught.evaluate.linear import fit_linear
 from selftaught.evaluate.metrics.classes import named
 from selftaught.evaluate.texts import parts
 from selftaught.evaluate.texts.rows import Row, Rows, body_of
@@ -20,6 +22,9 @@ from selftaught.evaluate.texts.sequences import Form, Sequences
 from selftaught.evaluate.texts.training import Training
 from selftaught.evaluate.tuning import Parts, Predicted, Subject
 from selftaught.method import Encoder, Method, Source
+
+NEVER = -1e4
+"""Logit of a class without a training sample."""
 
 
 @final
@@ -144,6 +149,26 @@ def _each(method: Method, source: Source) -> Iterator[tuple[int, Tensor]]:
     """Yield the number of each sample with what is said of it."""
     for batch, said in parts.asked(method, source):
         yield from zip(batch["index"].tolist(), said, strict=True)
+
+
+def solved(method: Method, train: Source, seed: int) -> bool:
+    """Fit the head on a frozen encoder by logistic regression, as in the probe. ELMo's mix and LSTM need steps."""
+    if not isinstance(method, Sequences) or method.body.mix is not None:
+        return False
+    method.eval()
+    found = []
+    for begin in range(0, len(train), parts.BATCH):
+        index = np.arange(begin, min(begin + parts.BATCH, len(train)))
+        with torch.no_grad():
+            batch = method.views.apply(train.fetch(index), {}, method.head.weight.device)
+            found.append(method.features(**batch).float().cpu().numpy())
+    fitted = fit_linear(np.concatenate(found), train.labels, seed, groups=train.groups)
+    weight = fitted.weight * torch.from_numpy(fitted.standard.scale)  # of features that are not scaled
+    bias = fitted.bias - weight @ torch.from_numpy(fitted.standard.mean)
+    with torch.no_grad():
+        method.head.weight.zero_()[: len(weight)] = weight
+        method.head.bias.fill_(NEVER)[: len(bias)] = bias
+    return True
 
 
 def of_tensors(tensors: Mapping[str, Tensor]) -> tuple[bool, int]:

@@ -87,11 +87,11 @@ class Sequences(Method):
         """Return one player, see `Reading.player`."""
         return [self.body.player(self)]
 
-    def scores(
-        self, ids: Tensor, there: Tensor, segment: Tensor, texts: Tensor, counts: Tensor, clock: Clock | None = None,
-        codes: Tensor | None = None,
+    def vectors(
+        self, ids: Tensor, there: Tensor, segment: Tensor, texts: Tensor, clock: Clock | None = None,
+        codes: Tensor | None = None, **_: Any,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        """Return the scores [B, K] and the vectors of all symbols [N, T, D]."""
+        """Return h of each row, [N, D], and the vectors of all symbols, [N, T, D]."""
         h = self.body(ids, there, segment, clock, codes)
         if self.body.marked:
             last = there.sum(1) - 1
@@ -100,7 +100,15 @@ class Sequences(Method):
         else:
             u, v = averages(h, texts)
             x = u if self.texts == 1 else torch.cat([u, v, (u - v).abs(), u * v], 1)
-        x = self.normal(x)
+        return self.normal(x), h
+
+    def features(self, counts: Tensor, **batch: Any) -> Tensor:
+        """Return what the head sees of each sample, [B, D]: the sum over its rows."""
+        return torch.stack([some.sum(0) for some in self.vectors(**batch)[0].split(counts.tolist())])
+
+    def scores(self, counts: Tensor, **batch: Any) -> tuple[Tensor, Tensor]:
+        """Return the scores [B, K] and the vectors of all symbols [N, T, D]."""
+        x, h = self.vectors(**batch)
         sizes = counts.tolist()
         if self.form == "choices":
             each = self.head(x)[:, 0].split(sizes)

@@ -42,7 +42,8 @@ def test_frozen_encoders_learn_nothing_and_drop_nothing(data, name):
     start = made.Start(name)
     before = {key: value.clone() for key, value in start.encoder.state_dict().items()}
     line, method, _ = made.learned(Sentence(made.training()), start, data, steps=4, side="frozen")
-    assert line["steps"] == 4
+    assert line["steps"] == (4 if name == "lstm" else 0)  # what has a solution needs no steps
+    assert line["accuracy"] > 50
     assert all(torch.equal(value, before[key]) for key, value in method.encoder.state_dict().items())
     method.train()
     assert (

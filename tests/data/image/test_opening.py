@@ -18,7 +18,7 @@ from selftaught.errors import UserError
     [
         ("fasion-mnist", "unknown data 'fasion-mnist': did you mean 'fashion-mnist'"),
         ("digit", "did you mean 'digits'"),
-        ("qqqq", "unknown data 'qqqq': known are: anarchism, cifar10, digits"),
+        ("qqqq", "unknown data 'qqqq': known are: acsf1, anarchism, arrow-head"),
         ("no/such/folder", "no/such/folder: there is no such file or folder"),
         ("a" * 300, "cannot be read: File name too long"),
         ("~nobody-is-called-this/x", "the home folder ~nobody-is-called-this is not known"),

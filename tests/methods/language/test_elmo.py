@@ -109,7 +109,7 @@ def senses(n: int = 400) -> Corpus:
 def learned() -> tuple[ELMo, dict[str, Any]]:
     corpus = senses()
     method = build(corpus, width=16, units=24, context=16)
-    return method, train(method, corpus, 100)
+    return method, train(method, corpus, 200)
 
 
 def test_both_directions_learn_about_equally(learned: tuple[ELMo, dict[str, Any]]) -> None:

@@ -36,8 +36,9 @@ class Flags:
         self.encoder = str(_value(tokens, "--encoder") or values.get("encoder.name") or network)
         known = [*(options.method(self.method, self.kind) if self.method else ()), *options.encoder(self.encoder)]
         known += [*options.recipe(), *options.data(seen), options.INIT]
-        if len(seen) == 1 and self.kind is not None:
-            known.remove(options.KIND)  # there is nothing to choose, though it may be said
+        own_kind = any(option.key == "method.kind" for option in known)  # which takes the name
+        if self.kind is not None and (own_kind or not _said_kind(self.method, tokens, values)):
+            known.remove(options.KIND)  # there is nothing to choose
         self.known: dict[str, Option] = {option.key: option for option in known}
         own = bool(self.method and methods.describe(self.method, self.kind).network)
         short = options.plain(self.known, own)
@@ -134,9 +135,7 @@ def _method(tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
 
 def _kind(method: str | None, seen: Sequence[str], tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
     """The kind of the data that the line names; None while the line names none and there is a choice."""
-    own = {argument.name for spec in (methods.specs(method) if method else ()) for argument in spec.arguments}
-    said = _value(tokens, "--data.kind") or (None if "kind" in own else _value(tokens, "--kind"))
-    said = said or values.get("data.kind")
+    said = _said_kind(method, tokens, values)
     if said is not None or len(seen) == 1:
         return str(said) if said is not None else seen[0]
     after = tokens[tokens.index(method) + 1 :] if method in tokens else []
@@ -146,3 +145,10 @@ def _kind(method: str | None, seen: Sequence[str], tokens: Sequence[str], values
     from selftaught.data import catalog
 
     return kinds.of_data(data, seen, catalog.listed())
+
+
+def _said_kind(method: str | None, tokens: Sequence[str], values: Mapping[str, Any]) -> str | None:
+    """The kind of sample that the line or the file names. An argument of the method called "kind" is something else."""
+    own = {argument.name for spec in (methods.specs(method) if method else ()) for argument in spec.arguments}
+    said = _value(tokens, "--data.kind") or (None if "kind" in own else _value(tokens, "--kind"))
+    return said or values.get("data.kind")

@@ -318,3 +318,9 @@ def test_the_bare_command_shows_help(capsys):
 
 def test_the_version(capsys):
     assert said(capsys, "--version").strip() == selftaught.__version__
+
+
+@pytest.mark.parametrize("flag", ["--kind", "--data.kind"])
+def test_the_kind_can_be_said_where_the_data_would_tell(flag, tmp_path):
+    line = ["pretrain", "denoising", "digits", flag, "image", "--steps", "1", "--batch-size", "16"]
+    assert main([*line, "--out", str(tmp_path / "run")]) == 0

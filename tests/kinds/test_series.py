@@ -110,7 +110,7 @@ def test_the_lists_know_it(laid: Laid) -> None:
     told = call(laid, "data", "waves").stdout
     assert "train: 480 samples, 64 length" in told or "train: 480 samples, 32 length" in told
     known = {method["name"]: method for method in json.loads(call(laid, "methods", "--json").stdout)}
-    assert known["cpc"]["sees"] == ["image", "series", "signal"]
+    assert known["cpc"]["sees"] == ["image", "series", "signal", "text"]
 
 
 def test_help_shows_the_sibling_that_the_data_choose(laid: Laid) -> None:
@@ -189,7 +189,8 @@ def test_users_files_are_opened_by_what_they_are(laid: Laid) -> None:
             "length sets how series are read (kind series), but these data are images",
         ),
         (["cpc", "waves", "--length", "3"], "length must be at least 8, not 3"),
-        (["cpc", "waves", "--data.kind", "text"], "cpc learns from images or series or signals, not from documents"),
+        (["simclr", "waves", "--data.kind", "text"], "simclr learns from images or signals, not from documents"),
+        (["cpc", "waves", "--data.kind", "text"], "waves: these are series, not text"),
     ],
 )
 def test_one_sentence_for_what_does_not_go_together(laid: Laid, words: list[str], sentence: str) -> None:

@@ -293,6 +293,40 @@ def _documents(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def language_table(rows: list[dict[str, Any]]) -> str:
+    """Return the tables of language.json: a step of training and its memory, generation, and Shakespeare."""
+    found = {row["row"]: row for row in rows}
+    lines = [
+        (
+            "| a step of training | tokens/s | transformers' | times as fast | share of its memory | "
+            "body alone, share of a step | building a batch |"
+        ),
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in (row for row in rows if "times" in row):
+        rate = row["tokens_per_second"]
+        lines.append(
+            f"| {row['what'].removeprefix('a step of ')} | {rate['selftaught']:,} | {rate['transformers']:,} | "
+            f"{row['times']['median']:.2f} | {row['memory']:.2f} | {100 * row['body']:.0f}% | "
+            f"{100 * row['batch']:.1f}% |"
+        )
+    others = []
+    if "generation" in found:
+        milliseconds = found["generation"]["milliseconds"]
+        each = {tool: f"{ms['first']:.1f} to {ms['last']:.1f} ms" for tool, ms in milliseconds.items()}
+        called = f"a generated token, from the first tenth to the last of {found['generation']['length']}"
+        others.append((called, each["selftaught"], f"transformers: {each.get('transformers', '-')}"))
+    if "shakespeare" in found:
+        row = found["shakespeare"]
+        called = f"Shakespeare by characters, nats per held-out character after {row['seconds']:.0f} s"
+        ours = f"{row['selftaught']['mean']:.3f} ±{row['selftaught']['spread']:.3f}"
+        others.append((called, ours, f"nanoGPT: {row['nanoGPT']:.2f}"))
+    if others:
+        lines += ["", "| | selftaught | compared with |", "|---|---|---|"]
+        lines += [f"| {called} | {ours} | {peer} |" for called, ours, peer in others]
+    return "\n".join(lines)
+
+
 def _score(scores: dict[str, Any] | None, test: str) -> str:
     part = (scores or {}).get(test, {})
     if part.get("mean") is None:
@@ -304,6 +338,7 @@ Table = Callable[[list[dict[str, Any]]], str]
 TABLES: dict[str, tuple[Path, str, Table]] = {
     "methods": (ROOT / "README.md", "vision", methods_table),
     "words": (ROOT / "README.md", "words", words_table),
+    "language": (ROOT / "benchmarks" / "README.md", "language", language_table),
     "variants": (ROOT / "benchmarks" / "README.md", "vision", variants_table),
     "labels": (ROOT / "docs" / "few-labels.md", "few_labels", labels_table),
     "fine-tuning": (ROOT / "docs" / "few-labels.md", "finetune", finetuning_table),

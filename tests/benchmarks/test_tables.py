@@ -161,3 +161,21 @@ def test_the_untrained_row_is_that_of_most_methods_not_of_a_form_of_ones_own():
 
     rows = [row("amdim", 42.9, 3), row("moco", 47.8, 1), row("simclr", 47.8, 1)]
     assert tables.baseline(rows, "cifar10", "untrained") == "47.8 | 47.8"
+
+
+def test_language_models_are_compared_in_two_tables() -> None:
+    rows = [
+        {
+            "row": "gpt", "what": "a step of gpt, 8,192 tokens", "times": {"median": 1.25}, "memory": 0.5,
+            "tokens_per_second": {"selftaught": 5000, "transformers": 4000}, "body": 0.7, "batch": 0.012,
+        },
+        {
+            "row": "generation", "length": 500,
+            "milliseconds": {"selftaught": {"first": 1.0, "last": 1.25}, "transformers": {"first": 2.0, "last": 3.0}},
+        },
+        {"row": "shakespeare", "seconds": 120.4, "nanoGPT": 1.88, "selftaught": {"mean": 1.65, "spread": 0.01}},
+    ]  # fmt: skip
+    lines = tables.language_table(rows).splitlines()
+    assert lines[2] == "| gpt, 8,192 tokens | 5,000 | 4,000 | 1.25 | 0.50 | 70% | 1.2% |"
+    assert lines[-2].endswith("of 500 | 1.0 to 1.2 ms | transformers: 2.0 to 3.0 ms |")
+    assert lines[-1].endswith("after 120 s | 1.650 ±0.010 | nanoGPT: 1.88 |")

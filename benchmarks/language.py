@@ -42,7 +42,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "gpt-32k": {"model": "gpt", "vocabulary": 32768, "faster": 1.25, "smaller": 0.45},
 }
 """What is trained, and the goals: times as fast as transformers, and the share of its memory."""
-ROUNDS, COUNT, SEEDS = 5, 10, (0, 1, 2)
+ROUNDS, COUNT, SEEDS = 3, 8, (0, 1, 2)
 LENGTH = 500
 """Tokens that are generated."""
 SMALL_GPT = (

@@ -167,8 +167,7 @@ def _shakespeare(seed: int, minutes: float) -> Row:
             "gpt", RUNS / "train.txt", out=RUNS / "run", seed=seed, minutes=minutes, progress=False, **SHAKESPEARE
         )
     )
-    test = open_source(str(RUNS / "test.txt"), tokens="exact")
-    found = perplexity(language_model(run), test)
+    found = perplexity(language_model(run), open_source(str(RUNS / "test.txt"), "all", tokens="exact"))
     row = {"nats": math.log(found["perplexity"]), "steps": run.summary["steps"]}
     print(f"  seed {seed}: {json.dumps(row)}", flush=True)
     return row

@@ -296,13 +296,14 @@ def _documents(found: dict[str, Any]) -> list[str]:
 def language_table(rows: list[dict[str, Any]]) -> str:
     """Return the tables of language.json: a step of training and its memory, generation, and Shakespeare."""
     found = {row["row"]: row for row in rows}
-    lines = [
+    head = [
         (
             "| a step of training | tokens/s | transformers' | times as fast | share of its memory | "
             "body alone, share of a step | building a batch |"
         ),
         "|---|---|---|---|---|---|---|",
     ]
+    lines: list[str] = []
     for row in (row for row in rows if "times" in row):
         rate = row["tokens_per_second"]
         lines.append(
@@ -310,6 +311,7 @@ def language_table(rows: list[dict[str, Any]]) -> str:
             f"{row['times']['median']:.2f} | {row['memory']:.2f} | {100 * row['body']:.0f}% | "
             f"{100 * row['batch']:.1f}% |"
         )
+    lines = [*head, *lines, ""] if lines else []
     others = []
     if "generation" in found:
         milliseconds = found["generation"]["milliseconds"]
@@ -322,7 +324,7 @@ def language_table(rows: list[dict[str, Any]]) -> str:
         ours = f"{row['selftaught']['mean']:.3f} ±{row['selftaught']['spread']:.3f}"
         others.append((called, ours, f"nanoGPT: {row['nanoGPT']:.2f}"))
     if others:
-        lines += ["", "| | selftaught | compared with |", "|---|---|---|"]
+        lines += ["| | selftaught | compared with |", "|---|---|---|"]
         lines += [f"| {called} | {ours} | {peer} |" for called, ours, peer in others]
     return "\n".join(lines)
 

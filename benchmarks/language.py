@@ -61,12 +61,7 @@ SHAKESPEARE: dict[str, Any] = {
 
 def child(task: dict[str, Any]) -> Row:
     """Run one task in a separate process."""
-    program = [sys.executable, "-m", "benchmarks.language_process", json.dumps(SHAPE | task)]
-    done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent)
-    if done.returncode:
-        raise SystemExit(f"{task['tool']} failed:\n{done.stderr[-2000:]}")
-    found: Row = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return measure.child("language_process", SHAPE | task)
 
 
 def tools() -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -61,6 +62,18 @@ def whole(run: Run) -> Run:
     if run.interrupted is not None:
         raise SystemExit(128 + run.interrupted)
     return run
+
+
+def child(module: str, task: Mapping[str, Any], **environment: str) -> dict[str, Any]:
+    """Run one task by a module of benchmarks in a separate process; its last line is the answer."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", json.dumps(task)],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent, env=os.environ | environment,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{task['tool']} failed:\n{done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def machine() -> dict[str, Any]:

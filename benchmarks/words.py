@@ -28,7 +28,6 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -207,15 +206,8 @@ def warm_up() -> Path:
 
 def child(task: dict[str, Any]) -> Row:
     """Run one task in a separate process."""
-    program = [sys.executable, "-m", "benchmarks.words_process", json.dumps(task)]
-    alone = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    done = subprocess.run(
-        program, capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent, env=alone
-    )
-    if done.returncode:
-        raise SystemExit(f"{task['tool']} failed:\n{done.stderr[-2000:]}")
-    found: Row = json.loads(done.stdout.splitlines()[-1])
-    return found
+    alone = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    return measure.child("words_process", task, **alone)
 
 
 def timing(rounds: list[Row], what: str) -> measure.Timing:

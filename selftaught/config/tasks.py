@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from selftaught.evaluate.tuning import Tuning
 
 FOLDER = Path(__file__).parents[1] / "evaluate" / "tasks"
+BASES = ("Tuning", "TextTuning", "TextClasses")
+"""What the class of a task derives from."""
 USUAL = "classification"
 """The task that is meant when none is named."""
 OF_TEXT = "texts/training.py"
@@ -28,14 +30,14 @@ def names() -> list[str]:
     >>> "classification" in names()
     True
     """
-    return sorted(path.stem for path in FOLDER.glob("*.py") if subclasses(path, "Tuning"))
+    return sorted(path.stem for path in FOLDER.glob("*.py") if subclasses(path, *BASES))
 
 
 def describe(name: str) -> Declared:
     """Return what the file of a task declares; nothing is imported. Raises UserError for an unknown name."""
     if name not in names():
         raise unknown("task", name, names())
-    (declared,) = subclasses(FOLDER / f"{name}.py", "Tuning")
+    (declared,) = subclasses(FOLDER / f"{name}.py", *BASES)
     return declared
 
 

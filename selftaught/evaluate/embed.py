@@ -138,6 +138,19 @@ def batches(
         yield views.apply(source.fetch(part), views.sample(part, 0, 0), device)
 
 
+def embed_pairs(
+    encoder: Callable[[Any], Tensor], source: Source, index: NDArray[np.int64], views: Views, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the features of the views "first" and "second" of the samples at `index`, float32 [N, D] each.
+
+    The encoder must be in eval mode, without gradients: see `frozen`.
+    """
+    made = batches(source, index, views, BATCH, device)
+    pairs = [(encoder(batch["first"]), encoder(batch["second"])) for batch in made]
+    first, second = (torch.cat(side).float().flatten(1) for side in zip(*pairs, strict=True))
+    return first, second
+
+
 def _collect(
     function: Callable[..., Tensor],
     source: Source,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from selftaught.data.subset import drawn
 from selftaught.errors import UserError
-from selftaught.evaluate.embed import BATCH, batches, frozen
+from selftaught.evaluate.embed import embed_pairs, frozen
 from selftaught.evaluate.probe import fresh, unseen
 from selftaught.method import Encoder, Source, Views
 from selftaught.parts.information import estimates
@@ -94,16 +94,13 @@ def information(
 
 def _features(encoder: Encoder | None, source: Source, index: NDArray[np.int64], views: Views) -> Pairs | None:
     """Features of both views, float32 [N, D] each. Without an encoder the views themselves, or None if no numbers."""
-    device = torch.device("cpu") if encoder is None else next(encoder.parameters()).device
-    sides: tuple[list[Tensor], list[Tensor]] = ([], [])
-    module = nn.Identity() if encoder is None else encoder
-    with frozen(module):
-        for batch in batches(source, index, views, BATCH, device):
-            if encoder is None and not isinstance(batch["first"], Tensor):
-                return None
-            for side, name in zip(sides, ("first", "second"), strict=True):
-                side.append(module(batch[name]).float().flatten(1).cpu())
-    return torch.cat(sides[0]), torch.cat(sides[1])
+    if encoder is None:
+        cpu = torch.device("cpu")
+        one = views.apply(source.fetch(index[:1]), views.sample(index[:1], 0, 0), cpu)
+        return embed_pairs(lambda x: x, source, index, views, cpu) if isinstance(one["first"], Tensor) else None
+    with frozen(encoder):
+        first, second = embed_pairs(encoder, source, index, views, next(encoder.parameters()).device)
+    return first.cpu(), second.cpu()
 
 
 class _Critic(nn.Module):

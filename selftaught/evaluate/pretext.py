@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from selftaught.data.subset import drawn
 from selftaught.errors import UserError
-from selftaught.evaluate.embed import BATCH, batches, frozen
+from selftaught.evaluate.embed import BATCH, embed_pairs, frozen
 from selftaught.meter import is_scalar
 from selftaught.method import Clock, Encoder, Method, Source, Views
 from selftaught.views import augment
@@ -98,9 +98,8 @@ def retrieval(
     views = augment(encoder.spec["input"]) if views is None else views
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
     with frozen(encoder):
-        pairs = [(encoder(b["first"]), encoder(b["second"])) for b in batches(source, chosen, views, BATCH, device)]
-    first, second = (torch.cat(side).float().flatten(1) for side in zip(*pairs, strict=True))  # [N, D] each
-    first, second = (F.normalize(x - x.mean(0), dim=1) for x in (first, second))
+        pairs = embed_pairs(encoder, source, chosen, views, device)
+    first, second = (F.normalize(x - x.mean(0), dim=1) for x in pairs)
     own = (first * second).sum(1)
     hits = 0
     for begin in range(0, len(first), BATCH):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -13,6 +14,18 @@ def masked_cross_entropy(logits: Tensor, label: Tensor) -> Tensor:
     rows, follows the released code of temporal ensembling and of Mean Teacher.
     """
     return F.cross_entropy(logits, label, ignore_index=-1, reduction="sum") / len(label)
+
+
+def labelled_cross_entropy(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> dict[str, Tensor]:
+    """Cross-entropy averaged over the labelled rows, or 0 if there are none, with "accuracy" on them and "chance".
+
+    Logits are [B, K], label is int64 [B], with -1 for unlabelled rows. `smoothing` is the part of the target that is
+    spread over all classes.
+    """
+    count = (label >= 0).sum().clamp(min=1)
+    loss = F.cross_entropy(logits, label, ignore_index=-1, reduction="sum", label_smoothing=smoothing) / count
+    accuracy = (logits.argmax(1) == label).sum() / count  # no prediction equals -1
+    return {"loss": loss, "accuracy": accuracy.detach(), "chance": torch.tensor(1 / logits.shape[1])}
 
 
 def right(logits: Tensor, label: Tensor) -> Tensor:

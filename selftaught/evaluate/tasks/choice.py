@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import numpy as np
 from torch import Tensor
 
-from selftaught.data.budget import Budget
 from selftaught.data.text.labelled import choices
 from selftaught.data.text.labelled.example import Choices, Read
 from selftaught.data.text.labelled.opening import open_asked, open_labelled
@@ -19,12 +18,13 @@ from selftaught.evaluate.texts import parts
 from selftaught.evaluate.texts.rows import Row, Rows, body_of
 from selftaught.evaluate.texts.sequences import Sequences
 from selftaught.evaluate.texts.training import Training
-from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject, Tuning
+from selftaught.evaluate.texts.tuning import TextTuning
+from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject
 from selftaught.method import Encoder, Method, Source
 
 
 @final
-class Choice(Tuning):
+class Choice(TextTuning):
     """The best of several ways to go on: SWAG's CSV, COPA's XML, or one's own .csv and .tsv.
 
     Args:
@@ -33,11 +33,8 @@ class Choice(Tuning):
         label: The column of the number of the right one, from 0.
     """
 
-    asks = True
     training = "texts/training.py"
     metrics = ("accuracy",)
-    recipe: ClassVar[dict[str, Any]] = parts.RECIPE
-    grouped = False
 
     def __init__(
         self, training: Training, beginning: str | None = None, choices: str | None = None, label: str = "label"
@@ -45,7 +42,7 @@ class Choice(Tuning):
         if (beginning is None) != (choices is None):
             raise UserError("--beginning and --choices belong together: name both, or none for SWAG's columns")
         self.columns = None if beginning is None else (beginning, tuple((choices or "").split(",")), label)
-        self.how, self.settings, self.head = training, training.settings, training.head
+        super().__init__(training)
 
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
         """Open choices. Raises UserError if the encoder has no vectors of tokens."""
@@ -63,18 +60,6 @@ class Choice(Tuning):
         said = f"each of {' or '.join(map(str, sorted(counts)))}"
         parts.say_opening(run, data, found, long, said, say)
         return found
-
-    def few(self, train: Source, budget: Budget, seed: int) -> Source:
-        """Return a share of the samples."""
-        return parts.few(train, budget, seed)
-
-    def halves(self, train: Source, seed: int) -> tuple[Source, Source] | None:
-        """Return four fifths of the samples, and a fifth."""
-        return parts.halves(train, seed)
-
-    def steps(self, train: Source) -> int:
-        """Return those of `epochs`."""
-        return self.how.steps(len(train), self.recipe["batch_size"])
 
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the encoder with a score for each choice."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, final
+from collections.abc import Mapping
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
 
-from selftaught.data.budget import Budget
 from selftaught.data.text.labelled.rows import Wanted
 from selftaught.errors import UserError
 from selftaught.evaluate.metrics.classes import named
@@ -16,15 +15,16 @@ from selftaught.evaluate.task import Said
 from selftaught.evaluate.texts import classes as texts
 from selftaught.evaluate.texts import parts
 from selftaught.evaluate.texts.body import is_mixed
+from selftaught.evaluate.texts.classes import TextClasses
 from selftaught.evaluate.texts.training import Training
-from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject, Tuning
-from selftaught.method import Encoder, Method, Source
+from selftaught.evaluate.tuning import Parts, Setting, Subject
+from selftaught.method import Encoder, Method
 
 Order = Literal["auto", "both", "given"]
 
 
 @final
-class Pair(Tuning):
+class Pair(TextClasses):
     """Classes of two texts: paraphrase, entailment (MRPC, QQP, MNLI, QNLI, RTE, WNLI, SICK, SNLI, or one's own files).
 
     Args:
@@ -35,10 +35,7 @@ class Pair(Tuning):
             file; auto: both for MRPC and QQP.
     """
 
-    asks = True
     training = "texts/training.py"
-    recipe: ClassVar[dict[str, Any]] = parts.RECIPE
-    grouped = False
 
     def __init__(
         self,
@@ -50,8 +47,8 @@ class Pair(Tuning):
     ) -> None:
         wanted = Wanted(2, columns=columns(first, second), label=label, options=("--first", "--second", "--label"))
         alike = None if order == "auto" else order == "both"
-        self.how, self.read = training, texts.Read(wanted, "pairs", training, alike)
-        self.settings, self.head, self.metrics = training.settings, training.head, ("accuracy",)
+        super().__init__(training)
+        self.read, self.metrics = texts.Read(wanted, "pairs", training, alike), ("accuracy",)
 
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
         """Open labelled pairs.
@@ -68,45 +65,17 @@ class Pair(Tuning):
         parts.say_opening(run, data, found, long, "", say)
         return found
 
-    def few(self, train: Source, budget: Budget, seed: int) -> Source:
-        """Return a share of the pairs of each class."""
-        return parts.few(train, budget, seed)
-
-    def halves(self, train: Source, seed: int) -> tuple[Source, Source] | None:
-        """Return four fifths of each class, and a fifth."""
-        return parts.halves(train, seed)
-
-    def steps(self, train: Source) -> int:
-        """Return those of `epochs`."""
-        return self.how.steps(len(train), self.recipe["batch_size"])
-
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the encoder with an output for each class."""
         made = self.read.method(encoder, frozen, "classes", self.classes)
         made.register_buffer("both", torch.tensor(self.read.both(made.body.causal)))
         return made
 
-    def solved(self, method: Method, train: Source, seed: int) -> bool:
-        """Fit the head by logistic regression, except under ELMo."""
-        return texts.solved(method, train, seed)
-
-    def judge(self, method: Method, train: Source, test: Source) -> dict[str, float]:
-        """Return accuracy, F1 and Matthews' correlation."""
-        return texts.judged(method, test)
-
-    def examples(self, method: Method, test: Source) -> dict[str, Any]:
-        """Return some held-out samples with what is said of them."""
-        return texts.shown(method, test)
-
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
         """Return the method with as many outputs as the weights have."""
         frozen, self.classes = texts.of_tensors(tensors)
         self.read.alike = bool(tensors["both"])
         return self.method(encoder, frozen)
-
-    def predicted(self, method: Method, data: Any, classes: Sequence[str], **how: Any) -> Predicted:
-        """Return the classes of each pair, labelled or not."""
-        return texts.predicted(method, self.read.asked(data, classes), how["k"], how["threshold"])
 
 
 def columns(first: str | None, second: str | None) -> tuple[str, ...] | None:

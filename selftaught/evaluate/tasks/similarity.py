@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selftaught.data.budget import Budget
 from selftaught.data.text.labelled.example import Labelled, Texts
 from selftaught.data.text.labelled.rows import Wanted
 from selftaught.errors import UserError
@@ -20,7 +19,8 @@ from selftaught.evaluate.tasks.pair import columns
 from selftaught.evaluate.texts import classes as texts
 from selftaught.evaluate.texts import parts
 from selftaught.evaluate.texts.training import Training
-from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject, Tuning
+from selftaught.evaluate.texts.tuning import TextTuning
+from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject
 from selftaught.method import Encoder, Method, Source
 
 Order = Literal["auto", "both", "given"]
@@ -28,7 +28,7 @@ Numbers = NDArray[np.float64]
 
 
 @final
-class Similarity(Tuning):
+class Similarity(TextTuning):
     """A number for two texts, such as how alike they are (STS-B, SICK's relatedness, or one's own files).
 
     Args:
@@ -39,11 +39,8 @@ class Similarity(Tuning):
             file; auto: both for STS-B and SICK.
     """
 
-    asks = True
     training = "texts/training.py"
     metrics = ("Pearson", "Spearman")
-    recipe: ClassVar[dict[str, Any]] = parts.RECIPE
-    grouped = False
 
     def __init__(
         self,
@@ -56,8 +53,8 @@ class Similarity(Tuning):
         options = ("--first", "--second", "--label")
         wanted = Wanted(2, number=True, columns=columns(first, second), label=label, options=options)
         alike = None if order == "auto" else order == "both"
-        self.how, self.read = training, texts.Read(wanted, "pairs", training, alike)
-        self.settings, self.head = training.settings, training.head
+        super().__init__(training)
+        self.read = texts.Read(wanted, "pairs", training, alike)
 
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
         """Open pairs with numbers.
@@ -72,18 +69,6 @@ class Similarity(Tuning):
         said = f"numbers from {numbers.min():g} to {numbers.max():g}"
         parts.say_opening(run, data, found, long, said, say)
         return found
-
-    def few(self, train: Source, budget: Budget, seed: int) -> Source:
-        """Return a share of the pairs."""
-        return parts.few(train, budget, seed)
-
-    def halves(self, train: Source, seed: int) -> tuple[Source, Source] | None:
-        """Return four fifths of the pairs, and a fifth."""
-        return parts.halves(train, seed)
-
-    def steps(self, train: Source) -> int:
-        """Return those of `epochs`."""
-        return self.how.steps(len(train), self.recipe["batch_size"])
 
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the encoder with one output."""

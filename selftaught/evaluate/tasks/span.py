@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 from torch import Tensor
 
-from selftaught.data.budget import Budget
 from selftaught.data.text.labelled import squad
 from selftaught.data.text.labelled.example import Question
 from selftaught.data.text.labelled.opening import open_asked, open_labelled
@@ -20,7 +19,8 @@ from selftaught.evaluate.texts import parts
 from selftaught.evaluate.texts.rows import Rows, RowViews, body_of
 from selftaught.evaluate.texts.spans import Spans, Windows, best
 from selftaught.evaluate.texts.training import Training
-from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject, Tuning
+from selftaught.evaluate.texts.tuning import TextTuning
+from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject
 from selftaught.method import Encoder, Method, Source
 
 
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
 
 @final
-class Span(Tuning):
+class Span(TextTuning):
     """Answers that stand in a passage: SQuAD's JSON, 1.1 and 2.0, by a head on GPT, BERT or ELMo.
 
     Args:
@@ -42,19 +42,16 @@ class Span(Tuning):
         stride: Share of what is read of a passage at once, from one part to the next.
     """
 
-    asks = True
     training = "texts/training.py"
     metrics = ("F1", "exact")
-    recipe: ClassVar[dict[str, Any]] = parts.RECIPE
-    grouped = False
 
     def __init__(self, training: Training, longest: int = 30, question: int = 64, stride: float = 0.5) -> None:
         if longest < 1 or question < 1:
             raise UserError(f"longest and question must be at least 1, not {longest} and {question}")
         if not 0 < stride <= 1:
             raise UserError(f"stride must be in (0, 1], not {stride}")
-        self.how, self.longest, self.question, self.stride = training, longest, question, stride
-        self.settings, self.head = training.settings, training.head
+        super().__init__(training)
+        self.longest, self.question, self.stride = longest, question, stride
 
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
         """Open questions. Raises UserError if the encoder has no vectors of tokens, or no answer can be learned."""
@@ -83,18 +80,6 @@ class Span(Tuning):
         )
         parts.say_opening(run, data, found, notes, said, say)
         return found
-
-    def few(self, train: Source, budget: Budget, seed: int) -> Source:
-        """Return a share of the questions."""
-        return parts.few(train, budget, seed)
-
-    def halves(self, train: Source, seed: int) -> tuple[Source, Source] | None:
-        """Return four fifths of the questions, and a fifth, passages whole."""
-        return parts.halves(train, seed)
-
-    def steps(self, train: Source) -> int:
-        """Return those of `epochs`."""
-        return self.how.steps(len(train), self.recipe["batch_size"])
 
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the encoder with the scores of a beginning and an end."""

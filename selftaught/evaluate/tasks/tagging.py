@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, final
+from typing import Any, final
 
 import torch
 from torch import Tensor
@@ -19,12 +19,13 @@ from selftaught.evaluate.texts import parts
 from selftaught.evaluate.texts.rows import Rows, RowViews, body_of
 from selftaught.evaluate.texts.tagger import Pieces, Tagger
 from selftaught.evaluate.texts.training import Training
-from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject, Tuning
+from selftaught.evaluate.texts.tuning import TextTuning
+from selftaught.evaluate.tuning import Parts, Predicted, Setting, Subject
 from selftaught.method import Encoder, Method, Source
 
 
 @final
-class Tagging(Tuning):
+class Tagging(TextTuning):
     """Tags of words: names, chunks (CoNLL's columns in IOB1, IOB2 or IOBES), by a head on GPT, BERT or ELMo.
 
     Args:
@@ -33,17 +34,14 @@ class Tagging(Tuning):
         encoding: The encoding of the files, such as latin-1.
     """
 
-    asks = True
     training = "texts/training.py"
     metrics = ("F1", "precision", "recall", "macro F1")
-    recipe: ClassVar[dict[str, Any]] = parts.RECIPE
-    grouped = False
 
     def __init__(self, training: Training, word: int = 1, tag: int = -1, encoding: str = "utf-8") -> None:
         if word == 0 or tag == 0:
             raise UserError("word and tag count columns from 1, or from the end, -1: they cannot be 0")
-        self.how, self.word, self.tag, self.encoding = training, word, tag, encoding
-        self.settings, self.head = training.settings, training.head
+        super().__init__(training)
+        self.word, self.tag, self.encoding = word, tag, encoding
 
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
         """Open tagged sentences.
@@ -79,15 +77,7 @@ class Tagging(Tuning):
         """Return a share of the sentences. Raises UserError for a number per class."""
         if isinstance(budget, int):
             raise UserError(f"labels {budget}/class: sentences have tags of several types: give a share such as 10%")
-        return parts.few(train, budget, seed)
-
-    def halves(self, train: Source, seed: int) -> tuple[Source, Source] | None:
-        """Return four fifths of the sentences, and a fifth."""
-        return parts.halves(train, seed)
-
-    def steps(self, train: Source) -> int:
-        """Return those of `epochs`."""
-        return self.how.steps(len(train), self.recipe["batch_size"])
+        return super().few(train, budget, seed)
 
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the encoder with an output for each tag."""

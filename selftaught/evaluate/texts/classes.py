@@ -20,6 +20,7 @@ from selftaught.evaluate.texts import parts
 from selftaught.evaluate.texts.rows import Row, Rows, body_of
 from selftaught.evaluate.texts.sequences import Form, Sequences
 from selftaught.evaluate.texts.training import Training
+from selftaught.evaluate.texts.tuning import TextTuning
 from selftaught.evaluate.tuning import Parts, Predicted, Subject
 from selftaught.method import Encoder, Method, Source
 
@@ -94,9 +95,30 @@ def refuse_one_class(train: Source) -> None:
         )
 
 
-def judged(method: Method, test: Source) -> dict[str, float]:
-    """Return what is measured of classes, in percent."""
-    return named(_said(method, test), test.labels, len(test.classes))
+class TextClasses(TextTuning):
+    """A task of classes, of one text or two.
+
+    Attributes:
+        read: What reads and encodes its samples.
+    """
+
+    read: Read
+
+    def solved(self, method: Method, train: Source, seed: int) -> bool:
+        """Fit the head by logistic regression, except under ELMo."""
+        return solved(method, train, seed)
+
+    def judge(self, method: Method, train: Source, test: Source) -> dict[str, float]:
+        """Return accuracy, F1 and Matthews' correlation."""
+        return named(_said(method, test), test.labels, len(test.classes))
+
+    def examples(self, method: Method, test: Source) -> dict[str, Any]:
+        """Return some held-out samples with what is said of them."""
+        return shown(method, test)
+
+    def predicted(self, method: Method, data: Any, classes: Sequence[str], **how: Any) -> Predicted:
+        """Return the classes of each sample, labelled or not."""
+        return predicted(method, self.read.asked(data, classes), how["k"], how["threshold"])
 
 
 def predicted(method: Method, source: Labelled, k: int, threshold: float) -> Predicted:

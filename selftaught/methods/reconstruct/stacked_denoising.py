@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from selftaught.encoders.mlp import MLP
 from selftaught.errors import UserError
 from selftaught.method import Clock, Encoder, Index, Method, Outputs, Source
+from selftaught.parts.classified import labelled_cross_entropy
 from selftaught.parts.mirror import Mirror
 from selftaught.parts.shown import Pictures
 from selftaught.parts.streams import Streams, classes_of
@@ -164,10 +165,7 @@ class StackedDenoising(Method):
         """Return the cross-entropy of the labelled samples through all layers, 0 if there are none in the batch."""
         assert self.head is not None and label is not None
         logits = self.head(self.encoder((clean - self.mean) / self.std))
-        count = (label >= 0).sum().clamp(min=1)
-        loss = F.cross_entropy(logits, label, ignore_index=-1, reduction="sum") / count
-        accuracy = ((logits.argmax(1) == label).sum() / count).detach()
-        return {"loss": loss, "accuracy": accuracy, "chance": 1 / logits.shape[1]}
+        return labelled_cross_entropy(logits, label)
 
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
         """Forget the optimiser's state between two stages."""

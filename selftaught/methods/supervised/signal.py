@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar, final
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Index, Method, Outputs, Player, Source, Terms
+from selftaught.parts.classified import labelled_cross_entropy
 from selftaught.parts.streams import classes_of, visits
+from selftaught.parts.trunk import groups
 from selftaught.views.signal import Look, SignalViews
 
 
@@ -78,9 +78,7 @@ class Supervised(Method):
         """Return one player: all parameters, with the encoder at its share of the learning rate."""
         if self.trunk == 1:
             return super().players()
-        heads = [p for name, p in self.named_parameters() if not name.startswith("encoder.")]
-        trunk = [p for p in self.encoder.parameters() if p.requires_grad]
-        return [Player("main", [{"params": trunk, "lr_scale": self.trunk}, {"params": heads}])]
+        return [Player("main", groups(self, self.trunk))]
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
         """Return n visits to the labelled samples: repeated permutations if only some of the n samples are labelled."""
@@ -93,10 +91,7 @@ class Supervised(Method):
     def forward(self, series: Tensor, series_mask: Tensor, label: Tensor, **_: Any) -> Outputs:
         """Return the cross-entropy over the labelled samples of the batch, or 0 if there are none."""
         logits = self.classify(series, mask=series_mask)  # [B, classes]
-        count = (label >= 0).sum().clamp(min=1)
-        loss = F.cross_entropy(logits, label, ignore_index=-1, reduction="sum", label_smoothing=self.smoothing) / count
-        accuracy = (logits.argmax(1) == label).sum() / count  # no prediction equals -1
-        return {"loss": loss, "accuracy": accuracy.detach(), "chance": torch.tensor(1 / logits.shape[1])}
+        return labelled_cross_entropy(logits, label, self.smoothing)
 
     def classify(self, series: Tensor, mask: Tensor | None = None) -> Tensor:
         """Map series [B, C, T], with the mask of their samples [B, T], to logits [B, classes]."""

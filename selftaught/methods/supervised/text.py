@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Index, Method, Outputs, Player, Source, Terms
+from selftaught.parts.classified import labelled_cross_entropy
 from selftaught.parts.streams import classes_of, visits
+from selftaught.parts.trunk import groups
 from selftaught.views.text import plain
 
 
@@ -68,9 +68,7 @@ class Supervised(Method):
         """Return one player: all parameters, with the encoder at its share of the learning rate."""
         if self.trunk == 1:
             return super().players()
-        heads = [p for name, p in self.named_parameters() if not name.startswith("encoder.")]
-        trunk = [p for p in self.encoder.parameters() if p.requires_grad]
-        return [Player("main", [{"params": trunk, "lr_scale": self.trunk}, {"params": heads}])]
+        return [Player("main", groups(self, self.trunk))]
 
     def order(self, epoch: int, seed: int, n: int) -> Index:
         """Return n visits to the labelled samples: repeated permutations if only some of the n samples are labelled."""
@@ -84,10 +82,7 @@ class Supervised(Method):
         """Return the cross-entropy over the labelled samples of the batch, or 0 if there are none."""
         logits = self.classify(text)  # [B, classes]
         label = label.to(logits.device)
-        count = (label >= 0).sum().clamp(min=1)
-        loss = F.cross_entropy(logits, label, ignore_index=-1, reduction="sum") / count
-        accuracy = (logits.argmax(1) == label).sum() / count  # no prediction equals -1
-        return {"loss": loss, "accuracy": accuracy.detach(), "chance": torch.tensor(1 / logits.shape[1])}
+        return labelled_cross_entropy(logits, label)
 
     def classify(self, text: Sequence[Sequence[str]]) -> Tensor:
         """Map B lists of tokens to logits [B, classes]."""

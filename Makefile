@@ -1,7 +1,7 @@
 # Python 3.11+, git and make are all that must be there. `make help` lists what can be made.
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS := parquet,tiff,zst,bpe,hf,onnx,map,photos,redis,detection,dev
+EXTRAS := parquet,tiff,zst,bpe,hf,onnx,map,photos,redis,detection,audio,video,rl,bleu,dev
 CORE := $(VENV)/.core
 INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/.peers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
+from selftaught.evaluate.folded import folded
 from selftaught.evaluate.threads import pool
 from selftaught.method import Batch, Encoder, Source, Views, given
 from selftaught.views import plain
@@ -98,11 +98,7 @@ def embed(
         return found[layer]
 
     if place.type == "cpu" and any(parameter.dim() == 4 for parameter in encoder.parameters()):
-        # Convolutions take a third less time this way. A copy, because training must not notice.
-        encoder = copy.deepcopy(encoder)
-        for parameter in encoder.parameters():
-            if parameter.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        encoder = folded(encoder)
     try:
         encoder.to(place)
         with frozen(encoder):

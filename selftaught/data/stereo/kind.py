@@ -41,6 +41,7 @@ class Stereo(Kind):
         if disparity_scale is not None and not 0 < disparity_scale < float("inf"):
             raise UserError(f"disparity_scale must be above 0, not {disparity_scale}")
         self.size, self.disparity_scale = size, disparity_scale
+        self._asked = True  # the options are a user's, who is told of one without an effect, not a run's
 
     @classmethod
     def accepts(cls, data: Any) -> bool:
@@ -59,7 +60,8 @@ class Stereo(Kind):
             raise UserError(f"limit must be at least 1, not {limit}")
         if labels is not None:
             raise UserError("pairs of pictures have no labels: leave out labels")
-        return open_stereo(data, Draw(limit, self.seed, split), How(self.disparity_scale, self.groups, progress))
+        how = How(self.disparity_scale, self.groups, progress, self._asked)
+        return open_stereo(data, Draw(limit, self.seed, split), how)
 
     def input(self, source: Source) -> dict[str, Any]:
         """Return the side in pixels, the channels, and the mean and deviation of each channel (full brightness = 1)."""
@@ -76,7 +78,9 @@ class Stereo(Kind):
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """Return the options of reading, but no size: the views resize."""
-        return cls(**{key: value for key, value in options.items() if key != "size"})
+        kind = cls(**{key: value for key, value in options.items() if key != "size"})
+        kind._asked = False
+        return kind
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:

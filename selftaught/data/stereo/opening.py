@@ -41,6 +41,8 @@ class How:
     scale: float | None
     groups: Any
     progress: Progress
+    asked: bool = True
+    """Whether the options are a user's, who is told of one without an effect, and not those of a run."""
 
 
 class Looked(NamedTuple):
@@ -212,7 +214,7 @@ def _groups(by: Any, names: Sequence[str], where: str) -> Index | None:
 
 def _idle(how: How, png: bool, where: str) -> None:
     """Raises UserError for a scale that nothing has."""
-    if how.scale is not None and not png:
+    if how.asked and how.scale is not None and not png:
         raise UserError(f"disparity_scale has no effect: {where} has no PNG files of disparities: remove it")
 
 

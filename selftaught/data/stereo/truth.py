@@ -90,10 +90,3 @@ def _npz(path: Path) -> NDArray[Any]:
         raise
     except Exception as error:  # numpy raises almost any error on a damaged archive
         raise Unreadable(f"damaged: {str(error).splitlines()[0][:200] if str(error) else 'not an archive'}") from None
-
-
-def pfm(values: NDArray[np.floating[Any]]) -> bytes:
-    """Return the content of a PFM file with disparities [H, W]; NaN, unknown, is written as infinite."""
-    height, width = values.shape
-    rows = np.where(np.isfinite(values), values, np.inf)[::-1].astype("<f4")
-    return f"Pf\n{width} {height}\n-1.0\n".encode() + rows.tobytes()

@@ -117,7 +117,7 @@ class Monodepth(Method):
     def terms(self) -> Terms:
         """Return the terms with a weight. The right picture is seen by the network only if both eyes are."""
         parts = ("encoder", "decoder", "left")
-        found = {"appearance": (*parts, "right")}
+        found: dict[str, tuple[str, ...]] = {"appearance": (*parts, "right")}
         if self.smoothness:
             found["rough"] = (*parts, "right")
         if self.consistency:
@@ -130,7 +130,7 @@ class Monodepth(Method):
         pictures = [self.pixels(x) for x in (left, right)]
         appearance, rough, disagreement = (left.new_zeros(()) for _ in range(3))
         for s, both in enumerate(pyramid):
-            i_l, i_r = (F.adaptive_avg_pool2d(x, both.shape[2:]) for x in pictures)
+            i_l, i_r = (F.adaptive_avg_pool2d(x, both.shape[3]) for x in pictures)
             d_l, d_r = both[:, :1], both[:, 1:]
             made_l, made_r = warp(i_r, -d_l), warp(i_l, d_r)
             appearance = appearance + self.appearance(i_l, made_l) + self.appearance(i_r, made_r)

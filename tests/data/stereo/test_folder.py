@@ -2,21 +2,23 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from selftaught.data import open_source
-from selftaught.data.stereo.truth import pfm
+from selftaught.data.stereo.kind import Stereo
 from selftaught.errors import UserError
+from selftaught.export.disparity import pfm
 from selftaught.source import Source
 
 
 def put(path: Path, height: int = 12, width: int = 16, channels: int = 3) -> np.ndarray[Any, Any]:
     """Write a picture, different for every path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(abs(hash(path.as_posix())) % 1000)
+    rng = np.random.default_rng(crc32("/".join(path.parts[-4:]).encode()))
     pixels = rng.integers(0, 256, (height, width, channels), np.uint8)
     Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(path)
     return pixels
@@ -166,6 +168,13 @@ def test_a_scale_without_a_png_of_disparities_is_refused(tmp_path: Path) -> None
         put(tmp_path / eye / "0.png")
     with pytest.raises(UserError, match=r"disparity_scale has no effect: .* has no PNG files of disparities"):
         open_pairs(tmp_path, disparity_scale=4)
+
+
+def test_a_run_reads_other_data_by_its_scale_without_complaint(tmp_path: Path) -> None:
+    for eye in ("left", "right"):
+        put(tmp_path / eye / "0.png")
+    reading = Stereo.reading({"channels": 3, "size": 8}, {"size": 8, "disparity_scale": 4.0})
+    assert len(reading.open(tmp_path, "all")) == 1 and reading.disparity_scale == 4 and reading.size is None
 
 
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:

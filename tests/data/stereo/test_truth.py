@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from selftaught.data.image.decode import Unreadable
-from selftaught.data.stereo.truth import known, pfm, read
+from selftaught.data.stereo.truth import known, read
+from selftaught.export.disparity import pfm
 
 VALUES = np.array([[0, 1.5, 2], [3, 4, 59.25]], np.float32)
 UNKNOWN = np.array([[np.nan, 1.5, np.inf], [-1, 4, 0]], np.float32)

@@ -70,6 +70,13 @@ def test_colours_change_alike_or_apart() -> None:
     assert not torch.equal(still["left"], alike["left"])
 
 
+def test_eyes_whose_colours_change_apart_are_still_mirrored_together() -> None:
+    raw = pairs()
+    batch = run(StereoViews(INPUT, flip=1.0, jitter=(1e-4, 1e-4, 1e-4, 1e-4), jitter_p=1.0, eyes="apart"), raw)
+    for eye, name in ((1, "left"), (0, "right")):
+        assert np.abs(pixels(batch[name]) - raw["stereo"][:, eye, :, ::-1]).max() <= 2
+
+
 def test_the_square_stays_inside_and_reaches_every_border() -> None:
     pair = np.arange(2 * 6 * 9).reshape(1, 2, 6, 9, 1).astype(np.uint8)
     least, most = np.zeros((1, 3)), np.full((1, 3), 1 - 1e-9)

@@ -14,7 +14,7 @@ from selftaught.report.thumbnails import single
 from selftaught.report.values import mapping, number
 from selftaught.source import evenly
 
-ORDER = 15
+ORDER = 14
 TITLE = "How far away is it?"
 NAV = "Depth"
 MISSING = ""

@@ -448,6 +448,17 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class SeesDepth(Protocol):
+    """A method that finds the disparity of pairs of pictures."""
+
+    def disparity(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return by how many parts of its width what the left picture shows lies further left in the right one.
+
+        Both are views without augmentation, [B, C, S, S]; the result is [B, S, S], at least 0.
+        """
+
+
+@runtime_checkable
 class Independent(Protocol):
     """A classifier whose scores may be log-odds of each class by itself, instead of logits of a softmax over all."""
 
@@ -557,6 +568,7 @@ __all__ = [
     "Remembers",
     "Scores",
     "ScoresCorpus",
+    "SeesDepth",
     "Shows",
     "Source",
     "Start",

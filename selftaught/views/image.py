@@ -17,12 +17,12 @@ from torch import Tensor
 from selftaught.errors import UserError
 from selftaught.kernels import image as kernel
 from selftaught.kernels import start_threads
-from selftaught.method import Batch, Index, Params, Raw, Views
+from selftaught.method import Batch, Encoder, Index, Params, Raw, Views
 from selftaught.parts.shown import Pictures
 from selftaught.views import batched
 from selftaught.views.augmentation import LOOK, Augment, boxes, sample
 
-__all__ = ["Augment", "ImageViews", "apply_torch", "augment", "denormalise", "plain", "raw", "show"]
+__all__ = ["Augment", "ImageViews", "apply_torch", "augment", "crop", "denormalise", "plain", "raw", "show"]
 
 log = logging.getLogger("selftaught.views")
 RAW = "the pixels themselves"
@@ -122,6 +122,11 @@ def augment(input: Mapping[str, Any]) -> ImageViews:
     """
     view = Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2)
     return ImageViews(input, first=view, second=view)
+
+
+def crop(encoder: Encoder) -> ImageViews:
+    """Return the view "image": a random crop of at least a fifth of the area, mirrored or not, in its own colours."""
+    return ImageViews(encoder.spec["input"], image=Augment(crop=(0.2, 1.0), flip=0.5))
 
 
 def show(name: str, values: Any, input: Mapping[str, Any]) -> Pictures | None:

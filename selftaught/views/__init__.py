@@ -5,6 +5,8 @@ A kind of sample has a file of its name here (``image.py``, ``text.py``), which 
     plain(input)              what an encoder sees of a sample without augmentation: first its main argument
     raw(input)                the samples as numbers, for the baseline without an encoder
     augment(input)            "first" and "second": two random views of each sample (optional)
+    halves(input)             "first" and "second": the two halves of each sample in order, left and right or past and
+                              future, each with a mask of its name and "_mask" if there may be padding (optional)
     crop(encoder)             one random view of each sample, as large as this encoder sees at once: first its main
                               argument, then the "mask" if there may be padding (optional)
     show(name, values, input) samples in a form that a person can look at (`parts/shown`), or None
@@ -71,6 +73,12 @@ def augment(input: Mapping[str, Any]) -> Views:
     return views
 
 
+def halves(input: Mapping[str, Any]) -> Views:
+    """Return the views "first" and "second", the halves of each sample. Raises UserError for a kind without them."""
+    views: Views = _random(input, "halves")(input)
+    return views
+
+
 def crop(encoder: Encoder) -> Views:
     """Return one random view of each sample, of the size that `encoder` sees at once, for methods that compare none.
 
@@ -94,7 +102,9 @@ def raw_is(input: Mapping[str, Any]) -> str:
 def _random(input: Mapping[str, Any], name: str) -> Callable[[Any], Any]:
     module = _of(input, "random views")
     if name not in vars(module):
-        raise UserError(f"samples of kind '{input['kind']}' have no random views: define the views of the method")
+        raise UserError(
+            f"samples of kind '{input['kind']}' have no {name} among their views: define those of the method"
+        )
     found: Callable[[Any], Any] = getattr(module, name)
     return found
 

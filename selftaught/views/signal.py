@@ -20,7 +20,7 @@ from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Encoder, Index, Params, Raw, Views
 from selftaught.parts.shown import Curves
 
-__all__ = ["Look", "SignalViews", "augment", "crop", "denormalise", "plain", "raw", "show"]
+__all__ = ["Look", "SignalViews", "augment", "crop", "denormalise", "halves", "plain", "raw", "show"]
 
 RAW = "the numbers themselves"
 STREAM = 0x7369676E616C
@@ -196,6 +196,40 @@ def plain(input: Mapping[str, Any]) -> OneView:
 def raw(input: Mapping[str, Any]) -> OneView:
     """Return the view that gives the numbers: that of `plain`, without its mask."""
     return OneView(input, PLAIN, masked=False)
+
+
+@final
+class HalfViews(Views):
+    """Views "first" and "second": the past and the future of one random window, [B, C, T / 2] each, with their masks.
+
+    Of a series that is shorter than the window, each is half of the series; padding is at the end of both.
+    """
+
+    def __init__(self, input: Mapping[str, Any]) -> None:
+        self.whole = SignalViews(input, whole=Look(scale=0.2, noise=0.05))
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        """Return the parameters of the window."""
+        return self.whole.sample(index, epoch, seed)
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        """Return the halves on `device`; of an odd number of samples the past has one less."""
+        batch = self.whole.apply(raw, params, device)
+        whole, there = batch.pop("whole"), batch.pop("whole_mask").sum(1)  # [B, C, T], [B]
+        at = torch.arange(-(-whole.shape[2] // 2), device=device)
+        ends = there // 2
+        made: Batch = {}
+        for name, start, length in (("first", ends * 0, ends), ("second", ends, there - ends)):
+            mask = at < length.clamp(min=1)[:, None]  # [B, T / 2]
+            place = (start[:, None] + at).clamp(max=whole.shape[2] - 1)
+            half = whole.gather(2, place[:, None].expand(-1, whole.shape[1], -1))
+            made |= {name: half * mask[:, None], f"{name}_mask": mask}
+        return {**made, **batch}
+
+
+def halves(input: Mapping[str, Any]) -> HalfViews:
+    """Return the views "first" and "second": the past and the future of each series."""
+    return HalfViews(input)
 
 
 def crop(encoder: Encoder) -> OneView:

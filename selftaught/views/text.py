@@ -95,6 +95,11 @@ def augment(input: Mapping[str, Any]) -> Views:
     return HalfViews(input)
 
 
+def halves(input: Mapping[str, Any]) -> Views:
+    """Return the views "first" and "second": what is read first of each text, and what follows."""
+    return HalfViews(input)
+
+
 def crop(encoder: Encoder) -> Views:
     """Return the view "text", the symbols of a random passage as int64 [B, T], and its "mask", bool [B, T].
 

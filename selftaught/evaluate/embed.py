@@ -150,9 +150,8 @@ def embed_pairs(
         mask = {"mask": batch[f"{name}_mask"]} if f"{name}_mask" in batch else {}
         return encoder(batch[name], **mask)
 
-    pairs = [
-        tuple(encode(b, name) for name in ("first", "second")) for b in batches(source, index, views, BATCH, device)
-    ]
+    made = batches(source, index, views, BATCH, device)
+    pairs = [(encode(batch, "first"), encode(batch, "second")) for batch in made]
     first, second = (torch.cat(side).float().flatten(1) for side in zip(*pairs, strict=True))
     return first, second
 

@@ -102,9 +102,7 @@ def raw_is(input: Mapping[str, Any]) -> str:
 def _random(input: Mapping[str, Any], name: str) -> Callable[[Any], Any]:
     module = _of(input, "random views")
     if name not in vars(module):
-        raise UserError(
-            f"samples of kind '{input['kind']}' have no {name} among their views: define those of the method"
-        )
+        raise UserError(f"samples of kind '{input['kind']}' have no views called {name}: define those of the method")
     found: Callable[[Any], Any] = getattr(module, name)
     return found
 

@@ -50,7 +50,8 @@ class Data2Vec(Method):
 
     As there are no labels to predict, "accuracy" is how often the prediction for a sample's first hidden position is
     closest in direction, among those of the batch, to its own target. "error" is the mean squared error, and "guess"
-    that of always saying the mean of the targets.
+    that of always saying the mean of the targets. A teacher that is too fast makes targets that follow from the
+    position alone: then the error falls far below the guess, no standard deviation does, and features get worse.
 
     The paper's text hides 35% in spans of 4 with K = 10 and beta 4; speech half in spans of 10 with K = 8, beta 0 and
     N over time; images 60% in blocks with K = 6 and beta 2; text and speech average what the MLPs add, images what the
@@ -95,8 +96,8 @@ class Data2Vec(Method):
         output: Output = "block",
         normalise: Normalise = "instance",
         beta: float = 2.0,
-        momentum: float = 0.9,
-        last: float = 0.99,
+        momentum: float = 0.99,
+        last: float = 0.999,
         rise: float = 0.3,
         shared: bool = True,
         head: int = 2,

@@ -85,8 +85,8 @@ class DeepCoTraining(Method):
             raise UserError(f"beta and memory of deep_co_training must be in [0, 1), not {beta} and {memory}")
         if symbols < 2 or codes < 1 or hidden < 0 or not sharp > 0:
             raise UserError(
-                "deep_co_training needs symbols of at least 2, codes of at least 1, hidden of at least 0 and sharp above "
-                f"0, not {symbols}, {codes}, {hidden} and {sharp}"
+                "deep_co_training needs symbols of at least 2, codes of at least 1, hidden of at least 0 and sharp "
+                f"above 0, not {symbols}, {codes}, {hidden} and {sharp}"
             )
         self.encoder = encoder
         # batch norm keeps the first codes apart: where all are alike, no table prefers one

@@ -14,9 +14,9 @@ from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.information.deep_co_training import DeepCoTraining
 
-SMALL = {"symbols": 8, "codes": 2}
+SMALL = {"symbols": 16, "codes": 4}
 """Arguments that fit the method to the toys of the contract."""
-LEARNS = {"sharp": 3.0}
+LEARNS = {"sharp": 2.0}
 """What it needs besides to learn the toy."""
 VARIANTS = ({"hidden": 7, "memory": 0.0},)
 """More arguments with which its gradients are checked."""
@@ -150,7 +150,7 @@ def test_the_best_code_is_what_is_shared_at_any_price(bench: Any) -> None:
 def test_codes_are_worth_their_mean(bench: Any) -> None:
     torch.manual_seed(0)
     x, y = torch.randn(2, 30, 2, 3).mul(2).softmax(3)
-    whole = given(made(bench, symbols=3), x, y)
+    whole = given(made(bench, symbols=3, codes=2), x, y)
     each = [given(made(bench, symbols=3, codes=1), x[:, [c]], y[:, [c]]) for c in (0, 1)]
     for name in ("loss", "rate", "information", "accuracy", "chance"):
         assert whole[name].item() == pytest.approx(sum(one[name].item() for one in each) / 2, abs=1e-6), name
@@ -190,8 +190,8 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
         ({"memory": -0.1}, r"not 0.1 and -0.1"),
         ({"symbols": 1}, "symbols of at least 2"),
         ({"codes": 0}, "codes of at least 1"),
-        ({"hidden": -1}, "hidden of at least 0 and sharp above 0, not 8, 2, -1"),
-        ({"sharp": 0.0}, "sharp above 0, not 8, 2, 0 and 0"),
+        ({"hidden": -1}, "hidden of at least 0 and sharp above 0, not 16, 4, -1"),
+        ({"sharp": 0.0}, "sharp above 0, not 16, 4, 0 and 0"),
     ],
 )
 def test_values_out_of_range_are_refused(bench: Any, arguments: dict[str, Any], message: str) -> None:

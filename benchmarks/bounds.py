@@ -51,7 +51,7 @@ def measured(dims: int, n: int) -> dict[str, Any]:
 
 def figure(rows: list[dict[str, Any]]) -> str:
     """Return the rows as an SVG: one panel for each dimension, N on a logarithmic axis, nats upwards."""
-    wide, high, left, top, bottom, gap = 250, 300, 46, 34, 256, 24
+    wide, high, left, top, bottom, gap = 250, 300, 46, 34, 256, 44
     dims = sorted({row["dims"] for row in rows})
     width = left + len(dims) * (wide + gap)
     out: list[str] = []

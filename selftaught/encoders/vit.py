@@ -215,6 +215,29 @@ class ViT(Encoder):
         return last[:, 0] if self.pool == "cls" else last[:, 1:].mean(1)
 
 
+def patches_of(encoder: Encoder, method: str, least: int, width: int, depth: int, heads: int) -> ViT:
+    """Return the encoder of a method that hides patches from it and has a narrow Transformer of its own.
+
+    Raises UserError, in the name of the method, for another encoder, fewer than `least` patches along a side, or a
+    narrow Transformer that cannot be.
+    """
+    if not isinstance(encoder, ViT):
+        raise UserError(
+            f"{method} needs an encoder of patches that can leave some out, such as vit, not {encoder.spec['name']}"
+        )
+    if width < 4 or width % 4 or depth < 1 or heads < 1 or width % heads:
+        raise UserError(
+            f"width of {method} must be a multiple of 4 and of heads, depth and heads at least 1, not {width}, {depth} "
+            f"and {heads}"
+        )
+    if encoder.side < least:
+        raise UserError(
+            f"{method} needs at least {least} x {least} patches, but images of {encoder.spec['input']['size']} pixels "
+            f"have {encoder.side} x {encoder.side} of {encoder.patch}: use a smaller --encoder.patch"
+        )
+    return encoder
+
+
 def resampled(positions: Tensor, grid: tuple[int, int]) -> Tensor:
     """Resample the positions of a class token and a square grid, [1, 1 + s * s, D], to [1, 1 + h * w, D]."""
     side = round((positions.shape[1] - 1) ** 0.5)

@@ -27,7 +27,7 @@ OTHERS: dict[str, Any] = {
     "normalise": "instance",
     "beta": 0.1,
     "momentum": 0.1,
-    "last": 0.95,
+    "last": 0.995,
     "rise": 0.0,
     "shared": False,
     "head": 1,

@@ -58,8 +58,8 @@ class Data2Vec(Method):
     blocks return. Departures: one set of defaults for all kinds; every sample has equally many hidden positions, of
     which one block may be cut; a hidden token is never left as it is or replaced by another word; views have no change
     of colours; the guard begins after 500 steps (5000) and is there for every kind; the rise of the momentum is a share
-    of the run; AdamW for minutes on a small network, which is too short for text: features of sentences are then no better
-    than untrained ones.
+    of the run; AdamW for minutes on a small network, which is too short for text: features of sentences are then no
+    better than untrained ones.
 
     Args:
         share: Part of the positions that is hidden, in (0, 1).

@@ -135,14 +135,19 @@ def batches(
 
 
 def embed_pairs(
-    encoder: Callable[[Any], Tensor], source: Source, index: NDArray[np.int64], views: Views, device: torch.device
+    encoder: Callable[..., Tensor], source: Source, index: NDArray[np.int64], views: Views, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return the features of the views "first" and "second" of the samples at `index`, float32 [N, D] each.
 
-    The encoder must be in eval mode, without gradients: see `frozen`.
+    The encoder must be in eval mode, without gradients: see `frozen`. A view's mask, "first_mask", is its "mask".
     """
+
+    def encode(batch: Batch, name: str) -> Tensor:
+        mask = {"mask": batch[f"{name}_mask"]} if f"{name}_mask" in batch else {}
+        return encoder(batch[name], **mask)
+
     made = batches(source, index, views, BATCH, device)
-    pairs = [(encoder(batch["first"]), encoder(batch["second"])) for batch in made]
+    pairs = [(encode(batch, "first"), encode(batch, "second")) for batch in made]
     first, second = (torch.cat(side).float().flatten(1) for side in zip(*pairs, strict=True))
     return first, second
 

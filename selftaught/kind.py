@@ -42,6 +42,8 @@ class Kind(ABC):
         network: The encoder that is trained unless a method or a user chooses another.
         like: Another kind, if encoders see of a sample what they see of one of that kind, and so all that take it fit:
             "image" where the views are images. Must be a literal.
+        moments: Whether samples follow each other in time, and raw batches say where they are: "place", int64 [B, 3],
+            scene, camera and time.
         watched: Whether features are evaluated during training (online kNN, effective rank).
         effects: What options need from others to have an effect, see `config.effects`.
         requires: Packages that reading needs, and the extra that installs each: ``{"soundfile": "audio"}``.
@@ -52,6 +54,7 @@ class Kind(ABC):
     samples: ClassVar[str]
     network: ClassVar[str]
     like: ClassVar[str] = ""
+    moments: ClassVar[bool] = False
     watched: ClassVar[bool] = True
     effects: ClassVar[Mapping[str, Any]] = {}
     requires: ClassVar[Mapping[str, str]] = {}

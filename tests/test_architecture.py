@@ -23,6 +23,7 @@ OPTIONAL = {
     "skimage": ("data/",),
     "openTSNE": ("report/",),
     "redis": ("parts/rows.py",),
+    "av": ("data/video/decode.py",),
     "pycocotools": ("evaluate/detection/precision.py",),
 }
 ABSTRACT = {"ABC", "Protocol"}

@@ -14,7 +14,8 @@ from selftaught.evaluate.linear import fit_linear
 from selftaught.method import Batch, Encoder, Index, Params, Raw, Source, Views
 from selftaught.views.augmentation import Augment
 from selftaught.views.moments import camera_crop, cameras_of
-from selftaught.views.video import FrameViews, places
+from selftaught.views.places import places
+from selftaught.views.video import FrameViews
 
 STEP = 8
 """Frames between those whose order or direction is asked."""

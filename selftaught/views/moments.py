@@ -14,8 +14,9 @@ from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.source import digest_of
 from selftaught.views.augmentation import Augment
+from selftaught.views.places import places
 from selftaught.views.stretches import shots
-from selftaught.views.video import FrameViews, places
+from selftaught.views.video import FrameViews
 
 STREAM = 0x6D6F6D656E74
 """Separates the choice of positives from other random numbers."""

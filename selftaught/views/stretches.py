@@ -16,7 +16,8 @@ from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.source import digest_of
 from selftaught.views.augmentation import Augment
-from selftaught.views.video import FrameViews, places
+from selftaught.views.places import places
+from selftaught.views.video import FrameViews
 
 STREAM = 0x7475706C6573
 """Separates the choice of tuples from other random numbers."""

@@ -16,9 +16,10 @@ from selftaught.method import Batch, Index, Params, Raw, Source, Views
 from selftaught.parts.shown import Pictures
 from selftaught.source import digest_of, evenly
 from selftaught.views.augmentation import Augment
+from selftaught.views.places import places
 from selftaught.views.stretches import shots
 from selftaught.views.tracking import follow, grey, moving
-from selftaught.views.video import FrameViews, places
+from selftaught.views.video import FrameViews
 
 STREAM = 0x747261636B73
 """Separates the choice of tracks from other random numbers."""

@@ -60,4 +60,4 @@ class Time(Task):
 
 def knows_time(run: Subject) -> bool:
     """Return whether samples of the encoder's kind are moments that follow each other (`Kind.moments`)."""
-    return kinds.find(str(run.encoder.spec["input"]["kind"])).moments
+    return kinds.has_moments(str(run.encoder.spec["input"]["kind"]))

@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 
 from selftaught import kind as kinds
 from selftaught import views
+from selftaught.evaluate.tasks.time import Time
 from selftaught.evaluate.time import STEP, features
 from selftaught.method import Encoder
-from selftaught.parts.shown import Pictured, Pictures
+from selftaught.parts.shown import Pictured, Pictures, Table
 from selftaught.report.page import Page
 from selftaught.report.shown import COUNT, Row, packed
 from selftaught.source import Source, evenly
 from selftaught.views import plain
-from selftaught.views.video import places
+from selftaught.views.places import places
 
-ORDER = 77
-TITLE = "In time"
-NAV = "In time"
+ORDER = 25
+TITLE = "What it knows of time"
+NAV = "Time"
 MISSING = ""
 MOST = 1000
 """Number of frames among which the nearest is sought."""
@@ -28,16 +29,28 @@ MOST = 1000
 
 def suits(page: Page) -> bool:
     """For encoders of moments, if there are samples."""
-    if page.encoder is None or page.shown is None:
-        return False
-    return kinds.find(str(page.encoder.spec["input"]["kind"])).moments
+    seen = None if page.encoder is None else page.encoder.spec["input"]
+    return seen is not None and page.shown is not None and kinds.has_moments(str(seen.get("kind")))
 
 
 def data(page: Page) -> dict[str, Any] | None:
-    """``{"found": [row], "near": [row], "apart"}``, see `packed`; None without an encoder and samples."""
+    """``{"judged": [row], "found": [row], "near": [row], "apart"}``, see `packed`; None without encoder and samples."""
     if page.encoder is None or page.shown is None:
         return None
-    return {"found": found(page), "near": near(page.encoder, page.shown), "apart": STEP}
+    rows = {"judged": judged(page), "found": found(page), "near": near(page.encoder, page.shown)}
+    return {**rows, "apart": STEP}
+
+
+def judged(page: Page) -> list[Row]:
+    """Return the table of the task `time`, if the run was judged by it."""
+    result = page.summary.get(Time.key)
+    if not isinstance(result, dict):
+        return []
+    return [
+        packed(Table("", list(table.rows[0]), [list(row.values()) for row in table.rows]))
+        for table in Time().tables(result)
+        if table.rows
+    ]
 
 
 def found(page: Page) -> list[Row]:

@@ -16,7 +16,8 @@ from selftaught.data.video import toy
 from selftaught.data.video.kind import Video
 from selftaught.data.video.source import Frames, side_of, some
 from selftaught.errors import UserError
-from selftaught.views import image, plain, video
+from selftaught.views import image, plain
+from selftaught.views.places import places
 
 
 def opened(data: Any, split: Any = "all", **options: Any) -> Any:
@@ -113,7 +114,7 @@ def test_hidden_and_chosen_frames_keep_their_places() -> None:
     hidden = source.relabelled(np.full(48, -1))
     assert not hidden.labelled and hidden.whole.labelled and np.array_equal(hidden.places, source.places)
     part = Subset(source, np.array([40, 3]))
-    assert video.places(part).tolist() == [source.places[40].tolist(), source.places[3].tolist()]
+    assert places(part).tolist() == [source.places[40].tolist(), source.places[3].tolist()]
 
 
 def test_an_encoder_of_images_sees_frames_as_it_sees_images() -> None:

@@ -180,3 +180,24 @@ def test_it_shows_pairs_and_their_distance() -> None:
     method = make().eval()
     anchors, positives = method.show(**batch(method, toy.source(64), range(6)))
     assert len(anchors.images) == len(positives.images) == len(positives.notes) == 6
+
+
+def test_cameras_that_are_not_in_time_cost_more() -> None:
+    clips = toy.source(64).clips
+
+    def loss(late: int) -> float:
+        views = [
+            Clip(f"{c.name} {v}", np.roll(c.frames, late * v, 0), f"{c.digest} {v}", scene=c.name, camera=v)
+            for c in clips
+            for v in (0, 1)
+        ]
+        method = make(cameras="two", crop=1.0, strength=0.0).eval()
+        method.head = torch.nn.Flatten()  # of an untrained head all frames are nearly alike
+        return float(outputs(method, Frames(views), 64)["loss"].detach())
+
+    assert loss(0) < loss(8)
+
+
+def test_auto_takes_two_cameras_where_there_are_two() -> None:
+    assert make().views.bind(toy.source(64, cameras=2)).cameras == "two"
+    assert make().views.bind(toy.source(64)).cameras == "one"

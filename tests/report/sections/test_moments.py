@@ -11,7 +11,7 @@ from selftaught.data.video import toy
 from selftaught.methods.contrast.time_contrast import TimeContrast
 from selftaught.methods.contrast.triplet_tracking import TripletTracking
 from selftaught.report.page import Page
-from selftaught.report.sections import moments
+from selftaught.report.sections import moments, result
 from selftaught.run import RunFolder
 
 
@@ -42,6 +42,18 @@ def test_methods_without_tracks_show_frames_alone_and_others_nothing(tmp_path: P
     picture = encoders.build("conv", images.seen(), width=4, depth=2)
     other = Page(RunFolder.create(tmp_path / "other", {}), picture, None, source_train=images.source(8))
     assert not moments.suits(other)
+
+
+def test_what_was_measured_is_a_table_and_the_probe_is_not_missed(tmp_path: Path) -> None:
+    one = page(tmp_path, TimeContrast(encoder()), source_train=toy.source(48))
+    assert moments.judged(one) == [] and result.suits(one)
+    other = page(tmp_path / "judged", TimeContrast(encoder()), source_train=toy.source(48))
+    side = {"order": 60.0, "arrow": None, "retrieval": 20.0, "alignment": 12.5}
+    other.run.update_summary(time={"trained": side, "untrained": side, "raw": side})
+    (row,) = moments.judged(other)
+    assert row["columns"] == ["of held-out frames", "trained", "untrained", "raw", "chance"]
+    assert [cells[1:] for cells in row["rows"]] == [[60.0, 60.0, 60.0, 33.3], [20.0] * 3 + [None], [12.5] * 3 + [33.3]]
+    assert not result.suits(other)
 
 
 def test_the_nearest_is_by_direction_and_never_a_neighbour() -> None:

@@ -52,7 +52,7 @@ def open_videos(data: Any, want: Draw, labels: Any, how: folder.How, progress: P
     whole = Frames(found.clips, found.labels, found.classes, skipped=found.skipped)
     notes = [*division(want.side, found.called, found.aside), *found.notes]
     if "all" not in found.parts and want.side != "all":
-        chosen = whole.part(np.flatnonzero(np.isin(whole._clip, found.parts[want.side])))
+        chosen = whole.of_clips(found.parts[want.side])
     elif want.side == "all":
         chosen = whole
     else:

@@ -27,10 +27,11 @@ class Frames(Source):
 
     Args:
         clips: The videos.
-        labels: int64, one a clip or one a frame of `rows`; -1 = unknown.
+        labels: int64, one a clip, -1 = unknown.
         classes: Names of the classes.
         rows: Positions among the frames of all clips, one clip after another, int64 [N], increasing.
         skipped: What could not be read.
+        framed: Labels in place of those of the clips, one a frame, int64 [N].
         whole: The source with all labels.
     """
 
@@ -44,6 +45,7 @@ class Frames(Source):
         *,
         rows: Index | None = None,
         skipped: Sequence[Skipped] = (),
+        framed: Labels | None = None,
         whole: Source | None = None,
     ) -> None:
         self.clips = list(clips)
@@ -52,8 +54,7 @@ class Frames(Source):
         self._clip = np.searchsorted(ends, self._rows, side="right")
         self._time = self._rows - np.concatenate([[0], ends])[self._clip]
         given = np.full(len(clips), -1, np.int64) if labels is None else np.asarray(labels, np.int64)
-        self._labels = given if len(given) == len(self._rows) and whole is not None else given[self._clip]
-        self._known = given
+        self._labels = given[self._clip] if framed is None else framed
         self.classes, self.skipped, self._whole = tuple(classes), list(skipped), whole
         shapes = {clip.frames.shape[1:] for clip in clips}
         sizes = {shape[:2] for shape in shapes}
@@ -119,13 +120,18 @@ class Frames(Source):
 
     def relabelled(self, labels: Labels) -> Source:
         """Return the same frames with other labels, int64 [N]."""
-        found = Frames(self.clips, labels, self.classes, rows=self._rows, skipped=self.skipped, whole=self.whole)
-        found.notes = self.notes
-        return found
+        return self._alike(self._rows, labels, self.whole)
 
     def part(self, chosen: Index) -> Frames:
         """Return the frames at the positions `chosen`, int64 [M], increasing."""
-        found = Frames(self.clips, self._known, self.classes, rows=self._rows[chosen], skipped=self.skipped)
+        return self._alike(self._rows[chosen], self._labels[chosen], None)
+
+    def of_clips(self, chosen: Sequence[int]) -> Frames:
+        """Return the frames of the clips at the positions `chosen`."""
+        return self.part(np.flatnonzero(np.isin(self._clip, chosen)))
+
+    def _alike(self, rows: Index, labels: Labels, whole: Source | None) -> Frames:
+        found = Frames(self.clips, None, self.classes, rows=rows, skipped=self.skipped, framed=labels, whole=whole)
         found.notes = self.notes
         return found
 

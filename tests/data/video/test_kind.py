@@ -113,6 +113,7 @@ def test_hidden_and_chosen_frames_keep_their_places() -> None:
     source = toy.source(48)
     hidden = source.relabelled(np.full(48, -1))
     assert not hidden.labelled and hidden.whole.labelled and np.array_equal(hidden.places, source.places)
+    assert hidden.part(np.arange(5)).labels.tolist() == [-1] * 5  # a part of hidden labels hides them too
     part = Subset(source, np.array([40, 3]))
     assert places(part).tolist() == [source.places[40].tolist(), source.places[3].tolist()]
 

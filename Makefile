@@ -10,7 +10,7 @@ REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-signals bench-stereo bench-words faults effects mutations pin clean
+.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-signals bench-stereo bench-video bench-words faults effects mutations pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +102,10 @@ bench-signals: $(INSTALLED)  ## every method of signals on small sets, beside Mi
 
 bench-stereo: peers  ## depth from one pair and its variants, beside OpenCV, resumable (an hour)
 	$(VENV)/bin/python -m benchmarks.stereo
+
+bench-video: $(INSTALLED)  ## every method of videos on real footage, and the speed of clips, resumable (two hours)
+	$(VENV)/bin/python -m benchmarks.video --speed
+	$(VENV)/bin/python -m benchmarks.video
 
 bench-words: peers  ## word vectors beside gensim and fastText, row by row, resumable (half an hour)
 	$(VENV)/bin/python -m benchmarks.words

@@ -42,6 +42,8 @@ class Kind(ABC):
         network: The encoder that is trained unless a method or a user chooses another.
         like: Another kind, if encoders see of a sample what they see of one of that kind, and so all that take it fit:
             "image" where the views are images. Must be a literal.
+        moments: Whether samples follow each other in time, and raw batches say where they are: "place", int64 [B, 3],
+            scene, camera and time. Must be a literal.
         watched: Whether features are evaluated during training (online kNN, effective rank).
         effects: What options need from others to have an effect, see `config.effects`.
         requires: Packages that reading needs, and the extra that installs each: ``{"soundfile": "audio"}``.
@@ -52,6 +54,7 @@ class Kind(ABC):
     samples: ClassVar[str]
     network: ClassVar[str]
     like: ClassVar[str] = ""
+    moments: ClassVar[bool] = False
     watched: ClassVar[bool] = True
     effects: ClassVar[Mapping[str, Any]] = {}
     requires: ClassVar[Mapping[str, str]] = {}
@@ -156,6 +159,7 @@ class Spec:
     arguments: tuple[Argument, ...]
     effects: Mapping[str, Any]
     class_name: str
+    moments: bool = False
 
 
 @cache
@@ -166,8 +170,9 @@ def _catalogue() -> dict[str, Spec]:
             name, own = path.parent.name, declared.attributes
             needs = own.get("effects", {})
             found[name] = Spec(
-                name, own["samples"], own["network"], own.get("like", ""), declared.arguments, needs, declared.name
-            )
+                name, own["samples"], own["network"], own.get("like", ""), declared.arguments, needs, declared.name,
+                own.get("moments", False),
+            )  # fmt: skip
     return found
 
 
@@ -191,6 +196,11 @@ def find(name: str) -> type[Kind]:
         if find_spec(package) is None:
             raise UserError(f"reading {kind.samples} needs the package {package}: pip install 'selftaught[{extra}]'")
     return kind
+
+
+def has_moments(name: str) -> bool:
+    """Return whether samples of a kind follow each other in time (`Kind.moments`); False for a kind without a file."""
+    return name in names() and describe(name).moments
 
 
 def of_source(source: Any) -> str | None:

@@ -24,6 +24,7 @@ OPTIONAL = {
     "openTSNE": ("report/",),
     "redis": ("parts/rows.py",),
     "cv2": ("evaluate/depth.py",),
+    "av": ("data/video/decode.py",),
     "pycocotools": ("evaluate/detection/precision.py",),
 }
 ABSTRACT = {"ABC", "Protocol"}

@@ -158,7 +158,8 @@ class Diagnostics:
         shape = None  # only the inputs of the encoder: other tensors of the method's views are not views of the sample
         if self.views is None:
             seen = plain(method.encoder.spec["input"])
-            shape = given(seen.apply(raw, seen.sample(index, 0, self.seed), device))[0].shape[1:]
+            own = np.arange(1)  # of a sample itself: what views bind may be of another form
+            shape = given(seen.apply(self.source.fetch(own), seen.sample(own, 0, self.seed), device))[0].shape[1:]
         found: list[Tensor] = []
         for epoch in (0, 1):
             batch = method.views.apply(raw, method.views.sample(index, epoch, self.seed), device)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +76,11 @@ class Table:
 
 
 Shown = Pictures | Curves | Sounds | Table
+
+
+@runtime_checkable
+class Pictured(Protocol):
+    """A source of a method's units, as its views bind them, that can show what it has found in the data: tracks."""
+
+    def pictures(self, count: int) -> Sequence[Pictures]:
+        """Return rows of `count` pictures."""

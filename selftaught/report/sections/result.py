@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from selftaught.evaluate.task import every
 from selftaught.method import SeesDepth, Source
 from selftaught.report.page import Page
 from selftaught.report.values import mapping, number
@@ -23,8 +24,12 @@ FEATURES = ("trained", "untrained", "raw")
 
 
 def suits(page: Page) -> bool:
-    """Shown if there is a probe or can be one. Word vectors and depth are first evaluated otherwise."""
-    return "probe" in page.summary or not (page.worded or isinstance(page.method, SeesDepth))
+    """Shown if there is a probe or can be one.
+
+    Word vectors and depth are first evaluated otherwise. What other tasks alone have judged has nothing to probe with.
+    """
+    judged = any(task.key in page.summary for task in every())
+    return "probe" in page.summary or not (page.worded or judged or isinstance(page.method, SeesDepth))
 
 
 def data(page: Page) -> dict[str, Any] | None:

@@ -1,0 +1,1 @@
+"""Videos: files, folders of numbered frames, and arrays. A sample is a frame, which knows its place in time."""

@@ -24,6 +24,8 @@ OPTIONAL = {
     "openTSNE": ("report/",),
     "redis": ("parts/rows.py",),
     "pycocotools": ("evaluate/detection/precision.py",),
+    "soundfile": ("data/audio/",),
+    "soxr": ("data/audio/",),
 }
 ABSTRACT = {"ABC", "Protocol"}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -77,7 +78,7 @@ def _spec(name: str, folder: str, path: Path, declared: Declared, sees: tuple[st
 
 @cache
 def _catalogue() -> dict[str, tuple[Spec, ...]]:
-    """Return the specs of every method: one, or one per kind of sample."""
+    """Return the specs of every method: one, or one per kind of sample, the kind that most methods see first."""
     found: dict[str, tuple[Spec, ...]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         *folders, stem = path.relative_to(ROOT).with_suffix("").parts
@@ -86,7 +87,10 @@ def _catalogue() -> dict[str, tuple[Spec, ...]]:
             name = folders.pop() if sibling else stem
             spec = _spec(name, folders[0] if folders else "", path, declared, (stem,) if sibling else ())
             found[name] = (*found.get(name, ()), spec)
-    return found
+    seen = Counter(kind for specs in found.values() for spec in specs for kind in spec.sees)
+    return {
+        name: tuple(sorted(specs, key=lambda spec: (-seen[spec.sees[0]], spec.sees))) for name, specs in found.items()
+    }
 
 
 @cache
@@ -146,7 +150,7 @@ def sees(name: str) -> tuple[str, ...]:
 
 
 def describe(name: str, kind: str | None = None) -> Spec:
-    """Return what the method's file declares, for the kind of sample `kind` or for the first kind.
+    """Return what the method's file declares, for the kind of sample `kind` or for the first: the most common.
 
     Raises UserError when the method is unknown or does not learn from this kind.
 
@@ -166,7 +170,7 @@ def describe(name: str, kind: str | None = None) -> Spec:
 
 
 def load(name: str, kind: str | None = None) -> type[Method]:
-    """Return the method's class, for the kind of sample `kind` or for the first kind.
+    """Return the method's class, for the kind of sample `kind` or for the first: the most common.
 
     Raises UserError, with a suggestion, for an unknown name. If a user's own file fails, the error names the line.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from selftaught.data.audio.source import FULL, Recordings
 
-RATE, LENGTH = 8000, 2000
+RATE, LENGTH = 8000, 1200
 PITCHES = (110.0, 170.0, 260.0)
 CLASSES = ("low", "middle", "high")
 SOUNDS = np.array([[500.0, 1500.0], [800.0, 1200.0], [300.0, 2300.0], [400.0, 800.0]])
@@ -18,10 +18,10 @@ VARIANTS: tuple[dict[str, Any], ...] = ({"uneven": True},)
 
 
 def source(n: int = 96, seed: int = 0, uneven: bool = False) -> Recordings:
-    """Return n recordings of a quarter of a second; another seed gives different ones. The class is who speaks.
+    """Return n recordings of 0.15 seconds; another seed gives different ones. The class is who speaks.
 
     A voice is a pitch; it says two vowels one after the other, in the noise of its own room. The groups are the voices.
-    If `uneven`, recordings have 1,000 to 2,000 samples.
+    If `uneven`, recordings have 600 to 1,200 samples.
     """
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, len(PITCHES), n)

@@ -43,13 +43,20 @@ class AudioSet:
         entry: Its description in the catalog; of the kind "audio".
         voices: The classes.
         without: The names of what is no sample of its class, the same for all; a name with "/" at its end is a folder.
+        languages: The language of each class. Recordings of one name say the same in the classes of one language.
     """
 
     parts: ClassVar[tuple[Split, ...]] = ("train", "test")
     options: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self, entry: Entry, voices: Mapping[str, Voice], without: Sequence[str] = ()) -> None:
-        self.ENTRY, self.voices, self.without = entry, voices, tuple(without)
+    def __init__(
+        self,
+        entry: Entry,
+        voices: Mapping[str, Voice],
+        without: Sequence[str] = (),
+        languages: Mapping[str, str] = {},
+    ) -> None:
+        self.ENTRY, self.voices, self.without, self.languages = entry, voices, tuple(without), dict(languages)
 
     @property
     def place(self) -> Path:

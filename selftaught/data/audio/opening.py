@@ -80,6 +80,9 @@ def open_recordings(data: Any, want: Draw, labels: Any, how: How) -> Source:
     else:
         where, rate, sides = "array", *_of_arrays(data, labels, how)
     sources = _built(sides.parts, where, rate, how)
+    if isinstance(data, str) and data in catalog.listed():
+        for one in sources.values():
+            one.traits = {**one.traits, **_said_of(data)}
     source = wanted(sources, want)
     source.notes = tuple(dict.fromkeys((*sides.told(want.side), *source.notes, *_lengths(sources, rate, how))))
     return source
@@ -150,7 +153,7 @@ def _of_name(data: str | os.PathLike[str], how: How) -> tuple[str, int, Sides[Pa
         root, parts = listed.files(how.progress)
         names = [name for one in parts.values() for name in one]
         found = layout.Layout(_rows(parts), dict.fromkeys(parts, ""), [listed.owner(name) for name in names], {})
-        return (data, *_of_files(root, names, found, {}, how))
+        return (data, *_of_files(root, names, found, how))
     path, name = expanded(data), os.fspath(data)
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
@@ -160,14 +163,20 @@ def _of_name(data: str | os.PathLike[str], how: How) -> tuple[str, int, Sides[Pa
         names = below(path, (*decode.SUFFIXES, *decode.OTHERS))
         if not names:
             raise UserError(f"{shown(str(path))}: no recordings in this folder or below it (.wav, .flac, .ogg, .mp3)")
-        return (shown(str(path)), *_of_files(path, names, layout.arrange(names, path.resolve().name), {}, how))
+        return (shown(str(path)), *_of_files(path, names, layout.arrange(names, path.resolve().name), how))
     if is_file:
         found = layout.Layout({"all": [0]}, {"all": ""}, [None], {})
-        return (shown(str(path)), *_of_files(path.parent, [path.name], found, {}, how))
+        return (shown(str(path)), *_of_files(path.parent, [path.name], found, how))
     if os.sep in name or path.suffix:
         known = ", ".join(sorted(catalog.listed()))
         raise UserError(f"{path}: there is no such file or folder (known data sets are: {known})")
     raise errors.unknown("data", name, catalog.listed())
+
+
+def _said_of(name: str) -> dict[str, Any]:
+    """Return what a set of the catalog says of its classes."""
+    languages = getattr(catalog.get(name), "languages", {})
+    return {"languages": languages} if languages else {}
 
 
 def _rows(parts: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
@@ -178,9 +187,7 @@ def _rows(parts: Mapping[str, Sequence[str]]) -> dict[str, list[int]]:
     return found
 
 
-def _of_files(
-    root: Path, names: Sequence[str], found: layout.Layout, reasons: Mapping[int, str], how: How
-) -> tuple[int, Sides[Part]]:
+def _of_files(root: Path, names: Sequence[str], found: layout.Layout, how: How) -> tuple[int, Sides[Part]]:
     """Return the rate of all recordings, and the parts of a data set."""
     used = sorted(row for rows in found.parts.values() for row in rows)
     headers = {row: _header(root / names[row]) for row in used}

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selftaught.method import Clock
 from selftaught.parts.gather import average
 from selftaught.parts.info_nce import info_nce
 
@@ -22,9 +21,9 @@ def beyond(receptive_field: int, stride: int, positions: int, steps: int) -> ran
     return range(first, min(first + steps, positions))
 
 
-def shuffled(valid: Tensor, clock: Clock) -> Tensor:
+def shuffled(valid: Tensor, seed: int, step: int) -> Tensor:
     """Return the places of all codes that are there, bool [N], in a random order of this step: int64 [M]."""
-    generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
+    generator = np.random.Generator(np.random.Philox(key=[seed, step], counter=[0, 0, 0, TAG]))
     order = torch.from_numpy(generator.permutation(len(valid))).to(valid.device)
     return order[valid[order]]
 

@@ -129,7 +129,7 @@ class CPC(Method):
         everyone, counts = gather_with_gradient(rows.flatten(0, 1)), gather(valid.flatten())  # [N, D], [N]
         own = torch.arange(batch, device=z.device) + rank() * batch  # the recordings of this rank among all
         place = own[:, None] * length + torch.arange(length, device=z.device)  # [B, t]
-        drawn, apart = self.candidates(shuffled(counts, clock), length, own, speaker)  # [B, K] each
+        drawn, apart = self.candidates(shuffled(counts, clock.seed, clock.step), length, own, speaker)  # [B, K] each
         among = everyone[drawn].transpose(1, 2)  # [B, D, K]
         found = []
         for k, w in zip(self.steps, self.maps, strict=True):

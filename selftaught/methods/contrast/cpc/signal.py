@@ -128,7 +128,7 @@ class CPC(Method):
         owner = torch.arange(batch, device=z.device)[:, None].expand(batch, length) + rank() * batch
         place = owner * length + at
         everyone, counts = gather_with_gradient(rows.flatten(0, 1)), gather(valid.flatten())
-        drawn = shuffled(counts, clock)[: self.negatives]  # [K]
+        drawn = shuffled(counts, clock.seed, clock.step)[: self.negatives]  # [K]
         found = []
         for k, w in zip(self.steps, self.maps, strict=True):
             query = w(c[:, :, :-k].transpose(1, 2))  # [B, t - k, D]

@@ -53,7 +53,7 @@ def naive(method: CPC, z: Tensor, c: Tensor, there: list[int], who: list[int], c
     """Equation by equation, one prediction at a time: the loss, and the mean number of negatives."""
     length = z.shape[2]
     valid = torch.tensor([t < there[b] for b in range(len(z)) for t in range(length)])
-    order = [divmod(i, length) for i in shuffled(valid, clock).tolist()]
+    order = [divmod(i, length) for i in shuffled(valid, clock.seed, clock.step).tolist()]
     fits = {
         "mixed": lambda a, b: True,
         "other": lambda a, b: who[a] != who[b],

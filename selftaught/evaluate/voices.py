@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selftaught import views
+from selftaught.data.subset import Subset
+from selftaught.errors import UserError
 from selftaught.evaluate.embed import BATCH, frozen
 from selftaught.evaluate.linear import fit_linear
 from selftaught.method import Encoder, Source, Views
@@ -22,7 +24,7 @@ STRETCHES = 4
 COEFFICIENTS = 20
 LONGEST = 1.2
 """Seconds of a recording that is a word."""
-COPIES = 4
+COPIES = 3
 """Random pairs of views of each word that a probe learns from, because a voice says it once."""
 FEWEST = 5
 """Prompts that two voices must share."""
@@ -61,7 +63,7 @@ def voices(encoder: Encoder, untrained: Encoder, source: Source, seed: int = 0) 
     probe of the words of one voice, from random views of each, asked for those of the other.
 
     Returns "retrieval" and "word": {side: %}, the mean over ordered pairs, weighed by prompts; "chance", "pairs" and
-    "prompts" of both.
+    "prompts" of both. Raises UserError if no two voices of one language have prompts in common.
     """
     seen = encoder.spec["input"]
     frames = Frames.of(int(seen["rate"]))
@@ -70,6 +72,9 @@ def voices(encoder: Encoder, untrained: Encoder, source: Source, seed: int = 0) 
         "untrained": lambda x, masks: untrained.layers(x, **masks)[-1],
         "raw": lambda x, masks: mfcc(log_mel(x[:, 0], frames), COEFFICIENTS),
     }
+    if next(pairs(source), None) is None:
+        raise UserError(f"no two voices of one language say {FEWEST} of the same prompts: name more recordings")
+    source = Subset(source, np.unique([i for *_, both in pairs(source) for pair in both for i in pair]))
     found = list(pairs(source))
     short = _short(source, int(seen["rate"]))
     words = [(a, b, both) for a, b, all_ in found if len(both := [p for p in all_ if short[list(p)].all()]) >= FEWEST]
@@ -84,7 +89,9 @@ def voices(encoder: Encoder, untrained: Encoder, source: Source, seed: int = 0) 
             right = [_retrieved(plain, both) for *_, both in found]
             result["retrieval"][side] = 100 * float(np.concatenate(right).mean())
             if words:
-                copies = _copies(read, source, seen, seed)
+                copies = _copies(
+                    read, source, seen, np.unique([i for *_, both in words for pair in both for i in pair])
+                )
                 told = [_told(plain, copies, both, seed) for *_, both in words]
                 result["word"][side] = 100 * float(np.concatenate(told).mean())
     return result
@@ -122,14 +129,16 @@ def _stretches(read: Read, source: Source, made: Views, names: tuple[str, str], 
     return np.concatenate(found)
 
 
-def _copies(read: Read, source: Source, seen: Any, seed: int) -> list[NDArray[np.float32]]:
-    made = views.augment(seen)
-    copies = [
-        _stretches(read, source, made, (name, f"{name}_mask"), epoch)
-        for epoch in range(COPIES)
-        for name in ("first", "second")
-    ]
-    return [_standard(one, source.labels) for one in copies]
+def _copies(read: Read, source: Source, seen: Any, words: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+    """Return features of random views of the recordings at `words`; other rows are 0."""
+    made, part, found = views.augment(seen), Subset(source, words), []
+    for epoch in range(COPIES):
+        for name in ("first", "second"):
+            mine = _standard(_stretches(read, part, made, (name, f"{name}_mask"), epoch), part.labels)
+            whole = np.zeros((len(source), mine.shape[1]), np.float32)
+            whole[words] = mine
+            found.append(whole)
+    return found
 
 
 def _standard(x: NDArray[np.float32], voice: NDArray[np.int64]) -> NDArray[np.float32]:

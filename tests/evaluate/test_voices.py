@@ -11,6 +11,7 @@ from torch import Tensor
 
 from selftaught.data.audio import toy
 from selftaught.data.audio.source import Recordings
+from selftaught.errors import UserError
 from selftaught.evaluate import voices as module
 from selftaught.evaluate.tasks.voices import Voices
 from selftaught.evaluate.voices import pairs, voices
@@ -60,6 +61,8 @@ def test_pairs_are_recordings_of_one_name_in_two_voices_of_one_language() -> Non
     assert list(pairs(spoken({"a": "it", "b": "fr"}))) == [] and len(list(pairs(spoken({"a": "it", "b": "it"})))) == 2
     own = [f"voice/{i}.wav" for i in range(2 * WORDS)]
     assert list(pairs(spoken(names=own))) == []  # nothing in common
+    with pytest.raises(UserError, match="no two voices of one language say 5 of the same prompts"):
+        voices(Told(True), Told(False), spoken(names=own))
 
 
 def test_who_knows_the_sounds_finds_the_words_and_who_does_not_guesses() -> None:

@@ -190,8 +190,7 @@ def describe(name: str) -> Spec:
 
 def find(name: str) -> type[Kind]:
     """The kind's class. Raises UserError for an unknown name, and for a kind whose packages are not installed."""
-    spec = describe(name)
-    kind: type[Kind] = getattr(import_module(f"selftaught.data.{name}.kind"), spec.class_name)
+    kind = _class(name)
     for package, extra in kind.requires.items():
         if find_spec(package) is None:
             raise UserError(f"reading {kind.samples} needs the package {package}: pip install 'selftaught[{extra}]'")
@@ -201,6 +200,12 @@ def find(name: str) -> type[Kind]:
 def has_moments(name: str) -> bool:
     """Return whether samples of a kind follow each other in time (`Kind.moments`); False for a kind without a file."""
     return name in names() and describe(name).moments
+
+
+def _class(name: str) -> type[Kind]:
+    spec = describe(name)
+    found: type[Kind] = getattr(import_module(f"selftaught.data.{name}.kind"), spec.class_name)
+    return found
 
 
 def of_source(source: Any) -> str | None:
@@ -233,7 +238,7 @@ def of_data(data: Any, among: Sequence[str], listed: Mapping[str, str]) -> str:
     elif len(among) == 1:  # what it is asked to read, it reads or says why not
         return among[0]
     else:
-        found = [name for name in among if find(name).accepts(data)]
+        found = [name for name in among if _class(name).accepts(data)]  # what reads others need not be installed
     kinds = [name for name in found if name in among]
     if len(kinds) > 1:
         called = " or ".join(describe(name).samples for name in kinds)

@@ -26,6 +26,8 @@ OPTIONAL = {
     "cv2": ("evaluate/depth.py",),
     "av": ("data/video/decode.py",),
     "pycocotools": ("evaluate/detection/precision.py",),
+    "soundfile": ("data/audio/",),
+    "soxr": ("data/audio/",),
 }
 ABSTRACT = {"ABC", "Protocol"}
 

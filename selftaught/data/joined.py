@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data.subset import Draw
 from selftaught.source import BESIDE, Index, Labels, Raw, Source, checked, digest_of
 
 
@@ -87,6 +88,14 @@ class Joined(Source):
     def fingerprint(self) -> str:
         """A digest of all parts, in order."""
         return digest_of(*(part.fingerprint for part in self._parts))
+
+
+def wanted(parts: Mapping[str, Source], want: Draw) -> Source:
+    """Return what is asked for of the parts of a data set: "train" and "test", or "all", which is split by content."""
+    if "all" in parts:
+        return want.of(parts["all"])
+    drawn = Draw(want.limit, want.seed)
+    return drawn.of(Joined(list(parts.values())) if want.side == "all" else parts[want.side])
 
 
 def _merged(values: Sequence[Any], places: Sequence[Index], n: int) -> Any:

@@ -19,6 +19,8 @@ Norm = Literal["channel", "batch", "none"]
 DEFAULT = (5, 3, 3)
 """Kernels for series of at least `SHORT` samples; shorter ones go without the last."""
 SHORT = 48
+SOUND = {"kernels": (10, 8, 4, 4, 4), "strides": (5, 4, 2, 2, 2)}
+"""For sound, which is told by the rate in the encoder's input."""
 SMALL = {"width": 12}
 """Arguments of a small encoder for quick trials."""
 
@@ -29,9 +31,9 @@ class Wave(Encoder):
 
     With kernels k_i, strides s_i and S_i = s_1 ... s_i, a position sees ``1 + sum_i (k_i - 1) S_(i-1)`` samples
     (`receptive_field`), and the next one sees those S_n samples later (`stride`). The defaults see 17 samples every 8,
-    and in series of a few dozen samples 9 every 4. Kernels 10, 8, 4, 4, 4 and strides 5, 4, 2, 2, 2 without pad are the
-    network of van den Oord et al. 2018 (arXiv 1807.03748) for sound: 465 samples every 160, which at 16 kHz is a
-    position each 10 ms.
+    and in series of a few dozen samples 9 every 4. For sound they are the network of van den Oord et al. 2018 (arXiv
+    1807.03748), kernels 10, 8, 4, 4, 4 and strides 5, 4, 2, 2, 2: 465 samples every 160, which at 16 kHz is a position
+    each 10 ms.
 
     A recurrent context (a GRU of `context` units) reads the codes in order, so that a position knows everything before
     it, and nothing after.
@@ -41,8 +43,8 @@ class Wave(Encoder):
     Args:
         width: Channels of every convolution.
         kernels: Samples, or positions of the layer before, that each convolution sees. By default 5, 3 and 3, and for
-            series of fewer than 48 samples 5 and 3.
-        strides: Steps of each convolution. By default 2 each.
+            series of fewer than 48 samples 5 and 3; for sound 10, 8, 4, 4 and 4.
+        strides: Steps of each convolution. By default 2 each; for sound 5, 4, 2, 2 and 2.
         context: Units of the recurrent context. 0 = none: the codes are the features.
         pool: mean and max pool over the positions; flatten keeps them.
         norm: batch; channel, over the channels of each position by itself, as Riviere et al. 2020 (arXiv 2002.02848)
@@ -51,7 +53,7 @@ class Wave(Encoder):
             only.
     """
 
-    sees = ("signal",)
+    sees = ("signal", "audio")
 
     def __init__(
         self,
@@ -65,6 +67,8 @@ class Wave(Encoder):
         pad: bool = True,
     ) -> None:
         super().__init__()
+        if "rate" in input and not kernels and not strides:
+            kernels, strides = SOUND["kernels"], SOUND["strides"]
         layers = len(DEFAULT) - (input["length"] < SHORT)
         kernels = tuple(kernels) or DEFAULT[: len(strides) or layers]
         strides = tuple(strides) or (2,) * len(kernels)

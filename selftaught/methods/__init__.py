@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -85,7 +86,7 @@ def _specs(name: str, folder: str, path: Path, declared: Declared, sees: tuple[s
 
 @cache
 def _catalogue() -> dict[str, tuple[Spec, ...]]:
-    """Return the specs of every method: one, or one per kind of sample."""
+    """Return the specs of every method: one, or one per kind of sample, the kind that most methods see first."""
     found: dict[str, tuple[Spec, ...]] = {}
     for path in sorted(ROOT.rglob("*.py")):
         *folders, stem = path.relative_to(ROOT).with_suffix("").parts
@@ -94,7 +95,10 @@ def _catalogue() -> dict[str, tuple[Spec, ...]]:
             name = folders.pop() if sibling else stem
             specs = _specs(name, folders[0] if folders else "", path, declared, (stem,) if sibling else ())
             found[name] = (*found.get(name, ()), *specs)
-    return found
+    seen = Counter(kind for specs in found.values() for spec in specs for kind in spec.sees)
+    return {
+        name: tuple(sorted(specs, key=lambda spec: (-seen[spec.sees[0]], spec.sees))) for name, specs in found.items()
+    }
 
 
 @cache
@@ -154,7 +158,7 @@ def sees(name: str) -> tuple[str, ...]:
 
 
 def describe(name: str, kind: str | None = None) -> Spec:
-    """Return what the method's file declares, for the kind of sample `kind` or for the first kind.
+    """Return what the method's file declares, for the kind of sample `kind` or for the first: the most common.
 
     Raises UserError when the method is unknown or does not learn from this kind.
 
@@ -174,7 +178,7 @@ def describe(name: str, kind: str | None = None) -> Spec:
 
 
 def load(name: str, kind: str | None = None) -> type[Method]:
-    """Return the method's class, for the kind of sample `kind` or for the first kind.
+    """Return the method's class, for the kind of sample `kind` or for the first: the most common.
 
     Raises UserError, with a suggestion, for an unknown name. If a user's own file fails, the error names the line.
 

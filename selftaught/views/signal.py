@@ -70,7 +70,8 @@ class SignalViews(Views):
     "key": ..., "key_mask": ...}``. Several `Look`s under one name give lists. "label" and "index" pass through.
 
     Args:
-        input: ``{"kind": "signal", "channels": C, "length": T, "mean": [C], "std": [C]}``.
+        input: ``{"kind": "signal", "channels": C, "length": T, "mean": [C], "std": [C]}``. "kind" may be another that
+            has samples of channels and time; "full" is what is 1 in "mean" and "std", by default 1 itself.
         views: One `Look`, or several, for each output.
 
     >>> import numpy as np, torch
@@ -105,7 +106,7 @@ class SignalViews(Views):
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
         """Return the views on `device`. Raises UserError if the series have other channels."""
-        rows: Rows = raw["signal"]
+        rows: Rows = raw[self.input["kind"]]
         channels = int(self.input["channels"])
         if len(rows) and rows[0].shape[0] != channels:
             raise UserError(f"the encoder takes series of {channels} channels, not {rows[0].shape[0]}")
@@ -128,7 +129,8 @@ class SignalViews(Views):
         start = np.floor(where * (np.maximum(sizes - length, 0) + (not look.centred))).astype(np.int64)
         there = torch.from_numpy(np.minimum(sizes, length)).to(device)  # [B]
         x = torch.from_numpy(windows(rows, start, length)).to(device)
-        mean, std = (torch.tensor(self.input[key], device=device).view(-1, 1) for key in ("mean", "std"))
+        full = float(self.input.get("full", 1))
+        mean, std = (full * torch.tensor(self.input[key], device=device).view(-1, 1) for key in ("mean", "std"))
         x = (x - mean) / std
         if look.scale:
             factor = 1 + look.scale * (2 * params["factor"][:, v] - 1)  # [B, C]
@@ -149,7 +151,7 @@ class SignalViews(Views):
 def windows(rows: Rows, start: NDArray[np.int64], length: int) -> NDArray[np.float32]:
     """Return the samples start to start + length of each series, [B, C, T], with zeros behind its end."""
     if isinstance(rows, np.ndarray) and rows.shape[2] == length:
-        return np.ascontiguousarray(rows)
+        return np.ascontiguousarray(rows, np.float32)
     found = np.zeros((len(rows), rows[0].shape[0] if len(rows) else 0, length), np.float32)
     for out, row, first in zip(found, rows, start.tolist(), strict=True):
         part = row[:, first : first + length]
@@ -168,10 +170,14 @@ def normals(seed: int, stream: int, index: Index, epoch: int, view: int, n: int)
 
 @final
 class OneView(Views):
-    """The view "signal" of each series, float32 [B, C, T], with "mask" [B, T] unless `masked` is False."""
+    """One view of each series, float32 [B, C, T], with "mask" [B, T] unless `masked` is False.
+
+    The view is called like the kind of the input.
+    """
 
     def __init__(self, input: Mapping[str, Any], look: Look, masked: bool = True) -> None:
-        self.views, self.masked = SignalViews(input, signal=look), masked
+        self.name, self.masked = str(input["kind"]), masked
+        self.views = SignalViews(input, **{self.name: look})
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
         """Return what `SignalViews` draw; nothing for the middle of the series as they are."""
@@ -180,8 +186,8 @@ class OneView(Views):
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
         """Return the series on `device`, cropped, or padded at the end."""
         batch = self.views.apply(raw, params, device)
-        mask = {"mask": batch.pop("signal_mask")}
-        return {"signal": batch.pop("signal"), **(mask if self.masked else {}), **batch}
+        mask = {"mask": batch.pop(f"{self.name}_mask")}
+        return {self.name: batch.pop(self.name), **(mask if self.masked else {}), **batch}
 
 
 PLAIN = Look(centred=True)

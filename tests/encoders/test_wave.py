@@ -38,6 +38,16 @@ def test_the_network_for_sound_sees_465_samples_every_160() -> None:
         assert encoder.count(length) == positions == encoder.encode(torch.zeros(1, 1, length))[-1].shape[2]
 
 
+def test_for_sound_it_is_that_network_with_padding() -> None:
+    heard = {"kind": "audio", "channels": 1, "rate": 8000, "length": 8000, "full": 32768, "mean": [0.0], "std": [0.1]}
+    encoder = encoders.build("wave", heard, width=6).eval()
+    assert isinstance(encoder, Wave) and (encoder.receptive_field, encoder.stride) == (465, 160)
+    assert (encoder.spec["kernels"], encoder.spec["strides"]) == ([10, 8, 4, 4, 4], [5, 4, 2, 2, 2])
+    for length in (160, 161, 8000, 8001):
+        assert encoder.encode(torch.zeros(1, 1, length))[-1].shape[2] == -(-length // 160) == encoder.count(length)
+    assert encoders.build("wave", heard, width=6, kernels=(4,)).spec["kernels"] == [4]
+
+
 def test_the_receptive_field_is_what_a_position_reads() -> None:
     encoder = made(2000, 1, width=16, **{**SOUND, "kernels": (6, 4, 3), "strides": (3, 2, 2)})
     assert (encoder.receptive_field, encoder.stride) == (6 + 3 * 3 + 2 * 6, 12)

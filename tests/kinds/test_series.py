@@ -110,7 +110,7 @@ def test_the_lists_know_it(laid: Laid) -> None:
     told = call(laid, "data", "waves").stdout
     assert "train: 480 samples, 64 length" in told or "train: 480 samples, 32 length" in told
     known = {method["name"]: method for method in json.loads(call(laid, "methods", "--json").stdout)}
-    assert known["cpc"]["sees"] == ["image", "series", "signal", "text"]
+    assert known["cpc"]["sees"][0] == "image" and {"series", "signal", "text"} < set(known["cpc"]["sees"])
 
 
 def test_help_shows_the_sibling_that_the_data_choose(laid: Laid) -> None:
@@ -189,7 +189,7 @@ def test_users_files_are_opened_by_what_they_are(laid: Laid) -> None:
             "length sets how series are read (kind series), but these data are images",
         ),
         (["cpc", "waves", "--length", "3"], "length must be at least 8, not 3"),
-        (["simclr", "waves", "--data.kind", "text"], "simclr learns from images or signals, not from documents"),
+        (["moco", "waves", "--data.kind", "text"], "moco learns from images, not from documents"),
         (["cpc", "waves", "--data.kind", "text"], "waves: these are series, not text"),
     ],
 )

@@ -21,17 +21,6 @@ from selftaught.kind import Progress
 from selftaught.source import Skipped
 
 
-def files(root: Path, suffixes: Sequence[str]) -> list[str]:
-    """Return the files with these endings below `root`, sorted, without hidden ones; "/" between names."""
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below = os.path.relpath(folder, root).replace(os.sep, "/")
-        wanted = [name for name in names if name.lower().endswith(tuple(suffixes)) and not name.startswith(".")]
-        found += wanted if below == "." else [f"{below}/{name}" for name in wanted]
-    return sorted(found)
-
-
 def of_archive(root: Path, names: Sequence[str]) -> Sides[Part]:
     """Return the parts of .ts files, by their names: NAME_TRAIN.ts and NAME_TEST.ts. Raises UserError.
 

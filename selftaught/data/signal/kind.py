@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from selftaught.data import tables
 from selftaught.data.folders import LOOKED_AT
 from selftaught.data.signal import arrays, delimited, ts
-from selftaught.data.signal.source import span
+from selftaught.data.span import span
 from selftaught.data.subset import Draw
 from selftaught.errors import UserError, expanded
 from selftaught.kind import Kind, Progress, Split, silent
@@ -93,7 +93,7 @@ class Signal(Kind):
         from selftaught.data.signal.opening import length_of
 
         mean, std = statistics(source)
-        length = length_of(span(source)[1], self.length)
+        length = length_of(span(source, "signal")[1], self.length)
         return {"kind": self.name(), "channels": len(mean), "length": length, "mean": mean, "std": std}
 
     @classmethod
@@ -113,7 +113,7 @@ class Signal(Kind):
     @classmethod
     def tell(cls, source: Source) -> dict[str, Any]:
         """Return samples, channels, lengths, samples per class and fingerprint."""
-        shortest, longest = span(source)
+        shortest, longest = span(source, "signal")
         known = source.labels[source.labels >= 0]
         return {
             "samples": len(source), "channels": source.traits.get("channels"),

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from selftaught import errors
 from selftaught.data import catalog, layout, tables
-from selftaught.data.folders import shown
-from selftaught.data.joined import Joined
+from selftaught.data.folders import files, shown
+from selftaught.data.joined import wanted
 from selftaught.data.labels import decide
 from selftaught.data.signal import arrays, delimited, folder, ts
 from selftaught.data.signal.part import Part, Usable, most_channels, usable
 from selftaught.data.signal.signal_set import SignalSet
-from selftaught.data.signal.source import Series, Signals, span
+from selftaught.data.signal.source import Series, Signals
 from selftaught.data.signal.tables import read as read_tables
+from selftaught.data.span import span
 from selftaught.data.subset import Draw
 from selftaught.data.told import Sides, labels_called, refused
 from selftaught.errors import UserError, expanded
@@ -58,20 +59,11 @@ def open_signals(data: Any, want: Draw, labels: Any, how: How) -> Source:
     if how.asked:
         _idle(found.parts, how)
     sources = _built(found.parts, how, asked=labels is not None or how.label_column is not None)
-    source = _wanted(sources, want)
+    source = wanted(sources, want)
     notes = [note for part in found.parts.values() for note in part.notes]
     notes += _lengths(sources, how.length)
     source.notes = tuple(dict.fromkeys((*found.told(want.side), *source.notes, *notes)))
     return source
-
-
-def _wanted(sources: Mapping[str, Source], want: Draw) -> Source:
-    if "all" in sources:
-        return want.of(sources["all"])
-    if want.side == "all":
-        whole = Draw(want.limit, want.seed)
-        return whole.of(Joined(list(sources.values())))
-    return Draw(want.limit, want.seed).of(sources[want.side])
 
 
 def _idle(parts: Mapping[str, Part], how: How) -> None:
@@ -136,7 +128,7 @@ def length_of(longest: int, asked: int | None) -> int:
 
 def _lengths(sources: Mapping[str, Source], asked: int | None) -> tuple[str, ...]:
     """Return the note on series that are not of the encoder's length, if there are, in any part."""
-    spans = [span(source) for source in sources.values()]
+    spans = [span(source, "signal") for source in sources.values()]
     shortest, longest = min(one[0] for one in spans), max(one[1] for one in spans)
     length = length_of(spans[0][1], asked)  # the training part is the first
     if shortest == longest == length:
@@ -185,15 +177,15 @@ def _of_path(name: str, how: How) -> Sides[Part]:
 
 
 def _of_folder(path: Path, how: How) -> Sides[Part]:
-    if archive := folder.files(path, (ts.SUFFIX,)):
+    if archive := files(path, (ts.SUFFIX,)):
         return folder.of_archive(path, archive)
-    texts = folder.files(path, delimited.SUFFIXES)
+    texts = files(path, delimited.SUFFIXES)
     if texts and folder.are_parts(texts):
         return folder.of_rows(path, texts, how.label_column)
     if texts:
         return folder.of_texts(path, texts, how.channels, how.label_column, how.progress)
-    if files := folder.files(path, sorted(tables.SUFFIXES)):
-        return _of_tables(path, tables.of_one_set(path, files), how)
+    if packed := files(path, sorted(tables.SUFFIXES)):
+        return _of_tables(path, tables.of_one_set(path, packed), how)
     where = shown(str(path))
     raise UserError(f"{where}: no series in this folder or below it (.ts, .csv, .tsv, .parquet)")
 

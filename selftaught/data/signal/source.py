@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.source import TOGETHER, Index, Labels, Raw, Skipped, Source, checked
+from selftaught.source import Index, Labels, Raw, Skipped, Source, checked
 
 Series = NDArray[np.float32]
 """One series, [C, T]."""
@@ -87,15 +87,3 @@ class Signals(Source):
         if self._names is None:
             return [str(i) for i in self._rows[checked(index, len(self))].tolist()]
         return [self._names[i] for i in checked(index, len(self)).tolist()]
-
-
-def span(source: Source) -> tuple[int, int]:
-    """Return the shortest and the longest length of the series of any source, in samples.
-
-    Those of a `Signals` are known; those of other sources are fetched once.
-    """
-    if {"shortest", "longest"} <= source.traits.keys():
-        return int(source.traits["shortest"]), int(source.traits["longest"])
-    parts = (np.arange(i, min(i + TOGETHER, len(source))) for i in range(0, len(source), TOGETHER))
-    found = [one.shape[1] for part in parts for one in source.fetch(part)["signal"]]
-    return min(found), max(found)

@@ -47,6 +47,7 @@ class Supervised(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5}
+    sees = ("signal", "audio")
     uses_labels = True
 
     def __init__(

@@ -10,7 +10,8 @@ from selftaught.data import open_source
 from selftaught.data.joined import Joined
 from selftaught.data.signal import toy
 from selftaught.data.signal.kind import Signal
-from selftaught.data.signal.source import Signals, span
+from selftaught.data.signal.source import Signals
+from selftaught.data.span import span
 from selftaught.data.subset import Subset
 from selftaught.errors import UserError
 from selftaught.kind import of_data
@@ -43,7 +44,7 @@ def test_lengths_are_known_of_parts_of_a_set_and_of_sources_of_ones_own() -> Non
         def fetch(self, index: Any) -> Any:
             return source.fetch(index)
 
-    assert span(source) == (2, 4) and span(joined) == (2, 4) and span(Own()) == (2, 4)
+    assert span(source, "signal") == (2, 4) and span(joined, "signal") == (2, 4) and span(Own(), "signal") == (2, 4)
     assert Signal().input(joined)["length"] == 4 and Signal().tell(joined)["length"] == "2 to 4"
     assert Signal().input(Own())["channels"] == 1
     assert Signal().input(Subset(source, np.array([1])))["length"] == 4  # as all of the set

@@ -1,23 +1,21 @@
-"""Contrastive predictive coding of series and of sound."""
+"""Contrastive predictive coding of series."""
 
 from __future__ import annotations
 
 import math
 from typing import Any, ClassVar, Literal, final, get_args
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from selftaught.encoders.wave import Context, Wave, unmixed
 from selftaught.errors import UserError
 from selftaught.method import Clock, Encoder, Method, Outputs, Planned, Terms
-from selftaught.parts.gather import average, gather, gather_with_gradient, rank
-from selftaught.parts.info_nce import info_nce
+from selftaught.parts.foretold import beyond, shuffled, weighed
+from selftaught.parts.gather import gather, gather_with_gradient, rank
 from selftaught.views.signal import Look, SignalViews
 
 Among = Literal["mixed", "other", "same"]
-TAG = 0x637063  # separates these random numbers from other uses of (seed, step)
 
 
 @final
@@ -88,14 +86,12 @@ class CPC(Method):
         self.encoder: Wave = unmixed(encoder)
         encoder = self.encoder  # the one that is trained
         self.views = SignalViews(encoder.spec["input"], series=Look(crop=crop, scale=scale, noise=noise))
-        positions = encoder.count(self.views.lengths[0])
-        first = -(-encoder.receptive_field // encoder.stride)  # the smallest k without overlap
-        self.steps = range(first, min(first + steps, positions))
+        self.steps = beyond(encoder.receptive_field, encoder.stride, encoder.count(self.views.lengths[0]), steps)
         if not self.steps:
             raise UserError(
-                f"cpc needs codes {first} positions apart to predict without overlap, but windows of "
-                f"{self.views.lengths[0]} samples have {positions}: use longer series, or smaller kernels and strides "
-                "of encoder wave"
+                f"cpc needs codes {self.steps.start} positions apart to predict without overlap, but windows of "
+                f"{self.views.lengths[0]} samples have {encoder.count(self.views.lengths[0])}: use longer series, or "
+                "smaller kernels and strides of encoder wave"
             )
         self.negatives, self.among = negatives, among
         self.reader = None if encoder.reader is not None else Context(encoder.codes, context)
@@ -132,9 +128,7 @@ class CPC(Method):
         owner = torch.arange(batch, device=z.device)[:, None].expand(batch, length) + rank() * batch
         place = owner * length + at
         everyone, counts = gather_with_gradient(rows.flatten(0, 1)), gather(valid.flatten())
-        generator = np.random.Generator(np.random.Philox(key=[clock.seed, clock.step], counter=[0, 0, 0, TAG]))
-        order = torch.from_numpy(generator.permutation(len(everyone))).to(z.device)
-        drawn = order[counts[order]][: self.negatives]  # [K]
+        drawn = shuffled(counts, clock.seed, clock.step)[: self.negatives]  # [K]
         found = []
         for k, w in zip(self.steps, self.maps, strict=True):
             query = w(c[:, :, :-k].transpose(1, 2))  # [B, t - k, D]
@@ -152,13 +146,3 @@ class CPC(Method):
                 negative = scores.masked_fill(own, -torch.inf)
             found.append(weighed(positive, negative, math.sqrt(codes)))
         return found
-
-
-def weighed(positive: Tensor, negative: Tensor, temperature: float) -> dict[str, Tensor]:
-    """Return `info_nce` of this rank's predictions, weighed by their number, so that ranks average to the whole."""
-    count = torch.tensor(float(len(positive)), device=positive.device)
-    share = count / average(count.clone()).clamp(min=1)
-    if not len(positive):  # all series of this batch are too short for this distance
-        nothing = positive.sum() + negative.sum()
-        return dict.fromkeys(("loss", "accuracy", "chance", "negatives"), nothing)
-    return {name: value * share for name, value in info_nce(positive, negative, temperature).items()}

@@ -1,4 +1,4 @@
-"""SimCLR of series."""
+"""SimCLR of series and of sound."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ class SimCLR(Method):
     """
 
     recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
+    sees = ("signal", "audio")
     together = 2
 
     def __init__(

@@ -1,0 +1,1 @@
+"""Recordings of sound: speech, music, machines; in files of any rate and any number of channels."""

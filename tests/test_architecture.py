@@ -24,6 +24,7 @@ OPTIONAL = {
     "openTSNE": ("report/",),
     "redis": ("parts/rows.py",),
     "pycocotools": ("evaluate/detection/precision.py",),
+    "sacrebleu": ("evaluate/metrics/bleu.py",),
 }
 ABSTRACT = {"ABC", "Protocol"}
 

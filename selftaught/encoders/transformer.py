@@ -44,6 +44,14 @@ class Cache:
         self.keys[block][:, :, begin:end], self.values[block][:, :, begin:end] = k, v
         return self.keys[block][:, :, :end], self.values[block][:, :, :end]
 
+    def select(self, rows: Tensor) -> None:
+        """Keep the texts at `rows`, int64 [N], in this order; one can be there several times."""
+        for kept in (self.keys, self.values):
+            for block, old in enumerate(kept):
+                new = old.new_empty(len(rows), *old.shape[1:])
+                new[:, :, : self.length] = old[rows, :, : self.length]
+                kept[block] = new
+
 
 @final
 class Attention(nn.Module):

@@ -106,11 +106,11 @@ class Seq2seq(TextTuning):
                 "seq2seq needs an encoder that reads from left to right (causal_transformer, causal_lstm), not "
                 f"{body.spec['name']}: pretrain gpt"
             )
-        if self._bleu is not None:
-            measure.check()
         _refuse_unnamed(data, self.source)
         train, test, form = open_labelled(data, self._endings, self._file, "pairs", self.how.repeated)
         self.ends, self.metrics = form == paired.DIALOGUE, self._metrics(form)
+        if self._bleu is not None:
+            measure.check()
         self.lower = bool(body.spec["input"]["lower"])
         lines = Lines(Rows(body), self.longest, self.ends)
         notes = list[str]()

@@ -317,11 +317,11 @@ class Transformer(Encoder):
         return Cache(*([like.new_empty(shape) for _ in self.blocks] for _ in range(2)))
 
     @torch.no_grad()
-    def attention(self, ids: Tensor) -> list[Tensor]:
+    def attention(self, ids: Tensor, segment: Tensor | None = None) -> list[Tensor]:
         """Return the weights a of each block, [B, heads, T, T], for ids [B, T]: row t says where symbol t looks."""
-        first, turn = self._placed(self.embedded(ids))
+        first, turn = self._placed(self.embedded(ids), 0, segment)
         found = []
-        for block, x in zip(self.blocks, [first, *self.hidden(ids)[:-1]], strict=True):
+        for block, x in zip(self.blocks, [first, *self.hidden(ids, None, segment)[:-1]], strict=True):
             assert isinstance(block, Block)
             q, k, _ = block.attention.project(block.norm1(x) if block.first else x, turn)
             scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])

@@ -17,7 +17,8 @@ def attended(symbols: Sequence[str], weights: Sequence[Tensor]) -> list[Table | 
     """Return what can be shown of attention over the first symbols of a text.
 
     The table has, for each symbol and each block, the symbol that it looks at most, by the mean of the heads, and the
-    share of it. The pictures have a row for each symbol and a column for each one looked at, white for the most.
+    share of it. The pictures have a row for each symbol and a column for each one looked at, white for the most of
+    its row.
 
     Args:
         symbols: T symbols as texts.
@@ -38,6 +39,6 @@ def attended(symbols: Sequence[str], weights: Sequence[Tensor]) -> list[Table | 
 
 def _pictures(name: str, block: Tensor) -> Pictures:
     shares = block[:, :MOST, :MOST].float().cpu().numpy()
-    bright = shares / shares.max(axis=(1, 2), keepdims=True)
+    bright = shares / shares.max(axis=2, keepdims=True)
     images = np.round(255 * bright).astype(np.uint8)[..., None]
     return Pictures(name, list(images), [f"head {n}" for n in range(1, len(images) + 1)])

@@ -17,7 +17,7 @@ def test_each_token_names_the_one_that_it_looks_at_most():
         ["sea", "sea 45%", "sea 45%"],
     ]
     assert [one.name, two.name] == ["attention, block 1", "attention, block 2"] and one.notes == ["head 1", "head 2"]
-    assert one.images[0][..., 0].tolist() == [[255, 0, 0], [230, 26, 0], [51, 178, 26]]
+    assert one.images[0][..., 0].tolist() == [[255, 0, 0], [255, 28, 0], [73, 255, 36]]
     assert (two.images[1] == one.images[0]).all()
 
 

@@ -170,4 +170,4 @@ def test_the_report_shows_samples_and_where_tokens_look(body: str) -> None:
     weights = method.encoder.attention(tokens[:1, :-1])[0][0, 1]
     picture = maps[0].images[1][..., 0]
     assert picture.shape == (6, 6) and not np.triu(picture, 1).any()  # nothing looks ahead
-    assert np.allclose(picture / 255, (weights / weights.max()).numpy(), atol=0.01)
+    assert np.allclose(picture / 255, (weights / weights.amax(1, keepdim=True)).numpy(), atol=0.01)

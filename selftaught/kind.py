@@ -40,6 +40,8 @@ class Kind(ABC):
     Attributes:
         samples: What several samples are called in messages and in a run's summary: "images", "documents".
         network: The encoder that is trained unless a method or a user chooses another.
+        like: Another kind, if encoders see of a sample what they see of one of that kind, and so all that take it fit:
+            "image" where the views are images. Must be a literal.
         watched: Whether features are evaluated during training (online kNN, effective rank).
         effects: What options need from others to have an effect, see `config.effects`.
         requires: Packages that reading needs, and the extra that installs each: ``{"soundfile": "audio"}``.
@@ -49,6 +51,7 @@ class Kind(ABC):
 
     samples: ClassVar[str]
     network: ClassVar[str]
+    like: ClassVar[str] = ""
     watched: ClassVar[bool] = True
     effects: ClassVar[Mapping[str, Any]] = {}
     requires: ClassVar[Mapping[str, str]] = {}
@@ -118,6 +121,13 @@ class Kind(ABC):
         """
         return {}
 
+    def judged(self, source: Source) -> bool:
+        """Whether there is something to judge a run on `source` by: labels, or what else a task of the kind compares.
+
+        If so, a run by default trains on the training part alone.
+        """
+        return source.labelled
+
     @classmethod
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """How to read data for a trained encoder with this `input`; `options` are those that it was trained with."""
@@ -142,6 +152,7 @@ class Spec:
     name: str
     samples: str
     network: str
+    like: str
     arguments: tuple[Argument, ...]
     effects: Mapping[str, Any]
     class_name: str
@@ -154,7 +165,9 @@ def _catalogue() -> dict[str, Spec]:
         for declared in subclasses(path, "Kind"):
             name, own = path.parent.name, declared.attributes
             needs = own.get("effects", {})
-            found[name] = Spec(name, own["samples"], own["network"], declared.arguments, needs, declared.name)
+            found[name] = Spec(
+                name, own["samples"], own["network"], own.get("like", ""), declared.arguments, needs, declared.name
+            )
     return found
 
 

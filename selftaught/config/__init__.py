@@ -104,7 +104,7 @@ def resolve(*layers: Layer, data: Any = None, stored: bool = False) -> Config:
     kind = _kind(method, values.pop("data.kind", None), source if data is None else data, where)
     encoder = _name(values.pop("encoder.name", options.network(method, kind)), "encoder", where)
     known = options.every(method, encoder, kind)
-    if kind not in (encoders.sees(encoder) or (kind,)):
+    if not encoders.takes(encoder, kind):
         fitting, samples = ", ".join(encoders.names(kind)), kinds.describe(kind).samples
         raise UserError(
             located(

@@ -61,7 +61,12 @@ LABELLED = (
         None,
         "Labels to train with: 10/class, 10% or all. The seed selects them; the other labels are hidden.",
     ),
-    Option("data.split", str | None, None, "train, test or all. By default train if there are labels, otherwise all."),
+    Option(
+        "data.split",
+        str | None,
+        None,
+        "train, test or all. By default train if there is something to judge by, such as labels, otherwise all.",
+    ),
 )
 INIT = Option(
     "init",

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selftaught import kind as kinds
 from selftaught.errors import UserError, unknown
 from selftaught.parts.signature import Argument, Declared, constants, subclasses
 
@@ -61,7 +62,7 @@ def names(kind: str | None = None) -> list[str]:
     >>> "conv" in names("image"), "conv" in names("text")
     (True, False)
     """
-    return sorted(name for name in _catalogue() if kind is None or kind in (sees(name) or (kind,)))
+    return sorted(name for name in _catalogue() if kind is None or takes(name, kind))
 
 
 def sees(name: str) -> tuple[str, ...]:
@@ -71,6 +72,18 @@ def sees(name: str) -> tuple[str, ...]:
     ('image',)
     """
     return tuple(_find(name)[1].attributes.get("sees", ()))
+
+
+def takes(name: str, kind: str) -> bool:
+    """Return whether an encoder takes samples of a kind: one that it sees, or one that looks like it (`Kind.like`).
+
+    Raises UserError for an unknown encoder.
+
+    >>> takes("conv", "image"), takes("conv", "text")
+    (True, False)
+    """
+    seen = sees(name)
+    return not seen or kind in seen or (kind in kinds.names() and kinds.describe(kind).like in seen)
 
 
 def arguments(name: str) -> tuple[Argument, ...]:
@@ -119,7 +132,7 @@ def build(name: str, input: dict[str, Any], **arguments_: Any) -> Encoder:
     import importlib
 
     module, declared, fixed = _find(name)
-    if input["kind"] not in (sees(name) or (input["kind"],)):
+    if not takes(name, input["kind"]):
         raise UserError(
             f"encoder {name} takes {' or '.join(sees(name))}, not {input['kind']}: use "
             f"{' or '.join(names(input['kind']))}"
@@ -182,4 +195,6 @@ def _find(name: str) -> tuple[str, Declared, dict[str, Any]]:
     return _catalogue()[name]
 
 
-__all__ = ["arguments", "build", "effects", "known", "load", "load_weights", "names", "pack", "save", "sees", "small"]
+__all__ = [
+    "arguments", "build", "effects", "known", "load", "load_weights", "names", "pack", "save", "sees", "small", "takes",
+]  # fmt: skip

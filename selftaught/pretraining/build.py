@@ -51,7 +51,7 @@ def open_data(config: Config, data: Any = None, progress: Progress = silent) -> 
         split = "train"
         if not (isinstance(given, str) and given in catalog.listed() and catalog.get(given).ENTRY.classes):
             whole = kind.read(given, "all", limit, progress, **how)
-            if not whole.labelled:  # nothing to judge it by: every sample is worth training on
+            if not kind.judged(whole):  # nothing to judge it by: every sample is worth training on
                 return hide(whole, labels, seed), "all"
     return hide(kind.read(given, split, limit, progress, **how), labels, seed), split
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks import measure
+from benchmarks.drawing import Panel, drawing, legend
 from selftaught.parts.information import Gaussians, estimates
 
 RHO, DIMS, N = 0.9, (1, 4, 16), (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -50,51 +51,33 @@ def measured(dims: int, n: int) -> dict[str, Any]:
 
 def figure(rows: list[dict[str, Any]]) -> str:
     """Return the rows as an SVG: one panel for each dimension, N on a logarithmic axis, nats upwards."""
-    wide, high, left, top, bottom, gap = 250, 300, 46, 34, 44, 24
+    wide, high, left, top, bottom, gap = 250, 300, 46, 34, 256, 44
     dims = sorted({row["dims"] for row in rows})
     width = left + len(dims) * (wide + gap)
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {high}" font-family="sans-serif" fill="#333">',
-        "<style>text { font-size: 12px }</style>",
-        "<title>Estimates of mutual information against the number of pairs N</title>",
-        f'<rect width="{width}" height="{high}" fill="#fff"/>',
-    ]
+    out: list[str] = []
     for number, d in enumerate(dims):
         mine = sorted((row for row in rows if row["dims"] == d), key=lambda row: row["n"])
-        true = mine[0]["information"]
-        ceiling, x0 = 1.5 * true, left + number * (wide + gap)
-        span = math.log2(mine[-1]["n"] / mine[0]["n"])
-
-        def x(n: int, x0: int = x0, span: float = span, first: int = mine[0]["n"]) -> float:
-            return round(x0 + math.log2(n / first) / span * (wide - 20) + 10, 1)
-
-        def y(value: float, ceiling: float = ceiling) -> float:
-            value = min(max(value, 0), ceiling)
-            return round(high - bottom - value / ceiling * (high - top - bottom), 1)
-
-        out.append(f'<text x="{x0 + wide / 2}" y="{top - 18}" text-anchor="middle">{d} pair{"s" * (d > 1)}</text>')
-        for tick in np.linspace(0, ceiling, 4):
-            out.append(f'<path d="M{x0} {y(tick)}h{wide}" stroke="#e4e4e4"/>')
-            out.append(f'<text x="{x0 - 6}" y="{y(tick) + 4}" text-anchor="end">{tick:.1f}</text>')
-        below = high - bottom + 16
-        out += [f'<text x="{x(row["n"])}" y="{below}" text-anchor="middle">{row["n"]}</text>' for row in mine[::3]]
-        out.append(f'<path d="M{x0} {y(true)}h{wide}" stroke="#000" stroke-width="1.5"/>')
+        true, x0 = mine[0]["information"], left + number * (wide + gap)
+        ends = [math.log2(row["n"]) for row in (mine[0], mine[-1])]
+        rim = (ends[1] - ends[0]) / 23
+        panel = Panel((x0, top, x0 + wide, bottom), (ends[0] - rim, ends[1] + rim), (0, 1.5 * true))
+        panel.say(x0 + wide / 2, top - 18, f"{d} pair{'s' * (d > 1)}")
+        panel.grid(np.linspace(0, 1.5 * true, 4), 1)
+        panel.below((math.log2(row["n"]), str(row["n"])) for row in mine[::3])
+        panel.level(true, "#000", 1.5)
         for bound, dashes in (("log_n", "5 4"), ("jeffreys", "2 3")):
-            line = " ".join(f"{x(row['n'])},{y(row[bound])}" for row in mine if row[bound] <= ceiling)
-            out.append(f'<polyline points="{line}" fill="none" stroke="#888" stroke-dasharray="{dashes}"/>')
+            line = [(math.log2(row["n"]), row[bound]) for row in mine if row[bound] <= 1.5 * true]
+            panel.line(line, "#888", 1, dashes)
         for name, colour in COLOURS.items():
-            line = " ".join(f"{x(row['n'])},{y(row[name]['mean'])}" for row in mine)
-            out.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+            panel.line([(math.log2(row["n"]), row[name]["mean"]) for row in mine], colour)
             for row in mine:
-                low, up = (row[name]["mean"] + sign * row[name]["spread"] for sign in (-1, 1))
-                title = f"<title>{NAMES[name]}, N = {row['n']}: {row[name]['mean']}</title>"
-                out.append(f'<path d="M{x(row["n"])} {y(low)}V{y(up)}" stroke="{colour}">{title}</path>')
-    legend = [*((NAMES[name], colour) for name, colour in COLOURS.items()), ("I(x, y)", "#000")]
-    for number, (name, colour) in enumerate(legend):
-        out.append(f'<circle cx="{left + 20 + 130 * number}" cy="{high - 10}" r="4" fill="{colour}"/>')
-        out.append(f'<text x="{left + 30 + 130 * number}" y="{high - 6}">{name}</text>')
+                title = f"{NAMES[name]}, N = {row['n']}: {row[name]['mean']}"
+                panel.spread(math.log2(row["n"]), row[name]["mean"], row[name]["spread"], colour, title)
+        out += panel.out
+    named = [*((NAMES[name], colour) for name, colour in COLOURS.items()), ("I(x, y)", "#000")]
+    out += legend(named, left + 20, high - 6, 130)
     out.append(f'<text x="{left + 550}" y="{high - 6}">dashes: log N; dots: (N - 1) / N J</text>')
-    return "\n".join([*out, "</svg>"]) + "\n"
+    return drawing(width, high, "Estimates of mutual information against the number of pairs N", out)
 
 
 def main() -> None:

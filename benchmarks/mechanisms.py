@@ -28,6 +28,7 @@ import numpy as np
 
 import selftaught
 from benchmarks import measure
+from benchmarks.drawing import Panel, drawing, legend
 from selftaught import evaluate
 from selftaught.data import open_source
 from selftaught.data.image.kind import Image
@@ -113,60 +114,33 @@ def figure(table: list[dict[str, Any]], base: float | None) -> str:
 
     K is on a logarithmic axis, bars are one standard deviation, and the dashed line is the untrained encoder.
     """
-    width, height, left, right, top, bottom = 640, 380, 62, 18, 22, 50
+    width, height = 640, 380
     low = min([r["linear"] - (r["spread"] or 0) for r in table] + ([base] if base is not None else []))
     high = max(r["linear"] + (r["spread"] or 0) for r in table)
     step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if (high - low) / s <= 6)
     low, high = math.floor(low / step) * step, math.ceil(high / step + 1e-9) * step
     ks = sorted({r["k"] for r in table})
-    first, last = math.log2(ks[0] + 1) - 0.5, math.log2(ks[-1] + 1) + 0.5
-
-    def x(k: float) -> float:
-        return round(left + (math.log2(k + 1) - first) / (last - first) * (width - left - right), 1)
-
-    def y(value: float) -> float:
-        return round(height - bottom - (value - low) / max(high - low, 1e-9) * (height - top - bottom), 1)
-
-    out = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
-            'font-size="13" fill="#333">'
-        ),
-        "<title>Linear probe against the number of negatives, for three ways to keep them</title>",
-        f'<rect width="{width}" height="{height}" fill="#fff"/>',
-    ]
-    for tick in np.arange(low, high + step / 2, step):
-        out.append(f'<path d="M{left} {y(tick)}H{width - right}" stroke="#ddd"/>')
-        out.append(f'<text x="{left - 8}" y="{y(tick) + 4}" text-anchor="end">{tick:.{1 if step < 1 else 0}f}</text>')
-    out += [f'<text x="{x(k)}" y="{height - bottom + 18}" text-anchor="middle">{k}</text>' for k in ks]
-    out.append(
-        f'<text x="{(left + width - right) / 2}" y="{height - 10}" text-anchor="middle">K, the number of '
-        "negatives</text>"
-    )
-    out.append(
-        f'<text transform="translate(16 {(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">linear '
-        "probe, %</text>"
-    )
+    ends = math.log2(ks[0] + 1) - 0.5, math.log2(ks[-1] + 1) + 0.5
+    panel = Panel((62, 22, width - 18, height - 50), ends, (low, high))
+    panel.grid(np.arange(low, high + step / 2, step), 1 if step < 1 else 0)
+    panel.below((math.log2(k + 1), str(k)) for k in ks)
+    panel.say((panel.left + panel.right) / 2, height - 10, "K, the number of negatives")
+    panel.beside("linear probe, %")
     if base is not None:
-        out.append(f'<path d="M{left} {y(base)}H{width - right}" stroke="#888" stroke-dasharray="5 4"/>')
-        out.append(
-            f'<text x="{width - right}" y="{y(base) - 5}" text-anchor="end" fill="#666">untrained encoder</text>'
-        )
-    for number, keys in enumerate(MECHANISMS):
+        panel.level(base, "#888", dashes="5 4")
+        panel.say(panel.right, panel.y(base) - 5, "untrained encoder", "end")
+    for keys in MECHANISMS:
         mine = sorted((r for r in table if r["keys"] == keys), key=lambda r: r["k"])
-        colour = COLOURS[keys]
         if mine:
-            line = " ".join(f"{x(r['k'])},{y(r['linear'])}" for r in mine)
-            out.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+            panel.line([(math.log2(r["k"] + 1), r["linear"]) for r in mine], COLOURS[keys])
         for r in mine:
+            place = math.log2(r["k"] + 1), r["linear"]
             if r["spread"]:
-                ends = y(r["linear"] - r["spread"]), y(r["linear"] + r["spread"])
-                out.append(f'<path d="M{x(r["k"])} {ends[0]}V{ends[1]}" stroke="{colour}"/>')
-            title = f"<title>{keys}, K = {r['k']}: {r['linear']}</title>"
-            out.append(f'<circle cx="{x(r["k"])}" cy="{y(r["linear"])}" r="4" fill="{colour}">{title}</circle>')
-        out.append(f'<circle cx="{left + 20 + 190 * number}" cy="12" r="4" fill="{colour}"/>')
-        out.append(f'<text x="{left + 30 + 190 * number}" y="16">{NAMES[keys]}</text>')
-    return "\n".join([*out, "</svg>"]) + "\n"
+                panel.spread(*place, r["spread"], COLOURS[keys])
+            panel.dot(*place, COLOURS[keys], f"{keys}, K = {r['k']}: {r['linear']}")
+    named = legend(((NAMES[keys], COLOURS[keys]) for keys in MECHANISMS), panel.left + 20, 16, 190)
+    title = "Linear probe against the number of negatives, for three ways to keep them"
+    return drawing(width, height, title, [*panel.out, *named])
 
 
 def main() -> None:

@@ -48,6 +48,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "cpc-same": ("cpc", {"among": "same"}),
     "cpc-other": ("cpc", {"among": "other"}),
     "cpc-context": ("cpc", {"encoder": {"name": ENCODER, "context": 64}}),
+    "data2vec-mlp": ("data2vec", {"output": "mlp"}),
     "denoising-gaussian": ("denoising", {"noise": "gaussian", "level": 0.5}),
     "lejepa-short-views": ("lejepa", {"small": 4}),
     "simclr-channel-norm": ("simclr", {"encoder": {"name": ENCODER, "norm": "channel"}}),
@@ -60,6 +61,11 @@ RUNS = Path("runs") / "signals"
 def cases() -> dict[str, tuple[str, dict[str, Any]]]:
     """Return every row: each method with its defaults, and the variants."""
     return dict(sorted({**{name: (name, {}) for name in methods.names("signal")}, **VARIANTS}.items()))
+
+
+def network(method: str) -> str:
+    """Return the encoder of a method's rows: the shared one, or its own where it cannot learn with another."""
+    return methods.describe(method, "signal").network or ENCODER
 
 
 @cache
@@ -82,7 +88,7 @@ def measured(data: str, case: str, seed: int) -> dict[str, Any]:
     method, arguments = cases()[case]
     out = RUNS / f"{data}-{case}-{seed}"
     shutil.rmtree(out, ignore_errors=True)
-    given = {"encoder": {"name": ENCODER}, **arguments}
+    given = {"encoder": {"name": network(method)}, **arguments}
     given = {"steps": STEPS, **given}
     run = measure.whole(selftaught.pretrain(method, data, out=out, seed=seed, progress=False, **given))
     torch.manual_seed(seed)
@@ -140,7 +146,7 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
             first = min(mine, key=lambda r: r["seed"])
             table.append(
                 {
-                    "method": case, "data": data, "encoder": ENCODER, "budget": f"{STEPS} steps",
+                    "method": case, "data": data, "encoder": network(cases()[case][0]), "budget": f"{STEPS} steps",
                     "seeds": len(mine), "labels": f"{LABELS} a class, {DRAWS} draws", "command": first["command"],
                     "steps": first["steps"], "seconds": first["seconds"], "probe": probe,
                 }

@@ -105,6 +105,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "nnlm": {"minutes": 2.0, "min_count": 20},
     "bert": {"minutes": 10.0},
     "simcse": {"minutes": 10.0},
+    "data2vec": {"minutes": 10.0},
     "cpc": {"minutes": 10.0},
 }
 """What is trained on `english` to classify documents, with arguments that differ from the defaults."""

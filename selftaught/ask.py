@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.kind import Split
-from selftaught.method import PseudoScores, Scores, Source
+from selftaught.method import Method, PseudoScores, Scores, Source
 
 if TYPE_CHECKING:
     from selftaught.evaluate.language import Scored
@@ -382,6 +383,58 @@ def locate(run: Run | str | Path, data: Any, *, threshold: float = 0.0) -> Itera
         parts = zip(one.classes.tolist(), one.scores.tolist(), one.boxes.tolist(), strict=True)
         named = [Located(classes[c] if c < len(classes) else str(c), p, tuple(box)) for c, p, box in parts]
         yield source.names(np.array([row]))[0], [item for item in named if item.probability >= threshold]
+
+
+def finds_depth(run: Run | str | Path) -> bool:
+    """Whether the run finds disparities of pairs of pictures."""
+    from selftaught.method import SeesDepth
+    from selftaught.pretraining.build import type_of
+
+    run = _run(run)
+    return run.is_run and not run.folder.config.get("finetune") and issubclass(type_of(run.config), SeesDepth)
+
+
+def depth(run: Run | str | Path, data: Any) -> Depths:
+    """The disparities that a run finds in the left pictures of pairs, see `evaluate.depth.disparities`.
+
+    Args:
+        run: A run of a method that finds disparities: monodepth.
+        data: Pairs of pictures: what `pretrain` takes.
+
+    Raises UserError for another run, and for data that cannot be read.
+    """
+    run = _run(run)
+    if not finds_depth(run):
+        raise UserError(f"{run.path} finds no disparities: use a run of monodepth")
+    return Depths(run.asked(data), run.method())
+
+
+@final
+class Depths:
+    """Pairs of pictures with the disparities of their left ones; iterating over it computes them."""
+
+    def __init__(self, source: Source, method: Method) -> None:
+        self.source, self.method = source, method
+        self._known: list[tuple[int, float]] = []
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __iter__(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield the name of each pair and its disparity in pixels, float32 [H, W]."""
+        from selftaught.evaluate.depth import compared, disparities
+
+        self._known = []
+        for i, found in enumerate(disparities(self.method, self.source)):
+            index = np.array([i])
+            if (one := compared(found, self.source.fetch(index))) is not None:
+                self._known.append((one[0], one[1]["abs"]))
+            yield self.source.names(index)[0], found
+
+    def error(self) -> float | None:
+        """The mean error so far, in pixels, where the data say what the disparity is; None where they do not."""
+        pixels = sum(count for count, _ in self._known)
+        return sum(count * value for count, value in self._known) / pixels if pixels else None
 
 
 def information(

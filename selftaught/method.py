@@ -188,8 +188,8 @@ class Method(nn.Module, ABC):
     """The kinds of sample that it learns from; empty for all. Not needed for a method with one file per kind
     (``NAME/KIND.py``).
     """
-    network: ClassVar[str] = ""
-    """The default encoder; empty for the default of the kind."""
+    network: ClassVar[str | tuple[str, ...]] = ""
+    """The default encoder; empty for the default of the kind. Of several, the first that takes the kind of sample."""
     stepper: ClassVar[str] = "descent"
     """The file of `steps/` that defines how it makes a step."""
     uses_labels: ClassVar[bool] = False
@@ -393,6 +393,25 @@ class ReadsOn(Protocol):
 
 
 @runtime_checkable
+class Hides(Protocol):
+    """An encoder of blocks over positions, such as patches or tokens, some of which can be hidden from it."""
+
+    blocks: nn.ModuleList
+    """The blocks in order. What one adds last to the vectors of the positions is the output of its "mlp"."""
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The number of positions of a sample of full size, along each axis; P is their product."""
+
+    def masked(self, x: Tensor, hide: Tensor, token: Tensor, mask: Tensor | None = None, /) -> tuple[Tensor, Tensor]:
+        """Return the last vectors of the positions, [B, P, dim], and which of them are no padding, bool [B, P].
+
+        Where `hide`, bool [B, P], the vector `token` [dim] is read in place of what is there; it still has its place.
+        `x` and `mask` are the view of `views.crop`. The blocks see the positions last: others may come before them.
+        """
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """A method that keeps a feature of every training sample.
 
@@ -444,6 +463,17 @@ class Classifies(Protocol):
         """Return one score per class, the largest for the predicted class: [B, C, S, S] to [B, K].
 
         `masks` are those of the plain views, if the kind has some.
+        """
+
+
+@runtime_checkable
+class SeesDepth(Protocol):
+    """A method that finds the disparity of pairs of pictures."""
+
+    def disparity(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return by how many parts of its width what the left picture shows lies further left in the right one.
+
+        Both are views without augmentation, [B, C, S, S]; the result is [B, S, S], at least 0.
         """
 
 
@@ -555,6 +585,7 @@ __all__ = [
     "Generates",
     "Group",
     "Groups",
+    "Hides",
     "Independent",
     "Index",
     "Labels",
@@ -571,6 +602,7 @@ __all__ = [
     "Rewrites",
     "Scores",
     "ScoresCorpus",
+    "SeesDepth",
     "Shows",
     "Source",
     "Start",

@@ -23,6 +23,7 @@ OPTIONAL = {
     "skimage": ("data/",),
     "openTSNE": ("report/",),
     "redis": ("parts/rows.py",),
+    "cv2": ("evaluate/depth.py",),
     "pycocotools": ("evaluate/detection/precision.py",),
     "sacrebleu": ("evaluate/metrics/bleu.py",),
 }

@@ -155,7 +155,8 @@ def split_index(source: Source, side: Literal["train", "test"]) -> Index:
     if count < 2:
         many = f"{len(source)} sample{'s' * (len(source) != 1)}"
         lack = "without two different ones" if groups is None else "of a single group"
-        raise UserError(f"{many} {lack} cannot be split into train and test: use split all")
+        more = "give more samples" if groups is None else "give samples of other groups, or other groups"
+        raise UserError(f"{many} {lack} cannot be split into train and test: {more}")
     classes = _majority(unit, source.labels)
     sizes = np.ones(count, np.int64) if groups is None else np.bincount(unit)
     if (sizes == sizes[0]).all():

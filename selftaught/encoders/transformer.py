@@ -254,6 +254,18 @@ class Transformer(Encoder):
         """
         return self.after(self.embedded(ids), cache, segment, **masks)
 
+    @property
+    def grid(self) -> tuple[int]:
+        """The number of symbols that are seen at once."""
+        return (self.context,)
+
+    def masked(self, x: Tensor, hide: Tensor, token: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the vectors of symbols int64 [B, T], [B, T, width], and which are no padding; see `method.Hides`."""
+        there = torch.ones_like(hide) if mask is None else mask
+        vectors = self.embedded(x)
+        vectors = torch.where(hide[:, :, None], token.to(vectors), vectors)
+        return self.after(vectors, mask=there)[-1], there
+
     def embedded(self, ids: Tensor) -> Tensor:
         """Return the vectors of symbols int64 [...] by themselves, [..., width]."""
         vectors: Tensor = self.token(ids)

@@ -155,16 +155,27 @@ class ViT(Encoder):
                 nn.init.trunc_normal_(m.weight, std=0.02)
                 nn.init.zeros_(m.bias)
 
-    def tokens(self, x: Tensor, keep: Tensor | None = None) -> tuple[list[Tensor], tuple[int, int]]:
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The patches of an image, along both sides."""
+        return self.side, self.side
+
+    def tokens(
+        self, x: Tensor, keep: Tensor | None = None, hide: Tensor | None = None, token: Tensor | None = None
+    ) -> tuple[list[Tensor], tuple[int, int]]:
         """Return all tokens after each block, [B, 1 + P, width] each, and the grid's height and width.
 
         The last are after the LayerNorm. `keep`, int64 [B, P], contains the numbers of the patches that are processed,
-        row by row from 0; without it, all are.
+        row by row from 0; without it, all are. Where `hide`, bool [B, P], the vector `token`, [width], is in place of
+        a patch.
         """
         x = self.patch_embed(x)
         grid = (x.shape[2], x.shape[3])
         positions = resampled(self.pos_embed, grid)
-        x = x.flatten(2).transpose(1, 2) + positions[:, 1:]
+        x = x.flatten(2).transpose(1, 2)
+        if hide is not None and token is not None:
+            x = torch.where(hide[:, :, None], token.to(x), x)
+        x = x + positions[:, 1:]
         if keep is not None:
             x = chosen(x, keep)
         x = torch.cat([(self.cls_token + positions[:, :1]).expand(x.shape[0], -1, -1), x], 1)
@@ -174,6 +185,11 @@ class ViT(Encoder):
             features.append(x)
         features[-1] = self.norm(x)
         return features, grid
+
+    def masked(self, x: Tensor, hide: Tensor, token: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the patch tokens, [B, P, width], and True for each; see `method.Hides`."""
+        last = self.tokens(x, None, hide, token)[0][-1][:, 1:]
+        return last, torch.ones_like(hide)
 
     def visible(self, x: Tensor, keep: Tensor) -> Tensor:
         """Encode only the patches `keep` of images [B, C, S, S], each with its own position: [B, 1 + P, width].
@@ -197,6 +213,29 @@ class ViT(Encoder):
         """Map images [B, C, S, S] of any size S to features [B, width]. Masks are those of `layers`."""
         last = self.tokens(x, **masks)[0][-1]
         return last[:, 0] if self.pool == "cls" else last[:, 1:].mean(1)
+
+
+def patches_of(encoder: Encoder, method: str, least: int, width: int, depth: int, heads: int) -> ViT:
+    """Return the encoder of a method that hides patches from it and has a narrow Transformer of its own.
+
+    Raises UserError, in the name of the method, for another encoder, fewer than `least` patches along a side, or a
+    narrow Transformer that cannot be.
+    """
+    if not isinstance(encoder, ViT):
+        raise UserError(
+            f"{method} needs an encoder of patches that can leave some out, such as vit, not {encoder.spec['name']}"
+        )
+    if width < 4 or width % 4 or depth < 1 or heads < 1 or width % heads:
+        raise UserError(
+            f"width of {method} must be a multiple of 4 and of heads, depth and heads at least 1, not {width}, {depth} "
+            f"and {heads}"
+        )
+    if encoder.side < least:
+        raise UserError(
+            f"{method} needs at least {least} x {least} patches, but images of {encoder.spec['input']['size']} pixels "
+            f"have {encoder.side} x {encoder.side} of {encoder.patch}: use a smaller --encoder.patch"
+        )
+    return encoder
 
 
 def resampled(positions: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from selftaught.errors import UserError
+from selftaught.evaluate.folded import folded
 from selftaught.evaluate.threads import pool
 from selftaught.method import Batch, Encoder, Source, Views, given
 from selftaught.views import plain
@@ -98,11 +98,7 @@ def embed(
         return found[layer]
 
     if place.type == "cpu" and any(parameter.dim() == 4 for parameter in encoder.parameters()):
-        # Convolutions take a third less time this way. A copy, because training must not notice.
-        encoder = copy.deepcopy(encoder)
-        for parameter in encoder.parameters():
-            if parameter.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        encoder = folded(encoder)
     try:
         encoder.to(place)
         with frozen(encoder):
@@ -139,14 +135,19 @@ def batches(
 
 
 def embed_pairs(
-    encoder: Callable[[Any], Tensor], source: Source, index: NDArray[np.int64], views: Views, device: torch.device
+    encoder: Callable[..., Tensor], source: Source, index: NDArray[np.int64], views: Views, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return the features of the views "first" and "second" of the samples at `index`, float32 [N, D] each.
 
-    The encoder must be in eval mode, without gradients: see `frozen`.
+    The encoder must be in eval mode, without gradients: see `frozen`. A view's mask, "first_mask", is its "mask".
     """
+
+    def encode(batch: Batch, name: str) -> Tensor:
+        mask = {"mask": batch[f"{name}_mask"]} if f"{name}_mask" in batch else {}
+        return encoder(batch[name], **mask)
+
     made = batches(source, index, views, BATCH, device)
-    pairs = [(encoder(batch["first"]), encoder(batch["second"])) for batch in made]
+    pairs = [(encode(batch, "first"), encode(batch, "second")) for batch in made]
     first, second = (torch.cat(side).float().flatten(1) for side in zip(*pairs, strict=True))
     return first, second
 

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from selftaught.data.budget import Budget, Labels, subset
 from selftaught.errors import UserError
 from selftaught.evaluate.knn import percent
-from selftaught.evaluate.linear import CROSS_VALIDATED, Standard, fit_linear
+from selftaught.evaluate.linear import Standard, fit_linear
 from selftaught.evaluate.threads import pool
 
 BUDGETS: tuple[Budget, ...] = (10, 100, "1%", "10%")
 """Labels per class, or a percentage of all labels."""
 DRAWS = 3
+ALONE = 10_000
+"""Up to this many labels, a thread fits each probe: the copy of its features is small."""
 
 
 @final
@@ -83,10 +85,11 @@ def few_labels(
         fitted = fit_linear(train_x[index], train_y[index], seed + job[1], groups=mine, standard=standard)
         return fitted.l2, fitted.of_standard(asked).argmax(1).numpy()
 
-    few = [job for job in jobs if len(drawn[job]) <= CROSS_VALIDATED]
+    large = [job for job in jobs if len(drawn[job]) > ALONE]
+    small = sorted((job for job in jobs if job not in large), key=lambda job: -len(drawn[job]))  # the longest first
     with pool() as threads:
-        fitted = dict(zip(few, threads.map(fit, few), strict=True))  # a thread each
-        fitted |= {job: fit(job) for job in jobs if job not in fitted}  # all threads together
+        fitted = dict(zip(small, threads.map(fit, small), strict=True))  # a thread each
+        fitted |= {job: fit(job) for job in large}  # all threads together
     found = {}
     for budget in budgets:
         mine = [fitted[job] for job in jobs if job[0] == budget]

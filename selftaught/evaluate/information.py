@@ -97,7 +97,7 @@ def _features(encoder: Encoder | None, source: Source, index: NDArray[np.int64],
     if encoder is None:
         cpu = torch.device("cpu")
         one = views.apply(source.fetch(index[:1]), views.sample(index[:1], 0, 0), cpu)
-        return embed_pairs(lambda x: x, source, index, views, cpu) if isinstance(one["first"], Tensor) else None
+        return embed_pairs(lambda x, **_: x, source, index, views, cpu) if isinstance(one["first"], Tensor) else None
     with frozen(encoder):
         first, second = embed_pairs(encoder, source, index, views, next(encoder.parameters()).device)
     return first.cpu(), second.cpu()

@@ -54,6 +54,9 @@ class Subject(Protocol):
     def method(self) -> Method:
         """Return the complete trained method, with its heads, prepared for its training data."""
 
+    def method_untrained(self) -> Method:
+        """Return the complete method as it was before its first step, prepared for its training data."""
+
     def model(self) -> Method:
         """Return the complete trained method without its data."""
 

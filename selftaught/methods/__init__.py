@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from selftaught import encoders
 from selftaught import kind as kinds
 from selftaught.errors import UserError, expanded, unknown
 from selftaught.parts.signature import Argument, Declared, subclasses
@@ -63,16 +64,23 @@ class Spec:
     class_name: str
 
 
-def _spec(name: str, folder: str, path: Path, declared: Declared, sees: tuple[str, ...] = ()) -> Spec:
+def _specs(name: str, folder: str, path: Path, declared: Declared, sees: tuple[str, ...] = ()) -> tuple[Spec, ...]:
+    """Return the spec of a file: one, or one per kind of sample if it names several encoders."""
     own = declared.attributes
     sees = tuple(own.get("sees", ())) or sees or tuple(kinds.names())
     title, stepper = declared.doc.partition("\n")[0], own.get("stepper", BASES[declared.base(BASES) or "Method"])
     recipe, network = own.get("recipe", {}), own.get("network", "")
     uses_labels, effects = own.get("uses_labels", False), own.get("effects", {})
-    return Spec(
-        name, folder, title, declared.doc, declared.arguments, recipe, sees, network, stepper, uses_labels, effects,
-        path, declared.name,
+    spec = Spec(
+        name, folder, title, declared.doc, declared.arguments, recipe, sees, "", stepper, uses_labels, effects, path,
+        declared.name,
     )  # fmt: skip
+    if isinstance(network, str):
+        return (replace(spec, network=network),)
+    return tuple(
+        replace(spec, sees=(kind,), network=next((name for name in network if kind in encoders.sees(name)), ""))
+        for kind in sees
+    )
 
 
 @cache
@@ -84,14 +92,14 @@ def _catalogue() -> dict[str, tuple[Spec, ...]]:
         for declared in subclasses(path, *BASES):
             sibling = stem in kinds.names() and bool(folders)
             name = folders.pop() if sibling else stem
-            spec = _spec(name, folders[0] if folders else "", path, declared, (stem,) if sibling else ())
-            found[name] = (*found.get(name, ()), spec)
+            specs = _specs(name, folders[0] if folders else "", path, declared, (stem,) if sibling else ())
+            found[name] = (*found.get(name, ()), *specs)
     return found
 
 
 @cache
-def _own(path: Path) -> Spec:
-    """Return the spec of the one method in a user's file.
+def _own(path: Path) -> tuple[Spec, ...]:
+    """Return what the one method in a user's file declares.
 
     Raises UserError, with the line number, when there is no method or the file is not valid Python.
     """
@@ -105,7 +113,7 @@ def _own(path: Path) -> Spec:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if len(found) != 1:
         raise UserError(f"{path} must define one class that subclasses Method (or Compiled), but defines {len(found)}")
-    return _spec(str(path), "", path, found[0])
+    return _specs(str(path), "", path, found[0])
 
 
 def is_file(name: str) -> bool:
@@ -130,7 +138,7 @@ def specs(name: str) -> tuple[Spec, ...]:
     Raises UserError, with a suggestion, for an unknown name.
     """
     if is_file(name):
-        return (_own(expanded(name)),)
+        return _own(expanded(name))
     if name not in _catalogue():
         raise unknown("method", name, names())
     return _catalogue()[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -59,12 +59,19 @@ def shape_of(features: Callable[[Tensor], Tensor], network: nn.Module, input: Ma
 
     Does not change `network`.
     """
+    return shapes_of(lambda x: [features(x)], network, input)[0]
+
+
+def shapes_of(
+    layers: Callable[[Tensor], Sequence[Tensor]], network: nn.Module, input: Mapping[str, Any]
+) -> list[tuple[int, ...]]:
+    """Return the shapes of several features, see `shape_of`."""
     training = network.training
     with torch.no_grad():
         network.eval()
-        shape = features(torch.zeros(1, input["channels"], input["size"], input["size"])).shape[1:]
+        found = layers(torch.zeros(1, input["channels"], input["size"], input["size"]))
     network.train(training)
-    return tuple(shape)
+    return [tuple(one.shape[1:]) for one in found]
 
 
 def take_fitting(network: nn.Module, other: nn.Module) -> None:

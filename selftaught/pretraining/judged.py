@@ -51,6 +51,9 @@ class Trained(Protocol):
     def method(self) -> Method:
         """The trained method with its data."""
 
+    def untrained(self) -> Method:
+        """The method before its first step."""
+
     def model(self) -> Method:
         """The trained method alone."""
 
@@ -103,6 +106,10 @@ class Judged:
     def method(self) -> Method:
         """Prepared for what it was trained on: a memory has a row for each sample."""
         return self.run.method()
+
+    def method_untrained(self) -> Method:
+        """As it was before its first step."""
+        return self.run.untrained()
 
     def model(self) -> Method:
         """Without its data."""

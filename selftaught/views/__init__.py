@@ -5,6 +5,10 @@ A kind of sample has a file of its name here (``image.py``, ``text.py``), which 
     plain(input)              what an encoder sees of a sample without augmentation: first its main argument
     raw(input)                the samples as numbers, for the baseline without an encoder
     augment(input)            "first" and "second": two random views of each sample (optional)
+    halves(input)             "first" and "second": the two halves of each sample in order, left and right or past and
+                              future, each with a mask of its name and "_mask" if there may be padding (optional)
+    crop(encoder)             one random view of each sample, as large as this encoder sees at once: first its main
+                              argument, then the "mask" if there may be padding (optional)
     show(name, values, input) samples in a form that a person can look at (`parts/shown`), or None
     RAW                       a short description of what `raw` returns
 
@@ -13,7 +17,7 @@ A kind of sample has a file of its name here (``image.py``, ``text.py``), which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -22,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from selftaught.errors import UserError
 
 if TYPE_CHECKING:
-    from selftaught.method import Views
+    from selftaught.method import Encoder, Views
     from selftaught.parts.shown import Shown
 
 
@@ -65,10 +69,22 @@ def augment(input: Mapping[str, Any]) -> Views:
     >>> two["first"].shape, two["second"].shape
     (torch.Size([2, 3, 4, 4]), torch.Size([2, 3, 4, 4]))
     """
-    module = _of(input, "random views")
-    if "augment" not in vars(module):
-        raise UserError(f"samples of kind '{input['kind']}' have no random views: define the views of the method")
-    views: Views = module.augment(input)
+    views: Views = _random(input, "augment")(input)
+    return views
+
+
+def halves(input: Mapping[str, Any]) -> Views:
+    """Return the views "first" and "second", the halves of each sample. Raises UserError for a kind without them."""
+    views: Views = _random(input, "halves")(input)
+    return views
+
+
+def crop(encoder: Encoder) -> Views:
+    """Return one random view of each sample, of the size that `encoder` sees at once, for methods that compare none.
+
+    Raises UserError for a kind without it, or an encoder that it does not serve.
+    """
+    views: Views = _random(encoder.spec["input"], "crop")(encoder)
     return views
 
 
@@ -81,6 +97,14 @@ def show(name: str, values: Any, input: Mapping[str, Any]) -> Shown | None:
 def raw_is(input: Mapping[str, Any]) -> str:
     """Return a description of what `raw` returns that completes "the raw input is ..."."""
     return str(_of(input, "raw views").RAW)
+
+
+def _random(input: Mapping[str, Any], name: str) -> Callable[[Any], Any]:
+    module = _of(input, "random views")
+    if name not in vars(module):
+        raise UserError(f"samples of kind '{input['kind']}' have no views called {name}: define those of the method")
+    found: Callable[[Any], Any] = getattr(module, name)
+    return found
 
 
 def _of(input: Mapping[str, Any], what: str) -> ModuleType:

@@ -17,12 +17,12 @@ from torch import Tensor
 from selftaught.errors import UserError
 from selftaught.kernels import image as kernel
 from selftaught.kernels import start_threads
-from selftaught.method import Batch, Index, Params, Raw, Views
+from selftaught.method import Batch, Encoder, Index, Params, Raw, Views
 from selftaught.parts.shown import Pictures
 from selftaught.views import batched
 from selftaught.views.augmentation import LOOK, Augment, boxes, sample
 
-__all__ = ["Augment", "ImageViews", "apply_torch", "augment", "denormalise", "plain", "raw", "show"]
+__all__ = ["Augment", "ImageViews", "apply_torch", "augment", "crop", "denormalise", "halves", "plain", "raw", "show"]
 
 log = logging.getLogger("selftaught.views")
 RAW = "the pixels themselves"
@@ -122,6 +122,42 @@ def augment(input: Mapping[str, Any]) -> ImageViews:
     """
     view = Augment(crop=(0.2, 1.0), flip=0.5, jitter=(0.4, 0.4, 0.4, 0.1), jitter_p=0.8, grey=0.2)
     return ImageViews(input, first=view, second=view)
+
+
+@final
+class HalfViews(Views):
+    """Views "first" and "second": the left and the right half of one random crop, the other half in the mean colour.
+
+    The image keeps its size, so that any encoder takes it: [B, C, S, S] each.
+    """
+
+    def __init__(self, input: Mapping[str, Any]) -> None:
+        self.whole = ImageViews(input, image=Augment(crop=(0.5, 1.0), flip=0.5))
+
+    def unused(self) -> dict[str, str]:
+        """See `Views.unused`."""
+        return self.whole.unused()
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        """Return the parameters of the crop."""
+        return self.whole.sample(index, epoch, seed)
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        """Return the halves on `device`. "label" and "index" pass through."""
+        batch = self.whole.apply(raw, params, device)
+        image = batch.pop("image")
+        left = torch.arange(image.shape[3], device=device) < image.shape[3] // 2  # [S]
+        return {"first": image * left, "second": image * ~left, **batch}
+
+
+def halves(input: Mapping[str, Any]) -> HalfViews:
+    """Return the views "first" and "second": the left and the right half of a random crop."""
+    return HalfViews(input)
+
+
+def crop(encoder: Encoder) -> ImageViews:
+    """Return the view "image": a random crop of at least a fifth of the area, mirrored or not, in its own colours."""
+    return ImageViews(encoder.spec["input"], image=Augment(crop=(0.2, 1.0), flip=0.5))
 
 
 def show(name: str, values: Any, input: Mapping[str, Any]) -> Pictures | None:

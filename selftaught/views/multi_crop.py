@@ -8,7 +8,7 @@ from dataclasses import replace
 from selftaught.errors import UserError
 from selftaught.method import Encoder
 from selftaught.parts.layers import shape_of
-from selftaught.views.image import Augment
+from selftaught.views.image import Augment, ImageViews
 
 
 def alike(
@@ -20,6 +20,16 @@ def alike(
     """
     whole, part = replace(look, crop=(crop, 1.0)), replace(look, crop=(small_crop, crop))
     return multi_crop(encoder, [whole] * full, part, count, size)
+
+
+def varied(
+    encoder: Encoder, full: int, crop: float, small: int, small_crop: float, small_size: int, strength: float,
+    flip: float, grey: float, blur: float, solarise: float,
+) -> ImageViews:  # fmt: skip
+    """Return the list "views" of `alike`, whose look is given by the `strength` of the colour jitter and the rest."""
+    jitter = (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength)
+    look = Augment(flip=flip, jitter=jitter, grey=grey, blur=blur, solarise=solarise)
+    return ImageViews(encoder.spec["input"], views=alike(encoder, look, full, crop, small, small_crop, small_size))
 
 
 def multi_crop(encoder: Encoder, full: Sequence[Augment], small: Augment, count: int, size: int = 0) -> list[Augment]:

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from selftaught.errors import UserError
 from selftaught.kernels.random import uniforms
-from selftaught.method import Batch, Index, Params, Raw, Views
+from selftaught.method import Batch, Encoder, Index, Params, Raw, Views
 from selftaught.parts.shown import Curves
 
-__all__ = ["Look", "SignalViews", "augment", "denormalise", "plain", "raw", "show"]
+__all__ = ["Look", "SignalViews", "augment", "crop", "denormalise", "halves", "plain", "raw", "show"]
 
 RAW = "the numbers themselves"
 STREAM = 0x7369676E616C
@@ -167,31 +167,74 @@ def normals(seed: int, stream: int, index: Index, epoch: int, view: int, n: int)
 
 
 @final
-class PlainViews(Views):
-    """The view "signal", the series as it is, float32 [B, C, T], with "mask" [B, T] unless `masked` is False."""
+class OneView(Views):
+    """The view "signal" of each series, float32 [B, C, T], with "mask" [B, T] unless `masked` is False."""
 
-    def __init__(self, input: Mapping[str, Any], masked: bool = True) -> None:
-        self.views, self.masked = SignalViews(input, signal=Look(centred=True)), masked
+    def __init__(self, input: Mapping[str, Any], look: Look, masked: bool = True) -> None:
+        self.views, self.masked = SignalViews(input, signal=look), masked
 
     def sample(self, index: Index, epoch: int, seed: int) -> Params:
-        """Return nothing: there is nothing to draw."""
-        return {}
+        """Return what `SignalViews` draw; nothing for the middle of the series as they are."""
+        return {} if self.views.looks == [PLAIN] else self.views.sample(index, epoch, seed)
 
     def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
-        """Return the series on `device`: cropped in the middle, or padded at the end."""
+        """Return the series on `device`, cropped, or padded at the end."""
         batch = self.views.apply(raw, params, device)
         mask = {"mask": batch.pop("signal_mask")}
         return {"signal": batch.pop("signal"), **(mask if self.masked else {}), **batch}
 
 
-def plain(input: Mapping[str, Any]) -> PlainViews:
+PLAIN = Look(centred=True)
+"""The series as they are; of longer ones the middle."""
+
+
+def plain(input: Mapping[str, Any]) -> OneView:
     """Return the view "signal" without augmentation, and its "mask"."""
-    return PlainViews(input)
+    return OneView(input, PLAIN)
 
 
-def raw(input: Mapping[str, Any]) -> PlainViews:
+def raw(input: Mapping[str, Any]) -> OneView:
     """Return the view that gives the numbers: that of `plain`, without its mask."""
-    return PlainViews(input, masked=False)
+    return OneView(input, PLAIN, masked=False)
+
+
+@final
+class HalfViews(Views):
+    """Views "first" and "second": the past and the future of one random window, [B, C, T / 2] each, with their masks.
+
+    Of a series that is shorter than the window, each is half of the series; padding is at the end of both.
+    """
+
+    def __init__(self, input: Mapping[str, Any]) -> None:
+        self.whole = SignalViews(input, whole=Look(scale=0.2, noise=0.05))
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        """Return the parameters of the window."""
+        return self.whole.sample(index, epoch, seed)
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        """Return the halves on `device`; of an odd number of samples the past has one less."""
+        batch = self.whole.apply(raw, params, device)
+        whole, there = batch.pop("whole"), batch.pop("whole_mask").sum(1)  # [B, C, T], [B]
+        at = torch.arange(-(-whole.shape[2] // 2), device=device)
+        ends = there // 2
+        made: Batch = {}
+        for name, start, length in (("first", ends * 0, ends), ("second", ends, there - ends)):
+            mask = at < length.clamp(min=1)[:, None]  # [B, T / 2]
+            place = (start[:, None] + at).clamp(max=whole.shape[2] - 1)
+            half = whole.gather(2, place[:, None].expand(-1, whole.shape[1], -1))
+            made |= {name: half * mask[:, None], f"{name}_mask": mask}
+        return {**made, **batch}
+
+
+def halves(input: Mapping[str, Any]) -> HalfViews:
+    """Return the views "first" and "second": the past and the future of each series."""
+    return HalfViews(input)
+
+
+def crop(encoder: Encoder) -> OneView:
+    """Return the view "signal", a random window of full length, of other heights and with noise, and its "mask"."""
+    return OneView(encoder.spec["input"], Look(scale=0.2, noise=0.05))
 
 
 def augment(input: Mapping[str, Any]) -> SignalViews:

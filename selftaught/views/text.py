@@ -7,7 +7,8 @@ from typing import Any, final
 
 import torch
 
-from selftaught.method import Batch, Index, Params, Raw, Views
+from selftaught.errors import UserError
+from selftaught.method import Batch, Encoder, Index, Params, Raw, ReadsOn, Views
 from selftaught.parts.tokens import tokenise_as
 
 RAW = "how often a text has each frequent word"
@@ -92,6 +93,26 @@ def raw(input: Mapping[str, Any]) -> Views:
 def augment(input: Mapping[str, Any]) -> Views:
     """Return the views "first" and "second": the two halves of each text."""
     return HalfViews(input)
+
+
+def halves(input: Mapping[str, Any]) -> Views:
+    """Return the views "first" and "second": what is read first of each text, and what follows."""
+    return HalfViews(input)
+
+
+def crop(encoder: Encoder) -> Views:
+    """Return the view "text", the symbols of a random passage as int64 [B, T], and its "mask", bool [B, T].
+
+    T is the encoder's context. Raises UserError for an encoder that does not read symbols.
+    """
+    from selftaught.views.passages import PassageViews  # has loops to compile
+
+    if not isinstance(encoder, ReadsOn) or encoder.causal:
+        raise UserError(
+            f"passages of symbols are read by the encoder transformer, not by {encoder.spec['name']}: use --encoder "
+            "transformer"
+        )
+    return PassageViews(encoder.index, encoder.context)
 
 
 def show(name: str, values: Any, input: Mapping[str, Any]) -> None:

@@ -10,7 +10,8 @@ import torch
 
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
-from selftaught.views.masked_pairs import KEPT, REPLACED, MaskedPairs, Passages
+from selftaught.views.masked_pairs import KEPT, REPLACED, MaskedPairs
+from selftaught.views.passages import Passages
 
 V = 60
 OTHER, END, START, MASK = range(V, V + 4)

@@ -15,7 +15,7 @@ from selftaught.cli.output import SWITCH, remark, show
 from selftaught.errors import UserError
 
 if TYPE_CHECKING:
-    from selftaught.ask import Asked, Located
+    from selftaught.ask import Asked, Depths, Located
 
 ENDINGS = (".csv", ".jsonl")
 
@@ -30,6 +30,7 @@ def predict(
     threshold: float = 0.0,
     column: str | None = None,
     errors: Literal["strict", "replace"] | None = None,
+    pfm: Annotated[bool, Parameter(**SWITCH)] = False,
     json_: Annotated[bool, Parameter(name="--json", help="Print JSON lines instead of CSV.", **SWITCH)] = False,
 ) -> None:
     """Name the classes of samples by a run's own classifier: 'selftaught predict RUN reviews.csv -k 3'.
@@ -37,21 +38,30 @@ def predict(
     For runs that learned from labels (fasttext_classifier, supervised, mean_teacher, ...). Where the data say what the
     samples are, how often the most probable class is right is told as well. A run that was fine-tuned for detection
     gives a row for each object, with its box in pixels; one that was fine-tuned for a task of text reads files of the
-    form of that task, labelled or not, and gives its classes, numbers, spans, answers, choices or texts.
+    form of that task, labelled or not, and gives its classes, numbers, spans, answers, choices or texts. A run of
+    monodepth writes the disparity of each pair of pictures, in pixels, to a file of the folder --out.
 
     Args:
         run: The run folder.
         data: A data set, a folder or a file; of texts also one a line (words that begin with __label__ are its labels),
             or rows of .csv, .tsv and .jsonl; "-" reads lines from standard input.
-        out: FILE.csv or FILE.jsonl; by default the result is printed.
+        out: FILE.csv or FILE.jsonl; by default the result is printed. For disparities a folder.
         k: How many classes to name for each sample, the most probable first; of seq2seq how many texts.
         threshold: Only classes with at least this probability.
         column: The column or the field that has the text; a number counts the columns of a table without names.
+        pfm: Write disparities as .pfm instead of .npy.
         errors: What to do with bytes of a text that are not UTF-8: refuse them, or replace them.
     """
     from selftaught import ask
     from selftaught.run import check_writable
 
+    if ask.finds_depth(run):
+        if column is not None or errors is not None or k != 1 or threshold or json_:
+            raise UserError(f"{run} finds disparities, for which only --out and --pfm have an effect")
+        _put_depths(ask.depth(run, data), out, pfm)
+        return
+    if pfm:
+        raise UserError(f"{run} finds no disparities, so --pfm has no effect: remove it")
     if out is not None and out.suffix not in ENDINGS:
         raise UserError(f"{out} must end in {' or '.join(ENDINGS)}")
     if out is not None:
@@ -90,6 +100,19 @@ def _put(lines: Iterator[str], out: Path | None, what: str) -> None:
     else:
         write_atomically(out, "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
         show(f"the {what} are in {out}")
+
+
+def _put_depths(found: Depths, out: Path | None, as_pfm: bool) -> None:
+    """A file for each pair, called like its left picture."""
+    from selftaught.export.disparity import write
+
+    if out is None:
+        raise UserError("the disparities of pictures are written to files: name a folder with --out")
+    for name, disparity in found:
+        write(disparity, out, name, as_pfm)
+    show(f"the disparities of {len(found):,} pairs are in {out}")
+    if (error := found.error()) is not None:
+        remark(f"by the disparities in the data: a mean error of {error:.2f} pixels")
 
 
 def _located(found: Iterator[tuple[str, list[Located]]], as_json: bool) -> Iterator[str]:

@@ -14,6 +14,7 @@ from selftaught.evaluate.classifier import classifier
 from selftaught.evaluate.embed import BATCH
 from selftaught.evaluate.probe import SIDES, probe
 from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
+from selftaught.evaluate.tasks.depth import finds_depth
 from selftaught.method import Classifies, Patched, Scores
 from selftaught.parts.word_vectors import Worded
 
@@ -32,8 +33,9 @@ class Probe(Task):
     }
 
     def suits(self, run: Subject, data: Any) -> bool:
-        """Whether the features are the encoder's own; a language model's text need not have labels."""
-        return not isinstance(run.encoder, Worded) and (not learned_to_score(run) or run.labelled(data))
+        """Whether the features are the encoder's own; what is judged otherwise need not have labels."""
+        otherwise = learned_to_score(run) or finds_depth(run)
+        return not isinstance(run.encoder, Worded) and (not otherwise or run.labelled(data))
 
     def judge(
         self,

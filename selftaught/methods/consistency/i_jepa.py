@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selftaught.encoders.vit import Block, ViT
+from selftaught.encoders.vit import Block, ViT, patches_of
 from selftaught.errors import UserError
 from selftaught.method import Clock, Encoder, Method, Outputs
 from selftaught.parts.chosen import chosen
@@ -91,25 +91,12 @@ class IJEPA(Method):
         crop: float = 0.3,
     ) -> None:
         super().__init__()
-        if not isinstance(encoder, ViT):
-            raise UserError(
-                f"i_jepa needs an encoder of patches that can leave some out, such as vit, not {encoder.spec['name']}"
-            )
         if blocks < 1 or not 0 < keep < 1 or not 0 <= momentum <= 1:
             raise UserError(
                 "i_jepa needs blocks of at least 1, keep between 0 and 1 and momentum in [0, 1], not "
                 f"{blocks}, {keep} and {momentum}"
             )
-        if width < 4 or width % 4 or depth < 1 or heads < 1 or width % heads:
-            raise UserError(
-                "width of i_jepa must be a multiple of 4 and of heads, depth and heads at least 1, not "
-                f"{width}, {depth} and {heads}"
-            )
-        if encoder.side < 3:
-            raise UserError(
-                f"i_jepa needs at least 3 x 3 patches, but images of {encoder.spec['input']['size']} pixels have "
-                f"{encoder.side} x {encoder.side} of {encoder.patch}: use a smaller --encoder.patch"
-            )
+        encoder = patches_of(encoder, "i_jepa", 3, width, depth, heads)
         self.encoder, self.momentum = encoder, momentum
         self.target = momentum_copy(encoder)
         self.views = Blocks(encoder.spec["input"], Augment(crop=(crop, 1.0)), encoder.side, blocks, keep)

@@ -17,8 +17,7 @@ from selftaught.parts.matching import matching
 from selftaught.parts.multi_crop import by_size
 from selftaught.parts.spread import spread
 from selftaught.parts.target import target
-from selftaught.views.image import Augment, ImageViews
-from selftaught.views.multi_crop import alike
+from selftaught.views.multi_crop import varied
 
 
 @final
@@ -114,10 +113,7 @@ class VISReg(Method):
         self.head = projection(encoder.dim, hidden, dim, depth, last="none")
         self.weight, self.shape_weight = weight, shape_weight
         self.directions, self.full, self.count = directions, full, full + small
-        jitter = (0.4 * strength, 0.4 * strength, 0.2 * strength, 0.1 * strength)
-        look = Augment(flip=flip, jitter=jitter, grey=grey, blur=blur, solarise=solarise)
-        views = alike(encoder, look, full, crop, small, small_crop, small_size)
-        self.views = ImageViews(encoder.spec["input"], views=views)
+        self.views = varied(encoder, full, crop, small, small_crop, small_size, strength, flip, grey, blur, solarise)
 
     def terms(self) -> Terms:
         """Return the four terms: each sees all views."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selftaught.encoders.vit import Block, ViT
+from selftaught.encoders.vit import Block, ViT, patches_of
 from selftaught.errors import UserError
 from selftaught.kernels.random import uniforms
 from selftaught.method import Batch, Encoder, Index, Method, Outputs, Params, Raw, Views
@@ -81,23 +81,9 @@ class MaskedAutoencoder(Method):
         flip: float = 0.5,
     ) -> None:
         super().__init__()
-        if not isinstance(encoder, ViT):
-            raise UserError(
-                f"masked_autoencoder needs an encoder of patches that can leave some out, such as vit, not "
-                f"{encoder.spec['name']}"
-            )
         if not 0 < ratio < 1:
             raise UserError(f"ratio of masked_autoencoder must be greater than 0 and less than 1, not {ratio}")
-        if width < 4 or width % 4 or depth < 1 or heads < 1 or width % heads:
-            raise UserError(
-                "width of masked_autoencoder must be a multiple of 4 and of heads, depth and heads at least 1, not "
-                f"{width}, {depth} and {heads}"
-            )
-        if encoder.side < 2:
-            raise UserError(
-                f"masked_autoencoder needs at least 2 x 2 patches, but images of {encoder.spec['input']['size']} "
-                f"pixels are one patch of {encoder.patch}: use a smaller --encoder.patch"
-            )
+        encoder = patches_of(encoder, "masked_autoencoder", 2, width, depth, heads)
         self.encoder, self.normalise = encoder, normalise
         self.views = Masks(encoder.spec["input"], Augment(crop=(crop, 1.0), flip=flip), encoder.side**2, ratio)
         self.embed = nn.Linear(encoder.dim, width)

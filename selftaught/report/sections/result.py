@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from selftaught.method import Source
+from selftaught.method import SeesDepth, Source
 from selftaught.report.page import Page
 from selftaught.report.values import mapping, number
 from selftaught.views import raw_is
@@ -23,8 +23,8 @@ FEATURES = ("trained", "untrained", "raw")
 
 
 def suits(page: Page) -> bool:
-    """Shown if there is a probe or can be one. Word vectors are first evaluated by word tests."""
-    return "probe" in page.summary or not page.worded
+    """Shown if there is a probe or can be one. Word vectors and depth are first evaluated otherwise."""
+    return "probe" in page.summary or not (page.worded or isinstance(page.method, SeesDepth))
 
 
 def data(page: Page) -> dict[str, Any] | None:

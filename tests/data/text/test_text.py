@@ -272,7 +272,7 @@ def test_one_word_and_a_mark_of_byte_order(tmp_path: Path) -> None:
     corpus = open_text(tmp_path / "a.txt", "all", tokens="whitespace")
     assert list(corpus.words) == ["word"] and len(corpus) == 1
     with pytest.raises(
-        UserError, match="1 sample without two different ones cannot be split into train and test: use split all"
+        UserError, match="1 sample without two different ones cannot be split into train and test: give more samples"
     ):
         open_text(tmp_path / "a.txt", "train")
 

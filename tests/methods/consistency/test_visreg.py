@@ -13,7 +13,6 @@ from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.consistency.visreg import VISReg, from_normal
 from selftaught.parts.directions import directions
-from selftaught.views.image import Augment
 
 SMALL = {"hidden": 64, "dim": 32, "crop": 0.6}
 """Arguments that fit the method to the toys of the contract."""
@@ -151,52 +150,6 @@ def test_free_points_become_normal() -> None:
     assert (covariance - covariance.diagonal().diag()).abs().max() < 0.03
 
 
-def test_directions_are_drawn_anew_in_each_step(bench: Any) -> None:
-    method = make(bench).eval()
-    batch = bench.batch(method)
-    first, again, other = (method(clock=later(step), **batch)["shape"] for step in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
-
-
-def test_the_views_are_the_papers(bench: Any) -> None:
-    arguments = {"crop": 0.3, "small_crop": 0.05, "blur": 0.5, "solarise": 0.2, "full": 2, "small": 6}
-    look: dict[str, Any] = {
-        "flip": 0.5, "jitter": (0.4, 0.4, 0.2, 0.1), "jitter_p": 0.8, "grey": 0.2, "blur": 0.5, "solarise": 0.2,
-    }  # fmt: skip
-    assert make(bench, **arguments).views.augments == [
-        *[Augment(crop=(0.3, 1.0), **look)] * 2,
-        *[Augment(crop=(0.05, 0.3), size=5, **look)] * 6,
-    ]
-
-
-def test_every_view_moves_the_encoder(bench: Any) -> None:
-    """No stop-gradient: the loss as a function of one view's pixels changes through the mean and through the test."""
-    method = make(bench, full=2, small=1)
-    views = [view.requires_grad_() for view in bench.batch(method)["views"]]
-    method(views=views, clock=later())["loss"].backward()
-    assert all(view.grad is not None and view.grad.abs().sum() > 0 for view in views)
-
-
-def test_without_the_terms_it_collapses(agreement: Any) -> None:
-    spreads = {}
-    for weight in (0.6, 1e-9):
-        method = VISReg(agreement.encoder(), dim=16, depth=1, weight=weight, directions=32, small=0)
-        agreement.train(method, lambda one, other: {"views": [one, other]})
-        spreads[weight] = method.head(method.encoder(torch.randn(32, 3, 4, 4))).std(0).mean().item()
-    assert spreads[0.6] > 0.5
-    assert spreads[1e-9] < 0.15
-
-
-def test_half_precision_keeps_the_loss(bench: Any) -> None:
-    method = make(bench)
-    batch = bench.batch(method)
-    full = method(clock=later(), **batch)["loss"].item()
-    with torch.autocast("cpu", torch.bfloat16):
-        half = method(clock=later(), **batch)
-    assert half["loss"].dtype == torch.float32
-    assert half["loss"].item() == pytest.approx(full, rel=0.05)
-
-
 @pytest.mark.parametrize("argument", OTHERS)
 def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert list(OTHERS) == [a.name for a in methods.describe("visreg").arguments]
@@ -220,13 +173,6 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
 def test_values_out_of_range_are_refused(bench: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make(bench, **arguments)
-
-
-def test_an_encoder_of_one_size_is_refused_but_without_small_crops(bench: Any) -> None:
-    mlp = encoders.build("mlp", bench.input, width=4)
-    with pytest.raises(UserError, match="encoder mlp takes images of 12 pixels only"):
-        VISReg(mlp, small=1)
-    assert VISReg(mlp, full=4, small=0).views.sides == [12] * 4
 
 
 def grown(scale: float) -> tuple[float, list[Tensor]]:

@@ -178,7 +178,7 @@ def test_mistakes_are_named(bench: Any) -> None:
         MaskedAutoencoder(bench.encoder())
     with pytest.raises(UserError, match="ratio of masked_autoencoder must be greater than 0 and less than 1, not 1"):
         make(bench, ratio=1.0)
-    with pytest.raises(UserError, match="images of 12 pixels are one patch of 12: use a smaller"):
+    with pytest.raises(UserError, match="images of 12 pixels have 1 x 1 of 12: use a smaller"):
         make(bench, patch=12)
     with pytest.raises(UserError, match="multiple of 4 and of heads"):
         make(bench, width=10)

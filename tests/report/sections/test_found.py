@@ -36,7 +36,7 @@ def test_sections_come_in_the_order_of_their_numbers() -> None:
     orders = [section.order for section in sections.found()]
     assert orders == sorted(set(orders))
     assert [section.name for section in sections.found()] == [
-        "warnings", "word_tests", "finetune", "detection", "answers", "result", "map", "word_map", "capitals",
+        "warnings", "word_tests", "depth", "finetune", "detection", "answers", "result", "map", "word_map", "capitals",
         "learning", "saw", "clusters", "shows", "run",
     ]  # fmt: skip
 

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from selftaught import encoders, methods
+from selftaught import methods
 from selftaught.errors import UserError
 from selftaught.method import Clock
 from selftaught.methods.consistency.lejepa.image import LeJEPA
 from selftaught.parts.directions import directions
 from selftaught.parts.sigreg import sigreg
-from selftaught.views.image import Augment
 
 SMALL = {"hidden": 64, "dim": 32, "crop": 0.6}
 """Arguments that fit the method to the toys of the contract."""
@@ -64,52 +63,6 @@ def test_the_loss_is_the_papers(bench: Any, full: int, small: int, weight: float
     assert outputs["normality"].item() == pytest.approx(test, rel=1e-4)
 
 
-def test_directions_are_drawn_anew_in_each_step(bench: Any) -> None:
-    method = make(bench).eval()
-    batch = bench.batch(method)
-    first, again, other = (method(clock=later(step), **batch)["normality"] for step in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
-
-
-def test_the_views_are_the_papers(bench: Any) -> None:
-    arguments = {"crop": 0.3, "small_crop": 0.05, "blur": 0.5, "solarise": 0.2, "full": 2, "small": 6}
-    look: dict[str, Any] = {
-        "flip": 0.5, "jitter": (0.4, 0.4, 0.2, 0.1), "jitter_p": 0.8, "grey": 0.2, "blur": 0.5, "solarise": 0.2,
-    }  # fmt: skip
-    assert make(bench, **arguments).views.augments == [
-        *[Augment(crop=(0.3, 1.0), **look)] * 2,
-        *[Augment(crop=(0.05, 0.3), size=5, **look)] * 6,
-    ]
-
-
-def test_every_view_moves_the_encoder(bench: Any) -> None:
-    """No stop-gradient: the loss as a function of one view's pixels changes through the mean and through the test."""
-    method = make(bench, full=2, small=1)
-    views = [view.requires_grad_() for view in bench.batch(method)["views"]]
-    method(views=views, clock=later())["loss"].backward()
-    assert all(view.grad is not None and view.grad.abs().sum() > 0 for view in views)
-
-
-def test_without_the_test_it_collapses(agreement: Any) -> None:
-    spreads = {}
-    for weight in (0.3, 1e-9):
-        method = LeJEPA(agreement.encoder(), dim=16, depth=1, weight=weight, directions=32, small=0)
-        agreement.train(method, lambda one, other: {"views": [one, other]})
-        spreads[weight] = method.head(method.encoder(torch.randn(32, 3, 4, 4))).std(0).mean().item()
-    assert spreads[0.3] > 0.5
-    assert spreads[1e-9] < 0.15
-
-
-def test_half_precision_keeps_the_loss(bench: Any) -> None:
-    method = make(bench)
-    batch = bench.batch(method)
-    full = method(clock=later(), **batch)["loss"].item()
-    with torch.autocast("cpu", torch.bfloat16):
-        half = method(clock=later(), **batch)
-    assert half["loss"].dtype == torch.float32
-    assert half["loss"].item() == pytest.approx(full, rel=0.05)
-
-
 @pytest.mark.parametrize("argument", OTHERS)
 def test_every_argument_matters(bench: Any, argument: str) -> None:
     assert list(OTHERS) == [a.name for a in methods.describe("lejepa").arguments]
@@ -132,10 +85,3 @@ def test_every_argument_matters(bench: Any, argument: str) -> None:
 def test_values_out_of_range_are_refused(bench: Any, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make(bench, **arguments)
-
-
-def test_an_encoder_of_one_size_is_refused_but_without_small_crops(bench: Any) -> None:
-    mlp = encoders.build("mlp", bench.input, width=4)
-    with pytest.raises(UserError, match="encoder mlp takes images of 12 pixels only"):
-        LeJEPA(mlp, small=1)
-    assert LeJEPA(mlp, full=4, small=0).views.sides == [12] * 4

@@ -1,0 +1,1 @@
+"""Information: codes that keep what one part of a sample says about another."""

@@ -181,24 +181,29 @@ def detection_table(rows: list[dict[str, Any]]) -> str:
 
 
 def tuning_table(rows: list[dict[str, Any]]) -> str:
-    """Return the table of tuning.json: a row for each task of text and body, with the task's first metric.
+    """Return the table of tuning.json: a row for each task of text, body and metric.
 
-    The best body of each task, tuned, is bold.
+    The best body of each task, tuned, is bold. What stands beside the three sides, such as copying, has a row too.
     """
     sides = ("frozen", "tuned", "scratch")
-    found = {(row["task"], row["body"], row["side"]): row for row in rows}
+    found = {(row["task"], row["body"], row["metric"], row["side"]): row for row in rows}
     lines = ["| task | body | " + " | ".join(sides) + " | measured | runs |", "|---|---|---|---|---|---|---|"]
-    for task, body in dict.fromkeys((row["task"], row["body"]) for row in rows):
-        best = max((r["mean"] for r in rows if (r["task"], r["side"]) == (task, "tuned")), default=0.0)
-        mine = [found.get((task, body, side)) for side in sides]
+    for task, body, metric in dict.fromkeys((row["task"], row["body"], row["metric"]) for row in rows):
+        tuned = [r for r in rows if (r["task"], r["metric"], r["side"]) == (task, metric, "tuned")]
+        sign = tuned[0].get("better", 1) if tuned else 1
+        best = sign * max((sign * r["mean"] for r in tuned), default=0.0) if sign else None
+        mine = [found.get((task, body, metric, side)) for side in sides]
         cells = [
             "" if one is None else _number(one["mean"], one["spread"], bold=side == "tuned" and one["mean"] == best)
             for side, one in zip(sides, mine, strict=True)
         ]
         known = [one for one in mine if one is not None]
-        lines.append(
-            f"| {task} | `{body}` | {' | '.join(cells)} | {known[0]['metric']} | {max(one['seeds'] for one in known)} |"
-        )
+        lines.append(f"| {task} | `{body}` | {' | '.join(cells)} | {metric} | {max(one['seeds'] for one in known)} |")
+    for task, side, metric in dict.fromkeys(
+        (row["task"], row["side"], row["metric"]) for row in rows if row["side"] not in sides
+    ):
+        mean = next(r["mean"] for r in rows if (r["task"], r["side"], r["metric"]) == (task, side, metric))
+        lines.append(f"| {task} | {side} |  | {_number(mean, None)} |  | {metric} |  |")
     return "\n".join(lines)
 
 

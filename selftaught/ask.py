@@ -135,6 +135,8 @@ def generate(
 ) -> list[Iterator[str]]:
     """What a language model writes after `prompt`: `n` samples, each piece by piece.
 
+    A run that was fine-tuned for seq2seq writes what belongs to `prompt`, such as its translation; see `rewrites`.
+
     >>> import selftaught
     >>> from selftaught import ask
     >>> run = selftaught.pretrain("ngram", ["the cat sat on the mat", "a cat sat"] * 9, out="cats", progress=False)
@@ -144,7 +146,7 @@ def generate(
 
     Args:
         run: A run of a language model.
-        prompt: A text to go on from; none starts a new one.
+        prompt: A text to go on from; none starts a new one. For seq2seq the source.
         length: Number of tokens, at most.
         n: Number of samples, with the seeds `seed`, `seed` + 1, ...
         temperature: Below 1 prefers probable tokens; 0 takes the most probable one.
@@ -155,24 +157,40 @@ def generate(
     Raises UserError for a run of another method, for a prompt of which no token is known, and for numbers out of range.
     """
     from selftaught import methods
-    from selftaught.method import Generates
+    from selftaught.method import Generates, Rewrites
     from selftaught.parts.sampling import check
     from selftaught.parts.tokens import tokenise_as
     from selftaught.pretraining.build import type_of
+    from selftaught.pretraining.tuned import task_of
 
     run = _run(run)
-    if not issubclass(type_of(run.config), Generates):
+    tuned = task_of(run.folder) is not None
+    if tuned and not rewrites(run):
+        raise UserError(f"{run.path} was fine-tuned for a task that writes no text: 'selftaught predict' asks it")
+    if not tuned and not issubclass(type_of(run.config), Generates):
         able = [name for name in methods.names() if issubclass(methods.load(name), Generates)]
         raise UserError(f"{run.config.method} writes no text: generate with a run of {' or '.join(able)}")
     if length < 0 or n < 1:
         raise UserError(f"length must be at least 0 and n at least 1, not {length} and {n}")
     check(temperature, top_k, top_p)
-    model = run.model()
-    assert isinstance(model, Generates)
+    model = run.learned() if tuned else run.model()
+    assert isinstance(model, Generates | Rewrites)
+    if tuned and not prompt.strip():
+        raise UserError(f"no text is given: 'selftaught generate {run.path} \"a text\"' writes what belongs to it")
     strange = model.unknown(prompt)
     if strange and len(strange) == len(tokenise_as(run.encoder.spec["input"], prompt)):
         raise UserError(f"the model knows no token of the prompt '{prompt}': use words of its text, or no prompt")
-    return [model.generate(prompt, length, seed + i, temperature, top_k, top_p) for i in range(n)]
+    write = model.rewrite if isinstance(model, Rewrites) else model.generate
+    return [write(prompt, length, seed + i, temperature, top_k, top_p) for i in range(n)]
+
+
+def rewrites(run: Run | str | Path) -> bool:
+    """Whether `generate` writes a text for the prompt, and not what follows it: whether it was tuned for seq2seq."""
+    from selftaught.method import Rewrites
+    from selftaught.pretraining.tuned import task_of
+
+    run = _run(run)
+    return task_of(run.folder) is not None and isinstance(run.learned(), Rewrites)
 
 
 def perplexity(run: Run | str | Path, data: Any, *, split: Split = "all", **options: Any) -> dict[str, Any]:

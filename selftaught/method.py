@@ -561,6 +561,19 @@ class Generates(Protocol):
         """Return the unknown tokens of `text`, in order."""
 
 
+@runtime_checkable
+class Rewrites(Protocol):
+    """A method that writes a text for a text, such as its translation."""
+
+    def rewrite(
+        self, source: str, length: int, seed: int, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
+    ) -> Iterator[str]:
+        """Yield what is written for `source`, piece by piece, as `Generates.generate` does."""
+
+    def unknown(self, text: str) -> list[str]:
+        """Return the unknown tokens of `text`, in order."""
+
+
 __all__ = [
     "BacksOff",
     "Batch",
@@ -586,6 +599,7 @@ __all__ = [
     "Raw",
     "ReadsOn",
     "Remembers",
+    "Rewrites",
     "Scores",
     "ScoresCorpus",
     "SeesDepth",

@@ -28,6 +28,7 @@ OPTIONAL = {
     "pycocotools": ("evaluate/detection/precision.py",),
     "soundfile": ("data/audio/",),
     "soxr": ("data/audio/",),
+    "sacrebleu": ("evaluate/metrics/bleu.py",),
 }
 ABSTRACT = {"ABC", "Protocol"}
 

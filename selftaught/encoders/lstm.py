@@ -35,6 +35,10 @@ class Memory:
     def __init__(self, states: list[State]) -> None:
         self.states, self.length = states, 0
 
+    def select(self, rows: Tensor) -> None:
+        """Keep the texts at `rows`, int64 [N], in this order; one can be there several times."""
+        self.states = [(h[rows], c[rows]) for h, c in self.states]
+
 
 @final
 class Stack(nn.Module):

@@ -44,6 +44,14 @@ class Cache:
         self.keys[block][:, :, begin:end], self.values[block][:, :, begin:end] = k, v
         return self.keys[block][:, :, :end], self.values[block][:, :, :end]
 
+    def select(self, rows: Tensor) -> None:
+        """Keep the texts at `rows`, int64 [N], in this order; one can be there several times."""
+        for kept in (self.keys, self.values):
+            for block, old in enumerate(kept):
+                new = old.new_empty(len(rows), *old.shape[1:])
+                new[:, :, : self.length] = old[rows, :, : self.length]
+                kept[block] = new
+
 
 @final
 class Attention(nn.Module):
@@ -321,11 +329,11 @@ class Transformer(Encoder):
         return Cache(*([like.new_empty(shape) for _ in self.blocks] for _ in range(2)))
 
     @torch.no_grad()
-    def attention(self, ids: Tensor) -> list[Tensor]:
+    def attention(self, ids: Tensor, segment: Tensor | None = None) -> list[Tensor]:
         """Return the weights a of each block, [B, heads, T, T], for ids [B, T]: row t says where symbol t looks."""
-        first, turn = self._placed(self.embedded(ids))
+        first, turn = self._placed(self.embedded(ids), 0, segment)
         found = []
-        for block, x in zip(self.blocks, [first, *self.hidden(ids)[:-1]], strict=True):
+        for block, x in zip(self.blocks, [first, *self.hidden(ids, None, segment)[:-1]], strict=True):
             assert isinstance(block, Block)
             q, k, _ = block.attention.project(block.norm1(x) if block.first else x, turn)
             scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])

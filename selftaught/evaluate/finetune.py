@@ -179,15 +179,16 @@ class _Trial:
         halves = self.task.halves(train, self.seed)
         if halves is None or len(choices) == 1:
             return choices[0]
-        scores = []
+        scores, by = [], self.task.chooses or self.task.metrics[0]
+        sign = self.task.better.get(by, 1)
         for setting in choices:
             with TemporaryDirectory(prefix="selftaught-finetune-") as place:
                 try:
                     method, _, _ = self.trained(halves[0], setting, Path(place) / "run")
-                    scores.append(self.task.judge(method, *halves)[self.task.metrics[0]])
+                    scores.append(self.task.tried(method, *halves)[by])
                 except fit.NonFiniteLoss:  # too large a rate for this encoder
-                    scores.append(-np.inf)
-        best = choices[int(np.argmax(scores))]
+                    scores.append(-sign * np.inf)
+        best = choices[int(np.argmax(sign * np.array(scores)))]
         if say is not None:
             told = ", ".join(f"{_spoken(setting)}: {score:.1f}" for setting, score in zip(choices, scores, strict=True))
             say(f"{self.side}: chosen on held-out training labels: {_spoken(best)} ({told})")
@@ -224,10 +225,12 @@ class _Trial:
         return copy.deepcopy(self.run.encoder)
 
 
-def summary(task: Tuning, lines: Sequence[Line]) -> dict[str, Any]:
+def summary(task: Tuning, lines: Sequence[Line], parts: Parts | None = None) -> dict[str, Any]:
     """Return ``{"metrics", "rows": {labels: {side: {metric: {"mean", "spread"}, "seeds", "steps", "setting"}}}}``.
 
-    "spread" is the standard deviation over seeds (with n - 1), None for one seed.
+    "spread" is the standard deviation over seeds (with n - 1), None for one seed. Where there is something to say,
+    "better" has the metrics that are no percentages, "beside" what answers without learning are worth on the test part
+    of `parts`, and "signatures" how metrics were computed.
     """
     rows: dict[str, Any] = {}
     for budget in sorted({line["labels"] for line in lines}, key=_size):
@@ -243,19 +246,27 @@ def summary(task: Tuning, lines: Sequence[Line]) -> dict[str, Any]:
                 cell[metric] = {"mean": round(float(np.mean(values)), 2), "spread": spread}
             keys = {"seeds": len(mine), "steps": mine[0]["steps"], "setting": mine[0]["setting"]}
             rows[budget][side] = cell | keys | {"seconds": round(float(np.mean([line["seconds"] for line in mine])), 1)}
-    return {"metrics": list(task.metrics), "rows": rows}
+    found = {
+        "better": {name: sign for name, sign in task.better.items() if name in task.metrics},
+        "beside": {} if parts is None else task.beside(parts), "signatures": task.signatures(),
+    }  # fmt: skip
+    return {"metrics": list(task.metrics), "rows": rows} | {name: one for name, one in found.items() if one}
 
 
 def table(found: Mapping[str, Any]) -> Table:
-    """Return a summary as a table: a row for each share of the labels and each side."""
+    """Return a summary as a table: a row for each share of the labels and each side, and what stands beside them."""
     rows: list[dict[str, Any]] = []
+    named = {metric: metric if metric in found.get("better", {}) else f"{metric}, %" for metric in found["metrics"]}
     for budget, sides in found["rows"].items():
         for side, cell in sides.items():
             row: dict[str, Any] = {"labels": budget, "encoder": side}
             for metric in found["metrics"]:
                 spread = cell[metric]["spread"]
-                row[f"{metric}, %"] = f"{cell[metric]['mean']:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
+                row[named[metric]] = f"{cell[metric]['mean']:.1f}" + ("" if spread is None else f" ± {spread:.1f}")
             rows.append(row | {"seeds": cell["seeds"], "steps": cell["steps"], "chosen": _spoken(cell["setting"])})
+    for name, numbers in found.get("beside", {}).items():
+        cells = {named[m]: f"{numbers[m]:.1f}" if m in numbers else "" for m in found["metrics"]}
+        rows.append({"labels": "", "encoder": name, **cells, "seeds": "", "steps": "", "chosen": ""})
     return Table(rows, ("labels", "encoder", "chosen"))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, final
 
 from torch import Tensor
@@ -69,7 +70,9 @@ class Tuning(ABC):
     first line of the docstring describes the task there.
 
     Attributes:
-        metrics: What `judge` measures, in percent, higher is better. The first one chooses the settings.
+        metrics: What `judge` measures: in percent, higher is better, if `better` does not say otherwise.
+        better: For metrics that are no percentages: -1 if lower is better, 0 if the number is only beside others.
+        chooses: The metric that settings are chosen by; "" for the first one.
         labels: The shares of the training labels that are used unless a user names others.
         recipe: Values of `Recipe` that differ from its defaults.
         settings: What is chosen from for all weights; the first one is used where nothing can be held out to choose.
@@ -83,6 +86,8 @@ class Tuning(ABC):
     asks: ClassVar[bool] = False
     training: ClassVar[str] = ""
     metrics: tuple[str, ...]
+    better: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    chooses: ClassVar[str] = ""
     labels: ClassVar[tuple[str, ...]] = ("all",)
     recipe: ClassVar[dict[str, Any]] = {}
     settings: tuple[dict[str, float], ...]
@@ -118,7 +123,19 @@ class Tuning(ABC):
 
     @abstractmethod
     def judge(self, method: Method, train: Source, test: Source) -> dict[str, float]:
-        """Return the `metrics` of a trained method on `test`, in percent; `train` is what must not count there."""
+        """Return the `metrics` of a trained method on `test`; `train` is what must not count there."""
+
+    def tried(self, method: Method, train: Source, test: Source) -> dict[str, float]:
+        """Return at least the metric that settings are chosen by; by default all, as `judge` does."""
+        return self.judge(method, train, test)
+
+    def beside(self, parts: Parts) -> dict[str, dict[str, float]]:
+        """Return what answers without learning are worth on the test part: their metrics, by what is done."""
+        return {}
+
+    def signatures(self) -> dict[str, str]:
+        """Return how metrics were computed, for those that have versions: a program's own signature, by metric."""
+        return {}
 
     @abstractmethod
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:

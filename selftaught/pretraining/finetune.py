@@ -88,7 +88,7 @@ def finetune(
             lines = engine.finetune(
                 subject, made, parts, plan, done=done, record=kept.record, keep=kept.keep, say=say
             )  # fmt: skip
-            folder.update_summary(finetune=folder.summary["finetune"] | engine.summary(made, lines))
+            folder.update_summary(finetune=folder.summary["finetune"] | engine.summary(made, lines, parts))
     except ValueError:  # the input is at fault, so the corrected command may use the same name
         if not again and not (path / LINES).exists():
             place.forget(folder)

@@ -74,6 +74,36 @@ def test_features_and_a_report_come_from_the_run(left, tmp_path):
     assert main(["report", str(out)]) == 0 and 'id="finetune"' in (out / "report.html").read_text()
 
 
+def test_a_run_that_writes_texts_is_asked_for_them(start, tmp_path, capsys):
+    data, out = made.translated(tmp_path), tmp_path / "run"
+    sides = ["--source", "aa", "--target", "bb"]
+    words = ["finetune", str(start), "seq2seq", str(data), *sides, "--bleu", "2", "--longest", "5", "--epochs", "1"]
+    assert main([*words, "--lr", "0.003", "--sides", "tuned", "--seeds", "1", "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    assert (
+        "300 training and 23 test pairs, a target each; train is train.aa, test is test.aa; 17 test pairs that are in"
+        in printed.err
+    )
+    assert "copying the source" in printed.out and "perplexity, other source" in printed.out
+    found = RunFolder.open(out).summary["finetune"]
+    assert found["better"]["perplexity"] == -1 and "version:" in found["signatures"]["BLEU-2"]
+    assert main(["predict", str(out), str(data / "test.aa"), "-k", "2", "--json"]) == 0
+    printed = capsys.readouterr()
+    first = json.loads(printed.out.splitlines()[0])
+    assert list(first) == ["sample", "text", "probability", "text_2", "probability_2"]
+    assert "by the labels in the data: BLEU-2" in printed.err
+    assert main(["generate", str(out), "w1 w2 w3", "--n", "2", "--length", "4", "--temperature", "0"]) == 0
+    (one, dashes, two) = capsys.readouterr().out.splitlines()
+    assert one == two == "".join(ask.generate(out, "w1 w2 w3", 4, temperature=0.0)[0]) and dashes == "---"
+    assert "w1 w2 w3" not in one and ask.rewrites(out)
+    for asked, said in (
+        (["generate", str(out), "zebra"], "the model knows no token"),
+        (["generate", str(out)], "no text is given"),
+        (["finetune", str(start), "seq2seq", str(data)], "say which are read and which are written, --source aa"),
+    ):
+        assert main(asked) == 2 and said in capsys.readouterr().err
+
+
 def test_what_was_finished_is_not_repeated(left, start, tmp_path, capsys):
     out, data = left
     copy = shutil.copytree(out, tmp_path / "copy")
@@ -167,6 +197,8 @@ def test_other_ways_to_ask_say_where_the_answers_are(left):
     out, data = left
     with pytest.raises(UserError, match=r"ask\.predicted asks tasks of text"):
         ask.predict(out, str(data))
+    with pytest.raises(UserError, match="was fine-tuned for a task that writes no text: 'selftaught predict' asks it"):
+        ask.generate(out, "w1")
     assert ask.predicted(out, str(data)).count == 200
     with pytest.raises(UserError, match="k, the number of classes to name, must be at least 1, not 0"):
         ask.predicted(out, str(data), k=0)

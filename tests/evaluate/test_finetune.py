@@ -138,6 +138,34 @@ def test_the_setting_is_chosen_on_held_out_training_labels(start: Start, parts: 
     assert min(accuracy["tuned"] + accuracy["scratch"]) > 35  # four classes
 
 
+def test_a_metric_of_which_lower_is_better_chooses_the_lowest(
+    start: Start, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(self: Tried, method: Method, train: Source, test: Source) -> dict[str, float]:
+        accuracy = self.task.judge(method, train, test)["accuracy"]
+        return {"accuracy": accuracy, "error": 100 - accuracy}
+
+    for name, value in (
+        ("metrics", ("accuracy", "error")), ("better", {"error": -1}), ("chooses", "error"), ("judge", judge),
+        ("tried", lambda self, *given: {"error": self.judge(*given)["error"]}),
+        ("beside", lambda self, parts: {"the first": {"error": 75.0}}),
+        ("signatures", lambda self: {"error": "by hand"}),
+    ):  # fmt: skip
+        monkeypatch.setattr(Tried, name, value)
+    lines = finetune(start, Tried(), parts, Plan(labels=("all",), sides=("tuned",), seeds=1))
+    assert lines[0]["setting"] == {"lr": 1e-2}
+    found = summary(Tried(), lines, parts)
+    assert found["better"] == {"error": -1} and found["signatures"] == {"error": "by hand"}
+    assert found["beside"] == {"the first": {"error": 75.0}} and "better" not in summary(Classification(), [])
+    rows, _ = table(found)
+    assert rows[0]["error"] == f"{lines[0]['error']:.1f}" and "accuracy, %" in rows[0]
+    assert rows[1] | {"error": None, "encoder": None} == dict.fromkeys(rows[1], "") | {"error": None, "encoder": None}
+    assert rows[1]["error"] == "75.0" and rows[1]["encoder"] == "the first"
+    monkeypatch.setattr(Tried, "settings", ({"lr": 1e38}, {"lr": 1e-2}))  # what diverges is not the lowest
+    (line,) = finetune(start, Tried(), parts, Plan(labels=("all",), sides=("tuned",), seeds=1))
+    assert line["setting"] == {"lr": 1e-2}
+
+
 def test_a_rate_that_diverges_is_not_chosen(start: Start, parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Tried, "settings", ({"lr": 1e38}, {"lr": 1e-2}))
     plan = Plan(labels=("all",), sides=("tuned",), seeds=1)

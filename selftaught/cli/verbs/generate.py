@@ -23,9 +23,12 @@ def generate(
 ) -> None:
     """Write text with a language model: 'selftaught generate RUN "once upon a time"'.
 
+    A run that was fine-tuned for seq2seq takes a source and draws what belongs to it, such as its translation; the best
+    one is found by 'selftaught predict'.
+
     Args:
         run: The run folder of a language model.
-        prompt: Text to continue; without it, the model begins a new one.
+        prompt: Text to continue; without it, the model begins a new one. Of a run for seq2seq the source.
         length: How many tokens to write, at most. The text can end earlier.
         n: How many samples to write, with the seeds SEED, SEED + 1, ...
         temperature: Below 1 prefers probable tokens, above 1 improbable ones; 0 takes the most probable one.
@@ -39,10 +42,11 @@ def generate(
     if json_:
         show_json([{"prompt": prompt, "text": "".join(text), "seed": seed + i} for i, text in enumerate(texts)])
         return
+    before = "" if ask.rewrites(run) else prompt
     for number, text in enumerate(texts):
         if number:
             show("---")
-        sys.stdout.write(prompt)
+        sys.stdout.write(before)
         for piece in text:
             sys.stdout.write(piece)
             sys.stdout.flush()

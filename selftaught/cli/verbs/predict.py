@@ -38,15 +38,15 @@ def predict(
     For runs that learned from labels (fasttext_classifier, supervised, mean_teacher, ...). Where the data say what the
     samples are, how often the most probable class is right is told as well. A run that was fine-tuned for detection
     gives a row for each object, with its box in pixels; one that was fine-tuned for a task of text reads files of the
-    form of that task, labelled or not, and gives its classes, numbers, spans, answers or choices. A run of monodepth
-    writes the disparity of each pair of pictures, in pixels, to a file of the folder --out.
+    form of that task, labelled or not, and gives its classes, numbers, spans, answers, choices or texts. A run of
+    monodepth writes the disparity of each pair of pictures, in pixels, to a file of the folder --out.
 
     Args:
         run: The run folder.
         data: A data set, a folder or a file; of texts also one a line (words that begin with __label__ are its labels),
             or rows of .csv, .tsv and .jsonl; "-" reads lines from standard input.
         out: FILE.csv or FILE.jsonl; by default the result is printed. For disparities a folder.
-        k: How many classes to name for each sample, the most probable first.
+        k: How many classes to name for each sample, the most probable first; of seq2seq how many texts.
         threshold: Only classes with at least this probability.
         column: The column or the field that has the text; a number counts the columns of a table without names.
         pfm: Write disparities as .pfm instead of .npy.

@@ -250,7 +250,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _is_text(path: Path) -> bool:
     try:
-        start = next(iter(_opened(path)), b"")[:LOOK]
+        start = next(iter(unpacked(path)), b"")[:LOOK]
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except (UserError, UnicodeDecodeError):
         return False
@@ -269,7 +269,7 @@ def blocks(path: Path, errors: Errors, encoding: str = "utf-8") -> Iterator[byte
     decode = codecs.getincrementaldecoder(encoding)("strict" if errors == "strict" else "replace").decode
     first = True
     try:
-        for block in _opened(path):
+        for block in unpacked(path):
             if first and block.startswith(WIDE) and encoding == "utf-8":
                 raise NotText(f"{shown(str(path))}: line 1: UTF-16, not UTF-8: read it with --encoding utf-16")
             block = block.removeprefix(BOM) if first and encoding == "utf-8" else block
@@ -287,7 +287,8 @@ def blocks(path: Path, errors: Errors, encoding: str = "utf-8") -> Iterator[byte
 _OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
-def _opened(path: Path) -> Iterator[bytes]:
+def unpacked(path: Path) -> Iterator[bytes]:
+    """Yield the bytes of a file, decompressed according to its extension. Raises NotText if that cannot be done."""
     suffix = path.suffix.lower()
     try:
         with path.open("rb") as file:

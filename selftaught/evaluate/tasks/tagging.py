@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, final
+from typing import Any, Literal, final
 
-import torch
 from torch import Tensor
 
 from selftaught.data.budget import Budget
@@ -16,6 +15,7 @@ from selftaught.errors import UserError
 from selftaught.evaluate.metrics.spans import span_f1, spans
 from selftaught.evaluate.task import Said
 from selftaught.evaluate.texts import parts
+from selftaught.evaluate.texts.body import is_mixed
 from selftaught.evaluate.texts.rows import Rows, RowViews, body_of
 from selftaught.evaluate.texts.tagger import Pieces, Tagger
 from selftaught.evaluate.texts.training import Training
@@ -32,16 +32,25 @@ class Tagging(TextTuning):
         word: The column of the words, from 1.
         tag: The column of the tags, from 1, or from the end: -1 is the last.
         encoding: The encoding of the files, such as latin-1.
+        crf: on: tags are a linear chain, so that which one follows which is learned too, and the most probable tags of
+            the whole sentence are said; off: each word is tagged by itself; auto: on for ELMo, as in its paper.
     """
 
     training = "texts/training.py"
     metrics = ("F1", "precision", "recall", "macro F1")
 
-    def __init__(self, training: Training, word: int = 1, tag: int = -1, encoding: str = "utf-8") -> None:
+    def __init__(
+        self,
+        training: Training,
+        word: int = 1,
+        tag: int = -1,
+        encoding: str = "utf-8",
+        crf: Literal["auto", "on", "off"] = "auto",
+    ) -> None:
         if word == 0 or tag == 0:
             raise UserError("word and tag count columns from 1, or from the end, -1: they cannot be 0")
         super().__init__(training)
-        self.word, self.tag, self.encoding = word, tag, encoding
+        self.word, self.tag, self.encoding, self.crf = word, tag, encoding, crf
 
     def open(self, run: Subject, data: Any, say: Said | None = None) -> Parts:
         """Open tagged sentences.
@@ -82,25 +91,27 @@ class Tagging(TextTuning):
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the encoder with an output for each tag."""
         body = body_of(encoder, "tagging")
-        return Tagger(body, self.how, frozen, self.tags, Pieces(Rows(body)))
+        chain = is_mixed(body) if self.crf == "auto" else self.crf == "on"
+        return Tagger(body, self.how, frozen, self.tags, Pieces(Rows(body)), chain)
 
     def judge(self, method: Method, train: Source, test: Source) -> dict[str, float]:
         """Return what `conlleval` counts, and the mean F1 of types."""
         names = list(self.tags)
-        said = [[names[int(i)] for i in one.argmax(1)] for one in _said(method, test)]
+        said = [[names[i] for i in tags] for tags, _ in _said(method, test)]
         return span_f1(said, [one.tags for one in parts.examples(test)])
 
     def examples(self, method: Method, test: Source) -> dict[str, Any]:
         """Return some held-out sentences with their spans and those that were found."""
         source, names, rows = parts.some(test), list(self.tags), list[list[str | float]]()
-        for example, p in zip(parts.examples(source), _said(method, source), strict=True):
-            said = [names[int(i)] for i in p.argmax(1)]
+        for example, (numbers, _) in zip(parts.examples(source), _said(method, source), strict=True):
+            said = [names[i] for i in numbers]
             rows.append([" ".join(example.words), *(_spelt(example.words, tags) for tags in (example.tags, said))])
         return parts.answers(("sentence", "spans", "found"), rows)
 
     def restored(self, encoder: Encoder, tensors: Mapping[str, Tensor], setting: Setting) -> Method:
         """Return the method with as many outputs as the weights have."""
         self.tags = {str(number): number for number in range(len(tensors["head.bias"]))}
+        self.crf = "on" if "chain.transitions" in tensors else "off"
         return self.method(encoder, bool(tensors["body.frozen"]))
 
     def predicted(self, method: Method, data: Any, classes: Sequence[str], **how: Any) -> Predicted:
@@ -110,15 +121,14 @@ class Tagging(TextTuning):
         said_tags, true_tags = list[list[str]](), list[Sequence[str]]()
 
         def rows() -> Iterator[dict[str, Any]]:
-            for example, p in zip(source.examples, _said(method, source), strict=True):
+            for example, (numbers, sure) in zip(source.examples, _said(method, source), strict=True):
                 assert isinstance(example, Tagged)
-                sure, numbers = p.max(1)
-                tags = [classes[number] for number in numbers.tolist()]
+                tags = [classes[number] for number in numbers]
                 if example.tags:
                     said_tags.append(tags)
                     true_tags.append(example.tags)
                 for begin, end, kind in sorted(spans(tags)):
-                    probability = float(sure[begin : end + 1].min())
+                    probability = min(sure[begin : end + 1])
                     if probability >= how["threshold"]:
                         yield {
                             "sample": example.where, "first": begin + 1, "last": end + 1, "label": kind,
@@ -137,8 +147,8 @@ def _spelt(words: Sequence[str], tags: Sequence[str]) -> str:
     return ", ".join(f"{kind}: {' '.join(words[begin : end + 1])}" for begin, end, kind in sorted(spans(tags)))
 
 
-def _said(method: Method, source: Source) -> Iterator[Tensor]:
-    """Yield the probabilities of the tags of each sentence's words, [words, tags]."""
+def _said(method: Method, source: Source) -> Iterator[tuple[list[int], list[float]]]:
+    """Yield the numbers of the tags of each sentence's words, and their probabilities."""
     assert isinstance(method, Tagger)
     assert isinstance(method.views, RowViews)
     pieces = method.views.encode
@@ -146,8 +156,9 @@ def _said(method: Method, source: Source) -> Iterator[Tensor]:
     for batch, p in parts.asked(method, source):
         row = 0
         for example in source.fetch(batch["index"].cpu().numpy())["example"]:
-            found = []
+            numbers, sure = list[int](), list[float]()
             for places in pieces.places(example):
-                found.append(p[row, places])
+                numbers += p[row, : len(places), 0].int().tolist()
+                sure += p[row, : len(places), 1].tolist()
                 row += 1
-            yield torch.cat(found)
+            yield numbers, sure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,11 @@ class Reading(nn.Module):
         found, _ = nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=ids.shape[1])
         read: Tensor = self.dropout(found)
         return read
+
+    def on(self, ids: Tensor, cache: Any) -> Tensor:
+        """Return the vectors of symbols int64 [N, T] that go on after those in a `cache` of the causal encoder."""
+        last: Tensor = self.encoder.after(self._vectors(ids), cache)[-1]
+        return last
 
     def _layers(self, ids: Tensor, there: Tensor, segment: Tensor, codes: Tensor | None) -> list[Tensor]:
         encoder = self.encoder

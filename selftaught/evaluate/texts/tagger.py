@@ -15,6 +15,10 @@ from selftaught.evaluate.texts.parts import remembered
 from selftaught.evaluate.texts.rows import LEFT_OUT, Body, Row, Rows, RowViews
 from selftaught.evaluate.texts.training import Training
 from selftaught.method import Clock, Method, Outputs, Player, Source
+from selftaught.parts.crf import LinearChain
+
+UNKNOWN = LEFT_OUT - 1
+"""The target of words without a tag that is known, which are only asked about."""
 
 
 @final
@@ -59,10 +63,11 @@ class Tagger(Method):
     """A linear layer on the vector of the first symbol of each word: -log softmax(W h)[tag], the mean over words.
 
     Devlin et al. 2019 (BERT) for networks that are trained as a whole; Peters et al. 2018 (ELMo) has an LSTM in each
-    direction below it. Causal encoders read a word without what follows it, and add `lm` times the loss of a language
-    model; see `Sequences` for `r_drop`.
+    direction below it and a linear chain above, whose loss is -log P of a sentence's tags over its words. Causal
+    encoders read a word without what follows it, and add `lm` times the loss of a language model; see `Sequences` for
+    `r_drop`, which compares the probabilities of each word's tags.
 
-    Departures: no CRF above ELMo's LSTM.
+    Departures: a sentence that is read in several pieces has a chain for each of them.
 
     Args:
         encoder: The encoder.
@@ -70,9 +75,12 @@ class Tagger(Method):
         frozen: Whether the encoder stays as it is.
         tags: The tags, O among them, each with its number.
         pieces: Makes rows of sentences.
+        chain: Whether the tags of a sentence are a linear chain.
     """
 
-    def __init__(self, encoder: Body, how: Training, frozen: bool, tags: Mapping[str, int], pieces: Pieces) -> None:
+    def __init__(
+        self, encoder: Body, how: Training, frozen: bool, tags: Mapping[str, int], pieces: Pieces, chain: bool = False
+    ) -> None:
         super().__init__()
         self.encoder, self.how = encoder, how
         self.body = Reading(encoder, how, frozen)
@@ -80,6 +88,7 @@ class Tagger(Method):
         self.head = nn.Linear(self.body.dim, len(tags))
         nn.init.normal_(self.head.weight, std=0.02)
         nn.init.zeros_(self.head.bias)
+        self.chain = LinearChain(len(tags)) if chain else None
         encode: Callable[[Any], list[Row]] = pieces
         self.views = RowViews(pieces.rows, encode, lambda raw, rows, length: _targets(raw, length, tags, pieces))
 
@@ -90,38 +99,62 @@ class Tagger(Method):
         """Return one player, see `Reading.player`."""
         return [self.body.player(self)]
 
+    def scores(self, h: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores of the words of each row, [N, W, K], and which of them are there, bool [N, W]."""
+        words = target != LEFT_OUT
+        order = (~words).to(torch.uint8).argsort(dim=1, stable=True)[:, : max(int(words.sum(1).max()), 1)]
+        found = self.head(self.normal(h.gather(1, order[..., None].expand(-1, -1, h.shape[2]))))
+        return found, words.gather(1, order)
+
+    def log_p(self, scores: Tensor, there: Tensor) -> Tensor:
+        """Return log P of the tags of each word, [N, W, K]."""
+        return scores.log_softmax(2) if self.chain is None else self.chain.log_marginals(scores, there)
+
     def forward(
         self, ids: Tensor, there: Tensor, segment: Tensor, target: Tensor, clock: Clock, codes: Tensor | None = None,
         **_: Any,
     ) -> Outputs:  # fmt: skip
         """Return the loss over words, and how many are tagged right."""
         passes = [self.body(ids, there, segment, clock, codes) for _ in range(2 if self.how.r_drop else 1)]
-        asked = target != LEFT_OUT
-        scores = [self.head(self.normal(h[asked])) for h in passes]
-        loss = torch.stack([F.cross_entropy(one, target[asked]) for one in scores]).mean()
-        outputs: Outputs = {"task": loss.detach(), "accuracy": (scores[0].argmax(1) == target[asked]).float().mean()}
+        tags = nn.utils.rnn.pad_sequence([row[row != LEFT_OUT] for row in target], batch_first=True)
+        each = [self.scores(h, target) for h in passes]
+        words = each[0][1]
+        if self.chain is None:
+            losses = [F.cross_entropy(scores[words], tags[words]) for scores, _ in each]
+        else:
+            losses = [-self.chain(scores, words, tags).sum() / words.sum() for scores, _ in each]
+        loss = torch.stack(losses).mean()
+        right = (self._best(each[0][0].detach(), words) == tags)[words].float().mean()
+        outputs: Outputs = {"task": loss.detach(), "accuracy": right}
         if self.body.causal and self.how.lm and not self.body.still:
             lm = torch.stack([self.body.language(h, ids, there) for h in passes]).mean()
             loss, outputs["lm"] = loss + self.how.lm * lm, lm.detach()
         if self.how.r_drop:
-            far = apart(*scores)
+            far = apart(*(self.log_p(scores, words)[words] for scores, _ in each))
             loss, outputs["apart"] = loss + self.how.r_drop * far, far.detach()
         return {"loss": loss, **outputs}
 
-    def say(self, ids: Tensor, there: Tensor, segment: Tensor, codes: Tensor | None = None, **_: Any) -> Tensor:
-        """Return the probabilities of the tags of each symbol, [N, T, K]."""
-        found: Tensor = self.head(self.normal(self.body(ids, there, segment, None, codes))).float().softmax(2)
-        return found
+    def say(
+        self, ids: Tensor, there: Tensor, segment: Tensor, target: Tensor, codes: Tensor | None = None, **_: Any
+    ) -> Tensor:
+        """Return the number of the tag of each word and its probability, [N, W, 2]; any in padding."""
+        scores, words = self.scores(self.body(ids, there, segment, None, codes), target)
+        best = self._best(scores.float(), words)
+        sure = self.log_p(scores.float(), words).exp().gather(2, best[..., None])[..., 0]
+        return torch.stack([best.to(sure), sure], 2)
+
+    def _best(self, scores: Tensor, there: Tensor) -> Tensor:
+        return scores.argmax(2) if self.chain is None else self.chain.best(scores, there)
 
 
 def _targets(raw: Any, length: int, tags: Mapping[str, int], pieces: Pieces) -> Tensor:
-    """Return the tag of the first symbol of each word, int64 [N, T], `LEFT_OUT` elsewhere."""
+    """Return the tag of each word at its first symbol, int64 [N, T]; `UNKNOWN` is none, `LEFT_OUT` is no word."""
     rows = []
     for example in raw["example"]:
         left = iter(example.tags)
         for places in pieces.places(example):
             row = torch.full((length,), LEFT_OUT)
             for place in places:
-                row[place] = tags.get(next(left, ""), LEFT_OUT)
+                row[place] = tags.get(next(left, ""), UNKNOWN)
             rows.append(row)
     return torch.stack(rows)

@@ -12,9 +12,10 @@ from selftaught.encoders.transformer import Transformer, activation
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Source, Terms
 from selftaught.parts import gather, reader
+from selftaught.parts.attended import attended
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.reader import Reader
-from selftaught.parts.shown import Table
+from selftaught.parts.shown import Pictures, Table
 from selftaught.parts.symbols import MASK, spelt
 from selftaught.parts.tokens import model_of
 from selftaught.views.masked_pairs import MaskedPairs
@@ -147,8 +148,11 @@ class BERT(Method):
         return list(zip(tokens, found, strict=True))
 
     @torch.no_grad()
-    def show(self, tokens: Tensor, seen: Tensor, hidden: Tensor, **batch: Any) -> list[Table]:
-        """Show hidden tokens with what is around them, and the three best guesses with their probabilities."""
+    def show(self, tokens: Tensor, seen: Tensor, hidden: Tensor, **batch: Any) -> list[Table | Pictures]:
+        """Show hidden tokens with what is around them, and the three best guesses with their probabilities.
+
+        Then where the tokens of the first text look.
+        """
         h = self.encoder.hidden(seen, None, batch["segment"], mask=batch["there"])[-1]
         p, best = self.scores(self.transform(h[hidden])).softmax(1).topk(3)
         rows = []
@@ -156,7 +160,13 @@ class BERT(Method):
             around = self._text(seen[text, max(0, place - 6) : place]), self._text(seen[text, place + 1 : place + 7])
             guesses = [f"{self._text(torch.tensor([g]))} {100 * s:.0f}%" for g, s in zip(guess, share, strict=True)]
             rows.append([f"{around[0]} ___ {around[1]}", self._text(tokens[text, place : place + 1]), *guesses])
-        return [Table("hidden tokens", ["around", "hidden", "first guess", "second", "third"], rows[:30])]
+        first, there = seen[:1], batch["there"][0]
+        weights = self.encoder.attention(first[:, there], batch["segment"][:1, there])
+        names = [self._text(symbol[None]) for symbol in first[0, there]]
+        return [
+            Table("hidden tokens", ["around", "hidden", "first guess", "second", "third"], rows[:30]),
+            *attended(names, [block[0] for block in weights]),
+        ]
 
     def _text(self, ids: Tensor) -> str:
         return spelt(self.encoder.words, ids.tolist())

@@ -10,15 +10,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from selftaught.encoders.transformer import Transformer
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, ReadsOn, Source
 from selftaught.parts import reader
+from selftaught.parts.attended import attended
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.reader import Reader
 from selftaught.parts.sampling import draw
-from selftaught.parts.symbols import END, START
+from selftaught.parts.shown import Pictures, Table
+from selftaught.parts.symbols import END, START, spelt
+from selftaught.parts.tokens import joined
 from selftaught.parts.writer import Writer
 from selftaught.views.stream import StreamViews, scored
+
+SAMPLES, PROMPT, WRITTEN = 6, 8, 30
+"""Texts in the report: their number, the tokens that they begin with, and those that are written."""
 
 
 @final
@@ -127,6 +134,23 @@ class GPT(Method):
             ids.append(symbol)
             fresh = [symbol]
             yield write("\n" if symbol == self.words + END else body.words[symbol])
+
+    @torch.no_grad()
+    def show(self, tokens: Tensor, **_: Any) -> list[Table | Pictures]:
+        """Show what is written after the beginnings of some windows, drawn and most probable, and where tokens look."""
+        rows = []
+        for number, window in enumerate(tokens[:SAMPLES]):
+            known = [self.body.words[i] for i in window[:PROMPT].tolist() if i < self.words]
+            prompt = joined(known, self.encoder.spec["input"]["tokens"])
+            drawn, best = ("".join(self.generate(prompt, WRITTEN, number, t)) for t in (0.8, 0.0))
+            rows.append([prompt, drawn, best])
+        found: list[Table | Pictures] = [
+            Table("samples", ["beginning", "drawn, temperature 0.8", "most probable"], rows)
+        ]
+        if isinstance(self.encoder, Transformer):
+            names = [spelt(self.encoder.words, [i]) for i in tokens[0, :-1].tolist()]
+            found += attended(names, [block[0] for block in self.encoder.attention(tokens[:1, :-1])])
+        return found
 
     def _prompt(self, text: str) -> list[int]:
         """The numbers of the symbols of a beginning of a document: all its lines but the last have an end."""

@@ -21,7 +21,9 @@ def suits(page: Page) -> bool:
 def data(page: Page) -> dict[str, Any] | None:
     """``{"task", "metrics", "rows": [{"labels", "side", "seeds", "steps", "setting", "values"}]}``.
 
-    "values" has the mean and the spread of each metric.
+    "values" has the mean and the spread of each metric. Where there is something to say, "better" has the metrics that
+    are no percentages, see `Tuning.better`, "beside" the numbers of answers without learning, and "signatures" a line
+    for each program that measured.
     """
     found = mapping(page.summary, "finetune")
     metrics = [str(metric) for metric in found.get("metrics", ())]
@@ -35,4 +37,13 @@ def data(page: Page) -> dict[str, Any] | None:
         for labels, sides in mapping(found, "rows").items()
         for side, cell in sides.items()
     ]  # fmt: skip
-    return {"task": str(found.get("task", "?")), "metrics": metrics, "rows": rows} if rows and metrics else None
+    more = {
+        "better": {str(name): number(sign) for name, sign in mapping(found, "better").items()},
+        "beside": [
+            {"name": str(name), "values": [number(mapping(mapping(found, "beside"), name).get(m)) for m in metrics]}
+            for name in mapping(found, "beside")
+        ],
+        "signatures": [f"{name}: {said}" for name, said in mapping(found, "signatures").items()],
+    }  # fmt: skip
+    told = {"task": str(found.get("task", "?")), "metrics": metrics, "rows": rows}
+    return told | {name: one for name, one in more.items() if one} if rows and metrics else None

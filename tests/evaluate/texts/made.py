@@ -142,3 +142,14 @@ def learned(task: Any, start: Any, data: Any, *, steps: int = 120, lr: float = 3
 def batch(method: Any, source: Any, index: Sequence[int]) -> dict[str, Any]:
     made = method.views.apply(source.fetch(np.array(index)), {}, torch.device("cpu"))
     return made | {"player": "main", "clock": Clock()}
+
+
+def translated(folder: Path, train: int = 300, test: int = 40) -> Path:
+    """Write the lines of two languages: each of three words has another one, and the order is turned."""
+    for part, count in (("train", train), ("test", test)):
+        rng = np.random.default_rng(count)
+        both = rng.integers(0, 8, (count, 3))
+        for ending, lines in (("aa", both), ("bb", both[:, ::-1] + 8)):
+            text = "".join(" ".join(f"w{i}" for i in line) + "\n" for line in lines)
+            (folder / f"{part}.{ending}").write_text(text)
+    return folder

@@ -277,3 +277,30 @@ def test_data_that_cannot_serve_are_refused(tmp_path):
     parts = task.open(start, made.tagged(tmp_path / "tags"))
     with pytest.raises(UserError, match="labels 3/class: sentences have tags of several types"):
         task.few(parts.train, 3, 0)
+
+
+def test_tags_are_a_chain_where_the_paper_has_one_or_when_asked_for(tmp_path):
+    data = made.tagged(tmp_path)
+    for name, asked, wanted in (
+        ("lstm", "auto", True), ("transformer", "auto", False), ("transformer", "on", True), ("lstm", "off", False)
+    ):  # fmt: skip
+        start, task = made.Start(name), Tagging(made.training(dropout=0.0), crf=asked)
+        parts = task.open(start, data)
+        method = task.method(start.encoder, False)
+        assert (method.chain is not None) == wanted
+        batch = made.batch(method, parts.train, range(4))
+        loss = method(**batch)["loss"]
+        if not wanted:
+            continue
+        method.chain.transitions.data[:, 1] = 5.0  # of a chain, and of nothing else, the loss is another
+        assert (method(**batch)["loss"] - loss).abs() > 0.1
+        method(**batch)["loss"].backward()
+        assert method.chain.transitions.grad.any()
+        method.chain.transitions.data[:] = 0.0
+        method.chain.transitions.data[:, 2] = 100.0
+        said = method.eval().say(**batch)
+        assert said[0, 1:3, 0].tolist() == [2, 2] and said[0, 1, 1].item() == pytest.approx(1, abs=1e-4)
+        tensors = method.state_dict()
+        again = Tagging(made.training()).restored(made.encoder(name), tensors, {})
+        again.load_state_dict(tensors)
+        assert torch.equal(again.eval().say(**batch), said)

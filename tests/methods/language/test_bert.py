@@ -98,7 +98,8 @@ def test_it_learns_hidden_tokens_and_pairs_better_than_chance() -> None:
         for text in ("two three four five six seven", "five two seven three six four")
     )
     assert real > shuffled + 3
-    [table] = method.show(**batch(method, 41))
+    table, looks, *maps = method.show(**batch(method, 41))
+    assert looks.name == "where each token looks" and len(maps) == len(looks.columns) - 1
     right = [row[1] == str(row[2]).split()[0] for row in table.rows]
     assert np.mean(right) > 0.5 and all(0 <= int(str(row[2]).split()[1][:-1]) <= 100 for row in table.rows)
     assert isinstance(method, Shows)

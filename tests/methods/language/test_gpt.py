@@ -149,3 +149,25 @@ def test_another_encoder_is_refused() -> None:
         with pytest.raises(UserError, match=f"gpt needs the encoder causal_transformer or causal_lstm, not {name}"):
             GPT(encoders.build(name, TEXT.input()))
     assert issubclass(GPT, Method)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_the_report_shows_samples_and_where_tokens_look(body: str) -> None:
+    method = build(scale=0.3, body=body)
+    tokens = torch.tensor([[7, 0, 1, 6, 2, 3, 1], [2, 2, 6, 0, 1, 5, 3]])
+    samples, *looks = method.show(tokens=tokens, index=torch.arange(2))
+    words = [[method.encoder.words[i] for i in row if i < 5] for row in tokens.tolist()]
+    assert [row[0] for row in samples.rows] == [" ".join(row) for row in words]
+    for number, (prompt, drawn, best) in enumerate(samples.rows):
+        assert drawn == "".join(method.generate(prompt, 30, number, 0.8))
+        assert best == "".join(method.generate(prompt, 30, 0, 0.0))
+    if body == LSTM:
+        assert not looks
+        return
+    table, *maps = looks
+    assert [row[0] for row in table.rows] == ["start", *words[0][:2], "|", *words[0][2:4]]
+    assert len(maps) == len(table.columns) - 1 == 2
+    weights = method.encoder.attention(tokens[:1, :-1])[0][0, 1]
+    picture = maps[0].images[1][..., 0]
+    assert picture.shape == (6, 6) and not np.triu(picture, 1).any()  # nothing looks ahead
+    assert np.allclose(picture / 255, (weights / weights.amax(1, keepdim=True)).numpy(), atol=0.01)

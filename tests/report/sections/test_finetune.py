@@ -40,6 +40,17 @@ def test_the_table_has_a_row_for_each_side(tmp_path: Path) -> None:
     assert not finetune.suits(Page(made.bare(tmp_path / "other")))
 
 
+def test_numbers_that_are_no_percentages_are_said_to_be_such(tmp_path: Path) -> None:
+    page = tuned(tmp_path / "run")
+    page.run.update_summary(finetune=page.summary["finetune"] | {
+        "better": {"AP": -1}, "beside": {made.EVIL: {"AP": 3.5}, "other": {}}, "signatures": {"AP": "version:2"},
+    })  # fmt: skip
+    told = finetune.data(Page(page.run))
+    assert told is not None and told["better"] == {"AP": -1} and told["signatures"] == ["AP: version:2"]
+    assert told["beside"] == [{"name": made.EVIL, "values": [3.5]}, {"name": "other", "values": [None]}]
+    assert made.EVIL not in report.write(page.run).read_text()
+
+
 def test_pictures_are_those_of_the_examples(tmp_path: Path) -> None:
     row = {"name": made.EVIL, "uri": URI, "width": 4, "height": 3, "truth": [], "found": [[0, 0, 0.5, 0.5, 0, 0.9]]}
     other = row | {"uri": "https://example.com/a.png"}  # a page asks for nothing

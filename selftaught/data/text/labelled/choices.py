@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from xml.etree import ElementTree
 
+from selftaught.data.text.files import suffix_of
 from selftaught.data.text.labelled.example import Choices, Read
 from selftaught.data.text.labelled.rows import text_of
 from selftaught.errors import UserError
@@ -27,10 +28,10 @@ def read(path: Path, columns: tuple[str, tuple[str, ...], str] | None, name: str
     Rows with another number of cells, and a right choice that is not there, are skipped and told. Raises UserError if
     the file is of no known form.
     """
-    if path.suffix.lower() == ".xml":
+    if suffix_of(path) == ".xml":
         return _copa(path, name)
     text = text_of(path, name)
-    quoted = path.suffix.lower() == ".csv"
+    quoted = suffix_of(path) == ".csv"
     lines = text.replace("\r\n", "\n")
     try:
         table = list(

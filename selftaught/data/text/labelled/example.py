@@ -56,16 +56,36 @@ class Choices(NamedTuple):
     where: str
 
 
-Example = Texts | Tagged | Question | Choices
+@final
+class Paired(NamedTuple):
+    """A text and those that are written for it, such as its translation or replies to it; none if they are unknown.
+
+    Texts with equal `group` stay on one side of a split, "" = its own.
+    """
+
+    source: str
+    targets: tuple[str, ...]
+    group: str
+    where: str
+
+
+Example = Texts | Tagged | Question | Choices | Paired
 
 
 def known(example: Example) -> bool:
     """Return whether the label of an example is known."""
     if isinstance(example, Texts):
         return example.answer is not None
-    if isinstance(example, Tagged):
-        return bool(example.tags)
+    if isinstance(example, Tagged | Paired):
+        return bool(example.targets if isinstance(example, Paired) else example.tags)
     return (example.answers if isinstance(example, Question) else example.right) is not None
+
+
+def together(example: Example) -> str | None:
+    """Return what an example has in common with those that stay on its side of a split; None if it stands alone."""
+    if isinstance(example, Question):
+        return example.passage
+    return example.group or example.source if isinstance(example, Paired) else None
 
 
 @final
@@ -78,12 +98,14 @@ class Read:
         skipped: What could not be read, with reasons.
         notes: What else there is to say, a phrase each.
         form: The name of the published form, "" for one's own.
+        used: Names of other files that were read with it.
     """
 
     examples: list[Example]
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     form: str = ""
+    used: list[str] = field(default_factory=list)
 
 
 @final
@@ -150,4 +172,6 @@ def _asked(example: Example) -> tuple[str, ...]:
         return example.words
     if isinstance(example, Question):
         return example.question, example.passage
+    if isinstance(example, Paired):
+        return (example.source,)
     return example.beginning, *example.choices

@@ -13,8 +13,8 @@ import numpy as np
 from selftaught.data import labels, layout, told
 from selftaught.data.groups import numbered
 from selftaught.data.subset import Subset, split_index
-from selftaught.data.text.files import ABOUT
-from selftaught.data.text.labelled.example import Example, Labelled, Question, Read, Texts, known
+from selftaught.data.text.files import ABOUT, suffix_of
+from selftaught.data.text.labelled.example import Example, Labelled, Read, Texts, known, together
 from selftaught.errors import UserError, expanded
 from selftaught.source import Skipped, Source
 
@@ -47,6 +47,8 @@ def open_labelled(
     """
     files, beside = _files(data, endings)
     read, strange = _each(files, reading)
+    used = {name for one in read.values() for name in one.used}
+    beside = [name for name in beside if name not in used]
     sides, aside = _named(read)
     found = {side: _joined([read[name] for name in names]) for side, names in sides.items()}
     for side, one in found.items():
@@ -103,7 +105,7 @@ def _files(data: Any, endings: Endings) -> tuple[dict[str, Path], list[str]]:
         inside = [one.relative_to(path) for one in sorted(path.rglob("*")) if one.is_file()]
         inside = [one for one in inside if not ABOUT.match(one.name) and not one.name.startswith(".")]
         for group in endings:
-            possible = [one for one in inside if one.suffix.lower() in group]
+            possible = [one for one in inside if suffix_of(one) in group]
             near = min((len(one.parts) for one in possible), default=0)
             if used := [one for one in possible if len(one.parts) == near]:
                 beside = dict.fromkeys(one.parts[0] for one in inside if one not in used)
@@ -153,6 +155,7 @@ def _joined(read: Sequence[Read]) -> Read:
         [one for part in read for one in part.skipped],
         [one for part in read for one in part.notes],
         read[0].form,
+        [one for part in read for one in part.used],
     )
 
 
@@ -160,7 +163,7 @@ def _labelled_alone(read: Read) -> Read:
     kept = [one for one in read.examples if known(one)]
     if len(kept) < len(read.examples):
         read.notes.append(f"{len(read.examples) - len(kept):,} without a label left out")
-    return Read(kept, read.skipped, read.notes, read.form)
+    return Read(kept, read.skipped, read.notes, read.form, read.used)
 
 
 def _sources(read: Sequence[Read], samples: str) -> list[Labelled]:
@@ -173,16 +176,15 @@ def _sources(read: Sequence[Read], samples: str) -> list[Labelled]:
         row = {name: i for i, name in enumerate(names)}
         numbers = [np.array([row[str(answer)] for answer in part], np.int64) for part in answers]
     return [
-        Labelled(part.examples, number, names, samples, _passages(part.examples))
+        Labelled(part.examples, number, names, samples, _groups(part.examples))
         for part, number in zip(read, numbers, strict=True)
     ]
 
 
-def _passages(examples: Sequence[Example]) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-    """Return which samples are about the same passage, int64 [N]; None if they are not about passages."""
-    if not examples or not isinstance(examples[0], Question):
-        return None
-    return numbered([one.passage for one in examples if isinstance(one, Question)])
+def _groups(examples: Sequence[Example]) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
+    """Return which samples belong together, int64 [N]: those about the same passage, for one. None if none do."""
+    found = [together(one) for one in examples]
+    return numbered([one or "" for one in found]) if any(one is not None for one in found) else None
 
 
 def _without(test: Labelled, train: Labelled) -> Source:

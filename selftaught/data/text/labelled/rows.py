@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import final
 
 from selftaught.data.columns import LABELS
+from selftaught.data.text.files import suffix_of, unpacked
 from selftaught.data.text.labelled.example import Read, Texts
 from selftaught.errors import UserError
 
@@ -122,7 +123,7 @@ def read(path: Path, wanted: Wanted, name: str) -> Read:
 
     Raises UserError if the file cannot be read, has no rows, or its columns are of no known form.
     """
-    lines = list(_cells(path, name))
+    lines = list(cells(path, name))
     if not lines:
         raise UserError(f"{name} is empty: give a file with a row for each sample")
     first = lines[0][1]
@@ -155,11 +156,8 @@ def of_form(name: str, number: bool) -> Form | None:
 
 
 def text_of(path: Path, name: str, encoding: str = "utf-8") -> str:
-    """Return the content of a file. Raises UserError, with the line, if it cannot be read."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{name} cannot be read: {error.strerror}") from error
+    """Return the content of a file, decompressed. Raises UserError, with the line, if it cannot be read."""
+    content = b"".join(unpacked(path))
     try:
         return content.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -167,9 +165,10 @@ def text_of(path: Path, name: str, encoding: str = "utf-8") -> str:
         raise UserError(f"{name}, line {line}, is not {encoding.upper()}: save it as UTF-8") from error
 
 
-def _cells(path: Path, name: str) -> Iterator[tuple[int, list[str]]]:
+def cells(path: Path, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a file with their lines, empty ones left out. .csv is quoted as in RFC 4180, others are not."""
     text = text_of(path, name)
-    if path.suffix.lower() != ".csv":
+    if suffix_of(path) != ".csv":
         for line, row in enumerate(text.split("\n"), 1):
             if row.strip():
                 yield line, row.removesuffix("\r").split("\t")
@@ -178,15 +177,15 @@ def _cells(path: Path, name: str) -> Iterator[tuple[int, list[str]]]:
     while True:
         before = reader.line_num
         try:
-            cells = next(reader, None)
+            found = next(reader, None)
         except csv.Error as error:
             raise UserError(
                 f"{name}, line {before + 1}: {error}: quote cells with commas, quotes or line ends"
             ) from None
-        if cells is None:
+        if found is None:
             return
-        if cells:
-            yield before + 1, cells
+        if found:
+            yield before + 1, found
 
 
 def _is_number(text: str) -> bool:

@@ -1,15 +1,12 @@
-"""Device, memory, precision, ranks, and the seeds of torch's random numbers."""
+"""Device, precision, ranks, and the seeds of torch's random numbers."""
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
-import platform
 import struct
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -44,27 +41,6 @@ def pick_device(name: str) -> torch.device:
         last = f"{device.type}:{count - 1}"
         raise UserError(f"device '{name}' is not available: the last {what} that torch finds is {last}")
     return device
-
-
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of malloc.h
-REUSED = 32 << 20
-"""Bytes of the largest tensor whose memory is kept for the next one: the largest number that glibc takes."""
-IDLE = 512 << 20
-"""Bytes that may lie unused before they go back to the system."""
-
-
-@cache
-def keep_memory() -> bool:
-    """Ask glibc to keep freed memory for the next tensors. Return whether it will.
-
-    By default it gives the memory of each larger tensor back at once and asks for new pages for the next: the system
-    clears them, and every step pays for it again. On two cores, training the demo's network took a tenth less time
-    without it. GPUs have an allocator of their own. Variables of glibc in the environment are obeyed.
-    """
-    if platform.libc_ver()[0] != "glibc" or {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"} & os.environ.keys():
-        return False
-    libc = ctypes.CDLL(None)
-    return all(libc.mallopt(what, size) == 1 for what, size in ((MMAP_THRESHOLD, REUSED), (TRIM_THRESHOLD, IDLE)))
 
 
 def join_ranks(device: torch.device) -> None:

@@ -24,7 +24,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from selftaught import checkpoint, steps
-from selftaught.device import join_ranks, keep_memory
+from selftaught.device import join_ranks
 from selftaught.errors import UserError
 from selftaught.meter import Meter
 from selftaught.method import Clock, Embed, Index, Method, Planned, Source, Views, given, outside
@@ -101,7 +101,6 @@ def fit(
     stepper = steps.find(method.stepper)
     device = stepper.place(recipe)
     join_ranks(device)
-    keep_memory()
     with ExitStack() as stack:
         if gather.rank() == 0:
             stack.enter_context(run.lock())

@@ -18,8 +18,6 @@ from typing import TypeVar, final
 import torch
 from threadpoolctl import ThreadpoolController
 
-from selftaught.device import keep_memory
-
 AHEAD = 4
 """Number of items of a stream that may wait for a thread, or for their results to be used."""
 
@@ -67,7 +65,6 @@ def pool() -> Iterator[Pool]:
     if active is not None:
         yield active
         return
-    keep_memory()
     count = torch.get_num_threads()
     try:
         with _libraries().limit(limits=1):

@@ -249,8 +249,9 @@ def test_every_argument_of_an_encoder_has_an_effect_or_is_refused(name: str) -> 
             with torch.no_grad():
                 digest.update(encoder(torch.from_numpy(source.images).permute(0, 3, 1, 2) / 255).numpy().tobytes())
         if kind == "signal":
-            with torch.no_grad():
-                digest.update(encoder(torch.from_numpy(source.fetch(np.arange(8))["signal"])).numpy().tobytes())
+            for training in (False, True):  # dropout is used in training alone
+                series = torch.from_numpy(source.fetch(np.arange(8))["signal"])
+                digest.update(encoder.train(training)(series).detach().numpy().tobytes())
         if kind == "text":
             texts = [4 * text.split() for text in source.fetch(np.arange(8))["text"]]  # longer than a context
             for training in (False, True):  # dropout is used in training alone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, final
@@ -55,7 +55,7 @@ class Video(Kind):
         """Accept video files, folders with them, and arrays of five axes. Numbered pictures are left to images."""
         if isinstance(data, str | Path):
             return _holds_videos(expanded(data))
-        if isinstance(data, Sequence) and not isinstance(data, str | bytes) and len(data):
+        if isinstance(data, list) and data:  # a tuple is (samples, labels), of any kind
             return bool(np.ndim(data[0]) == 4) if isinstance(data[0], np.ndarray) else False
         return hasattr(data, "__array__") and arrays.looks_like_videos(np.shape(data))
 

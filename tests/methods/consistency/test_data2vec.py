@@ -278,7 +278,7 @@ def test_the_report_shows_what_is_hidden(kind: str) -> None:
 def test_each_kind_gets_an_encoder_of_blocks() -> None:
     found = {kind: methods.describe("data2vec", kind).network for kind in KINDS}
     assert found == {"image": "vit", "signal": "wave_transformer", "text": "transformer"}
-    assert methods.sees("data2vec") == KINDS and methods.describe("byol", "image").network == ""
+    assert set(methods.sees("data2vec")) == set(KINDS) and methods.describe("byol", "image").network == ""
 
 
 def fingerprint(**arguments: Any) -> list[Any]:

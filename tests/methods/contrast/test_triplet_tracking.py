@@ -165,8 +165,8 @@ def test_nothing_is_lost_once_negatives_are_a_margin_farther() -> None:
 
 
 OTHERS = {
-    "length": 6, "patch": 0.5, "count": 1, "moving": 0.3, "sure": 4.5, "margin": 1.0, "negatives": 2, "hard": 1.0,
-    "warmup": 0.0, "dim": 8, "hidden": 16, "crop": 0.3, "flip": 0.0, "strength": 0.9,
+    "length": 6, "patch": 0.5, "count": 1, "moving": 0.3, "steady": 0.05, "sure": 4.5, "margin": 1.0, "negatives": 2,
+    "hard": 1.0, "warmup": 0.0, "dim": 8, "hidden": 16, "crop": 0.3, "flip": 0.0, "strength": 0.9,
 }  # fmt: skip
 
 

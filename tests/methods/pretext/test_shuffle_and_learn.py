@@ -117,7 +117,7 @@ def test_all_frames_of_a_tuple_are_changed_alike() -> None:
 
 
 OTHERS = {
-    "span": 4, "gap": 2, "tries": 1, "width": 8, "hidden": 8, "positives": 0.9, "crop": 0.4, "flip": 0.0,
+    "span": 4, "gap": 2, "tries": 1, "positives": 0.9, "width": 8, "hidden": 8, "crop": 0.4, "flip": 0.0,
     "strength": 0.5,
 }  # fmt: skip
 

@@ -87,6 +87,14 @@ class Kind(ABC):
         It must be quick and raise nothing. It is not called for sources and names of the catalog, whose kind is known.
         """
 
+    @classmethod
+    def certain(cls, data: Any) -> bool:
+        """Whether `data`, which it accepts, names itself as of this kind, so that no other kind is asked.
+
+        Arrays may be of several kinds by their shapes, and of one by their names.
+        """
+        return False
+
     @abstractmethod
     def open(
         self, data: Any, split: Split, limit: int | None = None, progress: Progress = silent, labels: Any = None
@@ -239,6 +247,7 @@ def of_data(data: Any, among: Sequence[str], listed: Mapping[str, str]) -> str:
         return among[0]
     else:
         found = [name for name in among if _class(name).accepts(data)]  # what reads others need not be installed
+        found = [name for name in found if _class(name).certain(data)] or found
     kinds = [name for name in found if name in among]
     if len(kinds) > 1:
         called = " or ".join(describe(name).samples for name in kinds)

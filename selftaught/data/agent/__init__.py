@@ -1,0 +1,1 @@
+"""What an agent observes: environments that it acts in, and trajectories that were recorded."""

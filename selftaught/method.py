@@ -359,6 +359,31 @@ def outside(method: nn.Module, folder: Path, train: bool = True) -> list[Outside
 
 
 @runtime_checkable
+class Acts(Protocol):
+    """A method that learns by acting in environments (its `stepper` is "acting"): a policy with a memory.
+
+    Its views make a batch of stretches: [N, T, ...] each, and "start", bool [N, T], True at the first moment of an
+    episode. `forward` gets stretches of `stretch() + 1` moments, the last of which is not acted on yet, with "action"
+    int64 and "reward" float32 [N, T], and "memory", the memory before the first moment.
+    """
+
+    def stretch(self) -> int:
+        """Return the number of moments in which it acts between two updates."""
+
+    def empty(self, count: int, /) -> Tensor:
+        """Return the memories at the start of `count` episodes, [N, M]."""
+
+    def act(self, memory: Tensor, greedy: bool = False, **batch: Any) -> tuple[Tensor, Tensor]:
+        """Return an action for each environment, int64 [N], and the memories after it, [N, M].
+
+        Args:
+            memory: The memories before it.
+            greedy: Take the most probable action instead of one that torch's random numbers draw.
+            **batch: A view of stretches of one moment.
+        """
+
+
+@runtime_checkable
 class ReadsOn(Protocol):
     """An encoder of text that reads symbol by symbol: the body of a language model, if it is `causal`.
 
@@ -575,6 +600,7 @@ class Rewrites(Protocol):
 
 
 __all__ = [
+    "Acts",
     "BacksOff",
     "Batch",
     "Classifies",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from selftaught.method import Player
@@ -84,6 +85,16 @@ def set_rates(optimizer: Optimizer, recipe: Recipe, progress: float) -> float:
         factor = own if group["schedule"] == recipe.schedule else recipe.factor(progress, group["schedule"])
         group["lr"] = recipe.lr * group["lr_scale"] * factor
     return recipe.lr * own
+
+
+def clip(player: Player, recipe: Recipe) -> bool:
+    """Clip the gradients of a player as the recipe says. Returns whether their norms are finite."""
+    if not recipe.clip:
+        return True
+    params = [p for g in player.groups for p in g["params"] if p.grad is not None]
+    groups = [[p] for p in params] if recipe.clip_each else [params]
+    norms = [nn.utils.clip_grad_norm_(group, recipe.clip) for group in groups]
+    return all(map(math.isfinite, torch.stack(norms).tolist()))
 
 
 def pack(optimizer: Optimizer, prefix: str) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,30 @@ class Source(ABC):
         index = evenly(len(self), LOOKED_AT)
         looked = content_digests(self.fetch(index)) if len(index) else []
         return digest_of(type(self).__name__, str(len(self)), self.labels.tobytes(), *looked)
+
+
+class Environments(Protocol):
+    """N environments side by side, in which an agent acts. The next episode begins by itself.
+
+    A source whose samples come from environments has in its traits, as "environments", what opens more of them: a
+    function of their number and a seed. Under the same seed and the same actions they show the same.
+    """
+
+    key: str
+    """The name of observations in raw batches."""
+    actions: int
+    """The number of actions."""
+    observation: NDArray[Any]
+    """What is seen now, [N, ...]."""
+
+    def act(self, actions: NDArray[np.integer[Any]], /) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Act in each, int [N]. Returns the rewards, and where the action ended the episode. Raises UserError."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that is needed to go on from here, as arrays by name."""
+
+    def restore(self, state: Mapping[str, NDArray[Any]], /) -> None:
+        """Go back to a `state`. Raises UserError if they cannot."""
 
 
 def evenly(n: int, most: int) -> Index:

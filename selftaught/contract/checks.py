@@ -25,12 +25,15 @@ from selftaught.contract.gradients import follows_its_terms
 from selftaught.contract.ranks import Ranks
 from selftaught.contract.training import StopAfter, state, train
 from selftaught.errors import UserError
-from selftaught.method import Clock, Compiled, Method
+from selftaught.evaluate.acting import random_returns, returns
+from selftaught.method import Acts, Clock, Compiled, Method, Source
 from selftaught.run import RunFolder
 from selftaught.steps import NonFiniteLoss
 
 Check = Callable[[Case, Path, Callable[[], Ranks]], None]
 """Called with the method, an empty folder, and what gives two processes."""
+EPISODES = 200
+"""Number of episodes by which a method that acts is judged."""
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 """Buffers of batch norm, which every network with one updates as it computes."""
 
@@ -138,8 +141,11 @@ def one_sample_trains_or_is_refused(case: Case, folder: Path, ranks: Callable[[]
 
 
 def learns_a_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
-    """it learns a toy: samples that it never saw cost less than untrained, and right answers are more than chance"""
+    """it learns a toy: unseen samples cost less than untrained, right answers beat chance; acting returns more"""
     training = case.source(256)
+    if issubclass(case.type, Acts):
+        _returns_more(case, folder, training)
+        return
     held_out: dict[str, dict[str, float]] = {}
     weights: list[Tensor] = []
     # Untrained is a run with a learning rate of 0: its queues, banks and running statistics are filled as well.
@@ -170,6 +176,22 @@ def learns_a_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
         )
     elif "accuracy" in after:  # in a game, the loss of one side says little
         assert right > idle, f"the pretext is solved no better than untrained: {beside}"
+
+
+def _returns_more(case: Case, folder: Path, training: Source) -> None:
+    """Check a method that acts by its returns: the value of its loss says nothing about them."""
+    found = {}
+    for name, lr in (("trained", 5e-3), ("untrained", 0.0)):
+        method, _ = train(lambda: case.build(**case.learns), folder / name, training, steps=160, batch_size=64, lr=lr)
+        found[name] = returns(method, training, EPISODES)
+    found["random"] = random_returns(training, EPISODES)
+    low = found["trained"]["mean"] - found["trained"]["interval"]
+    for other in ("untrained", "random"):
+        high = found[other]["mean"] + found[other]["interval"]
+        assert low > high, (
+            f"it returns {found['trained']['mean']:.3f} an episode, and {found[other]['mean']:.3f} {other}: the 95% "
+            "intervals must not overlap"
+        )
 
 
 def resumes_to_the_same_bits(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:

@@ -1,4 +1,6 @@
-"""Ways to take a training step, one file each: ``descent`` (backpropagation), ``slices`` (compiled loops).
+"""Ways to take a training step, one file each.
+
+``descent`` (backpropagation), ``slices`` (compiled loops), ``acting`` (in environments).
 
 A method names its way (`Method.stepper`), and the file is found by that name. Each file states the fields of `Recipe`
 that it reads in the literal `READS`; those of the loop itself are `LOOP`. Setting any other field is refused when a run
@@ -11,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from selftaught.errors import unknown
 from selftaught.parts.signature import constants, subclasses
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from selftaught.meter import Meter
-    from selftaught.method import Clock, Method
+    from selftaught.method import Clock, Method, Player
     from selftaught.recipe import Recipe
     from selftaught.source import Source
 
@@ -40,6 +42,14 @@ class NonFiniteLoss(ArithmeticError):
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(f"{what}: {advice}")
         self.what, self.advice = what, advice
+
+
+def refuse(what: str, player: Player, clock: Clock) -> NoReturn:
+    """Raises NonFiniteLoss for the loss, or whatever else, of a player."""
+    raise NonFiniteLoss(
+        f"the {what} of player '{player.name}' is not finite at step {clock.step}, so nothing was updated",
+        "lower --lr, clip gradients (--clip 1) or lengthen --warmup",
+    )
 
 
 class Stepper(ABC):

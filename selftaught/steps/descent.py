@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NoReturn, final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from selftaught.method import Batch, Clock, Index, Method, Outputs, Player
 from selftaught.parts import gather, norm
 from selftaught.recipe import Recipe
 from selftaught.source import Source
-from selftaught.steps import NonFiniteLoss, Stepper
+from selftaught.steps import Stepper, refuse
 
 READS = (
     "batch_size",
@@ -146,13 +146,9 @@ class Descent(Stepper):
         outputs = _join(micro)
         value = float(outputs["loss"] if gather.world() == 1 else gather.average(outputs["loss"].float().clone()))
         if not math.isfinite(value):
-            _refuse("loss", player, clock)
-        if self.recipe.clip:
-            params = [p for g in player.groups for p in g["params"] if p.grad is not None]
-            groups = [[p] for p in params] if self.recipe.clip_each else [params]
-            norms = [nn.utils.clip_grad_norm_(group, self.recipe.clip) for group in groups]
-            if not all(map(math.isfinite, torch.stack(norms).tolist())):
-                _refuse("gradient norm", player, clock)
+            refuse("loss", player, clock)
+        if not optimizer.clip(player, self.recipe):
+            refuse("gradient norm", player, clock)
         rate = optimizer.set_rates(opt, self.recipe, (clock.step + 0.5) / clock.steps)
         opt.step()
         prefix = "" if number == 0 else f"{player.name}/"
@@ -192,13 +188,6 @@ class Descent(Stepper):
     def close(self) -> None:
         """Stop the loader's threads."""
         self.loader.close()
-
-
-def _refuse(what: str, player: Player, clock: Clock) -> NoReturn:
-    raise NonFiniteLoss(
-        f"the {what} of player '{player.name}' is not finite at step {clock.step}, so nothing was updated",
-        "lower --lr, clip gradients (--clip 1) or lengthen --warmup",
-    )
 
 
 def _check_batch(method: Method, recipe: Recipe, n: int, world: int, groups: int) -> None:

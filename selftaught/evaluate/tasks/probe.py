@@ -15,6 +15,7 @@ from selftaught.evaluate.embed import BATCH
 from selftaught.evaluate.probe import SIDES, probe
 from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
 from selftaught.evaluate.tasks.depth import finds_depth
+from selftaught.evaluate.tasks.returns import acts
 from selftaught.evaluate.tasks.time import knows_time
 from selftaught.method import Classifies, Patched, Scores
 from selftaught.parts.word_vectors import Worded
@@ -35,7 +36,7 @@ class Probe(Task):
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Whether the features are the encoder's own; what is judged otherwise need not have labels."""
-        otherwise = learned_to_score(run) or finds_depth(run) or knows_time(run)
+        otherwise = learned_to_score(run) or finds_depth(run) or knows_time(run) or acts(run)
         return not isinstance(run.encoder, Worded) and (not otherwise or run.labelled(data))
 
     def judge(

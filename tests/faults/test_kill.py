@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import toys
 from training import train
 
@@ -23,8 +24,9 @@ pytestmark = pytest.mark.slow
 RECIPE: dict[str, Any] = {"steps": 1500, "checkpoint_every": 7, "log_every": 1, "seed": 11}
 
 
-def live(name: str, path: str) -> None:
+def live(name: str, path: str, threads: int) -> None:
     """One life of the run: from the newest checkpoint to the end, or until it is killed."""
+    torch.set_num_threads(threads)  # the bits depend on it
     train(lambda: toys.build(name), path, resume=True, **RECIPE)
 
 
@@ -46,7 +48,7 @@ def test_a_killed_run_ends_with_the_same_bits(name: str, tmp_path: Path) -> None
     while kills < kills_wanted:
         saved = checkpoint.newest(RunFolder.open(folder))
         begun = int(saved.name.removeprefix("step-")) if saved else 0
-        child = context.Process(target=live, args=(name, str(folder)))
+        child = context.Process(target=live, args=(name, str(folder), torch.get_num_threads()))
         child.start()
         patience = rng.randrange(1, 40)  # steps to live, at least
         while max(losses(folder), default=0) < begun + patience and child.is_alive():

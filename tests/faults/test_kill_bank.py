@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import toys
 from training import StopAfter, state, train
 
@@ -24,8 +25,9 @@ from selftaught.run import RunFolder
 RECIPE: dict[str, Any] = {"seed": 11, "checkpoint_every": 7}
 
 
-def live(path: str, store: str, steps: int, at: int) -> None:
+def live(path: str, store: str, steps: int, at: int, threads: int) -> None:
     """One life of the run: from the newest checkpoint to its end after step `at`."""
+    torch.set_num_threads(threads)  # the bits depend on it
     seed = 7 if checkpoint.steps(RunFolder.open(path)) else 0  # what is loaded must not depend on it
     death = StopAfter(at, signal.SIGKILL)
     train(
@@ -49,7 +51,7 @@ def survive(store: str, tmp_path: Path, steps: int, deaths: list[int], damage: t
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "toys", "training"])
     for number, at in enumerate(deaths):
-        child = context.Process(target=live, args=(str(folder.path), store, steps, at))
+        child = context.Process(target=live, args=(str(folder.path), store, steps, at, torch.get_num_threads()))
         child.start()
         child.join()
         assert child.exitcode == -signal.SIGKILL, f"death {number} at step {at}"

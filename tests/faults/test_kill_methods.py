@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from test_contract import case_of
 from training import StopAfter, train
 
@@ -27,8 +28,9 @@ death."""
 DEATH = 8
 
 
-def live(case: Case, path: str) -> None:
+def live(case: Case, path: str, threads: int) -> None:
     """The first life of the run."""
+    torch.set_num_threads(threads)  # the bits depend on it
     train(case.build, path, case.source(), observers=[StopAfter(DEATH, signal.SIGKILL)], resume=True, **RECIPE)
 
 
@@ -44,7 +46,7 @@ def test_a_killed_run_ends_with_the_same_bits(case: Case, tmp_path: Path) -> Non
     folder = RunFolder.create(tmp_path / "killed", {"method": {"name": case.name}})
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "toys", "training"])
-    child = context.Process(target=live, args=(case, str(folder.path)))
+    child = context.Process(target=live, args=(case, str(folder.path), torch.get_num_threads()))
     child.start()
     child.join()
     assert child.exitcode == -signal.SIGKILL

@@ -86,6 +86,10 @@ class Task(ABC):
     def suits(self, run: Subject, data: Any) -> bool:
         """Return whether the task can evaluate the run on `data`; None = on the training data."""
 
+    def judges_without_labels(self, run: Subject) -> bool:
+        """Return whether the task evaluates runs like this one without labels, so that they need no probe."""
+        return False
+
     @abstractmethod
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any

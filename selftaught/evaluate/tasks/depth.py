@@ -27,7 +27,11 @@ class Depth(Task):
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Return whether the method finds disparities and there are held-out pairs."""
-        return finds_depth(run) and run.held_out(data)
+        return self.judges_without_labels(run) and run.held_out(data)
+
+    def judges_without_labels(self, run: Subject) -> bool:
+        """Return whether the method finds disparities."""
+        return run.learned_by is not None and issubclass(run.learned_by, SeesDepth)
 
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
@@ -72,11 +76,6 @@ class Depth(Task):
             "constant": judged.get("constant", {}).get("abs"),
             "D1": judged.get("trained", {}).get("d1"),
         }
-
-
-def finds_depth(run: Subject) -> bool:
-    """Return whether the method finds disparities."""
-    return run.learned_by is not None and issubclass(run.learned_by, SeesDepth)
 
 
 def largest(source: Source) -> float:

@@ -9,7 +9,6 @@ from selftaught.data.text.corpus import Corpus
 from selftaught.data.told import opening
 from selftaught.evaluate.language import cloze, perplexity
 from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
-from selftaught.evaluate.tasks.probe import learned_to_score
 from selftaught.method import Scores
 
 BLANKS = (200, 50)
@@ -24,7 +23,11 @@ class Language(Task):
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Return whether the method is a language model and there is held-out text."""
-        return learned_to_score(run) and run.held_out(data)
+        return self.judges_without_labels(run) and run.held_out(data)
+
+    def judges_without_labels(self, run: Subject) -> bool:
+        """Return whether the method is a language model."""
+        return run.learned_by is not None and issubclass(run.learned_by, Scores)
 
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any

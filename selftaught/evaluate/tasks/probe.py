@@ -13,11 +13,8 @@ from selftaught.errors import UserError
 from selftaught.evaluate.classifier import classifier
 from selftaught.evaluate.embed import BATCH
 from selftaught.evaluate.probe import SIDES, probe
-from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task
-from selftaught.evaluate.tasks.depth import finds_depth
-from selftaught.evaluate.tasks.returns import acts
-from selftaught.evaluate.tasks.time import knows_time
-from selftaught.method import Classifies, Patched, Scores
+from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task, every
+from selftaught.method import Classifies, Patched
 from selftaught.parts.word_vectors import Worded
 
 FEW = "100"
@@ -35,8 +32,8 @@ class Probe(Task):
     }
 
     def suits(self, run: Subject, data: Any) -> bool:
-        """Whether the features are the encoder's own; what is judged otherwise need not have labels."""
-        otherwise = learned_to_score(run) or finds_depth(run) or knows_time(run) or acts(run)
+        """Whether the features are the encoder's own; what another task judges need not have labels."""
+        otherwise = any(task.judges_without_labels(run) for task in every())
         return not isinstance(run.encoder, Worded) and (not otherwise or run.labelled(data))
 
     def judge(
@@ -106,11 +103,6 @@ def averaged(run: Subject, patches: int) -> dict[str, Any]:
     method = run.model()
     assert isinstance(method, Patched)
     return {"views": method.patched(patches), "batch_size": max(4 * BATCH // patches, 1)}
-
-
-def learned_to_score(run: Subject) -> bool:
-    """Whether it is a language model, which is judged by held-out text too."""
-    return run.learned_by is not None and issubclass(run.learned_by, Scores)
 
 
 def _entries(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -25,7 +25,11 @@ class Returns(Task):
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Return whether the method acts."""
-        return acts(run)
+        return self.judges_without_labels(run)
+
+    def judges_without_labels(self, run: Subject) -> bool:
+        """Return whether the method acts."""
+        return run.learned_by is not None and issubclass(run.learned_by, Acts)
 
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
@@ -62,8 +66,3 @@ class Returns(Task):
             "return": judged.get("trained", {}).get("mean"),
             "at random": judged.get("random", {}).get("mean"),
         }
-
-
-def acts(run: Subject) -> bool:
-    """Return whether the method acts."""
-    return run.learned_by is not None and issubclass(run.learned_by, Acts)

@@ -27,7 +27,11 @@ class Time(Task):
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Return whether the encoder sees frames, and some are held out."""
-        return knows_time(run) and run.held_out(data)
+        return self.judges_without_labels(run) and run.held_out(data)
+
+    def judges_without_labels(self, run: Subject) -> bool:
+        """Return whether samples of the encoder's kind are moments that follow each other (`Kind.moments`)."""
+        return kinds.has_moments(str(run.encoder.spec["input"]["kind"]))
 
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
@@ -56,8 +60,3 @@ class Time(Task):
         found = (summary.get("time") or {}).get("trained") or {}
         return {"alignment error": found.get("alignment"), "frame found": found.get("retrieval"),
                 "order": found.get("order"), "arrow": found.get("arrow")}  # fmt: skip
-
-
-def knows_time(run: Subject) -> bool:
-    """Return whether samples of the encoder's kind are moments that follow each other (`Kind.moments`)."""
-    return kinds.has_moments(str(run.encoder.spec["input"]["kind"]))

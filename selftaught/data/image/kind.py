@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, Self, final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from selftaught.data import hub
+from selftaught.data import channels, hub
 from selftaught.data.folders import LOOKED_AT
 from selftaught.data.image.axes import axes
 from selftaught.data.image.columns import is_image
@@ -137,11 +136,7 @@ class Image(Kind):
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
         """Raises UserError if the images have a different number of channels from the encoder's input."""
-        wanted, there = input["channels"], source.traits.get("channels", input["channels"])
-        if there != wanted:
-            raise UserError(
-                f"the encoder of {where} takes images of {wanted} channels, but these have {there}: convert them"
-            )
+        channels.fit(input, source, where, "images", ": convert them")
 
     @classmethod
     def tell(cls, source: Source) -> dict[str, Any]:
@@ -157,17 +152,8 @@ class Image(Kind):
 def channel_statistics(source: Source) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel, in [0, 1], over evenly spaced images with equal weight."""
     index = evenly(len(source), SAMPLES)
-    first: list[NDArray[np.float64]] = []
-    second: list[NDArray[np.float64]] = []
-    for part in np.array_split(index, -(-len(index) // 128)):
-        for image in source.fetch(part)["image"]:
-            pixels = image.reshape(-1, image.shape[-1]) / 255.0  # [H*W, C]
-            first.append(pixels.mean(0))
-            second.append((pixels**2).mean(0))
-    mean = np.mean(first, 0)
-    std = np.sqrt(np.maximum(np.mean(second, 0) - mean**2, 0))
-    least = 1 / 255  # avoids a division by 0 for a constant channel
-    return [round(float(m), 6) for m in mean], [round(max(float(s), least), 6) for s in std]
+    parts = np.array_split(index, -(-len(index) // 128))
+    return channels.statistics(image for part in parts for image in source.fetch(part)["image"])
 
 
 def _are_images(data: Any) -> bool:

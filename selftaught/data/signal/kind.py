@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from selftaught.data import tables
+from selftaught.data import channels, tables
 from selftaught.data.folders import LOOKED_AT
 from selftaught.data.signal import arrays, delimited, ts
 from selftaught.data.span import span
@@ -106,9 +106,7 @@ class Signal(Kind):
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
         """Raises UserError if the series have a different number of channels from the encoder's input."""
-        wanted, there = input["channels"], source.traits.get("channels", input["channels"])
-        if there != wanted:
-            raise UserError(f"the encoder of {where} takes series of {wanted} channels, but these have {there}")
+        channels.fit(input, source, where, "series")
 
     @classmethod
     def tell(cls, source: Source) -> dict[str, Any]:

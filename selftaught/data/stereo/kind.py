@@ -8,6 +8,7 @@ from typing import Any, Self, final
 
 import numpy as np
 
+from selftaught.data import channels
 from selftaught.data.stereo import pairs
 from selftaught.data.subset import Draw
 from selftaught.errors import UserError, expanded
@@ -85,9 +86,7 @@ class Stereo(Kind):
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
         """Raises UserError if the pictures have a different number of channels from the encoder's input."""
-        wanted, there = input["channels"], source.traits.get("channels", input["channels"])
-        if there != wanted:
-            raise UserError(f"the encoder of {where} takes pictures of {wanted} channels, but these have {there}")
+        channels.fit(input, source, where, "pictures")
 
     @classmethod
     def tell(cls, source: Source) -> dict[str, Any]:
@@ -101,16 +100,8 @@ class Stereo(Kind):
 def statistics(source: Source) -> tuple[list[float], list[float]]:
     """Return mean and standard deviation of each channel over both eyes, in [0, 1]; pairs have equal weights."""
     index = evenly(len(source), SAMPLES)
-    first, second = [], []
-    for part in np.array_split(index, -(-len(index) // 32)):
-        for pair in source.fetch(part)["stereo"]:
-            pixels = pair.reshape(-1, pair.shape[-1]) / 255.0  # [2 H W, C]
-            first.append(pixels.mean(0))
-            second.append((pixels**2).mean(0))
-    mean = np.mean(first, 0)
-    std = np.sqrt(np.maximum(np.mean(second, 0) - mean**2, 0))
-    least = 1 / 255  # avoids a division by 0 for a constant channel
-    return [round(float(m), 6) for m in mean], [round(max(float(s), least), 6) for s in std]
+    parts = np.array_split(index, -(-len(index) // 32))
+    return channels.statistics(pair for part in parts for pair in source.fetch(part)["stereo"])
 
 
 def _holds_pairs(path: Path) -> bool:

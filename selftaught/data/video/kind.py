@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self, final
@@ -10,6 +10,7 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
+from selftaught.data import channels
 from selftaught.data.folders import LOOKED_AT
 from selftaught.data.numpy_arrays import headers
 from selftaught.data.subset import Draw
@@ -95,9 +96,7 @@ class Video(Kind):
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
         """Raises UserError if the frames have a different number of channels from the encoder's input."""
-        wanted, there = input["channels"], source.traits.get("channels", input["channels"])
-        if there != wanted:
-            raise UserError(f"the encoder of {where} takes frames of {wanted} channels, but these have {there}")
+        channels.fit(input, source, where, "frames")
 
     @classmethod
     def tell(cls, source: Source) -> dict[str, Any]:
@@ -118,16 +117,16 @@ def statistics(source: Source) -> tuple[int, list[float], list[float]]:
     """Return the shortest side, and mean and deviation of each channel in [0, 1], over evenly spaced frames."""
     index = evenly(len(source), SAMPLES)
     shortest = 1 << 30
-    moments: list[NDArray[np.float64]] = []
-    for part in np.array_split(index, -(-len(index) // 64)):
-        for frame in source.fetch(part)["video"]:
-            shortest = min(shortest, *frame.shape[:2])
-            pixels = frame[::2, ::2].reshape(-1, frame.shape[-1]) / 255.0
-            moments.append(np.stack([pixels.mean(0), (pixels**2).mean(0)]))
-    mean, square = np.mean(moments, 0)
-    std = np.sqrt(np.maximum(square - mean**2, 0))
-    least = 1 / 255  # avoids a division by 0 for a constant channel
-    return shortest, [round(float(m), 6) for m in mean], [round(max(float(s), least), 6) for s in std]
+
+    def seen() -> Iterator[NDArray[np.uint8]]:
+        nonlocal shortest
+        for part in np.array_split(index, -(-len(index) // 64)):
+            for frame in source.fetch(part)["video"]:
+                shortest = min(shortest, *frame.shape[:2])
+                yield frame[::2, ::2]
+
+    mean, std = channels.statistics(seen())
+    return shortest, mean, std
 
 
 def _holds_videos(path: Path) -> bool:

@@ -130,6 +130,42 @@ class Source(ABC):
         return digest_of(type(self).__name__, str(len(self)), self.labels.tobytes(), *looked)
 
 
+class Wrapped(Source):
+    """The samples of another source. Subclasses say what differs."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.samples, self.classes = source.samples, source.classes
+        self.traits, self.skipped, self.notes = source.traits, source.skipped, source.notes
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    @property
+    def labels(self) -> Labels:
+        """int64 [N], -1 = unknown."""
+        return self._source.labels
+
+    @property
+    def groups(self) -> Labels | None:
+        """int64 [N] or None."""
+        return self._source.groups
+
+    def names(self, index: Index) -> list[str]:
+        """Return the names in the other source."""
+        return self._source.names(index)
+
+    @property
+    def digests(self) -> NDArray[np.uint8]:
+        """uint8 [N, 32], those of the other source."""
+        return self._source.digests
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the other source."""
+        return self._source.fingerprint
+
+
 class Environments(Protocol):
     """N environments side by side, in which an agent acts. The next episode begins by itself.
 

@@ -7,6 +7,7 @@ none of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache as once
@@ -55,6 +56,26 @@ def _files() -> dict[str, tuple[str, str]]:
 def listed() -> Mapping[str, str]:
     """Return the kind of every name."""
     return {name: kind for name, (_, kind) in _files().items()}
+
+
+def located(name: str) -> tuple[Path, bool]:
+    """Return where the file or folder `name` is, and whether it is a folder.
+
+    Raises UserError if it cannot be looked at, is neither, or is not there: then the names of data sets are said too.
+    """
+    try:
+        path = errors.expanded(name)
+        is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
+    except OSError as error:  # no permission, a name that is too long, or an unknown user
+        raise errors.UserError(f"{name}: cannot be read: {error.strerror or error}") from None
+    if is_folder or is_file:
+        return path, is_folder
+    if exists:
+        raise errors.UserError(f"{path}: neither a file nor a folder")
+    if os.sep in name or path.suffix:
+        known = ", ".join(sorted(listed()))
+        raise errors.UserError(f"{path}: there is no such file or folder (known data sets are: {known})")
+    raise errors.unknown("data", name, listed())
 
 
 def get(name: str) -> Listed:

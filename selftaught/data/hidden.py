@@ -6,34 +6,28 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selftaught.data.budget import parse, subset
 from selftaught.data.told import no_classes
 from selftaught.errors import UserError
-from selftaught.source import Index, Labels, Raw, Source, checked, digest_of
+from selftaught.source import Index, Labels, Raw, Source, Wrapped, checked, digest_of
 
 
 @final
-class HiddenLabels(Source):
+class HiddenLabels(Wrapped):
     """All samples of `source`, of which only those at `known` (int64 [M]) keep their labels. The other labels are -1.
 
     `whole` is the source with all its labels. Evaluation may use it, training may not.
     """
 
     def __init__(self, source: Source, known: Index) -> None:
-        self._whole = source
+        super().__init__(source)
         self._known = checked(known, len(source))
-        self.samples, self.classes = source.samples, source.classes
-        self.traits, self.skipped, self.notes = source.traits, source.skipped, source.notes
 
     @property
     def whole(self) -> Source:
         """The source with all its labels."""
-        return self._whole
-
-    def __len__(self) -> int:
-        return len(self.whole)
+        return self._source
 
     def fetch(self, index: Index) -> Raw:
         """See `Source.fetch`."""
@@ -46,20 +40,6 @@ class HiddenLabels(Source):
         labels = np.full(len(self.whole), -1, dtype=np.int64)
         labels[self._known] = self.whole.labels[self._known]
         return labels
-
-    @property
-    def groups(self) -> Labels | None:
-        """int64 [N] or None."""
-        return self.whole.groups
-
-    def names(self, index: Index) -> list[str]:
-        """Return the names in the whole source."""
-        return self.whole.names(index)
-
-    @property
-    def digests(self) -> NDArray[np.uint8]:
-        """uint8 [N, 32]."""
-        return self.whole.digests
 
     @cached_property
     def fingerprint(self) -> str:

@@ -8,10 +8,10 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from selftaught.errors import UserError
 from selftaught.method import Batch, Index, Labels, Params, Raw, Source, Views
+from selftaught.source import Wrapped
 from selftaught.views.audio import AudioViews, Take
 
 
@@ -41,16 +41,14 @@ class Spoken(Views):
 
 
 @final
-class Speakers(Source):
+class Speakers(Wrapped):
     """The recordings of `source` with "speaker" in each batch. Raises UserError if it has neither groups nor classes.
 
     A recording without a class is of a speaker of its own.
     """
 
     def __init__(self, source: Source) -> None:
-        self._source = source
-        self.samples, self.classes = source.samples, source.classes
-        self.traits, self.skipped, self.notes = source.traits, source.skipped, source.notes
+        super().__init__(source)
         if source.groups is None and not source.labelled:
             raise UserError(
                 "it is not known who speaks in these recordings: say so with --groups (an expression for the paths, or "
@@ -64,36 +62,9 @@ class Speakers(Source):
         own = labels.max(initial=-1) + 1 + np.arange(len(labels))
         return np.where(labels < 0, own, labels) if groups is None else groups
 
-    def __len__(self) -> int:
-        return len(self._source)
-
     def fetch(self, index: Index) -> Raw:
         """See `Source.fetch`."""
         return self._source.fetch(index) | {"speaker": self.speakers[index]}
-
-    @property
-    def labels(self) -> Labels:
-        """int64 [N], -1 = unknown."""
-        return self._source.labels
-
-    @property
-    def groups(self) -> Labels | None:
-        """int64 [N] or None."""
-        return self._source.groups
-
-    def names(self, index: Index) -> list[str]:
-        """Return what the recordings are called."""
-        return self._source.names(index)
-
-    @property
-    def digests(self) -> NDArray[np.uint8]:
-        """uint8 [N, 32]."""
-        return self._source.digests
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the recordings."""
-        return self._source.fingerprint
 
     @property
     def whole(self) -> Source:

@@ -23,7 +23,7 @@ from selftaught.data.joined import wanted
 from selftaught.data.labels import Given, decide
 from selftaught.data.subset import Draw
 from selftaught.data.told import NO_CLASSES, Sides, refused
-from selftaught.errors import UserError, expanded
+from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe
 from selftaught.source import Index, Skipped, Source
 
@@ -154,23 +154,14 @@ def _of_name(data: str | os.PathLike[str], how: How) -> tuple[str, int, Sides[Pa
         names = [name for one in parts.values() for name in one]
         found = layout.Layout(_rows(parts), dict.fromkeys(parts, ""), [listed.owner(name) for name in names], {})
         return (data, *_of_files(root, names, found, how))
-    path, name = expanded(data), os.fspath(data)
-    try:
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read: {error.strerror or error}") from None
+    path, is_folder = catalog.located(os.fspath(data))
     if is_folder:
         names = below(path, (*decode.SUFFIXES, *decode.OTHERS))
         if not names:
             raise UserError(f"{shown(str(path))}: no recordings in this folder or below it (.wav, .flac, .ogg, .mp3)")
         return (shown(str(path)), *_of_files(path, names, layout.arrange(names, path.resolve().name), how))
-    if is_file:
-        found = layout.Layout({"all": [0]}, {"all": ""}, [None], {})
-        return (shown(str(path)), *_of_files(path.parent, [path.name], found, how))
-    if os.sep in name or path.suffix:
-        known = ", ".join(sorted(catalog.listed()))
-        raise UserError(f"{path}: there is no such file or folder (known data sets are: {known})")
-    raise errors.unknown("data", name, catalog.listed())
+    found = layout.Layout({"all": [0]}, {"all": ""}, [None], {})
+    return (shown(str(path)), *_of_files(path.parent, [path.name], found, how))
 
 
 def _said_of(name: str) -> dict[str, Any]:

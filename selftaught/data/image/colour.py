@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from selftaught.data.image.source import ImageSource
-from selftaught.source import Index, Labels, Source, digest_of
+from selftaught.source import Index, Source, Wrapped, digest_of
 
 
 @final
-class Coloured(ImageSource):
+class Coloured(Wrapped, ImageSource):
     """The grey images of `source` with the same value in red, green and blue."""
 
     channels = 3
@@ -24,9 +23,6 @@ class Coloured(ImageSource):
         self.samples, self.classes = source.samples, source.classes
         self.skipped, self.notes = list(source.skipped), source.notes
 
-    def __len__(self) -> int:
-        return len(self._source)
-
     def fetch(self, index: Index) -> dict[str, Any]:
         """See `ImageSource.fetch`."""
         batch = self._source.fetch(index)
@@ -34,25 +30,6 @@ class Coloured(ImageSource):
         if isinstance(images, np.ndarray):
             return batch | {"image": np.repeat(images, 3, axis=-1)}
         return batch | {"image": [np.repeat(image, 3, axis=-1) for image in images]}
-
-    @property
-    def labels(self) -> Labels:
-        """int64 [N], -1 = unknown."""
-        return self._source.labels
-
-    @property
-    def groups(self) -> Labels | None:
-        """int64 [N] or None."""
-        return self._source.groups
-
-    def names(self, index: Index) -> list[str]:
-        """Return those of the grey images."""
-        return self._source.names(index)
-
-    @property
-    def digests(self) -> NDArray[np.uint8]:
-        """uint8 [N, 32], of the grey images."""
-        return self._source.digests
 
     @property
     def fingerprint(self) -> str:

@@ -30,7 +30,7 @@ from selftaught.data.joined import Joined
 from selftaught.data.labels import Given, as_labels, decide
 from selftaught.data.subset import Draw, draw
 from selftaught.data.told import NO_CLASSES, refused
-from selftaught.errors import UserError, expanded
+from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe, silent
 from selftaught.source import Source
 
@@ -251,22 +251,8 @@ def _of_catalog(name: str, how: _How) -> Sides:
 def _of_path(name: str, how: _How) -> Sides:
     if tar.is_pattern(name):
         return _of_shards(tar.shards(name), how, asked=True)
-    try:
-        path = expanded(name)
-        is_folder, is_file, exists = path.is_dir(), path.is_file(), path.exists()
-    except OSError as error:  # no permission, a name that is too long, or an unknown user
-        raise UserError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if is_folder:
-        return _of_folder(path, how)
-    if is_file:
-        return _of_file(path, how)
-    if exists:
-        raise UserError(f"{path}: neither a file nor a folder")
-    if os.sep in name or path.suffix:
-        raise UserError(
-            f"{path}: there is no such file or folder (known data sets are: {', '.join(sorted(catalog.listed()))})"
-        )
-    raise errors.unknown("data", name, catalog.listed())
+    path, is_folder = catalog.located(name)
+    return _of_folder(path, how) if is_folder else _of_file(path, how)
 
 
 def _of_folder(path: Path, how: _How) -> Sides:

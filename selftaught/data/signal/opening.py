@@ -24,7 +24,7 @@ from selftaught.data.signal.tables import read as read_tables
 from selftaught.data.span import span
 from selftaught.data.subset import Draw
 from selftaught.data.told import Sides, labels_called, refused
-from selftaught.errors import UserError, expanded
+from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe
 from selftaught.source import Index, Source
 
@@ -161,19 +161,8 @@ def _of_catalog(name: str, how: How) -> Sides[Part]:
 
 
 def _of_path(name: str, how: How) -> Sides[Part]:
-    try:
-        path = expanded(name)
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read: {error.strerror or error}") from None
-    if is_folder:
-        return _of_folder(path, how)
-    if is_file:
-        return _of_file(path, how)
-    if os.sep in name or path.suffix:
-        known = ", ".join(sorted(catalog.listed()))
-        raise UserError(f"{path}: there is no such file or folder (known data sets are: {known})")
-    raise errors.unknown("data", name, catalog.listed())
+    path, is_folder = catalog.located(name)
+    return _of_folder(path, how) if is_folder else _of_file(path, how)
 
 
 def _of_folder(path: Path, how: How) -> Sides[Part]:

@@ -16,7 +16,7 @@ from selftaught.data import catalog, layout
 from selftaught.data.folders import shown
 from selftaught.data.groups import numbered, values
 from selftaught.data.image.decode import Unreadable
-from selftaught.data.joined import Joined
+from selftaught.data.joined import wanted
 from selftaught.data.numpy_arrays import damaged
 from selftaught.data.stereo import pairs, pictures, truth
 from selftaught.data.stereo.source import Pair, Pairs
@@ -24,7 +24,7 @@ from selftaught.data.stereo.stereo_set import StereoSet
 from selftaught.data.subset import Draw
 from selftaught.data.told import Sides
 from selftaught.data.workers import spread
-from selftaught.errors import UserError, expanded
+from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe
 from selftaught.source import Index, Skipped, Source
 
@@ -62,11 +62,7 @@ def open_stereo(data: Any, want: Draw, how: How) -> Source:
             raise UserError("a Source has its own groups: remove groups, or return them from its property 'groups'")
         return want.of(data)
     found = _sides(data, how)
-    if "all" in found.parts:
-        source = want.of(found.parts["all"])
-    else:
-        whole = Draw(want.limit, want.seed)
-        source = whole.of(Joined(list(found.parts.values())) if want.side == "all" else found.parts[want.side])
+    source = wanted(found.parts, want)
     source.notes = tuple(dict.fromkeys((*found.told(want.side), *source.notes)))
     return source
 
@@ -90,14 +86,10 @@ def _sides(data: Any, how: How) -> Sides[Source]:
 
 
 def _of_path(name: str, how: How) -> Sides[Source]:
-    try:
-        path = expanded(name)
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read: {error.strerror or error}") from None
+    path, is_folder = catalog.located(name)
     if is_folder:
         return _of_folder(path, how)
-    if is_file and path.suffix.lower() == ".npz":
+    if path.suffix.lower() == ".npz":
         _idle(how, False, str(path))
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -105,11 +97,7 @@ def _of_path(name: str, how: How) -> Sides[Source]:
         except Exception as error:
             raise damaged(path, error) from None
         return Sides({"all": of_arrays(given, str(path), how.groups)})
-    if is_file:
-        raise UserError(f"{path}: not a file of pairs: give a folder, or an .npz file with the arrays left and right")
-    if os.sep in name or path.suffix:
-        raise UserError(f"{path}: there is no such file or folder")
-    raise errors.unknown("data", name, catalog.listed())
+    raise UserError(f"{path}: not a file of pairs: give a folder, or an .npz file with the arrays left and right")
 
 
 def _of_folder(root: Path, how: How) -> Sides[Source]:

@@ -20,7 +20,7 @@ from selftaught.data.video import arrays, cameras, decode, folder
 from selftaught.data.video.clip import Clip
 from selftaught.data.video.source import Frames, by_scene, side_of, some
 from selftaught.data.video.video_set import VideoSet
-from selftaught.errors import UserError, expanded
+from selftaught.errors import UserError
 from selftaught.kind import Progress, Split, describe
 from selftaught.source import Labels, Skipped, Source
 
@@ -101,26 +101,17 @@ def _folder_of(name: str, progress: Progress) -> Path:
 
 
 def _of_path(name: str, labels: Any, how: folder.How, progress: Progress) -> Opened:
-    try:
-        path = expanded(name)
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except OSError as error:
-        raise UserError(f"{name}: cannot be read: {error.strerror or error}") from None
-    if is_file and path.suffix.lower() == ".npy":
+    path, is_folder = catalog.located(name)
+    if not is_folder and path.suffix.lower() == ".npy":
         return _of_clips(*arrays.of_array(load(path), str(path)), labels)
     if labels is not None:
         raise UserError(f"{name}: labels can be given only with arrays and lists of arrays")
     if is_folder:
         return _of_folder(path, how, progress)
-    if is_file and path.suffix.lower() in decode.SUFFIXES:
+    if path.suffix.lower() in decode.SUFFIXES:
         return _of_units([folder.Unit(path.stem, path)], shown(str(path)), "", how, progress)
-    if is_file:
-        known = ", ".join(sorted(decode.SUFFIXES))
-        raise UserError(f"{path}: not a supported video: give {known}, .npy, or a folder of these or of frames")
-    if os.sep in name or path.suffix:
-        known = ", ".join(sorted(catalog.listed()))
-        raise UserError(f"{path}: there is no such file or folder (known data sets are: {known})")
-    raise errors.unknown("data", name, catalog.listed())
+    known = ", ".join(sorted(decode.SUFFIXES))
+    raise UserError(f"{path}: not a supported video: give {known}, .npy, or a folder of these or of frames")
 
 
 def _of_clips(clips: Sequence[Clip], skipped: Sequence[Skipped], labels: Any) -> Opened:

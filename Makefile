@@ -10,7 +10,7 @@ REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-signals bench-stereo bench-video bench-words faults effects mutations pin clean
+.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-acting bench-signals bench-stereo bench-video bench-words faults effects mutations pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,10 @@ bench-signals: $(INSTALLED)  ## every method of signals on small sets, beside Mi
 	test -x $(VENV)-aeon/bin/python || $(PYTHON) -m venv $(VENV)-aeon
 	$(VENV)-aeon/bin/python -m pip install --quiet aeon==1.6.0
 	$(VENV)/bin/python -m benchmarks.signals --peer $(VENV)-aeon/bin/python
+
+bench-acting: $(INSTALLED)  ## games of MinAtar, with predictive coding and without, five seeds, resumable (two hours)
+	$(VENV)/bin/python -m benchmarks.acting --speed
+	$(VENV)/bin/python -m benchmarks.acting
 
 bench-stereo: peers  ## depth from one pair and its variants, beside OpenCV, resumable (an hour)
 	$(VENV)/bin/python -m benchmarks.stereo

@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -104,6 +104,27 @@ def save(name: str, rows: list[dict[str, Any]], folder: Path | None = None, **ab
     path = (folder or RESULTS) / f"{name}.json"
     path.write_text(json.dumps({"command": command, "machine": machine(), **about, "rows": rows}, indent=1) + "\n")
     return path
+
+
+def fill(
+    runs: list[dict[str, Any]],
+    wanted: Sequence[tuple[Any, ...]],
+    names: tuple[str, ...],
+    measured: Callable[..., dict[str, Any]],
+    save: Callable[[], object],
+) -> None:
+    """Measure what is missing, and save after each.
+
+    Args:
+        runs: What there is; what is measured is appended.
+        wanted: What there should be: values of `names` in a run, and the arguments of `measured`.
+    """
+    done = {tuple(run[name] for name in names) for run in runs}
+    missing = [key for key in wanted if key not in done]
+    for number, key in enumerate(missing):
+        runs.append(measured(*key))
+        print(f"{number + 1} of {len(missing)}: {json.dumps(runs[-1])}", flush=True)
+        save()
 
 
 def flags(arguments: Mapping[str, Any]) -> str:

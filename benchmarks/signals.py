@@ -199,12 +199,10 @@ def main() -> None:
     wanted = [
         (data, case, seed) for seed in SEEDS[: asked.seeds] for data in asked.data for case in asked.cases or cases()
     ]
-    done = {(r["data"], r["case"], r["seed"]) for r in runs}
-    missing = [key for key in wanted if key not in done]
-    for number, (data, case, seed) in enumerate(missing):
-        runs.append(measured(data, case, seed))
-        print(f"{number + 1} of {len(missing)}: {json.dumps(runs[-1])}", flush=True)
-        measure.save("signals", rows(runs, base), runs=runs, baselines=base)
+    measure.fill(
+        runs, wanted, ("data", "case", "seed"), measured,
+        lambda: measure.save("signals", rows(runs, base), runs=runs, baselines=base),
+    )  # fmt: skip
     print("\n".join(shown(rows(runs, base))))
 
 

@@ -146,12 +146,13 @@ def main() -> None:
         fast = speed()
         measure.save("sound", table(runs), runs=runs, speed=fast)
     elif not asked.table:
-        for seed in SEEDS[: asked.seeds]:
-            for case in asked.cases or CASES:
-                if not any((run["case"], run["seed"]) == (case, seed) for run in runs):
-                    runs.append(measured(case, seed, asked.minutes))
-                    print(json.dumps(runs[-1]), flush=True)
-                    measure.save("sound", table(runs), runs=runs, speed=fast)
+        measure.fill(
+            runs,
+            [(case, seed) for seed in SEEDS[: asked.seeds] for case in asked.cases or CASES],
+            ("case", "seed"),
+            lambda *key: measured(*key, asked.minutes),
+            lambda: measure.save("sound", table(runs), runs=runs, speed=fast),
+        )
     for row in [*table(runs), *fast]:
         print(json.dumps(row))
 

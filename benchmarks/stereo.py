@@ -122,13 +122,11 @@ def main() -> None:
         beside = baselines()
         print(json.dumps(beside), flush=True)
         measure.save("stereo", rows(runs, beside), runs=runs, baselines=beside)
-    done = {(r["case"], r["seed"]) for r in runs}
     wanted = [(case, seed) for seed in SEEDS[: asked.seeds] for case in asked.cases or CASES]
-    missing = [key for key in wanted if key not in done]
-    for number, (case, seed) in enumerate(missing):
-        runs.append(measured(case, seed))
-        print(f"{number + 1} of {len(missing)}: {json.dumps(runs[-1])}", flush=True)
-        measure.save("stereo", rows(runs, beside), runs=runs, baselines=beside)
+    measure.fill(
+        runs, wanted, ("case", "seed"), measured,
+        lambda: measure.save("stereo", rows(runs, beside), runs=runs, baselines=beside),
+    )  # fmt: skip
     print("\n".join(shown(rows(runs, beside))))
 
 

@@ -194,13 +194,11 @@ def main() -> None:
     elif not asked.table:
         seeds = SEEDS[: asked.seeds]
         wanted = [(d, case, seed) for seed in seeds for d in asked.data for case in asked.cases or cases()]
-        done = {(r["data"], r["case"], r["seed"]) for r in runs}
-        missing = [key for key in wanted if key not in done]
         began = time.perf_counter()
-        for number, key in enumerate(missing):
-            runs.append(trained(*key, asked.steps))
-            print(f"{number + 1} of {len(missing)}: {json.dumps(runs[-1])}", flush=True)
-            measure.save("video", rows(runs), runs=runs, speed=fast)
+        measure.fill(
+            runs, wanted, ("data", "case", "seed"), lambda *key: trained(*key, asked.steps),
+            lambda: measure.save("video", rows(runs), runs=runs, speed=fast),
+        )  # fmt: skip
         print(f"{time.perf_counter() - began:.0f} s")
     print("\n".join(shown(rows(runs), fast)))
 

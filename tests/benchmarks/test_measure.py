@@ -18,3 +18,14 @@ def test_a_run_that_a_signal_cut_short_is_not_recorded() -> None:
     with pytest.raises(SystemExit) as end:
         measure.whole(run)
     assert end.value.code == 143
+
+
+def test_only_what_is_missing_is_measured_and_each_is_saved() -> None:
+    runs: list[dict[str, Any]] = [{"case": "a", "seed": 0, "found": 1}]
+    saved: list[int] = []
+    measure.fill(
+        runs, [("a", 0), ("a", 1), ("b", 0)], ("case", "seed"),
+        lambda case, seed: {"case": case, "seed": seed, "found": 2}, lambda: saved.append(len(runs)),
+    )  # fmt: skip
+    assert [(run["case"], run["seed"], run["found"]) for run in runs] == [("a", 0, 1), ("a", 1, 2), ("b", 0, 2)]
+    assert saved == [2, 3]

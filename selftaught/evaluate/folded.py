@@ -1,4 +1,4 @@
-"""A copy of an encoder that computes the same features in half of the time on a CPU."""
+"""A copy of an encoder that computes the same features in less time on a CPU."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def _matched(source: Source, largest: float) -> Iterator[Map]:
         narrow = max(number + 2 * window - pair.shape[2], 0)
         left, right = np.pad(pair, ((0, 0), (0, 0), (narrow, 0), (0, 0)), "edge")
         channels = left.shape[2]
-        matcher = cv2.StereoSGBM_create(  # type: ignore[attr-defined]
+        matcher = cv2.StereoSGBM_create(
             minDisparity=0, numDisparities=number, blockSize=window,
             P1=8 * channels * window**2, P2=32 * channels * window**2, disp12MaxDiff=1, uniquenessRatio=10,
             speckleWindowSize=100, speckleRange=2, mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,

@@ -33,7 +33,10 @@ class Wave(Encoder):
     (`receptive_field`), and the next one sees those S_n samples later (`stride`). The defaults see 17 samples every 8,
     and in series of a few dozen samples 9 every 4. For sound they are the network of van den Oord et al. 2018 (arXiv
     1807.03748), kernels 10, 8, 4, 4, 4 and strides 5, 4, 2, 2, 2: 465 samples every 160, which at 16 kHz is a position
-    each 10 ms.
+    each 10 ms. There all convolutions but the first start as averages over time of random mixtures of their channels
+    (He et al. 2015, arXiv 1502.01852, over the channels; a Hann window over time). So the codes start as how loud
+    random bands of frequencies are. Codes of independent weights follow the phase of the wave instead, so that none of
+    them says anything of a later one, and learning to predict takes long to begin.
 
     A recurrent context (a GRU of `context` units) reads the codes in order, so that a position knows everything before
     it, and nothing after.
@@ -101,6 +104,9 @@ class Wave(Encoder):
             nn.Conv1d(a, b, k, s, bias=norm != "batch")
             for (a, b), k, s in zip(pairwise(widths), kernels, strides, strict=True)
         )
+        if "rate" in input:
+            for convolution in list(self.convolutions)[1:]:
+                _average(convolution)
         self.norms = nn.ModuleList(_norm(norm, width) for _ in kernels)
         self.codes, self.features = width, context or width
         self.reader = Context(width, context) if context else None
@@ -187,6 +193,17 @@ def unmixed(encoder: Wave) -> Wave:
 def _within(there: Tensor, x: Tensor) -> Tensor:
     """Return which positions of x [B, D, t] are among the first `there` [B]: bool [B, 1, t]."""
     return (torch.arange(x.shape[2], device=x.device) < there[:, None])[:, None]
+
+
+def _average(convolution: nn.Module) -> None:
+    """Let a convolution start as an average over time; see `Wave`."""
+    assert isinstance(convolution, nn.Conv1d)
+    window = torch.hann_window(convolution.kernel_size[0] + 2, periodic=False)[1:-1]
+    mixture = torch.randn(convolution.out_channels, convolution.in_channels, 1)
+    with torch.no_grad():
+        convolution.weight.copy_(mixture * math.sqrt(2 / convolution.in_channels) * window / window.sum())
+        if convolution.bias is not None:
+            convolution.bias.zero_()
 
 
 @final

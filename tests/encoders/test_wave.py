@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -178,3 +179,30 @@ def test_every_argument_matters(argument: str) -> None:
         return [encoder.dim, encoder(x).tolist()]
 
     assert fingerprint(**{argument: OTHERS[argument]}) != fingerprint()
+
+
+def test_for_sound_convolutions_start_as_averages_so_codes_tell_pitch_and_not_phase() -> None:
+    seen = {"kind": "audio", "channels": 1, "rate": 8000, "length": 4000, "full": 32768, "mean": [0.0], "std": [0.1]}
+    torch.manual_seed(0)
+    encoder = encoders.build("wave", seen, width=32, norm="channel").eval()
+    for first in encoder.convolutions:
+        window = torch.hann_window(first.kernel_size[0] + 2, periodic=False)[1:-1]
+        assert torch.allclose(first.weight / window, first.weight[:, :, :1] / window[0]) == (first.in_channels > 1)
+        if first.in_channels > 1:
+            assert first.weight.sum(2).std().item() == pytest.approx((2 / 32) ** 0.5, rel=0.1)
+            assert not first.bias.any()
+    t = torch.arange(4000) / 8000
+    waves = torch.stack([torch.sin(2 * torch.pi * (f * t + p)) for f in (300, 700, 1500) for p in (0, 0.25, 0.6)])
+    apart = {}
+    for name, one in (("sound", encoder), ("independent", independent(encoder))):
+        with torch.no_grad():
+            codes = one.encode(waves[:, None])[-1][:, :, 12].view(3, 3, -1)  # [pitch, phase, D]
+        apart[name] = float(codes.var(1).sum() / codes.mean(1).var(0).sum())
+    assert apart["sound"] < 0.2 and apart["independent"] > 2, apart
+
+
+def independent(encoder: Any) -> Any:
+    found = copy.deepcopy(encoder)
+    for convolution in found.convolutions:
+        convolution.reset_parameters()
+    return found

@@ -39,7 +39,7 @@ class WaveTransformer(Encoder):
         dropout: Probability of dropping a unit after attention and MLP.
     """
 
-    sees = ("signal",)
+    sees = ("signal", "audio")
 
     def __init__(
         self,
@@ -85,34 +85,36 @@ class WaveTransformer(Encoder):
 
     def masked(self, x: Tensor, hide: Tensor, token: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the vectors of the positions, [B, P, width], and which are no padding; see `method.Hides`."""
-        found, there = self._read(x, mask, (hide, token))
-        return found[-1].transpose(1, 2), there
+        codes, there = self.encode(x, mask)
+        return self.read(codes, there, (hide, token))[-1].transpose(1, 2), there
 
     def layers(self, x: Tensor, mask: Tensor | None = None, **_: Tensor) -> list[Tensor]:
         """Return the codes, then the vectors after each block, [B, width, P] each, the last after the LayerNorm."""
-        return self._read(x, mask)[0]
+        return self.read(*self.encode(x, mask))
 
     def forward(self, x: Tensor, mask: Tensor | None = None, **_: Tensor) -> Tensor:
         """Map series [B, C, T] of any length to features [B, width], pooled over the positions of each alone."""
-        found, there = self._read(x, mask)
+        codes, there = self.encode(x, mask)
+        found = self.read(codes, there)[-1]
         if self.pool == "mean":
-            return found[-1].sum(2) / there.sum(1, keepdim=True)
-        return found[-1].masked_fill(~there[:, None], -torch.inf).amax(2)
+            return found.sum(2) / there.sum(1, keepdim=True)
+        return found.masked_fill(~there[:, None], -torch.inf).amax(2)
 
-    def _read(
-        self, x: Tensor, mask: Tensor | None, hidden: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[list[Tensor], Tensor]:
-        """Return `layers`, and which positions are no padding, bool [B, P]."""
-        codes = self.codes.encode(x, mask)[-1]  # [B, width, P]
-        batch, _, positions = codes.shape
-        there = torch.ones(batch, positions, dtype=torch.bool, device=x.device)
+    def encode(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the codes, [B, width, P], and which positions are no padding, bool [B, P]."""
+        codes = self.codes.encode(x, mask)[-1]
+        there = torch.ones(codes.shape[0], codes.shape[2], dtype=torch.bool, device=x.device)
         if mask is not None:
-            there = torch.arange(positions, device=x.device) < self.codes.there(mask)[:, None]
+            there = torch.arange(codes.shape[2], device=x.device) < self.codes.there(mask)[:, None]
+        return codes, there
+
+    def read(self, codes: Tensor, there: Tensor, hidden: tuple[Tensor, Tensor] | None = None) -> list[Tensor]:
+        """Return `layers` for what `encode` returned; of `hidden` positions, see `masked`, the token is read."""
         if hidden is not None:
             codes = torch.where(hidden[0][:, None], hidden[1].to(codes)[:, None], codes)
         codes = codes * there[:, None]  # a hidden position may be padding
         h = (codes + F.gelu(self.place(codes))).transpose(1, 2)  # [B, P, width]
-        seen = there[:, None, None, :] | torch.eye(positions, dtype=torch.bool, device=x.device)
+        seen = there[:, None, None, :] | torch.eye(there.shape[1], dtype=torch.bool, device=codes.device)
 
         def attend(attention: Attention, y: Tensor) -> Tensor:
             q, k, v = attention.project(y, None)
@@ -123,4 +125,4 @@ class WaveTransformer(Encoder):
             h = block(h, attend)
             out = self.norm(h) if number == len(self.blocks) else h
             found.append(out.transpose(1, 2) * there[:, None])
-        return found, there
+        return found

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from selftaught.errors import UserError
 from selftaught.kernels.random import uniforms
-from selftaught.method import Batch, Index, Params, Raw, Views
+from selftaught.method import Batch, Encoder, Index, Params, Raw, Views
 from selftaught.parts.shown import Sounds
 from selftaught.parts.spectra import Frames, log_mel, mfcc
 from selftaught.views.signal import PLAIN, Look, OneView, SignalViews, denormalise, normals
 
-__all__ = ["AudioViews", "Take", "augment", "plain", "raw", "show"]
+__all__ = ["AudioViews", "OneTake", "Take", "augment", "crop", "plain", "raw", "show"]
 
 RAW = "the means and deviations of 20 cepstral coefficients (MFCC) and of their changes"
 COEFFICIENTS = 20
@@ -243,6 +243,24 @@ def statistics(x: Tensor, there: Tensor) -> Tensor:
     return torch.cat([mean, square.sqrt()], 1)
 
 
+@final
+class OneTake(Views):
+    """One random view of each recording, "audio", float32 [B, 1, T], and its "mask", bool [B, T]."""
+
+    def __init__(self, input: Mapping[str, Any], take: Take) -> None:
+        self.views = AudioViews(input, audio=take)
+        self.length = self.views.lengths[0]
+
+    def sample(self, index: Index, epoch: int, seed: int) -> Params:
+        """See `AudioViews.sample`."""
+        return self.views.sample(index, epoch, seed)
+
+    def apply(self, raw: Raw, params: Params, device: torch.device) -> Batch:
+        """Return the view on `device`."""
+        batch = self.views.apply(raw, params, device)
+        return {"audio": batch.pop("audio"), "mask": batch.pop("audio_mask"), **batch}
+
+
 def plain(input: Mapping[str, Any]) -> OneView:
     """Return the view "audio" without augmentation, and its "mask"."""
     return OneView(input, PLAIN)
@@ -251,6 +269,11 @@ def plain(input: Mapping[str, Any]) -> OneView:
 def raw(input: Mapping[str, Any]) -> Cepstra:
     """Return the view that gives the hand-made features: statistics of MFCC. The samples themselves say nothing."""
     return Cepstra(input)
+
+
+def crop(encoder: Encoder) -> OneTake:
+    """Return the view "audio", a random window of full length, of another loudness, and its "mask"."""
+    return OneTake(encoder.spec["input"], Take(gain=6.0))
 
 
 def augment(input: Mapping[str, Any]) -> AudioViews:

@@ -44,7 +44,7 @@ def test_positions_see_each_other_and_know_where_they_are() -> None:
     assert not torch.allclose(encoder(turned), encoder(x), atol=1e-3)
     with torch.no_grad():
         encoder.place.weight.zero_()
-    same = encoder._read(torch.ones(1, 2, 80), None)[0][-1][0, :, 2:-2]
+    same = encoder.layers(torch.ones(1, 2, 80))[-1][0, :, 2:-2]
     assert torch.allclose(same, same[:, :1].expand_as(same), atol=1e-5)  # without it they could not be told apart
 
 

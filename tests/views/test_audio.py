@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from selftaught import views
+from selftaught import encoders, views
 from selftaught.errors import UserError
 from selftaught.parts.spectra import Frames, log_mel, mfcc
 from selftaught.views.audio import AudioViews, Take
@@ -69,6 +69,16 @@ def test_loudness_changes_by_so_many_decibels() -> None:
     rows = waves(200, 800)
     change = level(one(Take(crop=0.1, gain=6.0), rows)) - level(one(Take(crop=0.1), rows))
     assert -6 <= change.min() < -5.5 and 5.5 < change.max() <= 6.01
+
+
+def test_the_crop_is_one_window_of_full_length_of_another_loudness() -> None:
+    encoder = encoders.build("wave", INPUT, **encoders.small("wave"))
+    rows = [*waves(1), waves(1, 5000)[0], waves(1, 3000)[0]]
+    batch = seen(views.crop(encoder), rows)
+    assert list(batch) == ["audio", "mask", "label", "index"] and batch["mask"].sum(1).tolist() == [4000, 4000, 3000]
+    factor = batch["audio"][0, 0] / seen(views.plain(INPUT), rows)["audio"][0, 0]
+    assert torch.allclose(factor[factor.isfinite()], factor[0].expand(1), atol=1e-3) and 0.5 < factor[0] < 2.0
+    assert not torch.equal(batch["audio"], seen(views.crop(encoder), rows, epoch=1)["audio"])
 
 
 def test_a_room_adds_echoes_after_a_click_and_nothing_before() -> None:

@@ -83,7 +83,7 @@ class Data2Vec(Method):
         "batch_size": 32, "lr": 2e-3, "betas": (0.9, 0.98), "weight_decay": 0.05, "clip": 1.0, "warmup": 0.1,
         "minutes": 1.5,
     }  # fmt: skip
-    sees = ("image", "signal", "text")
+    sees = ("image", "signal", "audio", "text")
     network = ("vit", "transformer", "wave_transformer")
 
     teacher: Any

@@ -33,7 +33,7 @@ OTHERS: dict[str, Any] = {
     "head": 1,
     "guard": 0,
 }
-KINDS = ("image", "signal", "text")
+KINDS = ("image", "signal", "audio", "text")
 
 
 def case(kind: str, **toy: Any) -> Case:
@@ -266,7 +266,10 @@ def test_the_report_shows_what_is_hidden(kind: str) -> None:
             assert len(words) == there and [w == "___" for w in words] == views["hide"][n, :there].tolist()
             assert error == "-" or float(str(error)) > 0
         return
-    whole, part = (np.stack(getattr(row, "images" if kind == "image" else "curves")) for row in shown)
+    what = {"image": "images", "audio": "waves"}.get(kind, "curves")
+    whole, part = (np.stack(getattr(row, what)) for row in shown)
+    if kind == "audio":
+        whole, part = whole[:, None], part[:, None]
     changed = (whole != part).any(3 if kind == "image" else 1)  # [B, *positions]
     side = whole.shape[1 if kind == "image" else 2]
     for n, hide in enumerate(views["hide"].view(3, *method.encoder.grid)):
@@ -277,7 +280,9 @@ def test_the_report_shows_what_is_hidden(kind: str) -> None:
 
 def test_each_kind_gets_an_encoder_of_blocks() -> None:
     found = {kind: methods.describe("data2vec", kind).network for kind in KINDS}
-    assert found == {"image": "vit", "signal": "wave_transformer", "text": "transformer"}
+    assert found == {
+        "image": "vit", "signal": "wave_transformer", "audio": "wave_transformer", "text": "transformer",
+    }  # fmt: skip
     assert set(methods.sees("data2vec")) == set(KINDS) and methods.describe("byol", "image").network == ""
 
 

@@ -11,7 +11,9 @@
 
 Which voice speaks is a linear probe, on prompts that no voice of the training part says. Which word is said is asked of
 a voice whose words were not labelled, and prompts are sought in another voice of the same language
-(`evaluate/voices`). Beside the trained encoder stand the same encoder untrained, and MFCC.
+(`evaluate/voices`). Beside the trained encoder stand the same encoder untrained, and MFCC. "pretext" is the method's
+own task on the test part, trained and untrained; of `wav2vec` "codes" is the share of its entries that a batch uses,
+and "perplexity" how many of a group's are as good as used.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ import torch
 import selftaught
 from benchmarks import measure
 from selftaught import views
+from selftaught.data import open_source
 from selftaught.data.audio.source import FULL
+from selftaught.evaluate.pretext import pretext
 from selftaught.parts.spectra import Frames, log_mel
 
 DATA, MINUTES, SEEDS = "speech", 30.0, (0, 1, 2)
@@ -40,10 +44,18 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "cpc-same": ("cpc", {"among": "same"}),
     "cpc-recording": ("cpc", {"among": "recording"}),
     "cpc-context": ("cpc", {"encoder": {"name": "wave", "context": 128}}),
+    "wav2vec": ("wav2vec", {}),
+    "wav2vec-one-group": ("wav2vec", {"groups": 1}),
+    "wav2vec-paper": ("wav2vec", {"centring": 1.0}),
+    "wav2vec-no-diversity": ("wav2vec", {"diversity": 0.0}),
+    "wav2vec-short-spans": ("wav2vec", {"span": 3}),
+    "data2vec": ("data2vec", {"seconds": 2.0, "share": 0.5, "span": 10, "beta": 0.0, "output": "mlp"}),
     "simclr": ("simclr", {}),
     "supervised": ("supervised", {}),
 }
 """For each row: method and arguments, which are explained in the docstring of the method."""
+PRETEXT = ("accuracy", "chance", "codes", "perplexity")
+"""What a row keeps of the pretext on held-out recordings."""
 RUNS = Path("runs") / "sound"
 RATE, SECONDS, BATCH = 16000, 4, 32
 BAR = 300
@@ -56,13 +68,17 @@ def measured(case: str, seed: int, minutes: float) -> dict[str, Any]:
     shutil.rmtree(out, ignore_errors=True)
     given = {"minutes": minutes, **arguments}
     run = measure.whole(selftaught.pretrain(method, DATA, out=out, seed=seed, progress=False, **given))
-    found = run.probe(seed=seed)
+    found, test = run.probe(seed=seed), open_source(DATA, "test", kind="audio")
+    own = {
+        side: {key: round(value, 4) for key, value in pretext(one, test, 64, seed=seed).items() if key in PRETEXT}
+        for side, one in (("trained", run.method()), ("untrained", run.untrained()))
+    }
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     sides = {key: found[key] for key in ("linear", "knn")}
     sides |= {key: found["voices"][key] for key in ("word", "retrieval")}
     return {
         "case": case, "seed": seed, "minutes": minutes, "steps": run.summary["steps"],
-        "command": f"selftaught pretrain {method} {DATA} {measure.flags(given)}", **sides,
+        "command": f"selftaught pretrain {method} {DATA} {measure.flags(given)}", "pretext": own, **sides,
     }  # fmt: skip
 
 
@@ -123,6 +139,11 @@ def table(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 row[key] = {
                     side: round(float(np.mean([run[key][side] for run in mine])), 2)
                     for side in ("trained", "untrained", "raw")
+                }
+            for side in ("trained", "untrained"):
+                told = [run["pretext"][side] for run in mine]
+                row.setdefault("pretext", {})[side] = {
+                    key: round(float(np.mean([one[key] for one in told])), 4) for key in told[0]
                 }
             rows.append(row | {"command": mine[0]["command"]})
     return rows

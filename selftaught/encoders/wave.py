@@ -200,6 +200,7 @@ def _average(convolution: nn.Module) -> None:
     assert isinstance(convolution, nn.Conv1d)
     window = torch.hann_window(convolution.kernel_size[0] + 2, periodic=False)[1:-1]
     mixture = torch.randn(convolution.out_channels, convolution.in_channels, 1)
+    mixture -= mixture.mean(1, keepdim=True)  # channels are never negative: what all have in common is taken off
     with torch.no_grad():
         convolution.weight.copy_(mixture * math.sqrt(2 / convolution.in_channels) * window / window.sum())
         if convolution.bias is not None:

@@ -10,9 +10,9 @@ from selftaught.errors import UserError
 from selftaught.parts.product_quantiser import ProductQuantiser, Quantised, perplexity, usage
 
 
-def made(groups: int = 2, entries: int = 5, width: int = 6) -> ProductQuantiser:
+def made(groups: int = 2, entries: int = 5, width: int = 6, sharpness: float = 3.0) -> ProductQuantiser:
     torch.manual_seed(0)
-    return ProductQuantiser(4, groups, entries, width)
+    return ProductQuantiser(4, groups, entries, width, sharpness)
 
 
 def chosen(numbers: Tensor, entries: int, odds: Tensor | None = None) -> Quantised:
@@ -38,17 +38,34 @@ def test_a_vector_becomes_one_entry_of_each_group_and_the_gradient_is_that_of_th
         assert torch.allclose(got, want, atol=1e-5)
 
 
-def test_the_centre_follows_and_is_taken_off() -> None:
+def test_logits_are_moved_and_scaled_by_what_they_were() -> None:
     layer, x, noise = made().eval(), torch.randn(3, 7, 4), torch.rand(3, 7, 2, 5)
     before, mean = layer(x, noise, 1.0), torch.randn(2, 5)
+    assert torch.allclose(before.odds, before.logits.softmax(-1))  # nothing before the first batch
     with torch.no_grad():
-        layer.follow(mean, 0.9)
-        layer.follow(mean, 0.9)
-    assert torch.allclose(layer.centre, 0.19 * mean, atol=1e-6) and "centre" in layer.state_dict()
+        layer.follow(mean, torch.tensor([1.0, 4.0]), 0.9)
+        layer.follow(mean, torch.tensor([1.0, 4.0]), 0.9)
+    deviation = (0.81 * 9 + 0.19 * torch.tensor([1.0, 4.0])).sqrt()
+    assert torch.allclose(layer.centre, 0.19 * mean, atol=1e-6) and torch.allclose(layer.deviation, deviation)
+    assert {"centre", "deviation"} <= set(layer.state_dict())
     after = layer(x, noise, 1.0)
-    assert torch.equal(after.logits, before.logits)
-    assert torch.allclose(after.odds, (before.logits - 0.19 * mean).softmax(-1), atol=1e-6)
-    assert torch.equal(after.chosen, after.odds.argmax(-1))
+    assert torch.equal(after.logits, before.logits) and torch.equal(after.chosen, after.odds.argmax(-1))
+    apart = 3 * (before.logits - 0.19 * mean) / deviation[:, None]
+    assert torch.allclose(after.odds, apart.softmax(-1), atol=1e-6)
+
+
+def test_moments_are_of_the_positions_that_are_asked_for_and_settle_the_scale() -> None:
+    layer, x = made(sharpness=2.0), torch.randn(40, 9, 4)
+    where = torch.rand(40, 9) < 0.6
+    with torch.no_grad():
+        for _ in range(200):
+            found = layer(x, torch.rand(40, 9, 2, 5), 1.0)
+            sums = {name: value.sum(0) for name, value in layer.moments(found, where).items()}
+            assert sums["hidden"] == where.sum()
+            layer.follow(sums["logits"] / sums["hidden"], sums["squares"] / sums["hidden"], 0.9)
+        settled = (found.logits - layer.centre) / layer.deviation[:, None] * 2
+    assert torch.allclose(settled[where].mean(0), torch.zeros(2, 5), atol=1e-4)
+    assert torch.allclose(settled[where].square().mean((0, 2)).sqrt(), torch.full((2,), 2.0), atol=1e-4)
 
 
 def test_without_training_there_is_no_noise_and_extreme_numbers_stay_finite() -> None:
@@ -99,3 +116,8 @@ def test_usage_is_of_the_positions_that_are_asked_for() -> None:
 def test_shapes_that_cannot_be_are_refused(groups: int, entries: int, width: int) -> None:
     with pytest.raises(UserError, match=f"not {groups}, {entries} and {width}"):
         made(groups, entries, width)
+
+
+def test_a_sharpness_of_0_is_refused() -> None:
+    with pytest.raises(UserError, match="sharpness of a quantiser must be greater than 0, not 0"):
+        made(sharpness=0.0)

@@ -49,12 +49,16 @@ class Wav2Vec(Method):
 
     Shapes: sample is [B, 1, T], hide [B, P], codes and contexts [B, D, P]; z are quantised at hidden positions alone.
 
-    Departures: hidden are spans at random times until there are enough of `share`, so every recording has equally many,
-    of which padding is left out; the paper starts a span at 6.5% of the positions. 100 distractors are drawn without
-    replacement, from all others of the window. The penalty is on codes that are normalised and rectified, so it
-    bounds little. No dropout, no dropped layers, no smaller gradient of the convolutions; network and codebooks are
-    small (2 x 320 entries, 12 blocks of 768), the temperature of the Gumbel softmax falls from its first value to its
-    last in the run, whatever its length, and the guard is not in the paper.
+    Departures: the quantiser takes a moving mean off its logits, and divides by their moving deviation (`centring`).
+    Codes have much in common, so without the first a small network finds one entry for all of them within a hundred
+    steps, and has nothing left to tell apart; without the second, noise chooses the entries in training. Hidden are
+    spans at random times until there are enough of `share`, so every
+    recording has equally many, of which padding is left out; the paper starts a span at 6.5% of the positions.
+    Distractors are drawn without replacement from all others of the window, of which there are less than 100 in 2
+    seconds. The penalty is on codes that are normalised and rectified, so it bounds little, and its weight is 0.1 (10).
+    No dropout, no dropped layers, no smaller gradient of the convolutions. The network and the codebooks are small (12
+    blocks of 768, 2 x 320 entries); the temperature of the Gumbel softmax falls from its first value to its last in
+    the run, whatever its length; the guard is not in the paper.
 
     Args:
         share: Part of the positions that is hidden, in (0, 1).
@@ -66,8 +70,9 @@ class Wav2Vec(Method):
         width: Width of quantised codes, and of the space in which they are compared.
         gumbel: Temperature of the Gumbel softmax at the start, above 0.
         last: Temperature of the Gumbel softmax at the end, from 0 to `gumbel`.
-        centring: Momentum of the mean logits that the quantiser takes off, in [0, 1]; 1 = nothing is taken off, as in
-            the paper.
+        sharpness: Standard deviation of the quantiser's logits after centring, above 0.
+        centring: Momentum of the moving mean and deviation of the logits, in [0, 1]; 1 = they stay as they are, as in
+            the paper, and `sharpness` has no effect.
         diversity: Weight of the diversity loss, at least 0.
         penalty: Weight of the penalty on codes, at least 0.
         crop: Seconds of the random window that is heard, at most what the encoder hears.
@@ -97,6 +102,7 @@ class Wav2Vec(Method):
         width: int = 128,
         gumbel: float = 2.0,
         last: float = 0.5,
+        sharpness: float = 3.0,
         centring: float = 0.9,
         diversity: float = 0.1,
         penalty: float = 0.1,
@@ -122,7 +128,7 @@ class Wav2Vec(Method):
         take = OneTake(encoder.spec["input"], Take(crop=crop, gain=gain))
         positions = encoder.codes.count(take.length)
         self.encoder: WaveTransformer = encoder
-        self.quantiser = ProductQuantiser(encoder.dim, groups, entries, width)
+        self.quantiser = ProductQuantiser(encoder.dim, groups, entries, width, sharpness)
         self.token = nn.Parameter(torch.rand(encoder.dim))
         self.said, self.meant = nn.Linear(encoder.dim, width), nn.Linear(width, width)
         self.views = Numbers(
@@ -160,9 +166,15 @@ class Wav2Vec(Method):
         count = average(there.sum().to(z)).clamp(min=1)  # ranks have other numbers of positions
         energy = z.square().mean(1).sum() / count
         loss = contrast + self.diversity * spread + self.penalty * energy
-        logits = (q.logits.detach() * where[:, :, None, None]).sum(1)  # [B, G, V]
-        kept = {"logits": logits, "hidden": where.sum(1).to(logits)}
-        return {"loss": loss, "contrast": contrast, "spread": spread, "energy": energy, **found, **used, **kept}
+        return {
+            "loss": loss,
+            "contrast": contrast,
+            "spread": spread,
+            "energy": energy,
+            **found,
+            **used,
+            **self.quantiser.moments(q, where),
+        }
 
     def scores(self, z: Tensor, there: Tensor, hide: Tensor, order: Tensor, q: Quantised) -> tuple[Tensor, Tensor]:
         """Return how well what is said at each position fits its own code, [B, P], and its distractors, [B, P, P].
@@ -183,7 +195,8 @@ class Wav2Vec(Method):
     def after_step(self, clock: Clock, outputs: Outputs) -> None:
         """Update the centre of the quantiser. Raises UserError when it has collapsed."""
         count = gather(outputs["hidden"]).sum().clamp(min=1)
-        self.quantiser.follow(gather(outputs["logits"]).sum(0) / count, self.centring)
+        logits, squares = (gather(outputs[name]).sum(0) / count for name in ("logits", "squares"))
+        self.quantiser.follow(logits, squares, self.centring)
         if clock.step >= self.guard and float(outputs["perplexity"]) < ALIVE:
             raise UserError(
                 f"the codes of wav2vec have collapsed at step {clock.step}: {float(outputs['perplexity']):.2f} entries "

@@ -34,6 +34,7 @@ OTHERS: dict[str, Any] = {
     "width": 4,
     "gumbel": 5.0,
     "last": 0.1,
+    "sharpness": 1.0,
     "centring": 0.5,
     "diversity": 0.7,
     "penalty": 3.0,
@@ -64,6 +65,7 @@ def seen(method: Wav2Vec, n: int = 7, uneven: bool = False) -> dict[str, Any]:
 def test_the_loss_is_the_papers(uneven: bool, training: bool) -> None:
     method = made(uneven, diversity=0.3, penalty=0.2, gumbel=3.0, last=1.0).train(training)
     method.quantiser.centre.copy_(torch.randn(2, 6))
+    method.quantiser.deviation.copy_(torch.tensor([0.5, 4.0]))
     views, clock = seen(method, uneven=uneven), at(5)
     tau = 3.0 * (1 / 3) ** 0.5
     z = method.encoder.codes.encode(views["sample"], views["mask"])[-1].transpose(1, 2)  # [B, P, D]
@@ -78,7 +80,7 @@ def test_the_loss_is_the_papers(uneven: bool, training: bool) -> None:
         circle = sorted(hidden, key=lambda t: float(views["order"][n, t]))
         chosen, q = {}, {}
         for t in hidden:
-            logits = layer.choose(layer.norm(z[n, t])).view(2, 6) - layer.centre
+            logits = 3 * (layer.choose(layer.norm(z[n, t])).view(2, 6) - layer.centre) / layer.deviation[:, None]
             noise = -torch.log(-torch.log(views["noise"][n, t])) if training else torch.zeros(2, 6)
             chosen[t] = ((logits + noise) / tau).argmax(1).tolist()
             q[t] = method.meant(torch.cat([layer.entries[g, v] for g, v in enumerate(chosen[t])]))
@@ -149,15 +151,17 @@ def test_a_collapsed_quantiser_costs_nothing_and_ends_the_run() -> None:
 
 
 @torch.no_grad()
-def test_the_quantiser_takes_off_the_mean_logits_of_what_was_hidden() -> None:
+def test_the_quantiser_follows_the_logits_of_what_was_hidden() -> None:
     method = made(True, centring=0.75)
     views = seen(method, uneven=True)
     method.quantiser.centre.fill_(3.0)
     z, there = method.encoder.encode(views["sample"], views["mask"])
     where, layer = views["hide"] & there, method.quantiser
-    mean = layer.choose(layer.norm(z.transpose(1, 2)[where])).view(-1, 2, 6).mean(0)
+    logits = layer.choose(layer.norm(z.transpose(1, 2)[where])).view(-1, 2, 6)
+    square = (logits - 3).square().mean((0, 2))
     method.after_step(at(1), method(clock=at(0), **views))
-    assert torch.allclose(layer.centre, 0.75 * 3 + 0.25 * mean, atol=1e-5)
+    assert torch.allclose(layer.centre, 0.75 * 3 + 0.25 * logits.mean(0), atol=1e-5)
+    assert torch.allclose(layer.deviation, (0.75 * 9 + 0.25 * square).sqrt(), atol=1e-5)
 
 
 def test_the_temperature_falls_to_its_last_value() -> None:
@@ -193,16 +197,13 @@ def test_every_argument_matters(argument: str) -> None:
             loss = method(clock=at(step), **seen(method))["loss"]
             (slope,) = torch.autograd.grad(loss, [method.quantiser.choose.weight])  # the temperature changes it alone
             found += [float(loss.detach()), float(slope.square().sum())]
-        kept = {
-            "perplexity": torch.tensor(1.0),
-            "logits": torch.ones(3, *method.quantiser.shape),
-            "hidden": 1 + torch.zeros(3),
-        }
+        groups, entries = method.quantiser.shape
+        kept = {"logits": torch.ones(3, groups, entries), "squares": torch.ones(3, groups), "hidden": torch.ones(3)}
         try:
             method.after_step(at(1), kept | {"perplexity": torch.tensor(1.0)})
         except UserError:
             found.append(math.inf)
-        return [*found, method.quantiser.centre.tolist()]
+        return [*found, method.quantiser.centre.tolist(), method.quantiser.deviation.tolist()]
 
     assert fingerprint(**{argument: OTHERS[argument]}) != fingerprint()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Literal, final, get_args
 
 import torch
@@ -30,7 +29,7 @@ class CPC(Method):
 
     With z_t the code of position t, c_t = g(z_1 ... z_t) and Z the candidates, z_t+k among them::
 
-        f_k(z, c) = exp(z^T W_k c / sqrt(D))        L = -mean_kt log( f_k(z_t+k, c_t) / sum_{z in Z} f_k(z, c_t) )
+        f_k(z, c) = exp(z^T W_k c)        L = -mean_kt log( f_k(z_t+k, c_t) / sum_{z in Z} f_k(z, c_t) )
 
     What tells the candidates apart is what is learned: among those of other speakers the voice is enough; among those
     of the same speaker it is of no use, and the sounds must be known. The paper compares these.
@@ -42,10 +41,10 @@ class CPC(Method):
     are its pooled contexts, and `context` has no effect then. Batch norm would let a code know of others, so an encoder
     that has it gets channel norm instead (Riviere et al. 2020, arXiv 2002.02848), and keeps its other weights.
 
-    Departures: scores are divided by sqrt(D); the loss is the mean over all predictions; predictions begin beyond the
-    overlap of windows, where the paper's begin with the next code; the network is a tenth of the paper's 512 codes wide
-    and has 128 units of context, not 256, because it learns for minutes; loudness changes at random, because
-    recordings of one voice are alike in it.
+    Departures: the loss is the mean over all predictions; predictions begin beyond the overlap of windows, where the
+    paper's begin with the next code; the convolutions start as averages over time (see `wave`); the network is a tenth
+    of the paper's 512 codes wide and has 128 units of context, not 256, because it learns for minutes; loudness changes
+    at random, because recordings of one voice are alike in it.
 
     Args:
         steps: Number of distances that are predicted. Distances beyond the window are skipped. The paper has 12.
@@ -124,7 +123,7 @@ class CPC(Method):
 
         z: Codes [B, D, t], of which the first `there` [B] of each recording count. c: Contexts [B, U, t].
         """
-        (batch, codes, length), rows = z.shape, z.transpose(1, 2)  # rows: [B, t, D]
+        (batch, _, length), rows = z.shape, z.transpose(1, 2)  # rows: [B, t, D]
         valid = torch.arange(length, device=z.device) < there[:, None]  # [B, t]
         everyone, counts = gather_with_gradient(rows.flatten(0, 1)), gather(valid.flatten())  # [N, D], [N]
         own = torch.arange(batch, device=z.device) + rank() * batch  # the recordings of this rank among all
@@ -137,7 +136,7 @@ class CPC(Method):
             positive = (query * rows[:, k:]).sum(2)
             no = (place[:, k:, None] == drawn[:, None]) | apart[:, None]  # itself, and what is not asked for
             negative = (query @ among).masked_fill(no, -torch.inf)
-            found.append(weighed(positive[use], negative[use], math.sqrt(codes)))
+            found.append(weighed(positive[use], negative[use], 1.0))
         return found
 
     def candidates(self, order: Tensor, length: int, own: Tensor, speaker: Tensor | None) -> tuple[Tensor, Tensor]:

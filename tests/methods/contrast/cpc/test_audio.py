@@ -68,7 +68,7 @@ def naive(method: CPC, z: Tensor, c: Tensor, there: list[int], who: list[int], c
             for t in range(there[b] - k):
                 query, target = w.weight @ c[b, :, t], (b, t + k)
                 among = [p for p in candidates if p != target]
-                scores = [math.exp(z[i, :, s] @ query / math.sqrt(z.shape[1])) for i, s in (target, *among)]
+                scores = [math.exp(z[i, :, s] @ query) for i, s in (target, *among)]
                 own.append(-math.log(scores[0] / sum(scores)))
                 counts.append(len(among))
         losses.append(sum(own) / len(own))

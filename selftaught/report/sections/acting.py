@@ -59,18 +59,18 @@ def curve(page: Page) -> dict[str, list[float | None]] | None:
     without a line.
     """
     batch = number(mapping(page.run.config, "recipe").get("batch_size")) or 1.0
-    lines = {
-        step: got
-        for line in page.metrics  # a step that was repeated after a crash counts once
-        if (step := number(line.get("step"))) is not None and (got := number(line.get("return"))) is not None
-    }
+    lines = dict[float, float]()
+    for line in page.metrics:  # a step that was repeated after a crash counts once
+        step, got = number(line.get("step")), number(line.get("return"))
+        if step is not None and got is not None:
+            lines[step] = got
     if not lines:
         return None
     steps = np.array(sorted(lines))
-    got = np.array([lines[step] for step in steps.tolist()])
-    parts = max(min(len(got) // FEWEST, PARTS), 1)
+    returned = np.array([lines[step] for step in steps.tolist()])
+    parts = max(min(len(lines) // FEWEST, PARTS), 1)
     found: dict[str, list[float | None]] = {"x": [], "mean": [], "low": [], "high": []}
-    for at, values in zip(np.array_split(steps, parts), np.array_split(got, parts), strict=True):
+    for at, values in zip(np.array_split(steps, parts), np.array_split(returned, parts), strict=True):
         mean = float(values.mean())
         half = (
             None

@@ -53,8 +53,8 @@ class InContext(Protocol):
 
 def suits(page: Page) -> bool:
     """For encoders of words in context, if there is text."""
-    encoder, text = page.encoder, page.seen
-    return isinstance(text, Documents) and isinstance(encoder, InContext)
+    needed = ((page.encoder, InContext), (page.seen, Documents))
+    return all(isinstance(there, protocol) for there, protocol in needed)
 
 
 def data(page: Page) -> dict[str, Any] | None:

@@ -99,7 +99,7 @@ def measured(data: str, case: str, seed: int) -> dict[str, Any]:
     }
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return {
-        "data": data, "case": case, "seed": seed, "steps": run.summary["steps"], "seconds": run.summary["seconds"],
+        "data": data, "case": case, "seed": seed, "steps": run.summary["steps"],
         "command": f"selftaught pretrain {method} {data} {measure.flags(given)}", **sides,
     }  # fmt: skip
 
@@ -148,7 +148,7 @@ def rows(runs: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[dict[st
                 {
                     "method": case, "data": data, "encoder": network(cases()[case][0]), "budget": f"{STEPS} steps",
                     "seeds": len(mine), "labels": f"{LABELS} a class, {DRAWS} draws", "command": first["command"],
-                    "steps": first["steps"], "seconds": first["seconds"], "probe": probe,
+                    "steps": first["steps"], "probe": probe,
                 }
             )  # fmt: skip
     return table

@@ -59,7 +59,7 @@ def measured(case: str, seed: int, steps: int = STEPS) -> dict[str, Any]:
     judged = run.probe()["depth"]
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     return {
-        "case": case, "seed": seed, "steps": run.summary["steps"], "seconds": run.summary["seconds"],
+        "case": case, "seed": seed, "steps": run.summary["steps"],
         "command": f"selftaught pretrain monodepth {DATA} {measure.flags(given)}",
         **{side: judged[side] for side in ("trained", "untrained")},
     }  # fmt: skip
@@ -87,7 +87,7 @@ def rows(runs: list[dict[str, Any]], beside: dict[str, Any]) -> list[dict[str, A
         if len(mine) > 1:
             spread = {name: round(float(np.std([r["trained"][name] for r in mine], ddof=1)), 3) for name in NUMBERS}
             found["spread"] = spread
-        about = {key: mine[0][key] for key in ("command", "steps", "seconds")}
+        about = {key: mine[0][key] for key in ("command", "steps")}
         table.append({"method": case, "data": DATA, "encoder": ENCODER, "seeds": len(mine), **about, **found})
     sides = [side for side in ("constant", "matching") if side in beside]
     numbers = ({name: round(beside[side][name], 3) for name in NUMBERS} for side in sides)

@@ -81,7 +81,7 @@ def trained(data: str, case: str, seed: int, steps: int) -> dict[str, Any]:
     shutil.rmtree(run.path / "checkpoints", ignore_errors=True)
     own = {side: {key: round(found[key], 4) for key in ("accuracy", "chance")} for side, found in held_out.items()}
     return {
-        "data": data, "case": case, "seed": seed, "steps": run.summary["steps"], "seconds": run.summary["seconds"],
+        "data": data, "case": case, "seed": seed, "steps": run.summary["steps"],
         "command": f"selftaught pretrain {method} {data} {measure.flags(given)}", "pretext": own, **sides,
     }  # fmt: skip
 
@@ -106,7 +106,7 @@ def rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             table.append({
                 "method": case, "data": data, "encoder": ENCODER, "budget": f"{first['steps']} steps",
                 "seeds": len(mine), "command": first["command"], "steps": first["steps"],
-                "seconds": first["seconds"], "pretext": own, "time": judged,
+                "pretext": own, "time": judged,
             })  # fmt: skip
     return table
 

@@ -90,13 +90,17 @@ TRAININGS: dict[str, dict[str, Any]] = {
         "lr": 0.05,
         "method": "fasttext",
         "more": {"negatives_per": "window"},
+        "peer_of": "fasttext",
         "peers": {"fasttext": {"tool": "fasttext"}},
         "rounds": 2,
         "train": 6.0,
         "total": None,
     },
 }
-"""What is trained for one epoch, the peers (the goals are ratios to the first), rounds, and the goal as a ratio."""
+"""What is trained for one epoch, the peers (the goals are ratios to the first), rounds, and the goal as a ratio.
+
+A peer that trains in the same way for another case (`peer_of`) is trained and judged once for both.
+"""
 SETS = ("sentence-polarity", "rated-movies", "rated-news", "rated-tweets", "rated-products")
 METHODS: dict[str, dict[str, Any]] = {
     "word2vec": {"threads": 2},
@@ -455,7 +459,8 @@ def quality(name: str, bench: Bench) -> Row:
     }
     for tool, about in tools.items():
         seeds = bench.seeds if about.get("reading") == "file" else bench.more_seeds.get(name, bench.seeds)
-        keys = [{"row": f"quality-{name}", "tool": tool, "seed": seed} for seed in seeds]
+        owner = name if tool == "selftaught" else case.get("peer_of", name)
+        keys = [{"row": f"quality-{owner}", "tool": tool, "seed": seed} for seed in seeds]
         points = [bench.point(key, partial(judged, bench, case, about, key["seed"])) for key in keys]
         row["scores"][tool] = {score: spread([p[score] for p in points]) for score in SCORES}
         row["seeds"][tool] = len(seeds)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import doctest
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from selftaught import kind as kinds
+from selftaught import methods
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = [path for path in sorted(DOCS.rglob("*.md")) if ">>> " in path.read_text("utf-8")]
@@ -30,6 +34,7 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
 
 
 ROOT = DOCS.parent
+README = (ROOT / "README.md").read_text("utf-8")
 ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
 
 
@@ -83,3 +88,22 @@ def test_the_map_names_every_module_of_the_package() -> None:
     for name in drawn - {"KIND.py"}:
         places = [*ROOT.glob(name), *ROOT.glob(f"*/{name}"), *package.rglob(name.rstrip("/"))]
         assert places, f"{name} is on the map and nowhere else"
+
+
+def table(heading: str) -> dict[str, str]:
+    """The first column of the README's table with this heading, without marks of code, and the rest of each row."""
+    found = re.search(rf"^\| {re.escape(heading)} \|.*\n\|[-|]+\n((?:\|.*\n)+)", README, re.MULTILINE)
+    assert found, f"README.md has no table that begins with '{heading}'"
+    return {name: rest for line in found[1].splitlines() for name, rest in [line.strip("| ").split(" | ", 1)]}
+
+
+def test_the_readme_names_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert {name for names in table("extra") for name in re.findall(r"`(.*?)`", names)} == set(extras)
+
+
+def test_the_readme_names_the_methods_of_every_kind() -> None:
+    rows = {rest.split(" | ")[0].strip("`"): rest.split(" | ")[1] for rest in table("data").values()}
+    assert set(rows) == set(kinds.names())
+    for kind in set(rows) - {"image", "text"}:  # which have too many to list
+        assert re.findall(r"`(.*?)`", rows[kind]) == methods.names(kind)

@@ -55,7 +55,10 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 
 def application(words: Sequence[str]) -> tuple[App, list[str]]:
-    """The verbs, the one that `words` call with its flags, and the words with those flags as the parser spells them."""
+    """The verbs, the one that `words` call with its flags, and the words with those flags as the parser spells them.
+
+    The other verbs have a name and a line of help.
+    """
     words = list(words)
     app = App(
         name="selftaught",
@@ -68,15 +71,25 @@ def application(words: Sequence[str]) -> tuple[App, list[str]]:
         path for folder in verbs.__path__ for path in Path(folder).glob("*.py") if path.stem != "__init__"
     ):
         verb: Callable[..., Any] = getattr(import_module(f"{verbs.__name__}.{path.stem}"), path.stem)
-        if "flags" in inspect.signature(verb).parameters:
-            flags = Flags(verb, words[1:] if words[:1] == [path.stem] else [])
+        called, parameters = words[:1] == [path.stem], inspect.signature(verb).parameters
+        if not called:  # the list of verbs needs no flags, which take a look at every method
+            app.command(_listed(verb), name=path.stem)
+        elif "flags" in parameters:
+            flags = Flags(verb, words[1:])
             app.command(flags.give(), name=path.stem)
-            words = [*words[:1], *flags.spelt(words[1:])] if words[:1] == [path.stem] else words
-        elif "task_options" in inspect.signature(verb).parameters:
-            app.command(TaskFlags(verb, words[1:] if words[:1] == [path.stem] else []).give(), name=path.stem)
+            words = [path.stem, *flags.spelt(words[1:])]
+        elif "task_options" in parameters:
+            app.command(TaskFlags(verb, words[1:]).give(), name=path.stem)
         else:
-            app.command(verb)
+            app.command(verb, name=path.stem)
     return app, words
+
+
+def _listed(verb: Callable[..., Any]) -> Callable[[], None]:
+    def line() -> None: ...
+
+    line.__doc__ = (inspect.getdoc(verb) or "").partition("\n")[0]
+    return line
 
 
 def _version() -> str:

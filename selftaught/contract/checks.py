@@ -8,12 +8,13 @@ The first line of a docstring is what the check is called.
 from __future__ import annotations
 
 import math
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from selftaught.contract.ranks import Ranks
 from selftaught.contract.training import StopAfter, state, train
 from selftaught.errors import UserError
 from selftaught.evaluate.acting import random_returns, returns
+from selftaught.evaluate.embed import frozen
 from selftaught.method import Acts, Clock, Compiled, Method, Source
 from selftaught.run import RunFolder
 from selftaught.steps import NonFiniteLoss
@@ -34,6 +36,8 @@ Check = Callable[[Case, Path, Callable[[], Ranks]], None]
 """Called with the method, an empty folder, and what gives two processes."""
 EPISODES = 200
 """Number of episodes by which a method that acts is judged."""
+LEARNING = 160
+"""Most steps in which a method must learn a toy."""
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 """Buffers of batch norm, which every network with one updates as it computes."""
 
@@ -146,43 +150,76 @@ def learns_a_toy(case: Case, folder: Path, ranks: Callable[[], Ranks]) -> None:
     if issubclass(case.type, Acts):
         _returns_more(case, folder, training)
         return
-    held_out: dict[str, dict[str, float]] = {}
-    weights: list[Tensor] = []
-    # Untrained is a run with a learning rate of 0: its queues, banks and running statistics are filled as well.
-    for name, steps, lr in (("trained", 160, 5e-3), ("untrained", 40, 0.0)):
-        method, _ = train(lambda: case.build(**case.learns), folder / name, training, steps=steps, batch_size=64, lr=lr)
-        with torch.no_grad():
-            out = method.eval()(
+
+    def build() -> Method:
+        return case.build(**case.learns)
+
+    def held_out(method: Method) -> dict[str, float]:
+        with frozen(method):
+            out = method(
                 player=method.players()[0].name, clock=Clock(), **batch(method, case.source(64, seed=1), range(64))
             )
-        held_out[name] = {key: float(out[key]) for key in ("loss", "accuracy", "chance") if key in out}
-        weights.append(torch.cat([p.detach().flatten() for p in method.encoder.parameters()]))
-    assert not torch.equal(*weights), "the encoder has the weights that it started with"
-    losses = [line["loss"] for line in RunFolder.open(folder / "trained").metrics()]
-    # Memories start with random rows, which are easy to tell from a key: only once they are full does the loss mean
-    # something.
-    start, end = max(np.mean(losses[i : i + 4]) for i in range(0, 40, 4)), np.mean(losses[-16:])
-    assert end < start, f"the loss went from {start:.4g} to {end:.4g} in 160 steps"
-    after, before = held_out["trained"], held_out["untrained"]
-    if "accuracy" in after:
-        right, chance, idle = after["accuracy"], after["chance"], before["accuracy"]
-        beside = f"{right:.3f}, untrained {idle:.3f}, chance {chance:.3f}"
-        assert right > 1.5 * chance, f"the pretext stays at chance on samples that it never saw: {beside}"
-    if len(method.players()) == 1:
+        return {key: float(out[key]) for key in ("loss", "accuracy", "chance") if key in out}
+
+    # Untrained is a run with a learning rate of 0: its queues, banks and running statistics are filled as well.
+    idle, _ = train(build, folder / "untrained", training, steps=40, batch_size=64, lr=0.0)
+    watch = _Learning(idle, held_out)
+    method, _ = train(build, folder / "trained", training, [watch], steps=LEARNING, batch_size=64, lr=5e-3)
+    if why := watch.missing(method):
+        raise AssertionError(why)
+
+
+@final
+class _Learning:
+    """An observer that ends a training once it has learned."""
+
+    def __init__(self, idle: Method, held_out: Callable[[Method], dict[str, float]]) -> None:
+        self.before, self.weights, self.held_out = held_out(idle), self._weights(idle), held_out
+        self.losses: list[float] = []
+
+    def step(self, clock: Clock, method: Method, scalars: dict[str, float]) -> None:
+        """Look every 20 steps, from the 60th on."""
+        self.losses.append(scalars["loss"])
+        if clock.step >= 60 and clock.step % 20 == 0 and not self.missing(method):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def missing(self, method: Method) -> str:
+        """Return what is missing of having learned; "" if nothing is."""
+        if torch.equal(self._weights(method), self.weights):
+            return "the encoder has the weights that it started with"
+        # Memories start with random rows, which are easy to tell from a key: only once they are full does the loss mean
+        # something.
+        start, end = max(np.mean(self.losses[i : i + 4]) for i in range(0, 40, 4)), np.mean(self.losses[-16:])
+        if not end < start:
+            return f"the loss went from {start:.4g} to {end:.4g} in {len(self.losses)} steps"
+        after, before, alone = self.held_out(method), self.before, len(method.players()) == 1
+        if "accuracy" in after:
+            right, chance, idle = after["accuracy"], after["chance"], before["accuracy"]
+            beside = f"{right:.3f}, untrained {idle:.3f}, chance {chance:.3f}"
+            if not right > 1.5 * chance:
+                return f"the pretext stays at chance on samples that it never saw: {beside}"
+            if not alone and not right > idle:  # in a game, the loss of one side says little
+                return f"the pretext is solved no better than untrained: {beside}"
         # An untrained network may well have the higher accuracy: it knows pictures by their brightness. Its loss is not
         # the lower one.
-        assert after["loss"] < before["loss"] - 0.01 * abs(before["loss"]), (
-            f"on samples that it never saw the loss is {after['loss']:.4g}, and {before['loss']:.4g} untrained"
-        )
-    elif "accuracy" in after:  # in a game, the loss of one side says little
-        assert right > idle, f"the pretext is solved no better than untrained: {beside}"
+        if alone and not after["loss"] < before["loss"] - 0.01 * abs(before["loss"]):
+            return f"on samples that it never saw the loss is {after['loss']:.4g}, and {before['loss']:.4g} untrained"
+        return ""
+
+    def _weights(self, method: Method) -> Tensor:
+        return torch.cat([p.detach().flatten() for p in method.encoder.parameters()])
 
 
 def _returns_more(case: Case, folder: Path, training: Source) -> None:
     """Check a method that acts by its returns: the value of its loss says nothing about them."""
     found = {}
     for name, lr in (("trained", 5e-3), ("untrained", 0.0)):
-        method, _ = train(lambda: case.build(**case.learns), folder / name, training, steps=160, batch_size=64, lr=lr)
+        method, _ = train(
+            lambda: case.build(**case.learns), folder / name, training, steps=LEARNING, batch_size=64, lr=lr
+        )
         found[name] = returns(method, training, EPISODES)
     found["random"] = random_returns(training, EPISODES)
     low = found["trained"]["mean"] - found["trained"]["interval"]

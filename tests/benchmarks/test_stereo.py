@@ -18,7 +18,7 @@ def test_every_row_has_arguments_of_the_method() -> None:
 def test_rows_are_means_over_seeds_with_the_baselines_last() -> None:
     runs: list[dict[str, Any]] = [
         {
-            "case": "both-eyes", "seed": seed, "steps": 10, "seconds": 1.0, "command": "c",
+            "case": "both-eyes", "seed": seed, "steps": 10, "command": "c",
             "trained": scores(value), "untrained": scores(9.0),
         }
         for seed, value in ((1, 4.0), (0, 2.0))

@@ -26,7 +26,7 @@ def test_clips_from_the_cache_are_timed_beside_pyav() -> None:
 def run(seed: int, order: float) -> dict[str, Any]:
     side = {"order": order, "arrow": 60.0, "retrieval": 40.0, "alignment": None}
     return {
-        "data": "footage", "case": "time_contrast", "seed": seed, "steps": 5, "seconds": 1.0, "command": f"run {seed}",
+        "data": "footage", "case": "time_contrast", "seed": seed, "steps": 5, "command": f"run {seed}",
         "trained": side, "untrained": {**side, "order": 30.0}, "raw": {**side, "order": 33.0},
         "pretext": {one: {"accuracy": 0.5, "chance": 0.25} for one in ("trained", "untrained")},
     }  # fmt: skip

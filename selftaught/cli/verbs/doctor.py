@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from selftaught.cli import installation
 from selftaught.cli.output import Json, remark, show_json, table
 
 MARKS = {"fine": "ok", "note": "--", "broken": "!!"}
@@ -12,6 +11,8 @@ MARKS = {"fine": "ok", "note": "--", "broken": "!!"}
 
 def doctor(*, json_: Json = False) -> int:
     """Check this installation, and say how to fix what is wrong."""
+    from selftaught.cli import installation
+
     found = installation.every()
     if json_:
         show_json([asdict(check) for check in found])

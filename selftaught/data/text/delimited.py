@@ -29,7 +29,8 @@ class Columns:
     """The columns to read, by name, or by number from 1 in a file without names.
 
     Args:
-        text: That of the texts. A file with one column needs no name.
+        text: That of the texts. A file with one column needs no name, unless its first line is one word, which may be a
+            name.
         label: That of the labels; None = one with a usual name, if there is one.
         optional: Whether a file may lack the labels that are named.
         group: That of the groups; None = "group", if there is one.
@@ -106,6 +107,11 @@ def _places(header: Sequence[str], columns: Columns, where: str) -> dict[str, in
             raise UserError(
                 f"{where} has no column '{columns.text}', but {shown}: choose one with --column NAME, or with "
                 "--column NUMBER if the columns have no names"
+            )
+        if not columns.numbered and header[0].isidentifier():
+            raise UserError(
+                f"{where}, line 1: '{header[0]}' may be the name of the only column or a document: say --column "
+                f"{header[0]} or --column 1"
             )
         label = columns.label if columns.label is None or not columns.optional or columns.label.isdecimal() else None
         numbers = {"text": columns.text if columns.numbered else "1", "label": label, "group": columns.group}

@@ -46,6 +46,11 @@ def test_columns_without_names_are_counted(tmp_path: Path) -> None:
     assert texts(corpus) == ["one, two", "three", "four"] and corpus.classes == ("1", "3")
     (tmp_path / "one.csv").write_text("a b\nc d\n")
     assert texts(opened(tmp_path / "one.csv")) == ["a b", "c d"]
+    (tmp_path / "named.csv").write_text("sentence\na b\nc d\n")
+    with pytest.raises(UserError, match=r"named.csv, line 1: 'sentence' may be .* --column sentence or --column 1"):
+        opened(tmp_path / "named.csv")
+    assert texts(opened(tmp_path / "named.csv", column="sentence")) == ["a b", "c d"]
+    assert texts(opened(tmp_path / "named.csv", column="1")) == ["sentence", "a b", "c d"]
     (tmp_path / "mac.csv").write_bytes(b"text,y\ra b,1\rc d,2\r")
     assert texts(opened(tmp_path / "mac.csv")) == ["a b", "c d"]
     (tmp_path / "one.csv.gz").write_bytes(gzip.compress(b"text,y\na b,1\nc d,2\n"))

@@ -62,7 +62,7 @@ class CPC(Method):
             who speaks.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 1e-3, "minutes": 4.0}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 1e-3, "minutes": 4.0, "batch_norm_groups": 1}
 
     def __init__(
         self,

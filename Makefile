@@ -10,7 +10,7 @@ REDIS := $(VENV)/redis
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-acting bench-signals bench-stereo bench-video bench-words faults effects mutations pin clean
+.PHONY: help install peers browser redis demo test check bench bench-vision bench-detection bench-acting bench-peers bench-signals bench-stereo bench-video bench-words faults effects mutations pin clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,15 @@ bench-vision: peers  ## every image method on three data sets, resumable (hours)
 
 bench-detection: peers  ## transfer to detection, body by body, resumable (hours); SELFTAUGHT_DATA names a folder with the pictures
 	$(VENV)/bin/python -m benchmarks.detection
+	$(VENV)/bin/python -m benchmarks.tables
+
+# torchvision and lightly without what they ask for: pip would take another build of torch, and a loop that is not used.
+bench-peers: $(INSTALLED)  ## SimCLR, MoCo and BYOL of lightly and solo-learn beside ours in equal time, resumable (an hour)
+	test -x $(VENV)-peers/bin/python || $(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(VENV)-peers/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[parquet]' lightning_utilities==0.15.3 tqdm
+	$(VENV)-peers/bin/python -m pip install --quiet --no-deps torchvision==0.28.0 lightly==1.6.0 solo-learn==1.0.2
+	$(VENV)/bin/python -m benchmarks.peers --peer $(VENV)-peers/bin/python
 	$(VENV)/bin/python -m benchmarks.tables
 
 bench-signals: $(INSTALLED)  ## every method of signals on small sets, beside MiniRocket, resumable (two hours)

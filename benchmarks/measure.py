@@ -64,10 +64,13 @@ def whole(run: Run) -> Run:
     return run
 
 
-def child(module: str, task: Mapping[str, Any], **environment: str) -> dict[str, Any]:
-    """Run one task by a module of benchmarks in a separate process; its last line is the answer."""
+def child(module: str, task: Mapping[str, Any], python: str | None = None, **environment: str) -> dict[str, Any]:
+    """Run one task by a module of benchmarks in a separate process, of another `python` if given.
+
+    Its last line is the answer.
+    """
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.{module}", json.dumps(task)],
+        [python or sys.executable, "-m", f"benchmarks.{module}", json.dumps(task)],
         capture_output=True, text=True, check=False, cwd=Path(__file__).parent.parent, env=os.environ | environment,
     )  # fmt: skip
     if done.returncode:

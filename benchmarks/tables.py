@@ -334,6 +334,17 @@ def language_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def peers_table(rows: list[dict[str, Any]]) -> str:
+    """Return the table of peers.json: one row per method, library and optimiser."""
+    lines = ["| | library | optimiser | images/s | linear | kNN | seeds |", "|---|---|---|---|---|---|---|"]
+    lines += [
+        f"| `{row['method']}` | {row['tool']} | {row['optimizer']} | {row['images_per_second']:,.0f} | {cells(row)} | "
+        f"{row['seeds']} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
 def _score(scores: dict[str, Any] | None, test: str) -> str:
     part = (scores or {}).get(test, {})
     if part.get("mean") is None:
@@ -347,6 +358,7 @@ TABLES: dict[str, tuple[Path, str, Table]] = {
     "words": (ROOT / "README.md", "words", words_table),
     "language": (ROOT / "benchmarks" / "README.md", "language", language_table),
     "variants": (ROOT / "benchmarks" / "README.md", "vision", variants_table),
+    "peers": (ROOT / "benchmarks" / "README.md", "peers", peers_table),
     "labels": (ROOT / "docs" / "few-labels.md", "few_labels", labels_table),
     "fine-tuning": (ROOT / "docs" / "few-labels.md", "finetune", finetuning_table),
     "tuning": (ROOT / "docs" / "fine-tuning.md", "tuning", tuning_table),

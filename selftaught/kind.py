@@ -21,7 +21,7 @@ from selftaught.errors import UserError, expanded, unknown
 from selftaught.parts.signature import Argument, subclasses
 
 if TYPE_CHECKING:
-    from selftaught.source import Source
+    from selftaught.source import Raw, Source
 
 Split = Literal["train", "test", "all"]
 Progress = Callable[[int, int], None]
@@ -41,7 +41,7 @@ class Kind(ABC):
         samples: What several samples are called in messages and in a run's summary: "images", "documents".
         network: The encoder that is trained unless a method or a user chooses another.
         like: Another kind, if encoders see of a sample what they see of one of that kind, and so all that take it fit:
-            "image" where the views are images. Must be a literal.
+            "image" where the views are images. Such a kind defines `alike`. Must be a literal.
         moments: Whether samples follow each other in time, and raw batches say where they are: "place", int64 [B, 3],
             scene, camera and time. Must be a literal.
         watched: Whether features are evaluated during training (online kNN, effective rank).
@@ -145,6 +145,11 @@ class Kind(ABC):
         return cls(**options)
 
     @classmethod
+    def alike(cls, raw: Raw) -> Raw:
+        """Return a raw batch of the kind `like` as one of this kind, with what plain views need of it."""
+        raise NotImplementedError(f"{cls.name()} must define alike, because it is like {cls.like}")
+
+    @classmethod
     @abstractmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:
         """Raises UserError when the encoder at `where`, with this `input`, cannot see the samples of `source`."""
@@ -208,6 +213,20 @@ def find(name: str) -> type[Kind]:
 def has_moments(name: str) -> bool:
     """Return whether samples of a kind follow each other in time (`Kind.moments`); False for a kind without a file."""
     return name in names() and describe(name).moments
+
+
+def read_as(name: str, data: Any, listed: Mapping[str, str]) -> str:
+    """Return the kind by which `data` are read for an encoder of the kind `name`: that, or the one that it is like.
+
+    listed: The kind of each name of the catalog.
+    """
+    like = describe(name).like
+    if not like:
+        return name
+    try:
+        return of_data(data, (name, like), listed)
+    except UserError:  # the encoder's own kind says what is wrong
+        return name
 
 
 def _class(name: str) -> type[Kind]:

@@ -42,6 +42,9 @@ class Subject(Protocol):
     def held_out(self, data: Any) -> bool:
         """Return whether `data`, by default the training data, has a part that the run was not trained on."""
 
+    def own_kind(self, data: Any) -> bool:
+        """Return whether `data` are of the kind of the encoder, and not of another that it can see (`Kind.like`)."""
+
     def labelled(self, data: Any) -> bool:
         """Return whether `data`, by default the training data, has labels. Opens it."""
 

@@ -112,7 +112,10 @@ class Tuning(ABC):
 
     @abstractmethod
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
-        """Return the encoder with a new head. If `frozen`, training must not change the encoder, buffers included."""
+        """Return the encoder with a new head; if `frozen`, a copy of it (`parts.still`) that no training changes.
+
+        The one that was given is trained itself, unless it is frozen: then nothing of it is changed, buffers included.
+        """
 
     def solved(self, method: Method, train: Source, seed: int) -> bool:
         """Fit the head of a prepared method with a frozen encoder, if that has a solution without steps.

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol, final
 
+from selftaught import kind as kinds
 from selftaught.config import Config
+from selftaught.data import catalog
 from selftaught.evaluate.probe import fresh
 from selftaught.kind import Split
 from selftaught.method import Encoder, Method, Source
@@ -89,6 +91,11 @@ class Judged:
     def held_out(self, data: Any) -> bool:
         """Whether data are named, or the run left out a part of its own."""
         return data is not None or (self.config is not None and self.config.data["split"] != "all")
+
+    def own_kind(self, data: Any) -> bool:
+        """Whether data are of the encoder's kind, and not of the one that it is like."""
+        kind = self.encoder.spec["input"]["kind"]
+        return data is None or kinds.read_as(kind, data, catalog.listed()) == kind
 
     def labelled(self, data: Any) -> bool:
         """Whether the training part has labels."""

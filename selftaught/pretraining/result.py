@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from selftaught import kind as kinds
 from selftaught.config import Config, Layer, resolve
+from selftaught.data import catalog
+from selftaught.data.alike import Alike
 from selftaught.errors import UserError, unknown
 from selftaught.export.reading import Errors
 from selftaught.kind import Split
@@ -168,11 +170,12 @@ class Run:
         # what fitted the run's own data fits again
         known = isinstance(data, str | Path) and own.get("source") == locate(data)
         options = kinds.describe(seen["kind"]).arguments if known else ()
-        kind = kinds.find(seen["kind"])
+        own_kind = known or data is self.data
+        kind = kinds.find(seen["kind"] if own_kind else kinds.read_as(seen["kind"], data, catalog.listed()))
         if groups is None and own and (known or data is self.data):
             groups = own["groups"]
         given = {option.name: own[option.name] for option in options}
-        there = [option.name for option in kinds.describe(seen["kind"]).arguments]
+        there = [option.name for option in kinds.describe(kind.name()).arguments]
         for names, value in ((("column", "image_column"), column), (("label_column",), label_column)):
             if value is not None:
                 name = next((name for name in names if name in there), None)
@@ -182,7 +185,7 @@ class Run:
         reading = kind.reading(seen, given)
         source = reading.read(data, split, limit, seed=seed, groups=groups)
         kind.fits(seen, source, str(self.path))
-        return source
+        return source if kind.name() == seen["kind"] else Alike(source, kinds.find(seen["kind"]))
 
     def asked(self, data: Any, **options: Any) -> Source:
         """A source over `data` whose classes the run's classifier is asked for; options of reading as in `pretrain`.

@@ -50,6 +50,17 @@ def test_every_format_holds_the_table_and_is_converted_to_every_other(capsys, we
         np.testing.assert_array_equal(found.matrix, table(weights))
 
 
+@pytest.mark.parametrize("name", ["subwords", "lookup"])
+@pytest.mark.parametrize("format", ["sentence-transformers", "vec"])
+def test_what_is_lost_of_unseen_words_is_said(capsys, weights, tmp_path, name, format):
+    seen = encoders.load(weights).spec["input"]
+    weights.write_bytes(encoders.save(encoders.build(name, seen, dim=5)))
+    capsys.readouterr()
+    assert main(["export", str(weights), "--out", str(tmp_path / "out.vec"), "--format", format]) == 0
+    out, err = capsys.readouterr()
+    assert ("vectors of other words are made of their parts" in out + err) is (name == "subwords")
+
+
 def test_limit_keeps_the_most_frequent_and_format_goes_before_the_ending(capsys, weights, tmp_path):
     assert said(capsys, "export", weights, "--out", tmp_path / "x.txt", "--limit", "2", "--format", "glove").startswith(
         "2 x 5 "

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pytest
 import torch
+import untouched
 from evaluate.stand_ins import INPUT, Pictures
 
 from selftaught import encoders
@@ -79,6 +80,14 @@ def test_frozen_is_the_linear_probe_and_changes_nothing(start: Start, parts: Par
     assert line["accuracy"] == pytest.approx(probe.accuracy, abs=0.01) and line["steps"] == 0
     for encoder in (start.encoder, kept[0].encoder):  # batch norm's statistics as well
         assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
+def test_the_encoder_of_the_caller_is_not_frozen(start: Start) -> None:
+    encoder = start.encoder.train()
+    before = untouched.told(encoder)
+    method = Classification().method(encoder, True)
+    assert untouched.told(encoder) == before
+    assert not any(p.requires_grad or m.training for m in method.encoder.modules() for p in m.parameters())
 
 
 def test_a_class_without_a_label_is_never_said(start: Start) -> None:

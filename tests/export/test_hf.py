@@ -132,6 +132,42 @@ def test_transformers_gpt2_gives_the_same(tmp_path: Path, arguments: dict[str, A
         torch.testing.assert_close(language(input_ids=ids).logits, method.logits(own), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_its_trainer_goes_on_from_what_was_written(tmp_path: Path, causal: bool) -> None:
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    encoder = build(causal=causal, norm="pre")
+    torch.manual_seed(0)
+    method: Method = (GPT if causal else BERT)(encoder)
+    for module in method.modules():
+        if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
+            torch.nn.init.normal_(module.weight, std=0.1)
+    path = written(tmp_path, encoder, method)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path)
+    model = (transformers.AutoModelForCausalLM if causal else transformers.AutoModelForMaskedLM).from_pretrained(path)
+    rows = [tokenizer(text, truncation=True) for text in SENTENCES * 4]
+    trainer = transformers.Trainer(
+        model,
+        transformers.TrainingArguments(
+            str(tmp_path / "trained"), max_steps=100, per_device_train_batch_size=8, learning_rate=1e-2, report_to=[],
+            use_cpu=True, save_strategy="no", disable_tqdm=True, seed=0,
+        ),
+        transformers.DataCollatorForLanguageModeling(tokenizer, mlm=not causal, seed=0),
+        train_dataset=rows, eval_dataset=rows,
+    )  # fmt: skip
+    before = trainer.evaluate()["eval_loss"]
+    trainer.train()
+    assert trainer.evaluate()["eval_loss"] < before - 0.3
+    trainer.save_model(str(tmp_path / "trained"))
+    tokenizer.save_pretrained(tmp_path / "trained")
+    again = Foreign(tmp_path / "trained").encoder()
+    ids = torch.tensor([encoder.numbers(["the", "cat"])])
+    with torch.no_grad():
+        body = transformers.AutoModel.from_pretrained(tmp_path / "trained").eval()
+        last = again.eval().hidden(ids)[-1]  # type: ignore[operator]
+        torch.testing.assert_close(last, body(input_ids=ids).last_hidden_state, atol=1e-5, rtol=1e-5)
+
+
 def test_transformers_opens_the_tokenizer(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     encoder = build()

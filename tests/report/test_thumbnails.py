@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from selftaught.report.thumbnails import SHEET_BYTES, picture, place, sheet, single
+from selftaught.report.thumbnails import SHEET_BYTES, film, picture, place, sheet, single
 
 
 def decoded(uri: str) -> Image.Image:
@@ -54,3 +54,16 @@ def test_small_pictures_are_lossless_and_large_ones_shrink() -> None:
     image = np.random.default_rng(0).integers(0, 256, (28, 28, 3), dtype=np.uint8)
     np.testing.assert_array_equal(np.asarray(decoded(single(image))), image)
     assert decoded(single(np.zeros((300, 200, 3), np.uint8))).size == (64, 96)
+
+
+def test_frames_of_few_colours_are_kept_to_the_last_bit_and_others_as_in_a_sheet() -> None:
+    rng = np.random.default_rng(0)
+    few = rng.choice([0, 90, 255], (7, 10, 10, 3)).astype(np.uint8)
+    made = film(list(few))
+    assert (made["cell"], made["columns"], made["count"]) == (10, 3, 7) and made["uri"].startswith("data:image/png")
+    image = np.asarray(decoded(made["uri"]).convert("RGB"))
+    for i, frame in enumerate(few):
+        left, top = place(i, 3, 10)
+        np.testing.assert_array_equal(image[top : top + 10, left : left + 10], frame)
+    many = film(list(rng.integers(0, 256, (3, 80, 80, 3), dtype=np.uint8)))
+    assert many["cell"] == 64 and many["uri"].startswith("data:image/webp")

@@ -73,11 +73,7 @@ def export(
         size = floret.size(min(limit or len(vectors), len(vectors)))
         show(f"a floret table of {size:,} x {vectors.dim} is in {out}")
         return
-    if vectors.unseen is not None:
-        remark(
-            f"{out} holds the words of the training text; vectors of other words are made of their parts, which only "
-            "--format bin (a model of the fastText tool) keeps"
-        )
+    _tell_of_parts(out, vectors.unseen is not None)
     show(f"{min(limit or len(vectors), len(vectors)):,} x {vectors.dim} word vectors are in {out}")
 
 
@@ -99,6 +95,7 @@ def _language_model(run: Path, out: Path) -> None:
 def _model(run: Path, out: Path, format: str) -> None:
     from selftaught import pretraining
     from selftaught.export import folder, hf, onnx, sentence_transformers
+    from selftaught.parts.word_vectors import Worded
 
     loaded = pretraining.load(run)
     encoder, where = loaded.encoder, str(run)
@@ -116,3 +113,12 @@ def _model(run: Path, out: Path, format: str) -> None:
         return
     folder.write(out, sentence_transformers.files(encoder, where))
     show(f"{name} with its tokenizer is in {out}: SentenceTransformer('{out}')")
+    _tell_of_parts(out, isinstance(encoder, Worded) and encoder.word_vectors().unseen is not None)
+
+
+def _tell_of_parts(out: Path, are_lost: bool) -> None:
+    if are_lost:
+        remark(
+            f"{out} holds the words of the training text; vectors of other words are made of their parts, which only "
+            "--format bin (a model of the fastText tool) keeps"
+        )

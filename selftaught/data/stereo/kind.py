@@ -13,7 +13,7 @@ from selftaught.data.stereo import pairs
 from selftaught.data.subset import Draw
 from selftaught.errors import UserError, expanded
 from selftaught.kind import Kind, Progress, Split, silent
-from selftaught.source import Source, evenly
+from selftaught.source import Raw, Source, evenly
 
 LARGEST_SIDE = 64
 """Side of the encoder's input in pixels, unless `size` is given or the pictures are smaller."""
@@ -82,6 +82,12 @@ class Stereo(Kind):
         kind = cls(**{key: value for key, value in options.items() if key != "size"})
         kind._asked = False
         return kind
+
+    @classmethod
+    def alike(cls, raw: Raw) -> Raw:
+        """Return images as left eyes without a right one."""
+        left = [image[None] for image in raw["image"]]
+        return {"stereo" if key == "image" else key: left if key == "image" else raw[key] for key in raw}
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:

@@ -19,7 +19,7 @@ from selftaught.data.video.folder import How
 from selftaught.data.video.source import Frames, can_split
 from selftaught.errors import UserError, expanded
 from selftaught.kind import Kind, Progress, Split, silent
-from selftaught.source import Source, evenly
+from selftaught.source import Raw, Source, evenly
 
 LARGEST = 64
 """The encoder sees frames at most this large unless `size` is given."""
@@ -92,6 +92,11 @@ class Video(Kind):
     def reading(cls, input: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
         """Return the options that the encoder's frames were read with, but no size: the views resize."""
         return cls(side=input.get("side", 112), **{key: options[key] for key in ("rate",) if key in options})
+
+    @classmethod
+    def alike(cls, raw: Raw) -> Raw:
+        """Return images as frames."""
+        return {"video" if key == "image" else key: value for key, value in raw.items()}
 
     @classmethod
     def fits(cls, input: Mapping[str, Any], source: Source, where: str) -> None:

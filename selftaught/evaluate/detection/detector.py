@@ -16,6 +16,7 @@ from selftaught.evaluate.detection.targets import LEFT_OUT, Grid, Targets, grid,
 from selftaught.evaluate.detection.views import BoxedViews
 from selftaught.method import Encoder, Method, Outputs, Player, Source
 from selftaught.parts.norm import BatchNorm2d
+from selftaught.parts.still import still
 
 PRIOR = 0.01
 """What every point says of every class before training: an object is rare."""
@@ -139,7 +140,7 @@ class Detector(Method):
         stride: Stride of the finest level in pixels: of the layers with this stride or more, the finest.
         width: Channels of the pyramid and the towers, a multiple of 8.
         depth: Convolutions in a tower.
-        frozen: The encoder stays as it is, running statistics included.
+        frozen: A copy of the encoder stays as it is, running statistics included.
         trunk: Learning rate of the encoder, as a share of that of the rest.
         flip: See `BoxedViews`.
         zoom: See `BoxedViews`.
@@ -162,6 +163,7 @@ class Detector(Method):
         zoom: float = 0.2,
     ) -> None:
         super().__init__()
+        encoder = still(encoder) if frozen else encoder
         self.encoder, self.canvas, self.frozen, self.trunk = encoder, canvas, frozen, trunk
         shapes = _shapes(encoder, canvas)
         self.taken = taken(shapes, canvas, levels, stride)
@@ -175,8 +177,6 @@ class Detector(Method):
         self.heads = Heads(width, depth, classes, strides)
         self.grid = grid(sides, strides)
         self.views = BoxedViews(encoder.spec["input"], canvas, flip, zoom)
-        if frozen:
-            encoder.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> Detector:
         """Set the mode of all but a frozen encoder."""

@@ -25,6 +25,7 @@ from selftaught.evaluate.task import Said
 from selftaught.evaluate.tuning import Parts, Setting, Subject, Tuning
 from selftaught.method import Encoder, Method, Source
 from selftaught.parts.signature import subclasses
+from selftaught.parts.still import still
 
 FOLDS = 5
 """One of so many training labels is held out to choose the setting."""
@@ -87,10 +88,7 @@ class Classification(Tuning):
 
     def method(self, encoder: Encoder, frozen: bool, **setting: float) -> Method:
         """Return the method `supervised`."""
-        made = _supervised(encoder)(encoder, **setting)
-        if frozen:
-            encoder.requires_grad_(False).eval()
-        return made
+        return _supervised(encoder)(still(encoder) if frozen else encoder, **setting)
 
     def solved(self, method: Method, train: Source, seed: int) -> bool:
         """Fit the linear layer by logistic regression, its penalty chosen on the training labels."""

@@ -27,7 +27,7 @@ class Depth(Task):
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Return whether the method finds disparities and there are held-out pairs."""
-        return self.judges_without_labels(run) and run.held_out(data)
+        return self.judges_without_labels(run) and run.held_out(data) and run.own_kind(data)
 
     def judges_without_labels(self, run: Subject) -> bool:
         """Return whether the method finds disparities."""

@@ -27,7 +27,7 @@ class Time(Task):
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Return whether the encoder sees frames, and some are held out."""
-        return self.judges_without_labels(run) and run.held_out(data)
+        return self.judges_without_labels(run) and run.held_out(data) and run.own_kind(data)
 
     def judges_without_labels(self, run: Subject) -> bool:
         """Return whether samples of the encoder's kind are moments that follow each other (`Kind.moments`)."""

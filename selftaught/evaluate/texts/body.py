@@ -14,6 +14,7 @@ from selftaught.evaluate.texts.training import Training
 from selftaught.method import Clock, Encoder, Player
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.scalar_mix import ScalarMix
+from selftaught.parts.still import still
 from selftaught.parts.symbols import END
 
 
@@ -25,17 +26,18 @@ class Reading(nn.Module):
     - One that looks both ways (BERT) is used as it is.
     - An lstm (ELMo) gives gamma sum_j softmax(s)_j h_j of its layers, read by an LSTM in each direction.
 
-    Frozen, the encoder stays in eval mode without gradients, and an end of a sentence stands for the new symbols, so
-    that nothing but the head (with ELMo's mix and LSTM) is learned.
+    Frozen, a copy of the encoder is read, in eval mode without gradients, and an end of a sentence stands for the new
+    symbols, so that nothing but the head (with ELMo's mix and LSTM) is learned.
 
     Args:
-        encoder: The encoder.
+        encoder: The encoder. It is trained itself, unless it is frozen.
         how: Options of the training.
         frozen: Whether the encoder stays as it is.
     """
 
     def __init__(self, encoder: Body, how: Training, frozen: bool) -> None:
         super().__init__()
+        encoder = still(encoder) if frozen else encoder
         self._held = [encoder]  # a module of the method already, and saved there
         self.how, self.causal = how, encoder.causal
         self.register_buffer("frozen", torch.tensor(frozen))
@@ -50,13 +52,11 @@ class Reading(nn.Module):
         for module in encoder.modules():
             if isinstance(module, nn.Dropout):
                 module.p = how.dropout
-        if frozen:
-            encoder.requires_grad_(False)
         self.still = frozen
 
     @property
     def encoder(self) -> Body:
-        """The encoder."""
+        """The encoder, or the copy of a frozen one. It is this one that the method keeps."""
         return self._held[0]
 
     def train(self, mode: bool = True) -> Reading:

@@ -65,8 +65,8 @@ class Sequences(Method):
         encode: Callable[[Any], list[Row]],
     ) -> None:
         super().__init__()
-        self.encoder, self.how, self.form = encoder, how, form
-        self.body = Reading(encoder, how, frozen)
+        body = Reading(encoder, how, frozen)
+        self.encoder, self.how, self.form, self.body = body.encoder, how, form, body
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         self.pooler = nn.Linear(self.body.dim, self.body.dim) if self.body.marked and not self.body.causal else None
         parts = 1 if self.body.marked or texts == 1 else 4

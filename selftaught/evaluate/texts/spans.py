@@ -111,8 +111,8 @@ class Spans(Method):
 
     def __init__(self, encoder: Body, how: Training, frozen: bool, windows: Windows, unanswerable: bool) -> None:
         super().__init__()
-        self.encoder, self.how = encoder, how
-        self.body = Reading(encoder, how, frozen)
+        body = Reading(encoder, how, frozen)
+        self.encoder, self.how, self.body = body.encoder, how, body
         self.register_buffer("unanswerable", torch.tensor(unanswerable))
         self.normal = nn.LayerNorm(self.body.dim, elementwise_affine=False) if frozen else nn.Identity()
         self.head = nn.Linear(self.body.dim, 2)

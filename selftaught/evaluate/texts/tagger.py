@@ -82,8 +82,8 @@ class Tagger(Method):
         self, encoder: Body, how: Training, frozen: bool, tags: Mapping[str, int], pieces: Pieces, chain: bool = False
     ) -> None:
         super().__init__()
-        self.encoder, self.how = encoder, how
-        self.body = Reading(encoder, how, frozen)
+        body = Reading(encoder, how, frozen)
+        self.encoder, self.how, self.body = body.encoder, how, body
         self.normal = nn.LayerNorm(self.body.dim, elementwise_affine=False) if frozen else nn.Identity()
         self.head = nn.Linear(self.body.dim, len(tags))
         nn.init.normal_(self.head.weight, std=0.02)

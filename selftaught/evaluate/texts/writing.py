@@ -130,9 +130,9 @@ class Writing(Method):
 
     def __init__(self, encoder: Body, how: Training, frozen: bool, encode: Callable[[Paired], list[Row]], lines: Lines):
         super().__init__()
-        self.encoder, self.how, self.lines = encoder, how, lines
+        body = Reading(encoder, how, frozen)
+        self.encoder, self.how, self.lines, self.body = body.encoder, how, lines, body
         self.words: Sequence[str] = encoder.words
-        self.body = Reading(encoder, how, frozen)
         self.head = nn.Parameter(encoder.table.detach().clone()) if frozen else None
         self.register_buffer("ends", torch.tensor(lines.ends))
         self.views = RowViews(lines.rows, encode, lambda raw, rows, length: _targets(rows, length))

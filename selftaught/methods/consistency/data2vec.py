@@ -18,7 +18,7 @@ from selftaught.parts.gather import average, world
 from selftaught.parts.matching import matching
 from selftaught.parts.momentum import momentum_copy
 from selftaught.parts.shown import Shown, Table
-from selftaught.parts.symbols import spelt
+from selftaught.parts.symbols import MASK, spelt
 from selftaught.views.hidden import Hidden
 
 Normalise = Literal["instance", "layer"]
@@ -192,8 +192,9 @@ class Data2Vec(Method):
         told = [[f"{e[w].mean():.3f}" if w.any() else "-"] for e, w in zip(error, where, strict=True)]
         seen = self.encoder.spec["input"]
         if isinstance(self.encoder, ReadsOn):
+            words, how = self.encoder.words, seen["tokens"]
             texts = [
-                " ".join("___" if w else spelt(self.encoder.words, [i]) for i, w, t in zip(*rows, strict=True) if t)
+                spelt(words, [len(words) + MASK if w else i for i, w, t in zip(*rows, strict=True) if t], how)
                 for rows in zip(sample.tolist(), where.tolist(), there.tolist(), strict=True)
             ]
             return [Table("hidden tokens", ["text", "error"], [[a, *b] for a, b in zip(texts, told, strict=True)])]

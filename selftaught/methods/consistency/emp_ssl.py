@@ -69,7 +69,7 @@ class EMPSSL(Method):
         UserError: An argument is out of range, or patches have another size than an encoder of a fixed image size.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
     together = 2
 

@@ -75,7 +75,7 @@ class VISReg(Method):
         UserError: An argument is out of range, or small crops are used with an encoder of a fixed image size.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
     effects: ClassVar[dict[str, Any]] = {"small_size": {"small": 0}, "small_crop": {"small": 0}}
     together = 2

@@ -51,7 +51,8 @@ class InfoMax(Method):
     ranks.
 
     Defaults are DIM(L) with InfoNCE: alpha 0, beta 1, gamma 0.1, 64 units in the summary, a critic of 1000 and 200
-    units; DIM(G) is alpha 1, beta 0, gamma 1. Departures: the summary is a head that is discarded, and the features
+    units; DIM(G) is alpha 1, beta 0, gamma 1. Batch norm sees the images of all ranks together, or an image would be
+    told by the batch that it was normalised in. Departures: the summary is a head that is discarded, and the features
     before it are kept; self pairs are excluded instead of given a score of -10; concat scores every pair of the batch
     instead of one negative for each; both discriminators and the critic have no batch norm; the default recipe is AdamW
     for a few minutes.
@@ -73,7 +74,7 @@ class InfoMax(Method):
         UserError: An argument is out of range, or the encoder's layer has no positions.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 128, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     sees = ("image",)
     together = 2
 

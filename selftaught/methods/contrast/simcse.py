@@ -11,8 +11,11 @@ from torch.nn import functional as F
 from selftaught.encoders.transformer import Transformer
 from selftaught.errors import UserError
 from selftaught.method import Encoder, Method, Outputs, Planned, Source, Terms
+from selftaught.parts.attended import attended
 from selftaught.parts.gather import gather_with_gradient, rank
+from selftaught.parts.shown import Pictures, Table
 from selftaught.parts.streamed_info_nce import streamed_info_nce
+from selftaught.parts.symbols import spelt
 from selftaught.views.sentences import SentenceViews
 
 
@@ -100,3 +103,11 @@ class SimCSE(Method):
         """Return the loss of `z` [B, width], whose other passes are rows first, first + 1, ... of `everyone`."""
         mine = torch.arange(first, first + len(z), device=z.device)[:, None]
         return streamed_info_nce(z, (z * other).sum(1), everyone, self.temperature, exclude=mine)
+
+    @torch.no_grad()
+    def show(self, tokens: Tensor, there: Tensor, **_: Any) -> list[Table | Pictures]:
+        """Show where the tokens of the longest of some sentences look."""
+        row = int(there.sum(1).argmax())
+        ids, how = tokens[row, there[row]], self.encoder.spec["input"]["tokens"]
+        names = [spelt(self.encoder.words, [symbol], how) for symbol in ids.tolist()]
+        return attended(names, [block[0] for block in self.encoder.attention(ids[None])])

@@ -169,4 +169,4 @@ class BERT(Method):
         ]
 
     def _text(self, ids: Tensor) -> str:
-        return spelt(self.encoder.words, ids.tolist())
+        return spelt(self.encoder.words, ids.tolist(), self.encoder.spec["input"]["tokens"])

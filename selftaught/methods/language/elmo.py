@@ -15,16 +15,7 @@ from selftaught.method import Encoder, Method, Outputs, Source
 from selftaught.parts import reader
 from selftaught.parts.large_softmax import cross_entropy
 from selftaught.parts.reader import Reader
-from selftaught.parts.shown import Table
-from selftaught.parts.spread import spread
-from selftaught.parts.symbols import spelt
-from selftaught.views.occurrences import Occurrences
-from selftaught.views.stream import Stream, StreamViews, scored
-
-CANDIDATES, LEAST, MOST = 48, 12, 32
-"""Words whose occurrences are compared for the report; fewest and most occurrences of each."""
-TOLD, AROUND = 5, 6
-"""Words that are shown, and the tokens on either side."""
+from selftaught.views.stream import StreamViews, scored
 
 
 @final
@@ -75,11 +66,9 @@ class ELMo(Method):
         self.softmax = nn.Linear(encoder.width, self.words + 3)
         nn.init.normal_(self.softmax.weight, std=0.02)  # at first every symbol is about as probable as any other
         nn.init.zeros_(self.softmax.bias)
-        self.text: Stream | None = None
 
     def prepare(self, source: Source) -> None:
-        """Keep the text, so that words can be shown in it. All shapes come from the encoder."""
-        self.text = source if isinstance(source, Stream) else None
+        """Do nothing: all shapes come from the encoder."""
 
     def forward(self, tokens: Tensor, **_: Any) -> Outputs:
         """Return the mean cross-entropy of both directions, each of them, and how often they name the right token.
@@ -115,69 +104,3 @@ class ELMo(Method):
         ids = torch.from_numpy(tokens).to(self.softmax.weight.device)
         f = self.encoder.stacks[0](self.encoder.embedded(ids[:, :-1]))[-1]
         return reader.log_p(self.softmax(f).float(), ids[:, 1:])
-
-    @torch.no_grad()
-    def show(self, **_: Any) -> list[Table]:
-        """Show words that mean several things: two occurrences that are unlike, and the nearest ones of each.
-
-        Candidates are words of all frequencies, except the most frequent ones, which make up half of the text. Those
-        whose vectors in context are spread most are shown. Without the text nothing is.
-        """
-        if self.text is None:
-            return []
-        found = Occurrences(self.text)
-        texts, vectors = [], []
-        for word in self._candidates(found.counts):
-            windows, at = found.windows(found.places(word, MOST), self.encoder.context)
-            vectors.append(self.in_context(windows, at))
-            texts.append([self._around(row, place) for row, place in zip(windows.tolist(), at.tolist(), strict=True)])
-        if not vectors:
-            return []
-        centre = torch.cat(vectors).mean(0)
-        unit = [nn.functional.normalize(h - centre, dim=1) for h in vectors]
-        several = sorted(range(len(unit)), key=lambda i: -float(spread(unit[i])))[:TOLD]
-        rows = [row for i in several for row in _senses(vectors[i], texts[i])]
-        return [Table("words in context", ["occurrence", "nearest", "second", "third"], rows)] if rows else []
-
-    def in_context(self, windows: NDArray[np.int64], at: NDArray[np.int64]) -> Tensor:
-        """Return the last vectors [K, 2 width] of the symbols at places int64 [K] of windows int64 [K, T]."""
-        ids = torch.from_numpy(windows).to(self.softmax.weight.device)
-        h = self.encoder.hidden(ids)[-1]
-        return h[torch.arange(len(h), device=h.device), torch.from_numpy(at).to(h.device)].float()
-
-    def _candidates(self, counts: NDArray[np.int64]) -> list[int]:
-        share = np.cumsum(counts) / max(int(counts.sum()), 1)
-        possible = [
-            word for word in np.flatnonzero((share > 0.5) & (counts >= LEAST)).tolist()
-            if self.encoder.words[word].isalpha()
-        ]  # fmt: skip
-        return (
-            [possible[i] for i in np.unique(np.geomspace(1, len(possible), CANDIDATES).astype(int)) - 1]
-            if possible
-            else []
-        )
-
-    def _around(self, window: list[int], at: int) -> str:
-        words = self.encoder.words
-        left, right = window[max(0, at - AROUND) : at], window[at + 1 : at + 1 + AROUND]
-        return f"{spelt(words, left)} [{spelt(words, window[at : at + 1])}] {spelt(words, right)}".strip()
-
-
-def _senses(vectors: Tensor, texts: list[str]) -> list[list[str]]:
-    """Return the two occurrences of a word that are most unlike, each with the three most similar other ones.
-
-    Vectors [K, D] are compared without their mean, which is what the word has in all contexts.
-    """
-    kept = sorted({text: row for row, text in enumerate(texts)}.values())  # a text that is repeated tells nothing
-    if len(kept) < 4:
-        return []
-    texts = [texts[row] for row in kept]
-    unit = nn.functional.normalize(vectors[kept] - vectors[kept].mean(0), dim=1)
-    cosines = unit @ unit.T
-    rows = []
-    for row in sorted(divmod(int(cosines.argmin()), len(texts))):
-        near = cosines[row].clone()
-        near[row] = -torch.inf
-        best = near.topk(3).indices.tolist()
-        rows.append([texts[row], *(f"{float(near[other]):.2f} {texts[other]}" for other in best)])
-    return rows

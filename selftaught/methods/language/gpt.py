@@ -148,7 +148,8 @@ class GPT(Method):
             Table("samples", ["beginning", "drawn, temperature 0.8", "most probable"], rows)
         ]
         if isinstance(self.encoder, Transformer):
-            names = [spelt(self.encoder.words, [i]) for i in tokens[0, :-1].tolist()]
+            how = self.encoder.spec["input"]["tokens"]
+            names = [spelt(self.encoder.words, [i], how) for i in tokens[0, :-1].tolist()]
             found += attended(names, [block[0] for block in self.encoder.attention(tokens[:1, :-1])])
         return found
 

@@ -136,18 +136,18 @@ class Jigsaw(Method):
         return logits
 
     def show(self, patches: Tensor, asked: Tensor, **_: Any) -> list[Pictures]:
-        """Show each image shuffled, and put back by the permutation that the network thinks it was."""
+        """Show each image shuffled, put back by the permutation that the network thinks it was, and in its order."""
         guesses = self.guess(patches, asked[:, :1]).argmax(1).tolist()
         pixels = denormalise(patches.flatten(0, 2), self.encoder.spec["input"])
         tiles = pixels.reshape(len(patches), self.grid**2, *pixels.shape[1:])
         gap = max(pixels.shape[1] // 8, 1)
-        rows: dict[str, list[NDArray[np.uint8]]] = {"shuffled": [], "put back by guess": []}
+        rows: dict[str, list[NDArray[np.uint8]]] = {"shuffled": [], "put back by guess": [], "in order": []}
         notes = []
         for tile, true, guessed in zip(tiles, asked[:, 0].tolist(), guesses, strict=True):
             own, said = self.orders[true].cpu().numpy(), self.orders[guessed].cpu().numpy()
             mixed, back = tile[own], np.empty_like(tile)
             back[said] = mixed
-            for name, parts in (("shuffled", mixed), ("put back by guess", back)):
+            for name, parts in (("shuffled", mixed), ("put back by guess", back), ("in order", tile)):
                 rows[name].append(mosaic(parts.reshape(self.grid, self.grid, *tile.shape[1:]), gap))
             right = int((own == said).sum())
             notes.append("right" if true == guessed else f"wrong: {right} of {len(own)} in place")

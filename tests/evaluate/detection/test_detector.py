@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import untouched
 from torch.nn import functional as F
 
 from selftaught import encoders, steps
@@ -135,6 +136,14 @@ def test_frozen_trains_the_heads_alone() -> None:
         "heads.scales",
         "pyramid.norms.0.running_mean",
     } <= changed
+
+
+def test_the_encoder_of_the_caller_is_not_frozen() -> None:
+    given = detector().encoder.train()
+    before = untouched.told(given)
+    method = Detector(given, 2, CANVAS, frozen=True)
+    method.train()
+    assert untouched.told(given) == before and method.encoder is not given
 
 
 def test_tuned_trains_all_weights_and_the_trunk_at_its_rate() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import untouched
 from evaluate.texts import made
 from torch.nn import functional as F
 
@@ -51,6 +52,19 @@ def test_frozen_encoders_learn_nothing_and_drop_nothing(data, name):
         and method.head.training
         and not any(p.requires_grad for p in method.encoder.parameters())
     )
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_encoder_of_the_caller_is_not_frozen(data, name):
+    start, task = made.Start(name), Sentence(made.training(dropout=0.3))
+    task.open(start, data)
+    start.encoder.train()
+    before = untouched.told(start.encoder)
+    method = task.method(start.encoder, True)
+    method.train()
+    assert untouched.told(start.encoder) == before
+    assert not any(p.requires_grad for p in method.encoder.parameters())
+    assert method.encoder is method.body.encoder
 
 
 @pytest.mark.parametrize("name", ENCODERS)

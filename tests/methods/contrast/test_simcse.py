@@ -14,6 +14,8 @@ from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.method import Clock, Planned
 from selftaught.methods.contrast.simcse import SimCSE
+from selftaught.parts.attended import MOST
+from selftaught.parts.shown import Pictures, Table
 
 SMALL: dict[str, Any] = {}
 OTHERS: dict[str, Any] = {"temperature": 0.5, "dropout": 0.3, "length": 4}
@@ -136,3 +138,13 @@ def test_what_it_cannot_do_gets_a_sentence() -> None:
     causal = encoders.build("causal_transformer", TEXT.input(), width=8, depth=1, heads=1, context=8, min_count=1)
     with pytest.raises(UserError, match="simcse needs the encoder transformer, not causal_transformer"):
         SimCSE(causal)
+
+
+def test_the_report_shows_where_the_longest_sentence_looks() -> None:
+    method = build().eval()
+    made = batch(method)
+    table, *maps = method.show(**made)
+    longest = int(made["there"].sum(1).max())
+    assert isinstance(table, Table) and len(table.rows) == min(longest, MOST)
+    assert table.rows[0][0] == "start" and len(table.columns) == 1 + len(maps)
+    assert all(isinstance(one, Pictures) for one in maps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from selftaught import encoders
 from selftaught.data.text.corpus import Corpus
 from selftaught.errors import UserError
 from selftaught.evaluate.pretext import pretext
-from selftaught.method import Clock, Scores, ScoresCorpus, Shows
-from selftaught.methods.language import elmo
+from selftaught.method import Clock, Scores, ScoresCorpus
 from selftaught.methods.language.elmo import ELMo
+from selftaught.report.page import Page
+from selftaught.report.sections import senses as section
+from selftaught.run import RunFolder
 
 SMALL: dict[str, Any] = {}
 TOY: dict[str, Any] = {"ordered": True}
@@ -51,7 +54,7 @@ def train(method: ELMo, corpus: Corpus, steps: int, lr: float = 0.01) -> dict[st
 
 
 def test_it_is_what_the_verbs_ask_for() -> None:
-    assert isinstance(build(), Scores) and isinstance(build(), ScoresCorpus) and isinstance(build(), Shows)
+    assert isinstance(build(), Scores) and isinstance(build(), ScoresCorpus)
 
 
 def test_the_loss_is_that_of_both_directions_with_one_softmax() -> None:
@@ -131,12 +134,13 @@ def test_two_senses_of_a_word_have_different_vectors(learned: tuple[ELMo, dict[s
     assert min(cosines[0, 1], cosines[2, 3]) > 0.5 and float(cosines[:2, 2:].max()) < 0
 
 
-def test_the_report_shows_both_senses(learned: tuple[ELMo, dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_shows_both_senses(learned: tuple[ELMo, dict[str, Any]], tmp_path: Path) -> None:
     method, _ = learned
-    monkeypatch.setattr(elmo, "TOLD", 99)
-    (table,) = method.show(tokens=TOKENS)
-    rows = [row for row in table.rows if "[bank]" in str(row[0])]
-    assert len(rows) == 2 and len(table.columns) == 4
+    page = Page(RunFolder.create(tmp_path / "run", {}), method.encoder, method, source_train=senses())
+    (table,) = (section.data(page) or pytest.fail("the words occur often"))["rows"]
+    assert len(table["columns"]) == 4
+    rows = table["rows"][:2]  # "bank" comes first
+    assert all("[bank]" in row[0] for row in rows)
 
     def money(text: str) -> bool:
         before = text.partition(" the [bank]")[0].split()[-1]
@@ -145,23 +149,6 @@ def test_the_report_shows_both_senses(learned: tuple[ELMo, dict[str, Any]], monk
     first, second = ([money(str(cell)) for cell in row] for row in rows)
     assert {*first} == {first[0]} and {*second} == {second[0]} and first[0] != second[0]
     assert float(str(rows[0][1]).split()[0]) >= float(str(rows[0][3]).split()[0])
-    assert build().show() == []
-
-
-def test_words_are_shown_whose_vectors_are_spread_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    method = build(senses(100), context=16)
-    method.prepare(method.views.bind(senses(100)))
-
-    def in_context(windows: Any, at: Any) -> torch.Tensor:
-        word = int(windows[0, at[0]])
-        still = torch.full((len(at), 3), float(word % 5)) + torch.tensor([0.0, word % 3, word % 2])
-        turned = torch.randn(len(at), 3, generator=torch.Generator().manual_seed(0))
-        return 20 * turned if word == method.encoder.index["wages"] else still + 0.01 * turned
-
-    monkeypatch.setattr(method, "in_context", in_context)
-    monkeypatch.setattr(elmo, "TOLD", 1)
-    (table,) = method.show()
-    assert len(table.rows) == 2 and all("[wages]" in str(row[0]) for row in table.rows)
 
 
 def test_a_held_out_pretext_beats_chance_and_the_untrained_encoder(learned: tuple[ELMo, dict[str, Any]]) -> None:

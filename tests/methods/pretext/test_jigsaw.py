@@ -130,10 +130,11 @@ def test_a_network_that_knows_the_tiles_is_right_and_puts_them_back(bench: Any) 
     order = torch.arange(24)[:, None]
     outputs = method(patches=patches, asked=order)
     assert outputs["accuracy"] == 1 and outputs["loss"] < 1e-3
-    shuffled, back = method.show(patches=patches, asked=order)
+    shuffled, back, whole = method.show(patches=patches, asked=order)
     assert back.notes == ["right"] * 24
     assert all(np.array_equal(picture, back.images[0]) for picture in back.images)  # pi, then its inverse
     assert not np.array_equal(shuffled.images[5], shuffled.images[0])
+    assert all(np.array_equal(a, b) for a, b in zip(back.images, whole.images, strict=True))
     method.head[0].weight.data.neg_()
     assert method(patches=patches, asked=order)["accuracy"] == 0
     assert method.show(patches=patches, asked=order)[1].notes[0] == "wrong: 0 of 4 in place"

@@ -65,7 +65,7 @@ class LeJEPA(Method):
         UserError: An argument is out of range.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     effects: ClassVar[dict[str, Any]] = {"small_crop": {"small": 0}}
     together = 2
 

@@ -61,7 +61,7 @@ class CPC(Method):
             who speaks.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 16, "lr": 2e-3, "minutes": 4.0}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 16, "lr": 2e-3, "minutes": 4.0, "batch_norm_groups": 1}
 
     def __init__(
         self,

@@ -76,7 +76,7 @@ class CPC(Method):
         UserError: An argument is out of range, or the grid has too few rows to predict without overlap.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 16, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 16, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
 
     def __init__(
         self,

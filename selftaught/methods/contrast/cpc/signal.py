@@ -60,7 +60,7 @@ class CPC(Method):
         UserError: An argument is out of range, or the series are too short to predict without overlap.
     """
 
-    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5}
+    recipe: ClassVar[dict[str, Any]] = {"batch_size": 32, "lr": 2e-3, "minutes": 1.5, "batch_norm_groups": 1}
     effects: ClassVar[dict[str, Any]] = {"negatives": {"among": ("mixed", "other")}}
 
     def __init__(

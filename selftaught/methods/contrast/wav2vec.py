@@ -52,13 +52,13 @@ class Wav2Vec(Method):
     Departures: the quantiser takes a moving mean off its logits, and divides by their moving deviation (`centring`).
     Codes have much in common, so without the first a small network finds one entry for all of them within a hundred
     steps, and has nothing left to tell apart; without the second, noise chooses the entries in training. Hidden are
-    spans at random times until there are enough of `share`, so every
-    recording has equally many, of which padding is left out; the paper starts a span at 6.5% of the positions.
-    Distractors are drawn without replacement from all others of the window, of which there are less than 100 in 2
-    seconds. The penalty is on codes that are normalised and rectified, so it bounds little, and its weight is 0.1 (10).
-    No dropout, no dropped layers, no smaller gradient of the convolutions. The network and the codebooks are small (12
-    blocks of 768, 2 x 320 entries); the temperature of the Gumbel softmax falls from its first value to its last in
-    the run, whatever its length; the guard is not in the paper.
+    spans at random times until there are enough of `share`, so every recording has equally many, of which padding is
+    left out; the paper starts a span at 6.5% of the positions. Distractors are drawn without replacement from all
+    others of the window, of which there are less than 100 in 2 seconds. The penalty is on codes that are normalised and
+    rectified, so it bounds little, and its weight is 0.1 (10). No dropout, no dropped layers, no smaller gradient of
+    the convolutions. The network and the codebooks are small (12 blocks of 768, 2 x 320 entries); the temperature of
+    the Gumbel softmax falls from its first value to its last in the run, whatever its length; the guard is not in the
+    paper.
 
     Args:
         share: Part of the positions that is hidden, in (0, 1).

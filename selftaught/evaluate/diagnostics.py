@@ -25,6 +25,8 @@ MEMORY, ASKED, PAIRS = 2000, 500, 256
 """Number of training samples that online kNN compares with, of samples that it classifies, and of samples of which two
 views are compared.
 """
+NUMBERS = 1 << 25
+"""Most numbers in these samples as the encoder sees them: of large ones, such as recordings, there are fewer."""
 SHARE = 0.025
 """Share of the training time that diagnostics may take."""
 FIRST_WAIT = 10.0
@@ -41,8 +43,11 @@ class Diagnostics:
     A look gives "knn" (accuracy in percent of 500 labelled samples classified by 2,000 others, k = 20), "majority" (of
     always naming the most frequent class), "memory_knn" (as "knn", with the method's own memory of the 2,000 samples,
     if it has one), "embedding_std" and "rankme" of the 500 samples, "alignment" and "uniformity" of two views of 256
-    samples, and "warning" (sentences) if something is wrong.
-    It does not change the method, its modes, buffers or the random state.
+    samples, and "warning" (sentences) if something is wrong. It does not change the method, its modes, buffers or the
+    random state.
+
+    Of samples with more than 13,000 numbers, such as recordings or images of 224 pixels, there are fewer, down to a
+    twentieth, so that a look takes seconds.
 
     Args:
         source: The training data of the run. Labels are used only for measuring.
@@ -63,6 +68,7 @@ class Diagnostics:
     ) -> None:
         self.source, self.held_out, self.every, self.seed, self.views = source, held_out, every, seed, views
         self.memory, self.asked = _samples(source, held_out, seed)
+        self.pairs = PAIRS
         self.verdict = Verdict()
         self.bound: Source | None = None
         self.looks = 0
@@ -99,6 +105,7 @@ class Diagnostics:
     def look(self, method: Method) -> dict[str, Any]:
         """Return the measurements of the encoder in its current state."""
         encoder = method.kept
+        self._bound(encoder)
         seen: dict[str, Any] = {}
         with frozen(method):
             asked = self._embed(encoder, self.held_out or self.source, self.asked)  # [M, D]
@@ -127,6 +134,20 @@ class Diagnostics:
         self.verdict.width = min(asked.shape)
         return seen
 
+    def _bound(self, encoder: Encoder) -> None:
+        """Keep so many of the samples that they have at most `NUMBERS` numbers, but at least a twentieth."""
+        size = sum(x.numel() for x in _inputs(self._batch(encoder, self.source, np.arange(1))))
+        part = max(NUMBERS / max(size * (len(self.memory) + len(self.asked)), 1), 0.05)
+        if part < 1 and self.pairs == PAIRS:  # at the first look
+            self.memory, self.asked = (
+                index[evenly(len(index), int(part * len(index)))] for index in (self.memory, self.asked)
+            )
+            self.pairs = int(part * self.pairs)
+
+    def _batch(self, encoder: Encoder, source: Source, index: NDArray[np.int64]) -> Batch:
+        views = self.views or plain(encoder.spec["input"])
+        return views.apply(source.fetch(index), views.sample(index, 0, self.seed), next(encoder.parameters()).device)
+
     def _embed(
         self,
         encoder: Encoder,
@@ -134,13 +155,9 @@ class Diagnostics:
         index: NDArray[np.int64],
         features: Callable[[Tensor], Tensor] | None = None,
     ) -> Tensor:
-        views = self.views or plain(encoder.spec["input"])
-        device = next(encoder.parameters()).device
         found = []
         for begin in range(0, len(index), BATCH):
-            part = index[begin : begin + BATCH]
-            batch = views.apply(source.fetch(part), views.sample(part, 0, self.seed), device)
-            x, masks = given(batch)
+            x, masks = given(self._batch(encoder, source, index[begin : begin + BATCH]))
             found.append((features or encoder)(x, **masks).float().flatten(1).cpu())
         return torch.cat(found)
 
@@ -151,7 +168,7 @@ class Diagnostics:
         """
         if self.bound is None:
             self.bound = method.views.bind(self.source)
-        index = evenly(len(self.bound), PAIRS)
+        index = evenly(len(self.bound), self.pairs)
         if len(index) < 2:
             return None
         raw, device = self.bound.fetch(index), next(method.parameters()).device

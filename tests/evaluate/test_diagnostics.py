@@ -59,6 +59,23 @@ def test_a_healthy_run_is_left_in_peace(tmp_path: Path) -> None:
     assert 1 < looks[-1]["rankme"] <= 24
 
 
+def test_of_large_samples_there_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, method = Pictures(300), Pull(Small(), True)
+    whole = Diagnostics(source)
+    size = whole._batch(method.encoder, source, np.arange(1))["image"].numel()
+    monkeypatch.setattr("selftaught.evaluate.diagnostics.NUMBERS", size * 60)
+    for least, numbers in (((48, 12, 51), size * 60), ((12, 3, 12), 1)):
+        monkeypatch.setattr("selftaught.evaluate.diagnostics.NUMBERS", numbers)
+        some = Diagnostics(source)
+        for _ in range(2):  # the second look sees the same samples
+            assert some.look(method)["knn"] >= 0
+            assert (len(some.memory), len(some.asked), some.pairs) == least
+        assert set(some.memory) < set(whole.memory) and set(some.asked) < set(whole.asked)
+    monkeypatch.setattr("selftaught.evaluate.diagnostics.NUMBERS", size * 300)
+    assert whole.look(method)["knn"] >= 0
+    assert len(whole.memory) + len(whole.asked) == 300 and whole.pairs == 256
+
+
 def test_looking_changes_nothing(tmp_path: Path) -> None:
     seen, lines = train(tmp_path / "seen", True, Diagnostics(Pictures(300), every=1), steps=12)
     alone, others = train(tmp_path / "alone", True, steps=12)

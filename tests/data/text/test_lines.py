@@ -22,7 +22,7 @@ GOOD = {
     "x.csv": ('id,text,label\n1,"a, ""b""\nc",x\n\n2,d,\n', [('a, "b"\nc', "x", "3"), ("d", "", "5")]),
     "semicolons.csv": ("text;label\na, b;__label__x\n", [("a, b", "x", "2")]),
     "x.tsv": ('text\tlabel\na "b", c\tx\n', [('a "b", c', "x", "2")]),
-    "one.csv": ("a\nb\n", [("a", "", "1"), ("b", "", "2")]),
+    "one.csv": ("a c\nb\n", [("a c", "", "1"), ("b", "", "2")]),
     "x.jsonl": ('{"text": "a", "label": 3}\n\n{"text": "b"}\n', [("a", "3", "1"), ("b", "", "3")]),
 }
 

@@ -35,10 +35,9 @@ def run_with(path: Path, **method: Any) -> Any:
 def test_sections_come_in_the_order_of_their_numbers() -> None:
     orders = [section.order for section in sections.found()]
     assert orders == sorted(set(orders))
-    assert [section.name for section in sections.found()] == [
-        "warnings", "word_tests", "depth", "finetune", "detection", "answers", "result", "moments", "map", "word_map",
-        "capitals", "learning", "saw", "clusters", "shows", "run",
-    ]  # fmt: skip
+    names = [section.name for section in sections.found()]
+    assert names[0] == "warnings" and names[-1] == "run"
+    assert names.index("result") < names.index("map") < names.index("learning") < names.index("saw")
 
 
 def test_a_new_section_is_two_new_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

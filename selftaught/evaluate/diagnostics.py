@@ -105,7 +105,9 @@ class Diagnostics:
     def look(self, method: Method) -> dict[str, Any]:
         """Return the measurements of the encoder in its current state."""
         encoder = method.kept
-        self._bound(encoder)
+        if self.bound is None:  # the first look
+            self.bound = method.views.bind(self.source)
+            self._keep_fewer(encoder)
         seen: dict[str, Any] = {}
         with frozen(method):
             asked = self._embed(encoder, self.held_out or self.source, self.asked)  # [M, D]
@@ -127,18 +129,18 @@ class Diagnostics:
             seen["embedding_std"] = embedding_std(asked)
             with pool():
                 seen["rankme"] = rankme(asked)
-            pair = self._pair(method)
+            pair = self._pair(method, self.bound)
             if pair is not None:
                 first, second = (encoder(view).float().flatten(1).cpu() for view in pair)
                 seen["alignment"], seen["uniformity"] = alignment(first, second), uniformity(first)
         self.verdict.width = min(asked.shape)
         return seen
 
-    def _bound(self, encoder: Encoder) -> None:
+    def _keep_fewer(self, encoder: Encoder) -> None:
         """Keep so many of the samples that they have at most `NUMBERS` numbers, but at least a twentieth."""
         size = sum(x.numel() for x in _inputs(self._batch(encoder, self.source, np.arange(1))))
         part = max(NUMBERS / max(size * (len(self.memory) + len(self.asked)), 1), 0.05)
-        if part < 1 and self.pairs == PAIRS:  # at the first look
+        if part < 1:
             self.memory, self.asked = (
                 index[evenly(len(index), int(part * len(index)))] for index in (self.memory, self.asked)
             )
@@ -161,22 +163,19 @@ class Diagnostics:
             found.append((features or encoder)(x, **masks).float().flatten(1).cpu())
         return torch.cat(found)
 
-    def _pair(self, method: Method) -> tuple[Tensor, Tensor] | None:
+    def _pair(self, method: Method, bound: Source) -> tuple[Tensor, Tensor] | None:
         """Return two views of the same samples as the method sees them, always with the same random parameters.
 
         Returns None if the method has no two views of one kind. A method with one view per call is asked twice.
         """
-        if self.bound is None:
-            self.bound = method.views.bind(self.source)
-        index = evenly(len(self.bound), self.pairs)
+        index = evenly(len(bound), self.pairs)
         if len(index) < 2:
             return None
-        raw, device = self.bound.fetch(index), next(method.parameters()).device
+        raw, device = bound.fetch(index), next(method.parameters()).device
         shape = None  # only the inputs of the encoder: other tensors of the method's views are not views of the sample
         if self.views is None:
-            seen = plain(method.encoder.spec["input"])
-            own = np.arange(1)  # of a sample itself: what views bind may be of another form
-            shape = given(seen.apply(self.source.fetch(own), seen.sample(own, 0, self.seed), device))[0].shape[1:]
+            own = self._batch(method.encoder, self.source, np.arange(1))  # what views bind may be of another form
+            shape = given(own)[0].shape[1:]
         found: list[Tensor] = []
         for epoch in (0, 1):
             batch = method.views.apply(raw, method.views.sample(index, epoch, self.seed), device)

@@ -122,6 +122,11 @@ def every() -> Sequence[Task]:
     return sorted(found, key=lambda task: task.order)
 
 
+def needs_no_labels(run: Subject) -> bool:
+    """Return whether some task evaluates runs like this one without labels; see `Task.judges_without_labels`."""
+    return any(task.judges_without_labels(run) for task in every())
+
+
 def judge(
     run: Subject, data: Any = None, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any
 ) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 
 from selftaught.data.told import opening
 from selftaught.evaluate.documents import documents
-from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task, every
+from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task, needs_no_labels
 from selftaught.evaluate.tasks.probe import Probe
 from selftaught.parts.word_vectors import Worded
 
@@ -29,7 +29,7 @@ class Documents(Task):
         """
         if not isinstance(run.encoder, Worded) or not run.held_out(data):
             return False
-        return not any(task.judges_without_labels(run) for task in every()) or run.labelled(data)
+        return not needs_no_labels(run) or run.labelled(data)
 
     def judge(
         self, run: Subject, data: Any, *, seed: int = 0, quick: bool = False, say: Said | None = None, **options: Any

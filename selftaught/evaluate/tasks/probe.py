@@ -13,7 +13,7 @@ from selftaught.errors import UserError
 from selftaught.evaluate.classifier import classifier
 from selftaught.evaluate.embed import BATCH
 from selftaught.evaluate.probe import SIDES, probe
-from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task, every
+from selftaught.evaluate.task import QUICK, Said, Subject, Table, Task, needs_no_labels
 from selftaught.method import Classifies, Patched
 from selftaught.parts.word_vectors import Worded
 
@@ -33,8 +33,7 @@ class Probe(Task):
 
     def suits(self, run: Subject, data: Any) -> bool:
         """Whether the features are the encoder's own; what another task judges need not have labels."""
-        otherwise = any(task.judges_without_labels(run) for task in every())
-        return not isinstance(run.encoder, Worded) and (not otherwise or run.labelled(data))
+        return not isinstance(run.encoder, Worded) and (not needs_no_labels(run) or run.labelled(data))
 
     def judge(
         self,

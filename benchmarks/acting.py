@@ -19,7 +19,6 @@ encoder that learned by `cpc` from the 20,000 observations of an agent that acts
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -136,8 +135,7 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="observations a second, and nothing else")
     parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
-    path = measure.RESULTS / "acting.json"
-    old = json.loads(path.read_text()) if path.exists() else {}
+    old = measure.saved("acting")
     runs, fast = old.get("runs", []), old.get("speed", {})
     if strange := set(asked.cases) - CASES.keys():
         parser.error(f"unknown rows {', '.join(sorted(strange))}: choose from {', '.join(CASES)}")

@@ -129,8 +129,7 @@ def main() -> None:
     asked = parser.parse_args()
     if strange := set(asked.data) - DATA.keys():
         parser.error(f"unknown data {', '.join(sorted(strange))}: choose from {', '.join(DATA)}")
-    path = measure.RESULTS / "co_training.json"
-    runs = json.loads(path.read_text())["runs"] if path.exists() else []
+    runs = measure.saved("co_training").get("runs", [])
     done = {(r["data"], r["beta"], r["seed"]) for r in runs}
     for data in () if asked.figure else asked.data or DATA:
         for beta, seed in ((beta, seed) for beta in BETAS for seed in range(asked.seeds)):

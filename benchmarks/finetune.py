@@ -103,8 +103,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
-    path = measure.RESULTS / "finetune.json"
-    runs = json.loads(path.read_text())["runs"] if path.exists() else []
+    runs = measure.saved("finetune").get("runs", [])
     if not asked.table:  # older ones were measured on random views, with one learning rate for all
         runs = [run for run in runs if "setting" in run]
     have = {(r["data"], r["case"], r["seed"], r["labels"]) for r in runs}

@@ -186,8 +186,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; by default all that are missing")
     parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
-    path = measure.RESULTS / "language.json"
-    have = {row["row"]: row for row in json.loads(path.read_text())["rows"]} if path.exists() else {}
+    have = {row["row"]: row for row in measure.saved("language").get("rows", [])}
     for name in () if asked.table else asked.rows or [name for name in ROWS if name not in have]:
         print(name, flush=True)
         have[name] = {"row": name} | ROWS[name]()

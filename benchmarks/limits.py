@@ -12,7 +12,6 @@ both.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -138,8 +137,7 @@ def main() -> None:
     parser.add_argument("methods", nargs="*", default=methods.names("image"))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     asked = parser.parse_args()
-    path = measure.RESULTS / "limits.json"
-    rows = {row["method"]: row for row in (json.loads(path.read_text())["rows"] if path.exists() else [])}
+    rows = {row["method"]: row for row in measure.saved("limits").get("rows", [])}
     source = colour_images()
     for name in asked.methods:
         rows[name] = measured(name, source, asked.rounds)

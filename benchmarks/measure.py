@@ -109,6 +109,13 @@ def save(name: str, rows: list[dict[str, Any]], folder: Path | None = None, **ab
     return path
 
 
+def saved(name: str) -> dict[str, Any]:
+    """Return what `save` wrote to benchmarks/results/NAME.json; {} before the first time."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
 def fill(
     runs: list[dict[str, Any]],
     wanted: Sequence[tuple[Any, ...]],

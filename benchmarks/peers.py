@@ -28,7 +28,6 @@ used, and the step of each of its classes is written here again around them. So 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -137,8 +136,7 @@ def main() -> None:
     asked = parser.parse_args()
     if strange := set(asked.cases) - cases().keys():
         parser.error(f"unknown rows {', '.join(sorted(strange))}: choose from {', '.join(cases())}")
-    path = measure.RESULTS / "peers.json"
-    old = json.loads(path.read_text()) if path.exists() else {}
+    old = measure.saved("peers")
     runs, base = old.get("runs", []), old.get("baselines", [])
     if asked.table:
         print("\n".join(shown(rows(runs, base))))

@@ -181,8 +181,7 @@ def main() -> None:
     parser.add_argument("--peer", help="the Python of an environment with aeon 1.6")
     parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
-    path = measure.RESULTS / "signals.json"
-    old = json.loads(path.read_text()) if path.exists() else {}
+    old = measure.saved("signals")
     runs, base = old.get("runs", []), old.get("baselines", [])
     if asked.table:
         print("\n".join(shown(rows(runs, base))))

@@ -158,8 +158,7 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="measure views and spectra alone")
     parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
-    path = measure.RESULTS / "sound.json"
-    old = json.loads(path.read_text()) if path.exists() else {}
+    old = measure.saved("sound")
     runs, fast = old.get("runs", []), old.get("speed", [])
     if strange := set(asked.cases) - CASES.keys():
         parser.error(f"unknown rows {', '.join(sorted(strange))}: choose from {', '.join(CASES)}")

@@ -110,8 +110,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
-    path = measure.RESULTS / "stereo.json"
-    old = json.loads(path.read_text()) if path.exists() else {}
+    old = measure.saved("stereo")
     runs, beside = old.get("runs", []), old.get("baselines", {})
     if asked.table:
         print("\n".join(shown(rows(runs, beside))))

@@ -18,7 +18,6 @@ crops of a frame stand for them, which is easier.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import tempfile
 import time
@@ -183,8 +182,7 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="measure the speed of clips alone")
     parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
-    path = measure.RESULTS / "video.json"
-    old = json.loads(path.read_text()) if path.exists() else {}
+    old = measure.saved("video")
     runs, fast = old.get("runs", []), old.get("speed", [])
     if strange := set(asked.cases) - cases().keys():
         parser.error(f"unknown rows {', '.join(sorted(strange))}: choose from {', '.join(cases())}")

@@ -20,7 +20,6 @@ for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPE
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 import argparse  # noqa: E402
-import json  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from statistics import median  # noqa: E402
 from typing import Any  # noqa: E402
@@ -280,8 +279,7 @@ def main() -> None:
         parser.error(f"there are no rows of {', '.join(sorted(unknown))}: choose from {', '.join(KINDS)}")
     rounds, part = (3, 4) if asked.quick else (9, 1)
     rows = [row for kind, made in KINDS.items() if kind in asked.kinds or not asked.kinds for row in made(rounds, part)]
-    path = measure.RESULTS / "views.json"
-    old = {row["what"]: row for row in (json.loads(path.read_text())["rows"] if path.exists() else [])}
+    old = {row["what"]: row for row in measure.saved("views").get("rows", [])}
     for row in rows:
         print(f"\n{row['what']}")
         for name, rate in row.get("images_per_second", {}).items():

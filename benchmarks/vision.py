@@ -342,8 +342,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     parser.add_argument("--table", action="store_true", help="print the results, measure nothing")
     asked = parser.parse_args()
-    path = measure.RESULTS / "vision.json"
-    old = json.loads(path.read_text()) if path.exists() else {}
+    old = measure.saved("vision")
     runs, base = old.get("runs", []), old.get("baselines", [])
     if asked.table:
         print("\n".join(shown(rows(runs, base))))

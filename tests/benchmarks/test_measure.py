@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,3 +30,10 @@ def test_only_what_is_missing_is_measured_and_each_is_saved() -> None:
     )  # fmt: skip
     assert [(run["case"], run["seed"], run["found"]) for run in runs] == [("a", 0, 1), ("a", 1, 2), ("b", 0, 2)]
     assert saved == [2, 3]
+
+
+def test_what_was_saved_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "RESULTS", tmp_path)
+    assert measure.saved("some") == {}
+    measure.save("some", [{"a": 1}], runs=[2])
+    assert measure.saved("some")["rows"] == [{"a": 1}] and measure.saved("some")["runs"] == [2]
